@@ -1,0 +1,322 @@
+/* The two forms of a network between model and machine code, in one module.
+ *
+ *   graph form    SSA values that are tensors                   struct inst, in a list
+ *   loop form     kernels: loop nests over named buffers        struct kernel -> struct stmt
+ *
+ * Everything a module points to lives in its arena. Expressions and indices are immutable and may
+ * be shared; statements, instructions and buffers are owned by the place they are linked into. */
+#ifndef IR_IR_H
+#define IR_IR_H
+#include "arena.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { MAX_RANK = 8, MAX_INPUTS = 16, MAX_TARGETS = 8, IR_VERSION = 1 };
+
+struct shape {
+    int rank;
+    int64_t dim[MAX_RANK];
+};
+
+/* ---- graph form ------------------------------------------------------------------------------ */
+
+enum op {
+#define OP(name, least, most, traits) OP_##name,
+#include "ops.def"
+    OP_COUNT
+};
+
+/* The ENUM rows of every type in one enum: type_value. A type's values are neighbours. */
+enum {
+#define ENUM(type, value) type##_##value,
+#include "ops.def"
+    ENUM_COUNT
+};
+
+enum trait { ELEMENTWISE = 1, VIEW = 2, CONSTANT = 4 };
+
+/* Attributes live in one array of slots per instruction, in the order of the op's ATTR rows:
+ * inst->attr[SLOT_<op>_<name>]. */
+enum {
+#define OP(name, least, most, traits) ROW_OP_##name,
+#define ATTR(op, type, name, init, least, most) ROW_ATTR_##op##_##name,
+#include "ops.def"
+#define OP(name, least, most, traits)
+#define ATTR(op, type, name, init, least, most)                                                    \
+    SLOT_##op##_##name = ROW_ATTR_##op##_##name - ROW_OP_##op - 1,
+#include "ops.def"
+};
+enum attr_type {
+    ATTR_TYPE_int,
+    ATTR_TYPE_real,
+    ATTR_TYPE_string,
+    ATTR_TYPE_shape,
+    ATTR_TYPE_relation_kind,
+    ATTR_TYPE_padding_kind
+};
+enum { MAX_ATTRS = 4 };
+
+union attr {
+    int64_t integer; /* int and the ENUM types */
+    double real;
+    const char *string;
+    struct shape shape;
+};
+
+struct attr_info {
+    enum op op;
+    enum attr_type type;
+    const char *name;
+    double initial, least, most;
+};
+
+struct op_info {
+    const char *name;
+    int least_inputs, most_inputs;
+    unsigned traits;
+    int attrs; /* how many */
+    struct attr_info attr[MAX_ATTRS];
+};
+
+struct inst {
+    enum op op;
+    int id; /* printed as %id; unique in the module */
+    int inputs;
+    struct inst *in[MAX_INPUTS];
+    union attr attr[MAX_ATTRS];
+    struct shape shape; /* of the result; float32 */
+    const char *label;  /* the model's layer, for people; or NULL */
+    struct inst *prev, *next;
+};
+
+/* ---- loop form ------------------------------------------------------------------------------- */
+
+/* A loop variable, or a variable of a reduction: 0 to extent - 1 in steps of one. Tiles are said in
+ * the indices: row 14 t + i. */
+struct var {
+    const char *name; /* unique in its kernel */
+    int64_t extent;
+};
+
+/* An index: constant + sum of factor * term. Immutable, kept canonical by affine.h. */
+enum term_kind {
+    TERM_VAR,   /* var */
+    TERM_DIV,   /* inner div divisor, floor; inner >= 0 */
+    TERM_MOD,   /* inner mod divisor */
+    TERM_LOOKUP /* table[inner], an i32 weights buffer of rank 1 with values in [0, divisor) */
+};
+
+struct affine;
+struct term {
+    int64_t factor;
+    enum term_kind kind;
+    struct var *var;
+    const struct affine *inner;
+    int64_t divisor;
+    struct buffer *table;
+};
+
+struct affine {
+    int64_t constant;
+    int count;
+    struct term term[];
+};
+
+enum place {
+    PLACE_INPUT,     /* the caller's images, one per module */
+    PLACE_OUTPUT,    /* the caller's results, one per module */
+    PLACE_WEIGHTS,   /* constant data in the object: `value` is its recipe */
+    PLACE_WORKSPACE, /* whole tensors, at `offset` bytes into the caller's workspace */
+    PLACE_STACK,     /* a tile, private to one worker, at `offset` bytes into its scratch */
+    PLACE_REGISTERS, /* every index constant once loops are unrolled; vectors along the last dim */
+    PLACE_COUNT
+};
+
+enum dtype { DTYPE_F32, DTYPE_I32, DTYPE_COUNT };
+
+struct buffer {
+    const char *name; /* module-wide names for input to workspace, unique in the kernel for locals */
+    enum place place;
+    enum dtype dtype;
+    struct shape shape; /* row-major, as allocated */
+    int64_t offset;     /* bytes; -1 until planned */
+    struct inst *value; /* of weights: a constant graph value of as many elements; else NULL */
+    struct buffer *next;
+};
+
+enum scalar_op {
+#define SCALAR(name, inputs, infix) SCALAR_##name,
+#include "ops.def"
+    SCALAR_COUNT
+};
+
+struct scalar_info {
+    const char *name;
+    int inputs;
+    const char *infix;
+};
+
+struct expr {
+    enum scalar_op op;
+    double value;                          /* constant */
+    struct buffer *buffer;                 /* load */
+    const struct affine *index[MAX_RANK];  /* load: one per dimension */
+    const struct expr *in[3];
+    int vars; /* sum, maximum: loops of the reduction, outermost first */
+    struct var *var[MAX_RANK];
+};
+
+enum loop_kind {
+    LOOP_SERIAL,   /* in order; but lowered nests carry no dependence except in reductions */
+    LOOP_PARALLEL, /* iterations may run at once on several workers; outermost of a kernel only */
+    LOOP_UNROLL,   /* written out */
+    LOOP_VECTOR,   /* one vector operation: the innermost loop; `extent` lanes */
+    LOOP_KIND_COUNT
+};
+
+enum stmt_kind { STMT_FOR, STMT_STORE };
+
+struct stmt {
+    enum stmt_kind kind;
+    struct stmt *next; /* what runs after it, in the same body */
+    /* for */
+    struct var *var;
+    enum loop_kind loop;
+    struct stmt *body;
+    /* store */
+    struct buffer *buffer;
+    const struct affine *index[MAX_RANK];
+    const struct expr *value;
+};
+
+/* What the cost model (or a person) decides about a kernel for one target: lines of commands, each
+ * of a word and operands, carried out in order by the pass apply_schedules. */
+struct command {
+    const char *word;
+    int operands;
+    const char *operand[MAX_RANK]; /* names and numbers as written */
+    struct command *next;
+};
+
+struct schedule {
+    const char *target;
+    struct command *commands;
+    struct schedule *next;
+};
+
+struct kernel {
+    const char *name;
+    const char *label;      /* the model's layers it computes, for people; or NULL */
+    const char *target;     /* NULL: any */
+    struct buffer *locals;  /* stack and registers */
+    struct stmt *body;
+    struct schedule *schedules;
+    struct kernel *next;
+};
+
+/* ---- module ---------------------------------------------------------------------------------- */
+
+struct module {
+    struct arena *arena;
+    const char *name;                 /* the model's, prefix of every symbol */
+    int64_t batch, channels, height, width, classes;
+    int64_t threads;                  /* workers the workspace has scratch for */
+    int targets;
+    const char *target[MAX_TARGETS];
+    struct inst *first, *last;        /* graph form, operands before users */
+    int next_id;
+    struct buffer *buffers;           /* input, output, weights, workspace */
+    struct kernel *kernels;           /* in the order they run */
+    int64_t workspace_bytes;          /* of the tensors, once planned; else 0 */
+    int64_t scratch_bytes;            /* of one worker's stack tiles, once planned; else 0 */
+};
+
+extern const struct op_info op_info[OP_COUNT];
+extern const struct scalar_info scalar_info[SCALAR_COUNT];
+extern const char *const place_name[PLACE_COUNT];
+extern const char *const dtype_name[DTYPE_COUNT];
+extern const char *const loop_kind_name[LOOP_KIND_COUNT];
+const char *attr_enum_name(enum attr_type type, int64_t value); /* NULL: no such value */
+
+/* ---- builder (build.c) ----------------------------------------------------------------------- */
+
+struct module *module_new(void);
+void module_free(struct module *module);
+
+/* A new instruction after `after` (NULL: at the end), attributes at their defaults, no shape yet.
+ * inst_finish infers the shape from operands and attributes; false if they do not fit. */
+struct inst *inst_new(struct module *module, struct inst *after, enum op op, int inputs,
+                      struct inst *const *in);
+bool inst_finish(struct inst *inst, char *why, size_t why_size);
+void inst_remove(struct module *module, struct inst *inst);           /* must be unused */
+void inst_replace_uses(struct module *module, struct inst *old, struct inst *with);
+int inst_count_uses(const struct module *module, const struct inst *inst);
+bool inst_is_constant(const struct inst *inst); /* depends on parameters alone */
+static inline bool has(const struct inst *inst, enum trait trait)
+{
+    return op_info[inst->op].traits & trait;
+}
+
+struct buffer *buffer_new(struct module *module, struct buffer **list, const char *name,
+                          enum place place, struct shape shape); /* appended; f32, unplanned */
+struct kernel *kernel_new(struct module *module, const char *name); /* appended */
+struct var *var_new(struct module *module, const char *name, int64_t extent);
+struct stmt *stmt_for(struct module *module, struct var *var, enum loop_kind loop,
+                      struct stmt *body);
+struct stmt *stmt_store(struct module *module, struct buffer *buffer,
+                        const struct affine *const *index, const struct expr *value);
+const struct expr *expr_constant(struct module *module, double value);
+const struct expr *expr_load(struct module *module, struct buffer *buffer,
+                             const struct affine *const *index);
+const struct expr *expr_op(struct module *module, enum scalar_op op, const struct expr *a,
+                           const struct expr *b, const struct expr *c);
+const struct expr *expr_reduce(struct module *module, enum scalar_op op, int vars,
+                               struct var *const *var, const struct expr *body,
+                               const struct expr *init);
+
+int64_t shape_elements(const struct shape *shape);
+bool shape_equal(const struct shape *a, const struct shape *b);
+
+/* ---- text (print.c, parse.c) ----------------------------------------------------------------- */
+
+void module_print(const struct module *module, FILE *file);
+
+struct ir_error {
+    int line, column; /* from 1 */
+    char message[256];
+};
+/* NULL with *error filled in: not this language. What it returns still has to pass the verifier. */
+struct module *module_parse(const char *text, size_t size, struct ir_error *error);
+
+/* ---- verifier (verify.c) --------------------------------------------------------------------- */
+
+/* Checks what every module has to keep: operands before users, shapes that follow from the ops,
+ * attributes in range, loops and buffers well formed, every access within its buffer. On failure:
+ * false and a message that names the instruction or the kernel. */
+bool module_verify(const struct module *module, char *why, size_t why_size);
+
+/* ---- evaluator (eval_graph.c, eval_loops.c) -------------------------------------------------- */
+
+/* Where parameters come from: the tensor of that name in float64, row-major; NULL if there is none. */
+struct parameters {
+    const double *(*find)(void *context, const char *name, const struct shape *shape);
+    void *context;
+};
+
+enum precision { PRECISION_F64, PRECISION_F32 };
+
+/* Runs the graph form, or the loop form of `target` (NULL: kernels of any target). input is
+ * (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
+ * Constants are computed in float64 always, and rounded once. False: a parameter is missing. */
+bool module_eval_graph(const struct module *module, const struct parameters *parameters,
+                       enum precision precision, const double *input, double *output);
+bool module_eval_loops(const struct module *module, const struct parameters *parameters,
+                       enum precision precision, const char *target, const double *input,
+                       double *output);
+/* The value of a constant instruction, in float64; free() it. NULL: a parameter is missing. */
+double *inst_eval_constant(const struct module *module, const struct parameters *parameters,
+                           const struct inst *inst);
+
+#endif

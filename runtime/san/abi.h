@@ -1,0 +1,62 @@
+/* What every compiled model and its caller agree on. The compiler copies this text, from the guard
+ * to its end, into each header that it writes, so that a model's header stands alone. C11, C++11. */
+#ifndef SAN_ABI_H
+#define SAN_ABI_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define SAN_ABI_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What NAME_run returns: 0, or one of these before anything was touched. */
+enum san_status {
+    SAN_OK = 0,
+    SAN_EPOINTER = -1, /* input, output or workspace is null */
+    SAN_EALIGN = -2,   /* input or output not aligned to 4 bytes, or workspace not as the header says */
+    SAN_ECPU = -3,     /* the processor or the system lacks instructions that every target needs */
+    SAN_EABI = -4,     /* exec is of another ABI version */
+    SAN_EEXEC = -5     /* exec has no parallel hook but more than one thread, or a bad profile */
+};
+
+/* Times per kernel, added up over runs. ticks and calls have kernel_count entries. */
+struct san_profile {
+    uint64_t (*clock)(void *context); /* any monotonic unit */
+    void *context;
+    uint64_t *ticks;
+    uint64_t *calls;
+};
+
+/* How to run: NULL stands for one thread and no profile. */
+struct san_exec {
+    uint32_t abi_version; /* SAN_ABI_VERSION */
+    uint32_t threads;     /* chunks wanted at once; more than the model was compiled for is no error */
+    /* Calls task(argument, i) for i from 0 to count - 1, in any order, on any threads, and returns
+     * when all are done. May be NULL where threads is 1. */
+    void (*parallel)(void *context, uint32_t count, void (*task)(void *argument, uint32_t index),
+                     void *argument);
+    void *context;
+    const struct san_profile *profile; /* or NULL */
+};
+
+/* What a compiled model says of itself. */
+struct san_model {
+    uint32_t abi_version;
+    uint32_t kernel_count;
+    const char *name;
+    const char *compiler;            /* "sanc 0.1.0, LLVM 19.1.7" */
+    const char *targets;             /* "x86-64-v3,x86-64-v4" */
+    const char *const *kernel_names; /* kernel_count of them */
+    uint32_t batch, channels, height, width, classes;
+    uint32_t threads;                /* the most chunks that it splits its work into */
+    uint64_t workspace_bytes, workspace_alignment, weights_bytes;
+    uint8_t weights_sha256[32];      /* of the safetensors file */
+    int (*run)(const float *input, float *output, void *workspace, const struct san_exec *exec);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
