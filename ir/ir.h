@@ -223,6 +223,7 @@ struct module {
     const char *name;                 /* the model's, prefix of every symbol */
     int64_t batch, channels, height, width, classes;
     int64_t threads;                  /* workers the workspace has scratch for */
+    int passes_done;                  /* of the compiler's table; a dump goes on from there */
     int targets;
     const char *target[MAX_TARGETS];
     struct inst *first, *last;        /* graph form, operands before users */

@@ -1,0 +1,35 @@
+/* Loop form to machine code. The only user of LLVM; no LLVM type leaves this folder. */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+#include "ir.h"
+#include "san/abi.h"
+#include "target.h"
+
+enum backend_kind { BACKEND_OBJECT, BACKEND_ASSEMBLY, BACKEND_LLVM };
+
+/* A file in memory; free(data). */
+struct backend_file {
+    char *data;
+    size_t size;
+};
+
+/* Emits what the scheduled loop form of `module` says. BACKEND_OBJECT: one object with NAME_run and
+ * NAME_model, all targets and the constants. The others: the kernels of one `target` as text. `why`
+ * says what failed: only "a parameter is missing", "weights over 2 GiB", or a defect. */
+bool backend_emit(const struct module *module, const struct parameters *parameters,
+                  const uint8_t weights_sha256[32], enum backend_kind kind, const char *target,
+                  struct backend_file *file, char *why, size_t why_size);
+
+/* The C header that goes with the object. */
+void backend_header(const struct module *module, struct backend_file *file);
+
+/* An object loaded into this process, as `sanc run` does. */
+struct backend_loaded;
+const struct san_model *backend_load(const struct backend_file *object, const char *name,
+                                     struct backend_loaded **loaded, char *why, size_t why_size);
+void backend_unload(struct backend_loaded *loaded);
+
+/* "19.1.7" */
+const char *backend_llvm_version(void);
+
+#endif

@@ -1,0 +1,27 @@
+/* What a processor offers: what schedules are chosen by. No LLVM in here. */
+#ifndef BACKEND_TARGET_H
+#define BACKEND_TARGET_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct target {
+    const char *name;     /* as on the command line: "x86-64-v3", "x86-64-v4", an LLVM CPU name */
+    const char *cpu;      /* LLVM's CPU name */
+    const char *features; /* LLVM's feature string, "+avx2,+fma,..."; never empty */
+    const char *symbol;   /* the name as part of a C symbol: "avx2" for x86-64-v3, "avx512" for v4, ... */
+    int lanes;            /* float32 lanes of a vector register */
+    int registers;        /* vector registers */
+    int fma_per_cycle;    /* vector FMAs started per cycle */
+    int fma_latency;      /* cycles */
+    int64_t l1_bytes, l2_bytes; /* data caches of a core */
+};
+
+/* The target of that name ("native" is this machine), owned by the library; NULL with a reason: not
+ * known, or without AVX2 and FMA. */
+const struct target *target_find(const char *name, char *why, size_t why_size);
+
+/* Whether this machine runs code for the target; if not, why names the features it lacks. */
+bool target_runs_here(const struct target *target, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,51 @@
+/* A network as its JSON file describes it, checked and with every default filled in. */
+#ifndef COMPILER_MODEL_H
+#define COMPILER_MODEL_H
+#include "diag.h"
+#include <stdint.h>
+
+enum { MAX_STAGES = 16, MAX_NAME = 63 };
+
+enum relation {
+    RELATION_SUBTRACTION,
+    RELATION_SUMMATION,
+    RELATION_HADAMARD,
+    RELATION_DOT,
+    RELATION_CONCATENATION, /* of either type */
+    RELATION_STAR,
+    RELATION_CLIQUE
+};
+enum position { POSITION_NONE, POSITION_RELATIVE, POSITION_ABSOLUTE };
+enum padding { PADDING_REFLECT, PADDING_ZERO };
+enum transforms { TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BETA };
+
+struct attention {
+    bool patchwise;
+    enum relation relation;
+    int mapping; /* linears in the mapping, 0 to 3 */
+    enum position position;
+    bool softmax;
+    int footprint, dilation;
+    enum padding padding;
+    int share;
+    int relation_channels, value_channels;
+    enum transforms transforms;
+};
+
+struct stage {
+    int blocks, channels;
+    struct attention attention; /* meaningful where blocks > 0 */
+};
+
+struct model {
+    char name[MAX_NAME + 1];
+    int channels, height, width, classes, stem_channels;
+    int stages;
+    struct stage stage[MAX_STAGES];
+};
+
+/* Reads and checks a model file. On errors: every one of them printed with its place, and
+ * STATUS_INPUT (the contents are wrong) or STATUS_SYSTEM (the file cannot be read). */
+enum status model_read(const char *path, struct model *model);
+
+#endif

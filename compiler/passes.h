@@ -1,0 +1,39 @@
+/* From a model to loops that say everything: the passes, and what runs them. */
+#ifndef COMPILER_PASSES_H
+#define COMPILER_PASSES_H
+#include "ir.h"
+#include "model.h"
+#include "weights.h"
+
+struct pass {
+    const char *name;
+    int (*run)(struct module *module); /* how many changes it made */
+    const char *does;                  /* one line, for --list-passes */
+};
+
+/* In the order they run. */
+extern const struct pass pass_table[];
+extern const int pass_count;
+
+/* The graph of a model: parameters unfolded, nothing decided. targets: names that target_find knows. */
+struct module *graph_from_model(const struct model *model, int64_t batch, int64_t threads,
+                                int targets, const char *const *target);
+
+/* The tensors that the weight file has to hold, in a new array; free() it. Names live in `arena`. */
+struct tensor_need *graph_parameters(const struct model *model, struct arena *arena, size_t *count);
+
+/* Pass number `module->passes_done` onwards is what is still to run: a dump says where it was taken.
+ * Called after every pass (and once before the first, with pass NULL); false stops the run. */
+struct pass_observer {
+    bool (*after)(void *context, const struct pass *pass, int changes, double seconds,
+                  const struct module *module);
+    void *context;
+};
+
+/* Runs the passes that are left, up to and including `last` (NULL: all), verifying the module after
+ * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said no;
+ * STATUS_INPUT where a schedule asks for what cannot be done. */
+enum status passes_run(struct module *module, const char *last,
+                       const struct pass_observer *observer);
+
+#endif

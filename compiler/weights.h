@@ -1,0 +1,44 @@
+/* A safetensors file, read into memory and checked; tensors come out in float64. */
+#ifndef COMPILER_WEIGHTS_H
+#define COMPILER_WEIGHTS_H
+#include "diag.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct weights;
+
+enum { MAX_TENSOR_RANK = 8 };
+
+/* Reads a safetensors file and checks its structure. STATUS_INPUT or STATUS_SYSTEM on errors, which
+ * are printed. */
+enum status weights_read(const char *path, struct weights **weights);
+void weights_free(struct weights *weights);
+
+/* A tensor the caller needs. */
+struct tensor_need {
+    const char *name; /* without a "module." prefix */
+    int rank;
+    int64_t dim[MAX_TENSOR_RANK];
+    bool nonnegative; /* a variance */
+};
+
+/* Checks that the file holds exactly these tensors (and num_batches_tracked), each of the right
+ * shape, a float type, finite also as float32. A "module." prefix on every key is dropped. Prints
+ * every difference; STATUS_INPUT if there is one. */
+enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count);
+
+/* The tensor of that name in float64, row-major: converted once, owned by the weights. NULL if it is
+ * not there, no float type, or its elements are not `elements`. */
+const double *weights_find(struct weights *weights, const char *name, int64_t elements);
+
+/* A tensor that need not be a parameter (the input of `sanc run`): its shape, or false. */
+bool weights_shape(const struct weights *weights, const char *name, int *rank, int64_t *dim);
+
+/* SHA-256 of the file. */
+const uint8_t *weights_sha256(const struct weights *weights);
+
+/* Writes one float32 tensor as a safetensors file, whole or not at all (file.h). */
+enum status weights_write(const char *path, const char *name, const float *data, int rank,
+                          const int64_t *dim);
+
+#endif
