@@ -1,0 +1,235 @@
+/* Making and changing modules. */
+#include "ir.h"
+#include "rules.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *copy_name(struct module *module, const char *name)
+{
+    return name ? arena_copy(module->arena, name, strlen(name) + 1) : NULL;
+}
+
+struct module *module_new(void)
+{
+    struct arena *arena = arena_new();
+    struct module *module = ARENA_NEW(arena, struct module);
+    module->arena = arena;
+    module->name = "model";
+    module->batch = 1;
+    module->threads = 1;
+    return module;
+}
+
+void module_free(struct module *module)
+{
+    if (module)
+        arena_free(module->arena);
+}
+
+/* ---- graph form ------------------------------------------------------------------------------ */
+
+static void link_after(struct module *module, struct inst *after, struct inst *inst)
+{
+    if (!after)
+        after = module->last;
+    inst->prev = after;
+    inst->next = after ? after->next : module->first;
+    if (inst->prev)
+        inst->prev->next = inst;
+    else
+        module->first = inst;
+    if (inst->next)
+        inst->next->prev = inst;
+    else
+        module->last = inst;
+}
+
+struct inst *inst_new(struct module *module, struct inst *after, enum op op, int inputs,
+                      struct inst *const *in)
+{
+    assert(inputs >= 0 && inputs <= MAX_INPUTS);
+    struct inst *inst = ARENA_NEW(module->arena, struct inst);
+    inst->op = op;
+    inst->id = module->next_id++;
+    inst->inputs = inputs;
+    for (int i = 0; i < inputs; i++)
+        inst->in[i] = in[i];
+    const struct op_info *info = &op_info[op];
+    for (int i = 0; i < info->attrs; i++) {
+        if (info->attr[i].type == ATTR_TYPE_real)
+            inst->attr[i].real = info->attr[i].initial;
+        else if (info->attr[i].type != ATTR_TYPE_string && info->attr[i].type != ATTR_TYPE_shape)
+            inst->attr[i].integer = (int64_t)info->attr[i].initial;
+    }
+    link_after(module, after, inst);
+    return inst;
+}
+
+void inst_remove(struct module *module, struct inst *inst)
+{
+    assert(inst_count_uses(module, inst) == 0);
+    if (inst->prev)
+        inst->prev->next = inst->next;
+    else
+        module->first = inst->next;
+    if (inst->next)
+        inst->next->prev = inst->prev;
+    else
+        module->last = inst->prev;
+    inst->prev = inst->next = NULL;
+}
+
+/* Uses in `with` itself stay, so that an instruction can be put behind the one it reads. */
+void inst_replace_uses(struct module *module, struct inst *old, struct inst *with)
+{
+    for (struct inst *user = module->first; user; user = user->next)
+        for (int i = 0; i < user->inputs; i++)
+            if (user->in[i] == old && user != with)
+                user->in[i] = with;
+    for (struct buffer *buffer = module->buffers; buffer; buffer = buffer->next)
+        if (buffer->value == old)
+            buffer->value = with;
+}
+
+int inst_count_uses(const struct module *module, const struct inst *inst)
+{
+    int uses = 0;
+    for (const struct inst *user = module->first; user; user = user->next)
+        for (int i = 0; i < user->inputs; i++)
+            uses += user->in[i] == inst;
+    for (const struct buffer *buffer = module->buffers; buffer; buffer = buffer->next)
+        uses += buffer->value == inst;
+    return uses;
+}
+
+/* One walk backwards over a set of what is needed: operands stand before their users, and a graph
+ * of shared operands has more paths than can be followed one by one. */
+bool inst_is_constant(const struct inst *inst)
+{
+    if (has(inst, CONSTANT))
+        return true;
+    int most_id = 0;
+    for (const struct inst *at = inst; at; at = at->prev)
+        most_id = at->id > most_id ? at->id : most_id;
+    unsigned char *needed = calloc((size_t)most_id + 1, 1);
+    if (!needed) {
+        fputs("sanc: error: out of memory\n", stderr);
+        exit(4); /* as the arena does */
+    }
+    needed[inst->id] = 1;
+    bool constant = true;
+    for (const struct inst *at = inst; at && constant; at = at->prev) {
+        if (!needed[at->id] || has(at, CONSTANT))
+            continue;
+        constant = at->inputs > 0;
+        for (int i = 0; i < at->inputs; i++)
+            needed[at->in[i]->id] = 1;
+    }
+    free(needed);
+    return constant;
+}
+
+/* ---- loop form ------------------------------------------------------------------------------- */
+
+struct buffer *buffer_new(struct module *module, struct buffer **list, const char *name,
+                          enum place place, struct shape shape)
+{
+    struct buffer *buffer = ARENA_NEW(module->arena, struct buffer);
+    buffer->name = copy_name(module, name);
+    buffer->place = place;
+    buffer->shape = shape;
+    buffer->offset = -1;
+    while (*list)
+        list = &(*list)->next;
+    *list = buffer;
+    return buffer;
+}
+
+struct kernel *kernel_new(struct module *module, const char *name)
+{
+    struct kernel *kernel = ARENA_NEW(module->arena, struct kernel);
+    kernel->name = copy_name(module, name);
+    struct kernel **link = &module->kernels;
+    while (*link)
+        link = &(*link)->next;
+    *link = kernel;
+    return kernel;
+}
+
+struct var *var_new(struct module *module, const char *name, int64_t extent)
+{
+    struct var *var = ARENA_NEW(module->arena, struct var);
+    var->name = copy_name(module, name);
+    var->extent = extent;
+    return var;
+}
+
+struct stmt *stmt_for(struct module *module, struct var *var, enum loop_kind loop,
+                      struct stmt *body)
+{
+    struct stmt *stmt = ARENA_NEW(module->arena, struct stmt);
+    stmt->kind = STMT_FOR;
+    stmt->var = var;
+    stmt->loop = loop;
+    stmt->body = body;
+    return stmt;
+}
+
+struct stmt *stmt_store(struct module *module, struct buffer *buffer,
+                        const struct affine *const *index, const struct expr *value)
+{
+    struct stmt *stmt = ARENA_NEW(module->arena, struct stmt);
+    stmt->kind = STMT_STORE;
+    stmt->buffer = buffer;
+    for (int i = 0; i < buffer->shape.rank; i++)
+        stmt->index[i] = index[i];
+    stmt->value = value;
+    return stmt;
+}
+
+const struct expr *expr_constant(struct module *module, double value)
+{
+    struct expr *expr = ARENA_NEW(module->arena, struct expr);
+    expr->op = SCALAR_constant;
+    expr->value = value;
+    return expr;
+}
+
+const struct expr *expr_load(struct module *module, struct buffer *buffer,
+                             const struct affine *const *index)
+{
+    struct expr *expr = ARENA_NEW(module->arena, struct expr);
+    expr->op = SCALAR_load;
+    expr->buffer = buffer;
+    for (int i = 0; i < buffer->shape.rank; i++)
+        expr->index[i] = index[i];
+    return expr;
+}
+
+const struct expr *expr_op(struct module *module, enum scalar_op op, const struct expr *a,
+                           const struct expr *b, const struct expr *c)
+{
+    assert((a != NULL) + (b != NULL) + (c != NULL) == scalar_info[op].inputs);
+    struct expr *expr = ARENA_NEW(module->arena, struct expr);
+    expr->op = op;
+    expr->in[0] = a;
+    expr->in[1] = b;
+    expr->in[2] = c;
+    return expr;
+}
+
+const struct expr *expr_reduce(struct module *module, enum scalar_op op, int vars,
+                               struct var *const *var, const struct expr *body,
+                               const struct expr *init)
+{
+    assert((op == SCALAR_sum || op == SCALAR_maximum) && vars > 0 && vars <= MAX_RANK);
+    struct expr *expr = ARENA_NEW(module->arena, struct expr);
+    expr->op = op;
+    expr->vars = vars;
+    for (int i = 0; i < vars; i++)
+        expr->var[i] = var[i];
+    expr->in[0] = body;
+    expr->in[1] = init;
+    return expr;
+}

@@ -1,0 +1,57 @@
+/* The tables made from ops.def. */
+#include "ir.h"
+
+/* A struct per op with one byte per attribute, so that sizeof counts the ATTR rows. */
+struct attrs_of_none {
+    char op;
+#define OP(name, least, most, traits)                                                              \
+    }                                                                                              \
+    ;                                                                                              \
+    struct attrs_of_##name {                                                                       \
+        char op;
+#define ATTR(op, type, name, init, least, most) char name;
+#include "ops.def"
+};
+
+const struct op_info op_info[OP_COUNT] = {
+#define OP(op, least, most, flags)                                                                 \
+    [OP_##op].name = #op, [OP_##op].least_inputs = least, [OP_##op].most_inputs = most,            \
+    [OP_##op].traits = flags, [OP_##op].attrs = (int)sizeof(struct attrs_of_##op) - 1,
+#define ATTR(op, type, name, init, least, most)                                                    \
+    [OP_##op].attr[SLOT_##op##_##name] = {OP_##op, ATTR_TYPE_##type, #name, init, least, most},
+#include "ops.def"
+};
+
+const struct scalar_info scalar_info[SCALAR_COUNT] = {
+#define SCALAR(name, inputs, infix) [SCALAR_##name] = {#name, inputs, infix},
+#include "ops.def"
+};
+
+const char *const place_name[PLACE_COUNT] = {
+    [PLACE_INPUT] = "input",         [PLACE_OUTPUT] = "output", [PLACE_WEIGHTS] = "weights",
+    [PLACE_WORKSPACE] = "workspace", [PLACE_STACK] = "stack",   [PLACE_REGISTERS] = "registers",
+};
+
+const char *const dtype_name[DTYPE_COUNT] = {[DTYPE_F32] = "f32", [DTYPE_I32] = "i32"};
+
+const char *const loop_kind_name[LOOP_KIND_COUNT] = {
+    [LOOP_SERIAL] = "serial",
+    [LOOP_PARALLEL] = "parallel",
+    [LOOP_UNROLL] = "unroll",
+    [LOOP_VECTOR] = "vector",
+};
+
+static const struct {
+    enum attr_type type;
+    const char *name;
+} enum_value[ENUM_COUNT] = {
+#define ENUM(type, value) [type##_##value] = {ATTR_TYPE_##type, #value},
+#include "ops.def"
+};
+
+const char *attr_enum_name(enum attr_type type, int64_t value)
+{
+    if (value < 0 || value >= ENUM_COUNT || enum_value[value].type != type)
+        return NULL;
+    return enum_value[value].name;
+}
