@@ -1,0 +1,117 @@
+"""What the numeric tests share: safetensors files, errors, running sanc, counting. Standard library alone."""
+import array
+import json
+import math
+import os
+import struct
+import subprocess
+import sys
+
+SKIPPED = 77  # exit status that ctest shows as skipped
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SHARED = os.path.join(os.path.dirname(ROOT), "shared")  # not part of the project: may be missing
+TYPECODES = {"F32": "f", "F64": "d", "U8": "B", "I64": "q"}
+assert sys.byteorder == "little" and array.array("f").itemsize == 4
+
+
+def shared(*path):
+    """A path in the folder beside the project; ends the test as skipped where there is none."""
+    path = os.path.join(SHARED, *path)
+    if not os.path.exists(path):
+        skip(f"no {os.path.relpath(path, ROOT)}")
+    return path
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(SKIPPED)
+
+
+def read_safetensors(path):
+    """{name: (shape, array)}; tensors of other types than TYPECODES are left out."""
+    with open(path, "rb") as file:
+        data = file.read()
+    (size,) = struct.unpack_from("<Q", data)
+    tensors = {}
+    for name, entry in json.loads(data[8:8 + size]).items():
+        if name != "__metadata__" and entry["dtype"] in TYPECODES:
+            begin, end = entry["data_offsets"]
+            values = array.array(TYPECODES[entry["dtype"]])
+            values.frombytes(data[8 + size + begin:8 + size + end])
+            tensors[name] = entry["shape"], values
+    return tensors
+
+
+def write_safetensors(path, name, shape, values):
+    """One float32 tensor."""
+    data = array.array("f", values).tobytes()
+    header = json.dumps({name: {"dtype": "F32", "shape": shape,
+                                "data_offsets": [0, len(data)]}}).encode()
+    header += b" " * (-len(header) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header + data)
+
+
+def relative_error(out, reference):
+    """||out - reference|| / ||reference||; infinite where lengths differ or out has a NaN."""
+    if len(out) != len(reference):
+        return math.inf
+    difference = math.fsum((a - b) ** 2 for a, b in zip(out, reference))
+    norm = math.fsum(b * b for b in reference)
+    return math.sqrt(difference / norm) if difference == difference and norm > 0 else math.inf
+
+
+def predictions(logits, classes=10):
+    rows = [logits[i:i + classes] for i in range(0, len(logits), classes)]
+    return [max(range(classes), key=row.__getitem__) for row in rows]
+
+
+class Failure(Exception):
+    """A command that ended with a status that it should not have."""
+
+    def __init__(self, command, status, output):
+        text = f"status {status}: {' '.join(command)}\n{output.strip()}"
+        super().__init__(text.strip())
+        self.status = status
+
+
+def call(*command, timeout=600, cwd=None):
+    """Standard output of a command; Failure unless it ends with 0."""
+    command = [str(word) for word in command]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=timeout, cwd=cwd)
+    if done.returncode != 0:
+        raise Failure(command, done.returncode, done.stdout + done.stderr)
+    return done.stdout
+
+
+def run_model(sanc, folder, images, out, *options):
+    """`sanc run` of FOLDER/model.json: the output tensor as an array."""
+    call(sanc, "run", os.path.join(folder, "model.json"), "-w",
+         os.path.join(folder, "weights.safetensors"), "--input", images, "--output", out, *options)
+    return read_safetensors(out)["output"][1]
+
+
+class Tally:
+    """Counts checks and prints those that fail or are skipped; `end` gives the exit status."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def check(self, good, what):
+        if good:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"FAILED {what}", flush=True)
+
+    def skip(self, what):
+        self.skipped += 1
+        print(f"skipped {what}", flush=True)
+
+    def end(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.passed} passed, {self.failed} failed{skipped}")
+        if self.failed:
+            return 1
+        return 0 if self.passed else SKIPPED
