@@ -1,0 +1,16 @@
+"""The last lines of tests/run.sh, from ctest's results: why tests were skipped, and how many passed."""
+import sys
+import xml.etree.ElementTree as xml
+
+suite = xml.parse(sys.argv[1]).getroot()
+count = {"passed": 0, "failed": 0, "skipped": 0}
+for case in suite.iter("testcase"):
+    status = {"run": "passed", "fail": "failed"}.get(case.get("status"), "skipped")
+    count[status] += 1
+    if status == "skipped":
+        lines = [line for line in (case.findtext("system-out") or "").splitlines()
+                 if line.lower().startswith("skipped")]
+        print(f"{case.get('name')} was {lines[-1] if lines else 'skipped: it did not run'}")
+print(", ".join(f"{number} {status}" for status, number in count.items()
+                if number or status != "skipped"))
+sys.exit(0 if count["passed"] else 1)
