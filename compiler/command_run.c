@@ -1,0 +1,124 @@
+#include "command.h"
+#include "execute.h"
+#include "observe.h"
+#include "san/runtime.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The best of the targets that this machine has: the widest, of equals the last. */
+static enum status choose_target(const struct module *module, const char **best)
+{
+    int lanes = 0;
+    char why[MAX_TARGETS][256];
+    for (int i = 0; i < module->targets; i++) {
+        const struct target *target = target_find(module->target[i], why[i], sizeof why[i]);
+        if (!target || !target_runs_here(target, why[i], sizeof why[i]) || target->lanes < lanes)
+            continue;
+        lanes = target->lanes;
+        *best = module->target[i];
+    }
+    if (lanes)
+        return STATUS_DONE;
+    for (int i = 0; i < module->targets; i++)
+        diag_error(NULL, 0, 0, "this machine does not run %s: %s", module->target[i], why[i]);
+    return STATUS_SYSTEM;
+}
+
+static enum status run_compiled(const struct san_model *model, const struct images *images,
+                                unsigned threads, float *output)
+{
+    if (threads <= 1)
+        return execute_compiled(model, NULL, images, output);
+    struct san_pool *pool = san_pool_new(threads);
+    if (!pool) {
+        diag_error(NULL, 0, 0, "cannot start %u threads: %s", threads, strerror(errno));
+        return STATUS_SYSTEM;
+    }
+    struct san_exec exec = san_pool_exec(pool);
+    enum status status = execute_compiled(model, &exec, images, output);
+    san_pool_free(pool);
+    return status;
+}
+
+static enum status run_native(const struct source *source, const struct module *graph,
+                              const struct images *images, float *output)
+{
+    const char *target = NULL;
+    struct module *module = NULL;
+    struct compiled compiled = {0};
+    enum status status = choose_target(graph, &target);
+    if (status == STATUS_DONE)
+        status = source_module(source, target, &module);
+    if (status == STATUS_DONE)
+        status = passes_run_observed(module, NULL, source->options, NULL);
+    if (status == STATUS_DONE)
+        status = compiled_load(module, source, &compiled);
+    if (status == STATUS_DONE && source->options->verbose)
+        fprintf(stderr, "sanc: runs %s on %s\n", module->name, target);
+    if (status == STATUS_DONE)
+        status = run_compiled(compiled.model, images, (unsigned)module->threads, output);
+    compiled_free(&compiled);
+    if (module)
+        module_free(module);
+    return status;
+}
+
+static enum status run_evaluator(const struct source *source, const struct module *graph,
+                                 const struct images *images, float *output)
+{
+    int64_t count = images->count * graph->classes;
+    double *result = allocate(count, sizeof(double));
+    enum precision precision =
+        source->options->engine == ENGINE_EVAL32 ? PRECISION_F32 : PRECISION_F64;
+    enum status status = result ? execute_evaluator(graph, &source->parameters, precision,
+                                                    graph->target[0], images, result)
+                                : STATUS_SYSTEM;
+    for (int64_t i = 0; i < count && status == STATUS_DONE; i++)
+        output[i] = (float)result[i];
+    free(result);
+    return status;
+}
+
+static enum status run_images(const struct source *source, const struct module *graph,
+                              const struct images *images)
+{
+    const struct options *options = source->options;
+    int64_t dim[2] = {images->count, graph->classes};
+    float *output = allocate(dim[0] * dim[1], sizeof(float));
+    enum status status = STATUS_SYSTEM;
+    if (output && options->engine == ENGINE_NATIVE)
+        status = run_native(source, graph, images, output);
+    else if (output)
+        status = run_evaluator(source, graph, images, output);
+    if (status == STATUS_DONE)
+        status = weights_write(options->output, "output", output, 2, dim);
+    free(output);
+    return status;
+}
+
+enum status command_run(const struct options *options)
+{
+    struct source source = {0};
+    struct module *graph = NULL;
+    struct weights *file = NULL;
+    struct images images;
+    enum status status = source_read(&source, options);
+    if (status == STATUS_DONE && source_is_input(options, options->output)) {
+        diag_error(NULL, 0, 0, "the output %s is one of the inputs", options->output);
+        status = STATUS_USAGE;
+    }
+    if (status == STATUS_DONE)
+        status = source_module(&source, NULL, &graph);
+    if (status == STATUS_DONE)
+        status = source_read_weights(&source);
+    if (status == STATUS_DONE)
+        status = images_read(options->input, graph, &file, &images);
+    if (status == STATUS_DONE)
+        status = run_images(&source, graph, &images);
+    weights_free(file);
+    if (graph)
+        module_free(graph);
+    source_free(&source);
+    return status;
+}

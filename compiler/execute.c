@@ -1,0 +1,223 @@
+#include "execute.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *allocate(int64_t count, size_t size)
+{
+    void *memory = calloc(count > 0 ? (size_t)count : 1, size);
+    if (!memory)
+        diag_error(NULL, 0, 0, "out of memory: %" PRId64 " elements of %zu bytes", count, size);
+    return memory;
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+enum status images_read(const char *path, const struct module *module, struct weights **file,
+                        struct images *images)
+{
+    enum status status = weights_read(path, file);
+    if (status != STATUS_DONE)
+        return status;
+    int rank;
+    int64_t dim[MAX_TENSOR_RANK];
+    const int64_t want[3] = {module->channels, module->height, module->width};
+    if (!weights_shape(*file, "input", &rank, dim)) {
+        diag_error(path, 0, 0, "there is no tensor 'input'");
+        return STATUS_INPUT;
+    }
+    if (rank != 4 || memcmp(dim + 1, want, sizeof want) != 0) {
+        char found[256] = "";
+        for (int i = 0; i < rank; i++)
+            snprintf(found + strlen(found), sizeof found - strlen(found), "%s%" PRId64,
+                     i ? ", " : "", dim[i]);
+        diag_error(path, 0, 0,
+                   "tensor 'input' must be of shape (n, %" PRId64 ", %" PRId64 ", %" PRId64
+                   "), found (%s)",
+                   want[0], want[1], want[2], found);
+        return STATUS_INPUT;
+    }
+    images->count = dim[0];
+    images->each = want[0] * want[1] * want[2];
+    images->value = weights_find(*file, "input", images->count * images->each);
+    if (images->value || images->count == 0)
+        return STATUS_DONE;
+    diag_error(path, 0, 0, "tensor 'input' must be of type F64, F32, F16 or BF16");
+    return STATUS_INPUT;
+}
+
+/* Image `first` + i of the batch, or the last one where there are no more. */
+static int64_t image_of_batch(const struct images *images, int64_t first, int64_t i)
+{
+    return first + i < images->count ? first + i : images->count - 1;
+}
+
+/* ---- compiled -------------------------------------------------------------------------------- */
+
+int64_t module_weights_bytes(const struct module *module)
+{
+    int64_t bytes = 0;
+    for (const struct buffer *buffer = module->buffers; buffer; buffer = buffer->next)
+        if (buffer->place == PLACE_WEIGHTS)
+            bytes += 4 * shape_elements(&buffer->shape);
+    return bytes;
+}
+
+enum status emit_failed(const struct module *module, const char *why)
+{
+    bool too_large = module_weights_bytes(module) > INT32_MAX;
+    diag_error(NULL, 0, 0, "%s%s", too_large ? "" : "defect in the backend: ", why);
+    return too_large ? STATUS_INPUT : STATUS_DEFECT;
+}
+
+static enum status check_model(const struct module *module, const struct san_model *model)
+{
+    if (model->abi_version == SAN_ABI_VERSION && strcmp(model->name, module->name) == 0 &&
+        model->batch == module->batch && model->channels == module->channels &&
+        model->height == module->height && model->width == module->width &&
+        model->classes == module->classes && model->workspace_alignment > 0)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "defect in the backend: the object describes another model");
+    return STATUS_DEFECT;
+}
+
+enum status compiled_load(const struct module *module, const struct source *source,
+                          struct compiled *compiled)
+{
+    char why[512] = "";
+    *compiled = (struct compiled){0};
+    if (!backend_emit(module, &source->parameters, weights_sha256(source->weights), BACKEND_OBJECT,
+                      NULL, &compiled->object, why, sizeof why))
+        return emit_failed(module, why);
+    compiled->model =
+        backend_load(&compiled->object, module->name, &compiled->loaded, why, sizeof why);
+    if (compiled->model)
+        return check_model(module, compiled->model);
+    diag_error(NULL, 0, 0, "cannot load the compiled model: %s", why);
+    return STATUS_SYSTEM;
+}
+
+void compiled_free(struct compiled *compiled)
+{
+    if (compiled->loaded)
+        backend_unload(compiled->loaded);
+    free(compiled->object.data);
+    *compiled = (struct compiled){0};
+}
+
+static const char *san_error(int code)
+{
+    switch (code) {
+    case SAN_EPOINTER:
+        return "a pointer is null";
+    case SAN_EALIGN:
+        return "a pointer is misaligned";
+    case SAN_ECPU:
+        return "this processor lacks instructions that every target needs";
+    case SAN_EABI:
+        return "another ABI version";
+    case SAN_EEXEC:
+        return "more than one thread and no way to run them";
+    default:
+        return "unknown error";
+    }
+}
+
+struct batch {
+    const struct san_model *model;
+    const struct san_exec *exec;
+    float *input, *output; /* of one batch */
+    void *workspace;
+};
+
+static enum status run_batch(const struct batch *batch, const struct images *images, int64_t first)
+{
+    const struct san_model *model = batch->model;
+    size_t output_bytes = (size_t)model->batch * model->classes * sizeof(float);
+    for (int64_t i = 0; i < model->batch; i++) {
+        const double *from = images->value + image_of_batch(images, first, i) * images->each;
+        for (int64_t j = 0; j < images->each; j++)
+            batch->input[i * images->each + j] = (float)from[j];
+    }
+    memset(batch->output, 0xff, output_bytes); /* all bits set: NaN */
+    memset(batch->workspace, 0xff, model->workspace_bytes);
+    int code = model->run(batch->input, batch->output, batch->workspace, batch->exec);
+    if (code == SAN_OK)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "%s_run: %s (%d)", model->name, san_error(code), code);
+    return code == SAN_ECPU ? STATUS_SYSTEM : STATUS_DEFECT;
+}
+
+static void *workspace_new(const struct san_model *model)
+{
+    uint64_t alignment = model->workspace_alignment, bytes = model->workspace_bytes;
+    void *workspace = NULL;
+    if (alignment < sizeof(void *))
+        alignment = sizeof(void *);
+    if (posix_memalign(&workspace, alignment, bytes ? bytes : 1) == 0)
+        return workspace;
+    diag_error(NULL, 0, 0, "no memory for a workspace of %" PRIu64 " bytes", bytes);
+    return NULL;
+}
+
+enum status execute_compiled(const struct san_model *model, const struct san_exec *exec,
+                             const struct images *images, float *output)
+{
+    struct batch batch = {
+        .model = model,
+        .exec = exec,
+        .input = allocate(model->batch * images->each, sizeof(float)),
+        .output = allocate((int64_t)model->batch * model->classes, sizeof(float)),
+        .workspace = workspace_new(model),
+    };
+    bool memory = batch.input && batch.output && batch.workspace;
+    enum status status = memory ? STATUS_DONE : STATUS_SYSTEM;
+    for (int64_t i = 0; i < images->count && status == STATUS_DONE; i += model->batch) {
+        int64_t count = images->count - i < model->batch ? images->count - i : model->batch;
+        status = run_batch(&batch, images, i);
+        memcpy(output + i * model->classes, batch.output,
+               (size_t)count * model->classes * sizeof(float));
+    }
+    free(batch.input);
+    free(batch.output);
+    free(batch.workspace);
+    return status;
+}
+
+/* ---- evaluator ------------------------------------------------------------------------------- */
+
+static bool evaluate(const struct module *module, const struct parameters *parameters,
+                     enum precision precision, const char *target, const double *input,
+                     double *output)
+{
+    if (module->kernels)
+        return module_eval_loops(module, parameters, precision, target, input, output);
+    return module_eval_graph(module, parameters, precision, input, output);
+}
+
+enum status execute_evaluator(const struct module *module, const struct parameters *parameters,
+                              enum precision precision, const char *target,
+                              const struct images *images, double *output)
+{
+    int64_t batch = module->batch, classes = module->classes;
+    double *input = allocate(batch * images->each, sizeof(double));
+    double *result = allocate(batch * classes, sizeof(double));
+    enum status status = input && result ? STATUS_DONE : STATUS_SYSTEM;
+    for (int64_t first = 0; first < images->count && status == STATUS_DONE; first += batch) {
+        int64_t count = images->count - first < batch ? images->count - first : batch;
+        for (int64_t i = 0; i < batch; i++)
+            memcpy(input + i * images->each,
+                   images->value + image_of_batch(images, first, i) * images->each,
+                   (size_t)images->each * sizeof(double));
+        memset(result, 0xff, (size_t)(batch * classes) * sizeof(double));
+        if (!evaluate(module, parameters, precision, target, input, result)) {
+            diag_error(NULL, 0, 0, "a parameter is missing");
+            status = STATUS_INPUT;
+        }
+        memcpy(output + first * classes, result, (size_t)(count * classes) * sizeof(double));
+    }
+    free(input);
+    free(result);
+    return status;
+}

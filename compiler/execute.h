@@ -1,0 +1,51 @@
+/* Running a network on images: the compiled model, or the evaluator. */
+#ifndef COMPILER_EXECUTE_H
+#define COMPILER_EXECUTE_H
+#include "backend.h"
+#include "source.h"
+
+/* count images of `each` numbers, (c, h, w) row-major. */
+struct images {
+    const double *value;
+    int64_t count, each;
+};
+
+/* `input` (n, c, h, w) of a safetensors file, for a module's c, h and w. The values belong to
+ * *file; weights_free it in any case. Errors are printed. */
+enum status images_read(const char *path, const struct module *module, struct weights **file,
+                        struct images *images);
+
+/* A model compiled into memory. */
+struct compiled {
+    struct backend_file object;
+    struct backend_loaded *loaded;
+    const struct san_model *model;
+};
+
+/* Compiles the scheduled loop form for all of the module's targets and loads it. Errors are
+ * printed; compiled_free in any case. */
+enum status compiled_load(const struct module *module, const struct source *source,
+                          struct compiled *compiled);
+void compiled_free(struct compiled *compiled);
+
+/* The status and the message for a backend_emit that failed. */
+enum status emit_failed(const struct module *module, const char *why);
+
+/* Bytes of the constants that the object holds. */
+int64_t module_weights_bytes(const struct module *module);
+
+/* output: (images->count, classes). Batch by batch, the last one filled up; the output and the
+ * workspace hold NaN before each. exec: as NAME_run takes it, or NULL. Errors are printed. */
+enum status execute_compiled(const struct san_model *model, const struct san_exec *exec,
+                             const struct images *images, float *output);
+
+/* Likewise with the evaluator: the graph form or, where there are kernels, the loop form of
+ * `target` (NULL: kernels of any target). */
+enum status execute_evaluator(const struct module *module, const struct parameters *parameters,
+                              enum precision precision, const char *target,
+                              const struct images *images, double *output);
+
+/* count elements of `size` bytes, at least one; an error is printed where there is no memory. */
+void *allocate(int64_t count, size_t size);
+
+#endif

@@ -1,0 +1,142 @@
+#define _GNU_SOURCE /* open_memstream */
+#include "observe.h"
+#include "file.h"
+#include "source.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct watch {
+    const struct options *options;
+    const struct pass_observer *next;
+    enum status status; /* of what was written */
+    double seconds;
+    int changes;
+};
+
+int pass_index(const char *name)
+{
+    int i = 0;
+    while (i < pass_count && strcmp(pass_table[i].name, name) != 0)
+        i++;
+    assert(i < pass_count);
+    return i;
+}
+
+enum status pass_reachable(const struct module *module, const char *name, bool before)
+{
+    if (pass_index(name) + !before >= module->passes_done)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "the dump was taken after pass '%s', too late for %s '%s'",
+               pass_table[module->passes_done - 1].name, before ? "before" : "after", name);
+    return STATUS_USAGE;
+}
+
+char *module_text(const struct module *module, size_t *size)
+{
+    char *text = NULL;
+    FILE *file = open_memstream(&text, size);
+    bool good = file != NULL;
+    if (good) {
+        module_print(module, file);
+        good = !ferror(file);
+        good = fclose(file) == 0 && good;
+    }
+    if (good)
+        return text;
+    diag_error(NULL, 0, 0, "out of memory");
+    free(text);
+    return NULL;
+}
+
+static bool names_pass(const struct pass_names *names, const struct pass *pass)
+{
+    for (int i = 0; pass && i < names->count; i++)
+        if (strcmp(names->name[i], pass->name) == 0)
+            return true;
+    return false;
+}
+
+static void print_module(const struct module *module, const char *when, const struct pass *pass)
+{
+    fprintf(stderr, "; %s %s\n", when, pass->name);
+    module_print(module, stderr);
+}
+
+/* DIR/07-NAME.sanir, after seven passes of which NAME was the last. */
+static enum status dump_module(const struct options *options, const struct module *module)
+{
+    int done = module->passes_done;
+    struct arena *arena = arena_new();
+    const char *path = arena_printf(arena, "%s/%02d-%s.sanir", options->dump_dir, done,
+                                    done ? pass_table[done - 1].name : "graph");
+    enum status status = STATUS_SYSTEM;
+    if (source_is_input(options, path)) {
+        diag_error(NULL, 0, 0, "--dump-ir would write over its input %s", path);
+        status = STATUS_USAGE;
+    } else {
+        size_t size = 0;
+        char *text = module_text(module, &size);
+        if (text)
+            status = file_write(path, text, size);
+        free(text);
+    }
+    arena_free(arena);
+    return status;
+}
+
+static void print_times(const struct watch *watch, const struct pass *pass, int changes,
+                        double seconds)
+{
+    if (watch->options->time_passes)
+        fprintf(stderr, "%10.3f ms %6d changes  %s\n", 1e3 * seconds, changes, pass->name);
+    else if (watch->options->verbose)
+        fprintf(stderr, "sanc: pass %s: %d changes\n", pass->name, changes);
+}
+
+static bool watch_after(void *context, const struct pass *pass, int changes, double seconds,
+                        const struct module *module)
+{
+    struct watch *watch = context;
+    const struct options *options = watch->options;
+    const struct pass *following =
+        module->passes_done < pass_count ? &pass_table[module->passes_done] : NULL;
+    if (pass) {
+        watch->seconds += seconds;
+        watch->changes += changes;
+        print_times(watch, pass, changes, seconds);
+        if (names_pass(&options->print_after, pass))
+            print_module(module, "after", pass);
+    }
+    if (names_pass(&options->print_before, following))
+        print_module(module, "before", following);
+    /* Where a dump was the input, the state it holds is not written again. */
+    if (options->dump_dir && (pass || module->passes_done == 0))
+        watch->status = dump_module(options, module);
+    if (watch->status != STATUS_DONE)
+        return false;
+    return !watch->next || watch->next->after(watch->next->context, pass, changes, seconds, module);
+}
+
+static enum status make_folder(const char *path)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return STATUS_DONE;
+    diag_error(path, 0, 0, "cannot make this folder: %s", strerror(errno));
+    return STATUS_SYSTEM;
+}
+
+enum status passes_run_observed(struct module *module, const char *last,
+                                const struct options *options, const struct pass_observer *next)
+{
+    struct watch watch = {.options = options, .next = next};
+    struct pass_observer observer = {watch_after, &watch};
+    if (options->dump_dir && make_folder(options->dump_dir) != STATUS_DONE)
+        return STATUS_SYSTEM;
+    enum status status = passes_run(module, last, &observer);
+    if (options->time_passes)
+        fprintf(stderr, "%10.3f ms %6d changes  in all\n", 1e3 * watch.seconds, watch.changes);
+    return watch.status != STATUS_DONE ? watch.status : status;
+}

@@ -1,0 +1,22 @@
+/* Runs the passes with what the command line wants to see of them. */
+#ifndef COMPILER_OBSERVE_H
+#define COMPILER_OBSERVE_H
+#include "options.h"
+#include "passes.h"
+
+/* passes_run up to `last` (NULL: all), with --dump-ir, --print-after, --print-before, --time-passes
+ * and -v. `next` (or NULL) is asked after them. Errors are printed. */
+enum status passes_run_observed(struct module *module, const char *last,
+                                const struct options *options, const struct pass_observer *next);
+
+/* The position of a pass in pass_table; the name is one of them. */
+int pass_index(const char *name);
+
+/* Whether the module can still be brought to where a pass is done (or, before it, about to run); an
+ * error is printed if not. */
+enum status pass_reachable(const struct module *module, const char *name, bool before);
+
+/* The module as text, in memory that free() takes; NULL: out of memory, printed. */
+char *module_text(const struct module *module, size_t *size);
+
+#endif

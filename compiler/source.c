@@ -1,0 +1,274 @@
+#include "source.h"
+#include "backend.h"
+#include "file.h"
+#include "passes.h"
+#include <ctype.h>
+#include <float.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t MOST_DUMP_BYTES = 256u << 20;
+static const struct target_names default_targets = {2, {"x86-64-v3", "x86-64-v4"}};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+static enum status check_targets(const struct target_names *names)
+{
+    enum status status = STATUS_DONE;
+    for (int i = 0; i < names->count; i++) {
+        char why[256];
+        if (target_find(names->name[i], why, sizeof why))
+            continue;
+        diag_error(NULL, 0, 0, "--target %s: %s", names->name[i], why);
+        status = STATUS_USAGE;
+    }
+    return status;
+}
+
+enum status source_read(struct source *source, const struct options *options)
+{
+    *source = (struct source){.options = options, .target = options->target};
+    source->is_dump = ends_with(options->operand, ".sanir");
+    if (source->is_dump)
+        return file_read(options->operand, MOST_DUMP_BYTES, &source->text, &source->size);
+    if (source->target.count == 0)
+        source->target = default_targets;
+    enum status status = check_targets(&source->target);
+    return status == STATUS_DONE ? model_read(options->operand, &source->model) : status;
+}
+
+void source_free(struct source *source)
+{
+    weights_free(source->weights);
+    free(source->text);
+    *source = (struct source){0};
+}
+
+bool source_is_input(const struct options *options, const char *path)
+{
+    const char *const input[] = {options->operand, options->weights, options->input};
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        if (input[i] && file_same(input[i], path))
+            return true;
+    return false;
+}
+
+/* ---- weights --------------------------------------------------------------------------------- */
+
+static const double *find_parameter(void *context, const char *name, const struct shape *shape)
+{
+    return weights_find(context, name, shape_elements(shape));
+}
+
+/* A dump's parameters: what is left of the model's, so other tensors may be in the file. */
+static enum status check_dump_weights(struct source *source)
+{
+    struct module *module;
+    enum status status = source_module(source, NULL, &module);
+    if (status != STATUS_DONE)
+        return status;
+    for (const struct inst *inst = module->first; inst; inst = inst->next) {
+        if (inst->op != OP_parameter)
+            continue;
+        const char *name = inst->attr[SLOT_parameter_name].string;
+        int64_t elements = shape_elements(&inst->shape);
+        const double *value = weights_find(source->weights, name, elements);
+        double least = ends_with(name, ".running_var") ? 0 : -FLT_MAX;
+        int64_t good = 0;
+        while (value && good < elements && value[good] >= least && value[good] <= FLT_MAX)
+            good++;
+        if (value && good == elements)
+            continue;
+        if (!value)
+            diag_error(source->options->weights, 0, 0,
+                       "tensor '%s' of %" PRId64 " floats is needed and not there", name, elements);
+        else
+            diag_error(source->options->weights, 0, 0,
+                       "tensor '%s' must hold numbers from %g to %g, found %g", name, least,
+                       (double)FLT_MAX, value[good]);
+        status = STATUS_INPUT;
+    }
+    module_free(module);
+    return status;
+}
+
+static enum status check_model_weights(struct source *source)
+{
+    size_t count;
+    struct arena *arena = arena_new();
+    struct tensor_need *needs = graph_parameters(&source->model, arena, &count);
+    enum status status = STATUS_SYSTEM;
+    if (needs)
+        status = weights_check(source->weights, needs, count);
+    else
+        diag_error(NULL, 0, 0, "out of memory");
+    free(needs);
+    arena_free(arena);
+    return status;
+}
+
+enum status source_read_weights(struct source *source)
+{
+    if (!source->options->weights)
+        return STATUS_DONE;
+    enum status status = weights_read(source->options->weights, &source->weights);
+    if (status != STATUS_DONE)
+        return status;
+    source->parameters = (struct parameters){find_parameter, source->weights};
+    return source->is_dump ? check_dump_weights(source) : check_model_weights(source);
+}
+
+/* ---- modules --------------------------------------------------------------------------------- */
+
+static bool has_target(const struct module *module, const char *target)
+{
+    for (int i = 0; i < module->targets; i++)
+        if (strcmp(module->target[i], target) == 0)
+            return true;
+    return false;
+}
+
+static struct schedule *keep_schedules(const struct module *module, const struct schedule *list)
+{
+    struct schedule *kept = NULL, **tail = &kept;
+    for (; list; list = list->next) {
+        if (!has_target(module, list->target))
+            continue;
+        *tail = arena_copy(module->arena, list, sizeof *list);
+        tail = &(*tail)->next;
+    }
+    *tail = NULL;
+    return kept;
+}
+
+static struct module *keep_targets(const struct module *module, const struct target_names *names)
+{
+    struct module *copy = arena_copy(module->arena, module, sizeof *copy);
+    copy->targets = names->count;
+    for (int i = 0; i < names->count; i++)
+        copy->target[i] = arena_printf(module->arena, "%s", names->name[i]);
+    struct kernel **tail = &copy->kernels;
+    for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next) {
+        if (kernel->target && !has_target(copy, kernel->target))
+            continue;
+        *tail = arena_copy(module->arena, kernel, sizeof *kernel);
+        (*tail)->schedules = keep_schedules(copy, kernel->schedules);
+        tail = &(*tail)->next;
+    }
+    *tail = NULL;
+    return copy;
+}
+
+struct module *module_for_target(const struct module *module, const char *target)
+{
+    return keep_targets(module, &(struct target_names){1, {target}});
+}
+
+/* A name that can begin the symbols of an object. */
+static bool is_identifier(const char *name)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > MAX_NAME || isdigit((unsigned char)name[0]))
+        return false;
+    for (; *name; name++)
+        if (!isalnum((unsigned char)*name) && *name != '_')
+            return false;
+    return true;
+}
+
+/* What the verifier cannot know: targets, passes, symbols. */
+static enum status check_dump(const struct options *options, const struct module *module)
+{
+    char why[256];
+    const char *file = options->operand;
+    enum status status = STATUS_DONE;
+    if (module->passes_done < 0 || module->passes_done > pass_count) {
+        diag_error(file, 0, 0, "the dump must be taken after 0 to %d passes, found %d", pass_count,
+                   module->passes_done);
+        status = STATUS_INPUT;
+    }
+    if (!module->name || !is_identifier(module->name)) {
+        diag_error(file, 0, 0, "the model's name must be a C identifier of at most %d characters",
+                   MAX_NAME);
+        status = STATUS_INPUT;
+    }
+    for (int i = 0; i < module->targets; i++) {
+        if (target_find(module->target[i], why, sizeof why))
+            continue;
+        diag_error(file, 0, 0, "target '%s': %s", module->target[i], why);
+        status = STATUS_INPUT;
+    }
+    return status;
+}
+
+static bool agrees(const char *option, int64_t given, int64_t dump)
+{
+    if (given == 0 || given == dump)
+        return true;
+    diag_error(NULL, 0, 0, "--%s %" PRId64 " does not fit the dump, which says %" PRId64, option,
+               given, dump);
+    return false;
+}
+
+/* A dump says its targets, batch and threads; the command line may choose among the targets. */
+static enum status check_options(const struct source *source, const struct module *module)
+{
+    bool good = agrees("batch", source->options->batch, module->batch);
+    good &= agrees("threads", source->options->threads, module->threads);
+    for (int i = 0; i < source->target.count; i++) {
+        if (has_target(module, source->target.name[i]))
+            continue;
+        char allowed[256] = "";
+        for (int j = 0; j < module->targets && strlen(allowed) < sizeof allowed - 1; j++)
+            snprintf(allowed + strlen(allowed), sizeof allowed - strlen(allowed), "%s%s",
+                     j ? ", " : "", module->target[j]);
+        diag_error(NULL, 0, 0, "--target %s is not in the dump, which has %s",
+                   source->target.name[i], allowed);
+        good = false;
+    }
+    return good ? STATUS_DONE : STATUS_USAGE;
+}
+
+static enum status parse_dump(const struct source *source, const char *only, struct module **result)
+{
+    struct ir_error error;
+    char why[512];
+    const char *file = source->options->operand;
+    struct module *module = module_parse(source->text, source->size, &error);
+    if (!module) {
+        diag_error(file, error.line, error.column, "%s", error.message);
+        return STATUS_INPUT;
+    }
+    enum status status = STATUS_INPUT;
+    if (module_verify(module, why, sizeof why))
+        status = check_dump(source->options, module);
+    else
+        diag_error(file, 0, 0, "%s", why);
+    if (status == STATUS_DONE)
+        status = check_options(source, module);
+    if (status != STATUS_DONE) {
+        module_free(module);
+        return status;
+    }
+    const struct target_names one = {1, {only}};
+    const struct target_names *kept = only ? &one : &source->target;
+    *result = kept->count ? keep_targets(module, kept) : module;
+    return STATUS_DONE;
+}
+
+enum status source_module(const struct source *source, const char *only, struct module **module)
+{
+    *module = NULL;
+    if (source->is_dump)
+        return parse_dump(source, only, module);
+    const struct options *options = source->options;
+    *module = graph_from_model(&source->model, options->batch ? options->batch : 1,
+                               options->threads ? options->threads : 1,
+                               only ? 1 : source->target.count, only ? &only : source->target.name);
+    return STATUS_DONE;
+}

@@ -1,0 +1,40 @@
+/* What a command of the driver starts from: a model or a dump, its weights, its targets. */
+#ifndef COMPILER_SOURCE_H
+#define COMPILER_SOURCE_H
+#include "model.h"
+#include "options.h"
+#include "weights.h"
+
+struct source {
+    const struct options *options;
+    bool is_dump;
+    struct model model; /* unless is_dump */
+    char *text;         /* of a dump */
+    size_t size;
+    struct target_names target;   /* those asked for, or the defaults; of a dump: those to keep */
+    struct weights *weights;      /* NULL: not asked for */
+    struct parameters parameters; /* the weights as the evaluator takes them */
+};
+
+/* Reads MODEL.json or the text of a dump (a name that ends in ".sanir"). Errors are printed;
+ * source_free in any case. */
+enum status source_read(struct source *source, const struct options *options);
+
+/* Reads and checks the weights if the command line names a file: those of a model one by one, those
+ * of a dump as far as its parameters go (folded ones may be gone from it). Errors are printed. */
+enum status source_read_weights(struct source *source);
+
+/* A new module: the graph of the model, or what the dump says, for all targets or `only` one (a
+ * name among them). Free it with module_free. */
+enum status source_module(const struct source *source, const char *only, struct module **module);
+
+void source_free(struct source *source);
+
+/* A copy for one target: another head and fewer kernels, which share everything else with `module`
+ * and live in its arena. */
+struct module *module_for_target(const struct module *module, const char *target);
+
+/* Whether a name is written as one of the inputs: an output must not be. */
+bool source_is_input(const struct options *options, const char *path);
+
+#endif
