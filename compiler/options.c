@@ -40,6 +40,7 @@ static const char *const emit_unsupported[] = {"ptx", "cubin", "launch", "report
 
 static const char *const engines[] = {"native", "eval", "eval32", NULL};
 static const char *const precisions[] = {"f32", NULL};
+static const char *const counts[] = {"macs", "paper", NULL};
 
 enum value {
     VALUE_NONE,    /* bool */
@@ -89,6 +90,8 @@ static const struct option_info option_table[] = {
      "native (default); eval and eval32: the evaluator, in float64 and float32", 0, 0, engines},
     {"tolerance", 0, VALUE_REAL, FIELD(tolerance), "X", VERIFY, 0,
      "largest error ||out - ref|| / ||ref|| (default: 1e-5)", 1e-15, 1, NULL},
+    {"count", 0, VALUE_CHOICE, FIELD(count), "NAME", STATS, 0,
+     "macs (default): multiply-adds; paper: operations as the paper counts them", 0, 0, counts},
     {"each-pass", 0, VALUE_NONE, FIELD(each_pass), NULL, VERIFY, 0,
      "evaluates after every pass, too, and names the one that changes the result", 0, 0, NULL},
     {"json", 0, VALUE_NONE, FIELD(json), NULL, VERIFY | STATS, 0, "prints JSON", 0, 0, NULL},

@@ -37,7 +37,7 @@ struct options {
     int64_t batch, threads;                          /* 0: not given */
     double tolerance;                                /* 0: not given */
     unsigned emit;                                   /* a bit for each enum emit; 0: not given */
-    int engine, precision;
+    int engine, precision, count; /* enum engine; always 0; enum count of stats.h */
     struct pass_names print_after, print_before;
     const char *stop_after, *after, *before;
     bool time_passes, list_passes, each_pass, json, verbose, help;

@@ -1,0 +1,175 @@
+#include "stats.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+/* Layers by name while counting: a hash table with open addressing, at most half full. */
+struct count_state {
+    const struct module *module;
+    enum count count;
+    struct stats *stats;
+    int *slot; /* 1 + number of a layer; 0: empty */
+    uint32_t slots;
+};
+
+static uint32_t hash(const char *name, size_t length)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < length; i++)
+        h = (h ^ (unsigned char)name[i]) * 16777619u;
+    return h;
+}
+
+static int *slot_of(const struct count_state *state, const char *name, size_t length)
+{
+    uint32_t i = hash(name, length) % state->slots;
+    for (;; i = (i + 1) % state->slots) {
+        if (state->slot[i] == 0)
+            return &state->slot[i];
+        const char *known = state->stats->layer[state->slot[i] - 1].name;
+        if (strlen(known) == length && memcmp(known, name, length) == 0)
+            return &state->slot[i];
+    }
+}
+
+/* Room for twice the layers. */
+static bool grow(struct count_state *state)
+{
+    struct stats *stats = state->stats;
+    int room = stats->room ? 2 * stats->room : 64;
+    struct layer *layer = realloc(stats->layer, (size_t)room * sizeof *layer);
+    int *slot = calloc(2 * (size_t)room, sizeof *slot);
+    if (layer)
+        stats->layer = layer;
+    if (!layer || !slot) {
+        free(slot);
+        return false;
+    }
+    free(state->slot);
+    stats->room = room;
+    state->slot = slot;
+    state->slots = 2 * (uint32_t)room;
+    for (int i = 0; i < stats->count; i++)
+        *slot_of(state, layer[i].name, strlen(layer[i].name)) = i + 1;
+    return true;
+}
+
+/* The layer of that name (its first `length` bytes), new if there is none; NULL: out of memory. */
+static struct layer *layer_named(struct count_state *state, const char *name, size_t length)
+{
+    struct stats *stats = state->stats;
+    if (stats->count == stats->room && !grow(state))
+        return NULL;
+    int *slot = slot_of(state, name, length);
+    if (*slot == 0) {
+        struct layer *layer = &stats->layer[stats->count++];
+        *layer =
+            (struct layer){.name = arena_printf(state->module->arena, "%.*s", (int)length, name)};
+        *slot = stats->count;
+    }
+    return &stats->layer[*slot - 1];
+}
+
+/* A model's graph has each parameter once. */
+static bool count_parameter(struct count_state *state, const struct inst *inst)
+{
+    const char *name = inst->attr[SLOT_parameter_name].string;
+    const char *dot = strrchr(name, '.');
+    const char *last = dot ? dot + 1 : name;
+    size_t length = dot ? (size_t)(dot - name) : strlen(name);
+    struct layer *layer = layer_named(state, name, length);
+    if (layer && strcmp(last, "running_mean") != 0 && strcmp(last, "running_var") != 0)
+        layer->parameters += shape_elements(&inst->shape);
+    return layer != NULL;
+}
+
+/* ---- operations ------------------------------------------------------------------------------ */
+
+static int64_t last_dim(const struct inst *inst)
+{
+    return inst->shape.dim[inst->shape.rank - 1];
+}
+
+/* Multiply-adds of an instruction. */
+static int64_t macs(const struct inst *inst)
+{
+    int64_t elements = shape_elements(&inst->shape);
+    if (inst->op == OP_linear)
+        return elements * last_dim(inst->in[0]);
+    if (inst->op == OP_aggregate) {
+        int64_t footprint = inst->attr[SLOT_aggregate_footprint].integer;
+        return elements * footprint * footprint;
+    }
+    if (inst->op != OP_relation)
+        return 0;
+    int64_t kind = inst->attr[SLOT_relation_kind].integer;
+    bool dots =
+        kind == relation_kind_dot || kind == relation_kind_star || kind == relation_kind_clique;
+    return dots ? elements * last_dim(inst->in[0]) : 0;
+}
+
+static int64_t paper_extras(const struct inst *inst)
+{
+    int64_t elements = shape_elements(&inst->shape);
+    switch (inst->op) {
+    case OP_linear:
+        return inst->inputs == 3 ? elements : 0;
+    case OP_batch_norm:
+        return 2 * elements;
+    case OP_relu:
+        return elements;
+    case OP_max_pool:
+        return shape_elements(&inst->in[0]->shape);
+    case OP_relation:
+        return inst->attr[SLOT_relation_kind].integer == relation_kind_subtraction ? elements : 0;
+    default:
+        return 0;
+    }
+}
+
+/* What depends on parameters alone is computed by the compiler and costs nothing. */
+static bool count_operations(struct count_state *state, const struct inst *inst)
+{
+    int64_t operations = macs(inst) + (state->count == COUNT_PAPER ? paper_extras(inst) : 0);
+    if (operations == 0 || inst_is_constant(inst))
+        return true;
+    const char *name = inst->label ? inst->label : op_info[inst->op].name;
+    struct layer *layer = layer_named(state, name, strlen(name));
+    if (layer)
+        layer->operations += operations / state->module->batch;
+    return layer != NULL;
+}
+
+bool graph_stats(const struct module *module, enum count count, struct stats *stats)
+{
+    *stats = (struct stats){0};
+    struct count_state state = {.module = module, .count = count, .stats = stats};
+    bool good = true;
+    for (const struct inst *inst = module->first; inst && good; inst = inst->next)
+        good = inst->op == OP_parameter ? count_parameter(&state, inst)
+                                        : count_operations(&state, inst);
+    free(state.slot);
+    for (int i = 0; i < stats->count; i++) {
+        stats->parameters += stats->layer[i].parameters;
+        stats->operations += stats->layer[i].operations;
+    }
+    return good;
+}
+
+void stats_free(struct stats *stats)
+{
+    free(stats->layer);
+    *stats = (struct stats){0};
+}
+
+static int64_t in_cache_lines(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+int64_t module_workspace_bytes(const struct module *module)
+{
+    return in_cache_lines(module->workspace_bytes) +
+           module->threads * in_cache_lines(module->scratch_bytes);
+}
