@@ -8,7 +8,7 @@ set -eu
 packages=
 for group in "$@"; do
     case $group in
-        build) packages="$packages gcc libc6-dev make cmake pkg-config llvm-19-dev libcjson-dev libpng-dev" ;;
+        build) packages="$packages gcc libc6-dev make cmake llvm-19-dev libcjson-dev libpng-dev" ;;
         test) packages="$packages g++ python3 libcmocka-dev binutils" ;;
         clang) packages="$packages clang-19 libclang-rt-19-dev" ;;
         llvm22) packages="$packages llvm-22-dev" ;;
