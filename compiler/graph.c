@@ -146,7 +146,7 @@ static struct inst *mapping_layer(const struct sam *s, struct inst *x, int numbe
     }
     x = make_1(b, OP_relu, make(b, OP_batch_norm, NULL, 5, in));
 
-    int64_t out = last ? s->weight_channels * (s->a->patchwise ? s->neighbours : 1)
+    int64_t out = last              ? s->weight_channels * (s->a->patchwise ? s->neighbours : 1)
                   : s->a->patchwise ? s->weight_channels
                                     : s->a->relation_channels;
     b->label = arena_printf(arena, "%s.conv_w.%d", s->prefix, number + 2);
@@ -165,7 +165,11 @@ static struct inst *self_attention(struct builder *b, const struct attention *a,
                                    const char *prefix)
 {
     struct arena *arena = b->module->arena;
-    struct sam s = {b, a, prefix, a->footprint * a->footprint, a->value_channels / a->share,
+    struct sam s = {b,
+                    a,
+                    prefix,
+                    a->footprint * a->footprint,
+                    a->value_channels / a->share,
                     a->padding == PADDING_ZERO ? padding_kind_zero : padding_kind_reflect};
     const char *conv[3];
     for (int i = 0; i < 3; i++)
@@ -184,8 +188,8 @@ static struct inst *self_attention(struct builder *b, const struct attention *a,
 
     b->label = prefix;
     const int64_t *map = x->shape.dim;
-    weight = make_reshape(b, weight,
-                          SHAPE(map[0], map[1], map[2], s.neighbours, s.weight_channels));
+    weight =
+        make_reshape(b, weight, SHAPE(map[0], map[1], map[2], s.neighbours, s.weight_channels));
     if (a->softmax) {
         union attr axis = {.integer = 3};
         weight = make(b, OP_softmax, &axis, 1, &weight);

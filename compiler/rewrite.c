@@ -81,3 +81,12 @@ struct inst *make_footprint(struct builder *b, enum op op, int kind, int64_t foo
     union attr relation[] = {which, size, step, border};
     return make(b, op, op == OP_relation ? relation : relation + 1, 2, (struct inst *[]){x, y});
 }
+
+void graph_remove_dead(struct module *m)
+{
+    for (struct inst *inst = m->last, *prev; inst; inst = prev) {
+        prev = inst->prev;
+        if (inst->op != OP_output && inst->op != OP_input && !inst_count_uses(m, inst))
+            inst_remove(m, inst);
+    }
+}

@@ -224,6 +224,7 @@ struct module {
     int64_t batch, channels, height, width, classes;
     int64_t threads;                  /* workers the workspace has scratch for */
     int passes_done;                  /* of the compiler's table; a dump goes on from there */
+    const char *error;                /* what a pass found wrong with what a person wrote; or NULL */
     int targets;
     const char *target[MAX_TARGETS];
     struct inst *first, *last;        /* graph form, operands before users */

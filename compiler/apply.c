@@ -1,0 +1,438 @@
+/* Carries out the schedules: every kernel becomes one kernel per target (and one more for the
+ * pixels that fill no whole tile), whose loops have kinds and whose accumulators are in registers.
+ *
+ *   for n in 1, y in 28, x in 28 {                     for t in 56 parallel {
+ *     for c in 64                              =>        for b in 1, r in 1 {
+ *       out[n, y, x, c] = sum k in 32 (..)                 for i in 14 unroll, g in 2 unroll, v in
+ * 16 vector }                                                        acc[i, 16*g + v] = 0 for k in
+ * 32 schedule "x86-64-v4" {                                   for i in 14 unroll, g in 2 unroll, v
+ * in 16 vector tile 14                                                  acc[i, 16*g + v] = fma(..,
+ * .., acc[..]) nest 0 rows 14 columns 32 vector 16                  for i .. out[0, (14*t + i) div
+ * 28, ..] = acc[..] }                                                      }
+ *
+ * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
+ * order. A tile's stack buffers get a dimension for its pixels. Requires: one store per nest, at
+ * most one reduction in it. */
+#include "schedule.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef const struct affine *affine_ref;
+
+/* One kernel for one target under construction. */
+struct application {
+    struct module *m;
+    const struct kernel *from;
+    struct kernel *to;
+    int pixels;
+    struct var *pixel[3];
+    int64_t tile;     /* pixels of this kernel's tile */
+    affine_ref first; /* number of the tile's first pixel, n, y and x flattened */
+    int accumulators;
+    int locals;
+    struct {
+        struct buffer *from, *to;
+    } local[MAX_STAGES_OF_KERNEL];
+};
+
+/* One nest under construction: what its loops became. */
+struct building {
+    struct application *a;
+    const struct stage *stage;
+    struct rewriter r; /* from the nest's variables to the new loops' */
+    affine_ref p;      /* the pixel within the tile */
+};
+
+static affine_ref of_var(struct module *m, struct var *var)
+{
+    return affine_var(m->arena, var);
+}
+
+static void map_pixel(struct building *b, affine_ref p)
+{
+    struct arena *arena = b->a->m->arena;
+    affine_ref flat = affine_add(arena, b->a->first, p);
+    b->p = p;
+    for (int i = b->a->pixels - 1; i >= 0; i--) {
+        int64_t extent = b->a->pixel[i]->extent;
+        rewriter_map(&b->r, b->a->pixel[i], i ? affine_mod(arena, flat, extent) : flat);
+        flat = affine_div(arena, flat, extent);
+    }
+}
+
+static struct buffer *local_of(const struct application *a, const struct buffer *from)
+{
+    for (int i = 0; i < a->locals; i++)
+        if (a->local[i].from == from)
+            return a->local[i].to;
+    return NULL;
+}
+
+static const struct expr *load_local(struct rewriter *r, const struct expr *load)
+{
+    const struct building *b = r->context;
+    struct buffer *local = local_of(b->a, load->buffer);
+    if (!local)
+        return load;
+    affine_ref index[MAX_RANK];
+    index[0] = b->p;
+    memcpy(index + 1, load->index, (size_t)load->buffer->shape.rank * sizeof *index);
+    return expr_load(r->m, local, index + !b->a->pixels);
+}
+
+static struct stmt *store_of(struct building *b, const struct expr *value)
+{
+    const struct stmt *store = b->stage->nest.store;
+    struct buffer *local = local_of(b->a, store->buffer);
+    affine_ref index[MAX_RANK + 1];
+    index[0] = b->p;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        index[i + 1] = rewrite_affine(&b->r, store->index[i]);
+    return stmt_store(b->a->m, local ? local : store->buffer, index + !(local && b->a->pixels),
+                      value);
+}
+
+/* The loops of a register tile: rows, vectors, lanes. */
+struct tile_loops {
+    struct var *row, *group, *lane;
+    affine_ref column; /* within the tile */
+};
+
+static struct tile_loops tile_loops(struct module *m, int64_t rows, const struct segment *columns)
+{
+    struct tile_loops t = {var_new(m, "i", rows), var_new(m, "g", columns->size / columns->lanes),
+                           var_new(m, "v", columns->lanes), NULL};
+    t.column = affine_add(m->arena, affine_scale(m->arena, of_var(m, t.group), columns->lanes),
+                          of_var(m, t.lane));
+    return t;
+}
+
+static struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, struct stmt *stmt)
+{
+    if (t->lane->extent > 1)
+        stmt = stmt_for(m, t->lane, LOOP_VECTOR, stmt);
+    if (t->group->extent > 1)
+        stmt = stmt_for(m, t->group, LOOP_UNROLL, stmt);
+    return t->row->extent > 1 ? stmt_for(m, t->row, LOOP_UNROLL, stmt) : stmt;
+}
+
+/* Maps the nest's row variables to row number `row` of the tile's rows, flattened. */
+static void map_rows(struct building *b, affine_ref row)
+{
+    struct arena *arena = b->a->m->arena;
+    const struct stage *s = b->stage;
+    for (int i = s->rows - 1; i >= 0; i--) {
+        int64_t extent = s->nest.var[i]->extent;
+        bool first = i == 0 && !b->a->pixels;
+        rewriter_map(&b->r, s->nest.var[i], first ? row : affine_mod(arena, row, extent));
+        row = affine_div(arena, row, extent);
+    }
+    if (b->a->pixels)
+        map_pixel(b, row);
+}
+
+static const struct expr *replace_reduce(struct module *m, const struct expr *expr,
+                                         const struct expr *reduce, const struct expr *with)
+{
+    if (expr == reduce)
+        return with;
+    struct expr *clone = arena_copy(m->arena, expr, sizeof *expr);
+    for (int i = 0; i < 3; i++)
+        if (expr->in[i])
+            clone->in[i] = replace_reduce(m, expr->in[i], reduce, with);
+    return clone;
+}
+
+/* Where a register tile stands: its first row and column, and the rows' loops if those are not
+ * flattened. */
+struct origin {
+    affine_ref row, column;
+    bool flat; /* row is the number of a row; else the nest's variables are mapped already */
+};
+
+static void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t)
+{
+    struct arena *arena = b->a->m->arena;
+    const struct stage *s = b->stage;
+    if (s->rows < s->nest.vars)
+        rewriter_map(&b->r, s->nest.var[s->rows], affine_add(arena, origin->column, t->column));
+    if (origin->flat)
+        map_rows(b, affine_add(arena, origin->row, of_var(b->a->m, t->row)));
+}
+
+static struct stmt *accumulate_step(struct building *b, const struct origin *origin, int64_t rows,
+                                    const struct segment *columns, struct buffer *acc)
+{
+    struct module *m = b->a->m;
+    const struct expr *reduce = b->stage->reduce, *body = reduce->in[0];
+    int vars = b->r.vars;
+    struct var *k[MAX_RANK];
+    for (int i = 0; i < reduce->vars; i++) {
+        k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent);
+        rewriter_map(&b->r, reduce->var[i], of_var(m, k[i]));
+    }
+    struct tile_loops t = tile_loops(m, rows, columns);
+    enter_tile(b, origin, &t);
+    affine_ref at[2] = {of_var(m, t.row), t.column};
+    const struct expr *old = expr_load(m, acc, at), *value;
+    if (reduce->op == SCALAR_sum && body->op == SCALAR_mul)
+        value = expr_op(m, SCALAR_fma, rewrite_expr(&b->r, body->in[0]),
+                        rewrite_expr(&b->r, body->in[1]), old);
+    else
+        value = expr_op(m, reduce->op == SCALAR_sum ? SCALAR_add : SCALAR_max, old,
+                        rewrite_expr(&b->r, body), NULL);
+    struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, at, value));
+    for (int i = reduce->vars - 1; i >= 0; i--)
+        stmt = stmt_for(m, k[i], LOOP_SERIAL, stmt);
+    b->r.vars = vars;
+    return stmt;
+}
+
+static struct stmt *register_tile(struct building *b, const struct origin *origin, int64_t rows,
+                                  const struct segment *columns)
+{
+    struct module *m = b->a->m;
+    const struct expr *reduce = b->stage->reduce, *value = b->stage->nest.store->value;
+    int vars = b->r.vars;
+    struct tile_loops t = tile_loops(m, rows, columns);
+    enter_tile(b, origin, &t);
+    if (!reduce) {
+        struct stmt *only = wrap_tile(m, &t, store_of(b, rewrite_expr(&b->r, value)));
+        b->r.vars = vars;
+        return only;
+    }
+    struct buffer *acc =
+        buffer_new(m, &b->a->to->locals, arena_printf(m->arena, "acc%d", b->a->accumulators++),
+                   PLACE_REGISTERS, SHAPE(rows, columns->size));
+    affine_ref at[2] = {of_var(m, t.row), t.column};
+    double none = reduce->op == SCALAR_sum ? 0 : -HUGE_VAL;
+    const struct expr *init =
+        reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(m, none);
+    struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, at, init));
+    b->r.vars = vars;
+    stmt_append(&stmt, accumulate_step(b, origin, rows, columns, acc));
+    t = tile_loops(m, rows, columns);
+    enter_tile(b, origin, &t);
+    at[0] = of_var(m, t.row);
+    at[1] = t.column;
+    const struct expr *marker = expr_load(m, acc, at);
+    /* what surrounds the reduction is rewritten; the accumulator is in new variables already */
+    const struct expr *done = rewrite_expr(&b->r, replace_reduce(m, value, reduce, marker));
+    stmt_append(&stmt, wrap_tile(m, &t, store_of(b, done)));
+    b->r.vars = vars;
+    return stmt;
+}
+
+/* Blocks of columns of one block of rows, one after the other. */
+static struct stmt *column_blocks(struct building *b, struct origin *origin, int64_t rows,
+                                  const struct segment *columns)
+{
+    struct module *m = b->a->m;
+    struct var *block = var_new(m, "b", columns->count);
+    origin->column = affine_offset(
+        m->arena, affine_scale(m->arena, of_var(m, block), columns->size), columns->begin);
+    struct stmt *stmt = register_tile(b, origin, rows, columns);
+    return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
+}
+
+static struct stmt *row_blocks(struct building *b, struct origin *origin,
+                               const struct segment *rows, const struct segment *columns)
+{
+    struct module *m = b->a->m;
+    struct var *block = var_new(m, "r", rows->count);
+    origin->row =
+        affine_offset(m->arena, affine_scale(m->arena, of_var(m, block), rows->size), rows->begin);
+    struct stmt *stmt = register_tile(b, origin, rows->size, columns);
+    return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
+}
+
+/* Register tiles of several rows: rows of all pixels of the tile flattened, so that tiles do not
+ * end where a pixel does. */
+static struct stmt *flat_nest(struct building *b, const struct nest_plan *plan, int64_t total,
+                              const struct segment *columns, int column_segments)
+{
+    struct module *m = b->a->m;
+    struct segment rows[MAX_SEGMENTS];
+    int row_segments = segments_of_rows(total, plan->rows, rows);
+    struct stmt *all = NULL;
+    for (int j = 0; j < column_segments; j++) {
+        struct var *block = var_new(m, "b", columns[j].count);
+        struct origin origin = {.flat = true};
+        origin.column = affine_offset(
+            m->arena, affine_scale(m->arena, of_var(m, block), columns[j].size), columns[j].begin);
+        struct stmt *inside = NULL;
+        for (int i = 0; i < row_segments; i++)
+            stmt_append(&inside, row_blocks(b, &origin, &rows[i], &columns[j]));
+        stmt_append(&all, block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, inside) : inside);
+    }
+    return all;
+}
+
+/* One row at a time: the nest's own loops around blocks of columns. */
+static struct stmt *row_nest(struct building *b, const struct segment *columns, int column_segments)
+{
+    struct module *m = b->a->m;
+    const struct stage *s = b->stage;
+    struct var *p = var_new(m, "p", b->a->tile), *row[MAX_NEST];
+    if (b->a->pixels)
+        map_pixel(b, of_var(m, p));
+    for (int i = 0; i < s->rows; i++) {
+        row[i] = var_new(m, s->nest.var[i]->name, s->nest.var[i]->extent);
+        rewriter_map(&b->r, s->nest.var[i], of_var(m, row[i]));
+    }
+    struct stmt *stmt = NULL;
+    struct origin origin = {0};
+    for (int j = 0; j < column_segments; j++)
+        stmt_append(&stmt, column_blocks(b, &origin, 1, &columns[j]));
+    for (int i = s->rows - 1; i >= 0; i--)
+        if (row[i]->extent > 1)
+            stmt = stmt_for(m, row[i], LOOP_SERIAL, stmt);
+    return b->a->pixels && p->extent > 1 ? stmt_for(m, p, LOOP_SERIAL, stmt) : stmt;
+}
+
+static struct stmt *build_nest(struct application *a, const struct stage *stage,
+                               const struct nest_plan *plan)
+{
+    struct building b = {.a = a, .stage = stage, .r = {.m = a->m, .load = load_local}};
+    b.r.context = &b;
+    int64_t rows = a->tile, columns = 1;
+    for (int i = 0; i < stage->nest.vars; i++)
+        *(i < stage->rows ? &rows : &columns) *= stage->nest.var[i]->extent;
+    struct segment segment[MAX_SEGMENTS];
+    int segments = segments_of_columns(columns, plan->columns, plan->lanes, segment);
+    return plan->rows > 1 ? flat_nest(&b, plan, rows, segment, segments)
+                          : row_nest(&b, segment, segments);
+}
+
+/* A tile's rows of a whole multiple of 1 KiB would fall into few sets of the L1 cache. */
+static int64_t padded_row(int64_t elements)
+{
+    return elements % 256 == 0 ? elements + 16 : elements;
+}
+
+static void add_locals(struct application *a)
+{
+    for (struct buffer *from = a->from->locals; from; from = from->next) {
+        struct shape shape = from->shape;
+        if (a->pixels) {
+            memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);
+            shape.dim[0] = a->tile;
+            shape.rank++;
+            if (shape.rank == 2)
+                shape.dim[1] = padded_row(shape.dim[1]);
+        }
+        assert(a->locals < MAX_STAGES_OF_KERNEL);
+        a->local[a->locals].from = from;
+        a->local[a->locals++].to = buffer_new(a->m, &a->to->locals, from->name, from->place, shape);
+    }
+}
+
+/* Builds the kernel of `count` tiles of `tile` pixels from pixel `begin` on. */
+static struct kernel *build_kernel(struct module *m, const struct kernel *from, const char *target,
+                                   const struct plan *plan, int64_t begin, int64_t tile,
+                                   int64_t count, const char *suffix)
+{
+    struct application a = {.m = m, .from = from, .tile = tile};
+    static struct stage stage[MAX_STAGES_OF_KERNEL];
+    int stages = kernel_list_stages(m, from, &a.pixels, a.pixel, stage);
+    struct kernel *to = a.to = ARENA_NEW(m->arena, struct kernel);
+    to->name = arena_printf(m->arena, "%s%s", from->name, suffix);
+    to->label = from->label;
+    to->target = target;
+    struct var *t = var_new(m, "t", count);
+    a.first = affine_offset(m->arena, affine_scale(m->arena, of_var(m, t), tile), begin);
+    add_locals(&a);
+    for (int i = 0; i < stages; i++)
+        stmt_append(&to->body, build_nest(&a, &stage[i], &plan->nest[i]));
+    if (a.pixels && count > 1)
+        to->body = stmt_for(m, t, LOOP_PARALLEL, to->body);
+    kernel_name_vars(m, to);
+    return to;
+}
+
+static bool read_number(const char *text, int64_t least, int64_t most, int64_t *value)
+{
+    char *end;
+    long long read = strtoll(text, &end, 10);
+    *value = read;
+    return !*end && read >= least && read <= most;
+}
+
+/* nest I rows R columns C vector V */
+static bool read_nest(const struct command *c, struct plan *plan)
+{
+    int64_t index;
+    if (c->operands != 7 || !read_number(c->operand[0], 0, plan->nests - 1, &index))
+        return false;
+    struct nest_plan *nest = &plan->nest[index];
+    return strcmp(c->operand[1], "rows") == 0 && strcmp(c->operand[3], "columns") == 0 &&
+           strcmp(c->operand[5], "vector") == 0 && read_number(c->operand[2], 1, 64, &nest->rows) &&
+           read_number(c->operand[4], 1, 1024, &nest->columns) &&
+           read_number(c->operand[6], 1, 64, &nest->lanes) &&
+           (nest->lanes & (nest->lanes - 1)) == 0 && nest->columns % nest->lanes == 0;
+}
+
+/* A schedule that a person wrote may ask for anything: m->error says what is wrong with it. */
+static bool read_schedule(struct module *m, const struct kernel *kernel,
+                          const struct schedule *schedule, int nests, struct plan *plan)
+{
+    *plan = (struct plan){.tile = 1, .nests = nests};
+    for (int i = 0; i < nests; i++)
+        plan->nest[i] = (struct nest_plan){1, 1, 1};
+    for (const struct command *c = schedule->commands; c; c = c->next) {
+        bool right = strcmp(c->word, "tile") == 0
+                         ? c->operands == 1 && read_number(c->operand[0], 1, 4096, &plan->tile)
+                         : strcmp(c->word, "nest") == 0 && read_nest(c, plan);
+        if (right)
+            continue;
+        m->error = arena_printf(
+            m->arena,
+            "kernel %s, schedule \"%s\": '%s' must be 'tile T' with T from 1 to 4096, or 'nest I "
+            "rows R columns C vector V' with I from 0 to %d, R from 1 to 64, V a power of two to "
+            "64 "
+            "and C a multiple of V to 1024",
+            kernel->name, schedule->target, c->word, nests - 1);
+        return false;
+    }
+    return true;
+}
+
+static struct kernel **apply_one(struct module *m, const struct kernel *from,
+                                 const struct schedule *schedule, struct kernel **at)
+{
+    static struct stage stage[MAX_STAGES_OF_KERNEL];
+    struct plan plan;
+    struct var *pixel[3];
+    int pixels;
+    int nests = kernel_list_stages(m, from, &pixels, pixel, stage);
+    if (!read_schedule(m, from, schedule, nests, &plan))
+        return at;
+    int64_t total = 1;
+    for (int i = 0; i < pixels; i++)
+        total *= pixel[i]->extent;
+    if (!pixels)
+        plan.tile = 1;
+    if (plan.tile > total)
+        plan.tile = total;
+    int64_t whole = total / plan.tile, rest = total % plan.tile;
+    *at = build_kernel(m, from, schedule->target, &plan, 0, plan.tile, whole, "");
+    at = &(*at)->next;
+    if (rest) {
+        *at = build_kernel(m, from, schedule->target, &plan, total - rest, rest, 1, "_rest");
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+int apply_schedules(struct module *m)
+{
+    struct kernel *kernels = m->kernels, **at = &m->kernels;
+    int changes = 0;
+    m->kernels = NULL;
+    for (const struct kernel *from = kernels; from; from = from->next)
+        for (const struct schedule *s = from->schedules; s; s = s->next, changes++)
+            at = apply_one(m, from, s, at);
+    *at = NULL;
+    return changes;
+}

@@ -1,0 +1,62 @@
+#include "passes.h"
+#include "loops.h"
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+#define PASS(name, does) int name(struct module *m);
+#include "passes.def"
+#undef PASS
+
+const struct pass pass_table[] = {
+#define PASS(name, does) {#name, name, does},
+#include "passes.def"
+#undef PASS
+};
+const int pass_count = sizeof pass_table / sizeof *pass_table;
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool observed(const struct pass_observer *observer, const struct pass *pass, int changes,
+                     double seconds, const struct module *module)
+{
+    return !observer || observer->after(observer->context, pass, changes, seconds, module);
+}
+
+static enum status run_one(struct module *module, const struct pass *pass,
+                           const struct pass_observer *observer)
+{
+    char why[512];
+    double start = seconds_now();
+    int changes = pass->run(module);
+    double seconds = seconds_now() - start;
+    module->passes_done++;
+    if (module->error) {
+        diag_error(module->name, 0, 0, "%s", module->error);
+        return STATUS_INPUT;
+    }
+    if (!module_verify(module, why, sizeof why)) {
+        diag_error(NULL, 0, 0, "the pass %s broke the module: %s", pass->name, why);
+        return STATUS_DEFECT;
+    }
+    return observed(observer, pass, changes, seconds, module) ? STATUS_DONE : STATUS_CHECK_FAILED;
+}
+
+enum status passes_run(struct module *module, const char *last,
+                       const struct pass_observer *observer)
+{
+    if (!observed(observer, NULL, 0, 0, module))
+        return STATUS_CHECK_FAILED;
+    while (module->passes_done < pass_count) {
+        const struct pass *pass = &pass_table[module->passes_done];
+        enum status status = run_one(module, pass, observer);
+        if (status != STATUS_DONE || (last && strcmp(pass->name, last) == 0))
+            return status;
+    }
+    return STATUS_DONE;
+}

@@ -1,0 +1,337 @@
+/* Writes a schedule for every kernel and target: register tiles by shape, pixels per tile by what
+ * serves all nests of a kernel. Only writes it; apply_schedules carries it out, so that a person
+ * who edits a dump goes the same way.
+ *
+ * The cost of a plan is an estimate in cycles: vector FMAs, loads, the latency of a chain of FMAs,
+ * weights that come from L2 or beyond, and what every block costs to begin and to end. */
+#include "schedule.h"
+#include "tiles.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool store_is_contiguous(struct module *m, const struct nest *nest)
+{
+    if (!nest->vars)
+        return false;
+    struct var *last = nest->var[nest->vars - 1];
+    const struct affine *flat =
+        affine_linearize(m->arena, &nest->store->buffer->shape, nest->store->index);
+    for (int i = 0; i < flat->count; i++)
+        if (flat->term[i].kind == TERM_VAR && flat->term[i].var == last)
+            return flat->term[i].factor == 1;
+    return false;
+}
+
+struct operands {
+    const struct stage *stage;
+    struct var *const *pixel;
+    int pixels;
+    bool serves_all;
+};
+
+static bool load_uses(const struct expr *load, const struct var *var)
+{
+    return expr_uses_var(load, var);
+}
+
+static void visit_operand(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct operands *o = context;
+    if (load->buffer->place == PLACE_STACK)
+        return; /* private to a pixel */
+    for (int i = 0; i < o->pixels; i++)
+        if (load_uses(load, o->pixel[i]))
+            return;
+    for (int i = 0; i < o->stage->rows; i++)
+        if (load_uses(load, o->stage->nest.var[i]))
+            return;
+    o->serves_all = true;
+}
+
+int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,
+                       struct var **pixel, struct stage *stage)
+{
+    struct stmt **stages, *body = kernel->body;
+    *pixels = 0;
+    if (kernel_stages(kernel, pixel, &stages)) {
+        *pixels = 3;
+        body = *stages;
+    }
+    int count = 0;
+    for (const struct stmt *s = body; s; s = s->next, count++) {
+        assert(count < MAX_STAGES_OF_KERNEL);
+        struct stage *made = &stage[count];
+        *made = (struct stage){.alone = *s};
+        made->alone.next = NULL;
+        bool nest = nest_of(&made->alone, &made->nest);
+        assert(nest);
+        (void)nest;
+        made->reduce = expr_find_reduce(made->nest.store->value);
+        made->rows = made->nest.vars - store_is_contiguous(m, &made->nest);
+        struct operands operands = {made, pixel, *pixels, false};
+        if (made->reduce)
+            expr_visit_loads(made->reduce->in[0], 1, visit_operand, &operands);
+        made->multiply = operands.serves_all;
+    }
+    return count;
+}
+
+int segments_of_rows(int64_t total, int64_t block, struct segment *segment)
+{
+    int count = 0;
+    if (total / block)
+        segment[count++] = (struct segment){0, block, total / block, 1};
+    if (total % block)
+        segment[count++] = (struct segment){total - total % block, total % block, 1, 1};
+    return count;
+}
+
+int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct segment *segment)
+{
+    int count = 0;
+    int64_t at = 0;
+    while (lanes > 1 && lanes > total)
+        lanes /= 2;
+    if (columns < lanes)
+        columns = lanes;
+    columns -= columns % lanes;
+    while (at < total) {
+        while (lanes > total - at)
+            lanes /= 2;
+        int64_t left = total - at;
+        int64_t size = left >= columns ? columns : left - left % lanes;
+        segment[count] = (struct segment){at, size, left / size, lanes};
+        at += size * segment[count++].count;
+        columns = lanes > 1 ? columns : 1;
+    }
+    return count;
+}
+
+struct schedule *schedule_of(const struct kernel *kernel, const char *target)
+{
+    for (struct schedule *s = kernel->schedules; s; s = s->next)
+        if (strcmp(s->target, target) == 0)
+            return s;
+    return NULL;
+}
+
+/* ---- costs ----------------------------------------------------------------------------------- */
+
+enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, L3_BYTES_PER_CYCLE = 10 };
+
+struct sizes {
+    int64_t rows, columns, depth; /* of a nest, for one tile */
+    int64_t weights;              /* bytes that the reduction reads */
+};
+
+static void visit_weight_bytes(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    if (load->buffer->place == PLACE_WEIGHTS)
+        *(int64_t *)context += shape_elements(&load->buffer->shape) * 4;
+}
+
+static struct sizes sizes_of(const struct stage *s, int64_t tile)
+{
+    struct sizes sizes = {tile, 1, 1, 0};
+    for (int i = 0; i < s->nest.vars; i++)
+        *(i < s->rows ? &sizes.rows : &sizes.columns) *= s->nest.var[i]->extent;
+    for (int i = 0; s->reduce && i < s->reduce->vars; i++)
+        sizes.depth *= s->reduce->var[i]->extent;
+    if (s->reduce)
+        expr_visit_loads(s->reduce->in[0], 1, visit_weight_bytes, &sizes.weights);
+    return sizes;
+}
+
+static double at_least(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* One register tile, its reduction included. */
+static double block_cycles(const struct target *t, const struct stage *s, int64_t rows,
+                           int64_t vectors, int64_t depth)
+{
+    double work = (double)(rows * vectors);
+    if (!s->reduce)
+        return 2 * work;
+    double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
+    double step = at_least(work / t->fma_per_cycle, loads / LOADS_PER_CYCLE);
+    step = at_least(step, t->fma_latency);
+    return step * (double)depth + 2 * work + BLOCK_CYCLES;
+}
+
+static double nest_cycles(const struct target *t, const struct stage *s, const struct sizes *sizes,
+                          const struct nest_plan *plan)
+{
+    struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
+    int rows = segments_of_rows(sizes->rows, plan->rows, row);
+    int columns = segments_of_columns(sizes->columns, plan->columns, plan->lanes, column);
+    double cycles = 0;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            cycles +=
+                (double)(row[i].count * column[j].count) *
+                block_cycles(t, s, row[i].size, column[j].size / column[j].lanes, sizes->depth);
+    double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
+    return at_least(cycles, (double)sizes->weights / rate);
+}
+
+/* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
+ */
+static bool fits_registers(const struct target *t, const struct stage *s, int64_t rows,
+                           int64_t vectors)
+{
+    if (!s->reduce)
+        return rows == 1 && vectors <= 4;
+    if (!s->multiply)
+        return rows * vectors <= 8;
+    return rows * vectors + vectors + (vectors > 1) <= t->registers - (vectors > 1 ? 0 : 1);
+}
+
+static struct nest_plan plan_nest(const struct target *t, const struct stage *s, int64_t tile,
+                                  double *best)
+{
+    struct sizes sizes = sizes_of(s, tile);
+    int64_t lanes = t->lanes;
+    while (lanes > 1 && lanes > sizes.columns)
+        lanes /= 2;
+    struct nest_plan found = {1, lanes, lanes};
+    *best = HUGE_VAL;
+    for (int64_t vectors = 1; vectors <= 8; vectors++)
+        for (int64_t rows = 1; rows <= 30 && rows <= sizes.rows; rows++) {
+            if (!fits_registers(t, s, rows, vectors) ||
+                (vectors > 1 && vectors * lanes > sizes.columns))
+                continue;
+            struct nest_plan plan = {rows, vectors * lanes, lanes};
+            double cycles = nest_cycles(t, s, &sizes, &plan);
+            if (cycles < *best) {
+                *best = cycles;
+                found = plan;
+            }
+        }
+    return found;
+}
+
+struct kernel_view {
+    const struct target *target;
+    int64_t pixels, bytes; /* in all; of tiles per pixel */
+    int stages;
+    struct stage stage[MAX_STAGES_OF_KERNEL];
+};
+
+static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *plan)
+{
+    double cycles = 0, one;
+    plan->tile = tile;
+    plan->nests = k->stages;
+    for (int i = 0; i < k->stages; i++) {
+        plan->nest[i] = plan_nest(k->target, &k->stage[i], tile, &one);
+        cycles += one;
+    }
+    if (tile * k->bytes > k->target->l1_bytes)
+        cycles *= 1.05;
+    if (tile * k->bytes > k->target->l2_bytes / 2)
+        cycles *= 1.5;
+    return cycles;
+}
+
+/* A plan for all pixels: whole tiles, and one smaller one for what is left. */
+static double plan_all(const struct kernel_view *k, int64_t tile, struct plan *plan)
+{
+    struct plan rest;
+    double cycles = (double)(k->pixels / tile) * plan_tile(k, tile, plan);
+    if (k->pixels % tile)
+        cycles += plan_tile(k, k->pixels % tile, &rest);
+    return cycles;
+}
+
+enum { MAX_TILE = 128 };
+
+static void plan_kernel(struct module *m, const struct kernel *kernel, const struct target *target,
+                        struct plan *best)
+{
+    static struct kernel_view view; /* too large for the stack; filled in anew each time */
+    struct var *pixel[3];
+    int pixels;
+    view = (struct kernel_view){.target = target, .pixels = 1};
+    view.stages = kernel_list_stages(m, kernel, &pixels, pixel, view.stage);
+    for (int i = 0; i < pixels; i++)
+        view.pixels *= pixel[i]->extent;
+    for (const struct buffer *local = kernel->locals; local; local = local->next)
+        view.bytes += shape_elements(&local->shape) * 4;
+    double least = HUGE_VAL;
+    struct plan plan;
+    for (int64_t tile = 1; tile <= MAX_TILE && tile <= view.pixels; tile++) {
+        if (tile > 1 && tile * view.bytes > TILE_BYTES)
+            break;
+        double cycles = plan_all(&view, tile, &plan);
+        if (cycles < least) {
+            least = cycles;
+            *best = plan;
+        }
+    }
+}
+
+static const char *number(struct module *m, int64_t value)
+{
+    return arena_printf(m->arena, "%lld", (long long)value);
+}
+
+static struct command *add_command(struct module *m, struct command ***end, const char *word)
+{
+    struct command *command = ARENA_NEW(m->arena, struct command);
+    command->word = word;
+    **end = command;
+    *end = &command->next;
+    return command;
+}
+
+static void add_operand(struct command *command, const char *operand)
+{
+    assert(command->operands < MAX_RANK);
+    command->operand[command->operands++] = operand;
+}
+
+static void write_schedule(struct module *m, struct kernel *kernel, const char *target,
+                           const struct plan *plan)
+{
+    struct schedule **at = &kernel->schedules;
+    while (*at)
+        at = &(*at)->next;
+    *at = ARENA_NEW(m->arena, struct schedule);
+    (*at)->target = target;
+    struct command **end = &(*at)->commands;
+    add_operand(add_command(m, &end, "tile"), number(m, plan->tile));
+    for (int i = 0; i < plan->nests; i++) {
+        const struct nest_plan *nest = &plan->nest[i];
+        struct command *command = add_command(m, &end, "nest");
+        add_operand(command, number(m, i));
+        add_operand(command, "rows");
+        add_operand(command, number(m, nest->rows));
+        add_operand(command, "columns");
+        add_operand(command, number(m, nest->columns));
+        add_operand(command, "vector");
+        add_operand(command, number(m, nest->lanes));
+    }
+}
+
+int schedule(struct module *m)
+{
+    int changes = 0;
+    char why[256];
+    for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
+        for (int i = 0; i < m->targets; i++) {
+            const struct target *target = target_find(m->target[i], why, sizeof why);
+            assert(target); /* the command line was checked */
+            if (schedule_of(kernel, m->target[i]))
+                continue;
+            struct plan plan;
+            plan_kernel(m, kernel, target, &plan);
+            write_schedule(m, kernel, m->target[i], &plan);
+            changes++;
+        }
+    return changes;
+}

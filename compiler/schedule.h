@@ -1,0 +1,49 @@
+/* A schedule: what one pass decides about a kernel for a target and another carries out.
+ *
+ *   schedule "x86-64-v4" {
+ *     tile 2                                             ; pixels at a time
+ *     nest 1 rows 14 columns 32 vector 16 ; the second nest: register tile 14 x 32
+ *   }
+ *
+ * A nest's innermost loop, if it stores to consecutive elements, is its columns; the loops around
+ * it (pixels of the tile included) are its rows. */
+#ifndef COMPILER_SCHEDULE_H
+#define COMPILER_SCHEDULE_H
+#include "loops.h"
+#include "target.h"
+
+enum { MAX_STAGES_OF_KERNEL = 64, MAX_SEGMENTS = 16 };
+
+struct nest_plan {
+    int64_t rows, columns, lanes; /* of the register tile; columns a multiple of lanes */
+};
+
+struct plan {
+    int64_t tile; /* pixels */
+    int nests;
+    struct nest_plan nest[MAX_STAGES_OF_KERNEL];
+};
+
+/* What a nest of a kernel is to a schedule. */
+struct stage {
+    struct nest nest;
+    struct stmt alone; /* the stage without what follows it */
+    const struct expr *reduce;
+    int rows; /* the first loops are rows; the columns are the last loop, if there is one more */
+    bool multiply; /* an operand serves all rows, as in a matrix product */
+};
+
+/* The stages of a kernel: those in its loops over pixels (*pixels = 3), or its whole body (0). */
+int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,
+                       struct var **pixel, struct stage *stage);
+
+/* Blocks of `rows` x `columns` that cover `total`: equal ones, then what is left. */
+struct segment {
+    int64_t begin, size, count, lanes;
+};
+int segments_of_rows(int64_t total, int64_t block, struct segment *segment);
+int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct segment *segment);
+
+struct schedule *schedule_of(const struct kernel *kernel, const char *target);
+
+#endif
