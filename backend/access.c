@@ -1,0 +1,155 @@
+/* Loads and stores. In a vector loop, by what the lanes touch:
+ *
+ *   the same element            a scalar load, spread where it meets a vector: folds into the FMA
+ *   neighbours, in order        a vector load or store
+ *   a few elements, repeated    a load of those elements and a shuffle (vbroadcastsd and the like)
+ *   anything else               lane by lane */
+#include "index.h"
+
+static LLVMTypeRef vector_type(struct emitter *e, int64_t lanes)
+{
+    return LLVMVectorType(e->f32, (unsigned)lanes);
+}
+
+static LLVMValueRef lane_number(struct emitter *e, int lane)
+{
+    return LLVMConstInt(e->i32, (unsigned long long)lane, 0);
+}
+
+/* x86 reads unaligned vectors at full speed: no more is promised than a float's alignment. */
+static void mark(struct emitter *e, LLVMValueRef access, const struct base *base)
+{
+    LLVMSetAlignment(access, 4);
+    if (base->scope)
+        LLVMSetMetadata(access, LLVMGetMDKindIDInContext(e->context, "alias.scope", 11),
+                        base->scope);
+    if (base->not_scopes)
+        LLVMSetMetadata(access, LLVMGetMDKindIDInContext(e->context, "noalias", 7),
+                        base->not_scopes);
+}
+
+static LLVMValueRef load(struct emitter *e, LLVMTypeRef type, const struct base *base,
+                         const struct affine *linear, int64_t extra)
+{
+    LLVMValueRef address = index_address(e, base, linear, extra);
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, type, address, "");
+    mark(e, value, base);
+    return value;
+}
+
+static void store(struct emitter *e, LLVMValueRef value, const struct base *base,
+                  const struct affine *linear, int64_t extra)
+{
+    LLVMValueRef address = index_address(e, base, linear, extra);
+    mark(e, LLVMBuildStore(e->builder, value, address), base);
+}
+
+LLVMValueRef emit_splat(struct emitter *e, struct value value)
+{
+    if (value.wide)
+        return value.llvm;
+    LLVMTypeRef type = vector_type(e, e->lanes);
+    LLVMValueRef poison = LLVMGetPoison(type);
+    LLVMValueRef one =
+        LLVMBuildInsertElement(e->builder, poison, value.llvm, lane_number(e, 0), "");
+    LLVMValueRef mask = LLVMConstNull(LLVMVectorType(e->i32, (unsigned)e->lanes));
+    return LLVMBuildShuffleVector(e->builder, one, poison, mask, "");
+}
+
+static bool consecutive(const struct emitter *e, const struct lanes *lanes)
+{
+    for (int i = 0; i < e->lanes; i++)
+        if (lanes->offset[i] != i)
+            return false;
+    return lanes->kind == LANES_CONSTANT;
+}
+
+/* Elements from the lowest to the highest that the lanes touch, the lowest in *least. */
+static int64_t span(const struct emitter *e, const struct lanes *lanes, int64_t *least)
+{
+    int64_t most = *least = lanes->offset[0];
+    for (int i = 1; i < e->lanes; i++) {
+        *least = lanes->offset[i] < *least ? lanes->offset[i] : *least;
+        most = lanes->offset[i] > most ? lanes->offset[i] : most;
+    }
+    return most - *least + 1;
+}
+
+static LLVMValueRef load_shuffled(struct emitter *e, const struct base *base,
+                                  const struct lanes *lanes, int64_t least, int64_t count)
+{
+    LLVMValueRef mask[MAX_LANES];
+    for (int i = 0; i < e->lanes; i++)
+        mask[i] = lane_number(e, (int)(lanes->offset[i] - least));
+    LLVMTypeRef type = vector_type(e, count);
+    LLVMValueRef few = load(e, type, base, lanes->origin, least);
+    return LLVMBuildShuffleVector(e->builder, few, LLVMGetPoison(type),
+                                  LLVMConstVector(mask, (unsigned)e->lanes), "");
+}
+
+static LLVMValueRef load_lanes(struct emitter *e, const struct base *base,
+                               const struct lanes *lanes)
+{
+    LLVMValueRef vector = LLVMGetPoison(vector_type(e, e->lanes));
+    for (int i = 0; i < e->lanes; i++) {
+        LLVMValueRef one = lanes->kind == LANES_FREE
+                               ? load(e, e->f32, base, lanes->lane[i], 0)
+                               : load(e, e->f32, base, lanes->origin, lanes->offset[i]);
+        vector = LLVMBuildInsertElement(e->builder, vector, one, lane_number(e, i), "");
+    }
+    return vector;
+}
+
+struct value emit_load(struct emitter *e, const struct buffer *buffer,
+                       const struct affine *const *index)
+{
+    struct lanes lanes;
+    int64_t least;
+    const struct base *base = base_find(e, buffer);
+    if (!base || e->failed)
+        return (struct value){.llvm = LLVMGetPoison(e->f32)};
+    if (buffer->dtype != DTYPE_F32)
+        emit_fail(e, "load of %s, which holds no floats", buffer->name);
+    index_lanes(e, index_linear(e, buffer, index), &lanes);
+    if (lanes.kind == LANES_UNIFORM)
+        return (struct value){.llvm = load(e, e->f32, base, lanes.origin, 0)};
+    struct value value = {.wide = true};
+    if (consecutive(e, &lanes))
+        value.llvm = load(e, vector_type(e, e->lanes), base, lanes.origin, 0);
+    else if (lanes.kind == LANES_CONSTANT && span(e, &lanes, &least) <= e->lanes)
+        value.llvm = load_shuffled(e, base, &lanes, least, span(e, &lanes, &least));
+    else
+        value.llvm = load_lanes(e, base, &lanes);
+    return value;
+}
+
+void emit_store(struct emitter *e, const struct buffer *buffer, const struct affine *const *index,
+                struct value value)
+{
+    struct lanes lanes;
+    const struct base *base = base_find(e, buffer);
+    if (!base || e->failed)
+        return;
+    index_lanes(e, index_linear(e, buffer, index), &lanes);
+    if (!e->vector) {
+        store(e, value.llvm, base, lanes.origin, 0);
+        return;
+    }
+    if (lanes.kind == LANES_UNIFORM) {
+        emit_fail(e, "all lanes of %s store to the same element of %s", e->vector->name,
+                  buffer->name);
+        return;
+    }
+    LLVMValueRef vector = emit_splat(e, value);
+    if (consecutive(e, &lanes)) {
+        store(e, vector, base, lanes.origin, 0);
+        return;
+    }
+    for (int i = 0; i < e->lanes; i++) {
+        LLVMValueRef one = LLVMBuildExtractElement(e->builder, vector, lane_number(e, i), "");
+        if (lanes.kind == LANES_FREE)
+            store(e, one, base, lanes.lane[i], 0);
+        else
+            store(e, one, base, lanes.origin, lanes.offset[i]);
+    }
+}

@@ -1,0 +1,166 @@
+/* Where a kernel's buffers begin, and which of them cannot overlap: the loop form names every
+ * buffer, so LLVM is told that accesses to different ones are apart (alias scopes), unless the
+ * plan of the workspace lays one over the other. */
+#include "emit.h"
+#include <stdio.h>
+
+enum argument { ARGUMENT_INPUT, ARGUMENT_OUTPUT, ARGUMENT_WORKSPACE, ARGUMENT_SCRATCH };
+
+const struct base *base_find(struct emitter *e, const struct buffer *buffer)
+{
+    for (int i = 0; i < e->bases; i++)
+        if (e->base[i].buffer == buffer)
+            return &e->base[i];
+    emit_fail(e, "buffer %s is not its own", buffer->name);
+    return NULL;
+}
+
+static LLVMValueRef at_offset(struct emitter *e, enum argument argument,
+                              const struct buffer *buffer)
+{
+    if (buffer->offset < 0)
+        emit_fail(e, "buffer %s has no place yet", buffer->name);
+    LLVMValueRef offset = LLVMConstInt(e->i64, (unsigned long long)buffer->offset, 0);
+    LLVMValueRef from = LLVMGetParam(e->function, argument);
+    return LLVMBuildInBoundsGEP2(e->builder, LLVMInt8TypeInContext(e->context), from, &offset, 1,
+                                 buffer->name);
+}
+
+/* One alloca per buffer; LLVM's sroa makes registers of it. */
+static LLVMValueRef registers(struct emitter *e, const struct buffer *buffer)
+{
+    LLVMTypeRef element = buffer->dtype == DTYPE_F32 ? e->f32 : e->i32;
+    LLVMTypeRef type = LLVMArrayType2(element, (uint64_t)shape_elements(&buffer->shape));
+    LLVMValueRef pointer = LLVMBuildAlloca(e->builder, type, buffer->name);
+    LLVMSetAlignment(pointer, ALIGNMENT);
+    return pointer;
+}
+
+static LLVMValueRef pointer_of(struct emitter *e, const struct buffer *buffer)
+{
+    char why[256];
+    LLVMValueRef pointer = NULL;
+    switch (buffer->place) {
+    case PLACE_INPUT:
+        return LLVMGetParam(e->function, ARGUMENT_INPUT);
+    case PLACE_OUTPUT:
+        return LLVMGetParam(e->function, ARGUMENT_OUTPUT);
+    case PLACE_WORKSPACE:
+        return at_offset(e, ARGUMENT_WORKSPACE, buffer);
+    case PLACE_STACK:
+        return at_offset(e, ARGUMENT_SCRATCH, buffer);
+    case PLACE_REGISTERS:
+        return registers(e, buffer);
+    case PLACE_WEIGHTS:
+        pointer = constants_find(e->constants, buffer, why, sizeof why);
+        if (!pointer)
+            emit_fail(e, "%s", why);
+        return pointer;
+    case PLACE_COUNT:
+        break;
+    }
+    emit_fail(e, "buffer %s is nowhere", buffer->name);
+    return NULL;
+}
+
+static void add_base(struct emitter *e, const struct buffer *buffer)
+{
+    for (int i = 0; i < e->bases; i++)
+        if (e->base[i].buffer == buffer)
+            return;
+    if (e->bases == MAX_LOCALS)
+        emit_fail(e, "more than %d buffers", MAX_LOCALS);
+    else if (!e->failed)
+        e->base[e->bases++] = (struct base){.buffer = buffer, .pointer = pointer_of(e, buffer)};
+}
+
+static void add_index(struct emitter *e, const struct affine *index)
+{
+    for (int i = 0; i < index->count; i++) {
+        if (index->term[i].kind == TERM_VAR)
+            continue;
+        if (index->term[i].kind == TERM_LOOKUP)
+            add_base(e, index->term[i].table);
+        add_index(e, index->term[i].inner);
+    }
+}
+
+static void add_access(struct emitter *e, const struct buffer *buffer,
+                       const struct affine *const *index)
+{
+    add_base(e, buffer);
+    for (int i = 0; i < buffer->shape.rank; i++)
+        add_index(e, index[i]);
+}
+
+static void add_expr(struct emitter *e, const struct expr *expr)
+{
+    if (expr->op == SCALAR_load)
+        add_access(e, expr->buffer, expr->index);
+    for (int i = 0; i < 3; i++)
+        if (expr->in[i])
+            add_expr(e, expr->in[i]);
+}
+
+static void add_body(struct emitter *e, const struct stmt *body)
+{
+    for (const struct stmt *stmt = body; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR) {
+            add_body(e, stmt->body);
+        } else {
+            add_access(e, stmt->buffer, stmt->index);
+            add_expr(e, stmt->value);
+        }
+    }
+}
+
+static bool in_memory(const struct buffer *buffer)
+{
+    return buffer->place != PLACE_REGISTERS && buffer->place != PLACE_WEIGHTS;
+}
+
+static bool overlap(const struct buffer *a, const struct buffer *b)
+{
+    if (a->place != b->place)
+        return false;
+    return a->offset < b->offset + 4 * shape_elements(&b->shape) &&
+           b->offset < a->offset + 4 * shape_elements(&a->shape);
+}
+
+static LLVMMetadataRef node(struct emitter *e, LLVMMetadataRef *item, size_t count)
+{
+    return LLVMMDNodeInContext2(e->context, item, count);
+}
+
+static LLVMMetadataRef scope_of(struct emitter *e, const struct base *base)
+{
+    char own[32];
+    int own_length = snprintf(own, sizeof own, "%d", (int)(base - e->base));
+    size_t length;
+    const char *kernel = LLVMGetValueName2(e->function, &length);
+    LLVMMetadataRef text = LLVMMDStringInContext2(e->context, kernel, length);
+    LLVMMetadataRef item[2];
+    item[0] = LLVMMDStringInContext2(e->context, own, (size_t)own_length);
+    item[1] = node(e, &text, 1);
+    return node(e, item, 2);
+}
+
+static void set_scopes(struct emitter *e, struct base *base)
+{
+    LLVMMetadataRef others[MAX_LOCALS], own = scope_of(e, base);
+    size_t count = 0;
+    for (int i = 0; i < e->bases; i++)
+        if (in_memory(e->base[i].buffer) && !overlap(e->base[i].buffer, base->buffer))
+            others[count++] = scope_of(e, &e->base[i]);
+    base->scope = LLVMMetadataAsValue(e->context, node(e, &own, 1));
+    if (count)
+        base->not_scopes = LLVMMetadataAsValue(e->context, node(e, others, count));
+}
+
+void emit_bases(struct emitter *e)
+{
+    add_body(e, e->kernel->body);
+    for (int i = 0; i < e->bases && !e->failed; i++)
+        if (in_memory(e->base[i].buffer))
+            set_scopes(e, &e->base[i]);
+}

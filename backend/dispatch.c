@@ -1,0 +1,463 @@
+/* The part of an object that is the same for every model, written as LLVM's text:
+ *
+ *   NAME_run            checks, chooses the strongest target that the processor has
+ *   NAME__plan_TARGET   its kernels in order, one call of NAME__launch each
+ *   NAME__launch        serially or as chunks on the caller's threads; the clock before and after
+ *   NAME__task          one chunk of a kernel, with its own scratch
+ *   NAME_model          what the model says of itself
+ *
+ * The structures are those of san/abi.h; offsets of their fields are asserted below. */
+#define _GNU_SOURCE
+#include "backend.h"
+#include "cpu.h"
+#include "emit.h"
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(offsetof(struct san_exec, threads) == 4 &&
+                   offsetof(struct san_exec, parallel) == 8 &&
+                   offsetof(struct san_exec, context) == 16 &&
+                   offsetof(struct san_exec, profile) == 24,
+               "%exec below");
+_Static_assert(offsetof(struct san_profile, clock) == 0 &&
+                   offsetof(struct san_profile, context) == 8 &&
+                   offsetof(struct san_profile, ticks) == 16 &&
+                   offsetof(struct san_profile, calls) == 24,
+               "%profile below");
+_Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_model, batch) == 40 &&
+                   offsetof(struct san_model, threads) == 60 &&
+                   offsetof(struct san_model, workspace_bytes) == 64 &&
+                   offsetof(struct san_model, weights_sha256) == 88 &&
+                   offsetof(struct san_model, run) == 120 && sizeof(struct san_model) == 128,
+               "%model below");
+
+static const char types[] =
+    "%exec = type { i32, i32, ptr, ptr, ptr }\n"
+    "%profile = type { ptr, ptr, ptr, ptr }\n"
+    "%model = type { i32, i32, ptr, ptr, ptr, ptr, i32, i32, i32, i32, i32, i32, i64, i64, i64,"
+    " [32 x i8], ptr }\n"
+    "; what a task needs: kernel, input, output, workspace, scratch, iterations, chunks, exec\n"
+    "%job = type { ptr, ptr, ptr, ptr, ptr, i64, i64, ptr }\n";
+
+/* $N is the model's name, $S the bytes between two workers' scratch, $T the most chunks. */
+static const char launch[] =
+    "define internal void @$N__task(ptr %job, i32 %index) #0 {\n"
+    "  %kernel = load ptr, ptr %job\n"
+    "  %input.at = getelementptr %job, ptr %job, i32 0, i32 1\n"
+    "  %input = load ptr, ptr %input.at\n"
+    "  %output.at = getelementptr %job, ptr %job, i32 0, i32 2\n"
+    "  %output = load ptr, ptr %output.at\n"
+    "  %workspace.at = getelementptr %job, ptr %job, i32 0, i32 3\n"
+    "  %workspace = load ptr, ptr %workspace.at\n"
+    "  %scratch.at = getelementptr %job, ptr %job, i32 0, i32 4\n"
+    "  %scratches = load ptr, ptr %scratch.at\n"
+    "  %iterations.at = getelementptr %job, ptr %job, i32 0, i32 5\n"
+    "  %iterations = load i64, ptr %iterations.at\n"
+    "  %chunks.at = getelementptr %job, ptr %job, i32 0, i32 6\n"
+    "  %chunks = load i64, ptr %chunks.at\n"
+    "  %c = zext i32 %index to i64\n"
+    "  %next = add i64 %c, 1\n"
+    "  %c.n = mul i64 %c, %iterations\n"
+    "  %next.n = mul i64 %next, %iterations\n"
+    "  %begin = udiv i64 %c.n, %chunks\n"
+    "  %end = udiv i64 %next.n, %chunks\n"
+    "  %scratch.offset = mul i64 %c, $S\n"
+    "  %scratch = getelementptr i8, ptr %scratches, i64 %scratch.offset\n"
+    "  call void %kernel(ptr %input, ptr %output, ptr %workspace, ptr %scratch, i64 %begin,"
+    " i64 %end)\n"
+    "  ret void\n"
+    "}\n"
+    "define internal void @$N__launch(ptr %job, ptr %kernel, i64 %iterations, i64 %index) #0 {\n"
+    "  %exec.at = getelementptr %job, ptr %job, i32 0, i32 7\n"
+    "  %exec = load ptr, ptr %exec.at\n"
+    "  %iterations.at = getelementptr %job, ptr %job, i32 0, i32 5\n"
+    "  %chunks.at = getelementptr %job, ptr %job, i32 0, i32 6\n"
+    "  store ptr %kernel, ptr %job\n"
+    "  store i64 %iterations, ptr %iterations.at\n"
+    "  store i64 1, ptr %chunks.at\n"
+    "  %alone = icmp eq ptr %exec, null\n"
+    "  br i1 %alone, label %plain, label %guided\n"
+    "plain:\n"
+    "  call void @$N__task(ptr %job, i32 0)\n"
+    "  ret void\n"
+    "guided:\n"
+    "  %threads.at = getelementptr %exec, ptr %exec, i32 0, i32 1\n"
+    "  %threads.32 = load i32, ptr %threads.at\n"
+    "  %threads = zext i32 %threads.32 to i64\n"
+    "  %over = icmp ugt i64 %threads, $T\n"
+    "  %most = select i1 %over, i64 $T, i64 %threads\n"
+    "  %few = icmp ult i64 %iterations, %most\n"
+    "  %count = select i1 %few, i64 %iterations, i64 %most\n"
+    "  %profile.at = getelementptr %exec, ptr %exec, i32 0, i32 4\n"
+    "  %profile = load ptr, ptr %profile.at\n"
+    "  %timed = icmp ne ptr %profile, null\n"
+    "  br i1 %timed, label %before, label %work\n"
+    "before:\n"
+    "  %clock = load ptr, ptr %profile\n"
+    "  %clock.context.at = getelementptr %profile, ptr %profile, i32 0, i32 1\n"
+    "  %clock.context = load ptr, ptr %clock.context.at\n"
+    "  %start = call i64 %clock(ptr %clock.context)\n"
+    "  br label %work\n"
+    "work:\n"
+    "  %started = phi i64 [ 0, %guided ], [ %start, %before ]\n"
+    "  %many = icmp ugt i64 %count, 1\n"
+    "  br i1 %many, label %split, label %whole\n"
+    "split:\n"
+    "  store i64 %count, ptr %chunks.at\n"
+    "  %parallel.at = getelementptr %exec, ptr %exec, i32 0, i32 2\n"
+    "  %parallel = load ptr, ptr %parallel.at\n"
+    "  %context.at = getelementptr %exec, ptr %exec, i32 0, i32 3\n"
+    "  %context = load ptr, ptr %context.at\n"
+    "  %count.32 = trunc i64 %count to i32\n"
+    "  call void %parallel(ptr %context, i32 %count.32, ptr @$N__task, ptr %job)\n"
+    "  br label %worked\n"
+    "whole:\n"
+    "  call void @$N__task(ptr %job, i32 0)\n"
+    "  br label %worked\n"
+    "worked:\n"
+    "  br i1 %timed, label %after, label %out\n"
+    "after:\n"
+    "  %clock.2 = load ptr, ptr %profile\n"
+    "  %clock.2.at = getelementptr %profile, ptr %profile, i32 0, i32 1\n"
+    "  %clock.2.context = load ptr, ptr %clock.2.at\n"
+    "  %stop = call i64 %clock.2(ptr %clock.2.context)\n"
+    "  %spent = sub i64 %stop, %started\n"
+    "  %ticks.at = getelementptr %profile, ptr %profile, i32 0, i32 2\n"
+    "  %ticks = load ptr, ptr %ticks.at\n"
+    "  %tick = getelementptr i64, ptr %ticks, i64 %index\n"
+    "  %tick.old = load i64, ptr %tick\n"
+    "  %tick.new = add i64 %tick.old, %spent\n"
+    "  store i64 %tick.new, ptr %tick\n"
+    "  %calls.at = getelementptr %profile, ptr %profile, i32 0, i32 3\n"
+    "  %calls = load ptr, ptr %calls.at\n"
+    "  %call = getelementptr i64, ptr %calls, i64 %index\n"
+    "  %call.old = load i64, ptr %call\n"
+    "  %call.new = add i64 %call.old, 1\n"
+    "  store i64 %call.new, ptr %call\n"
+    "  br label %out\n"
+    "out:\n"
+    "  ret void\n"
+    "}\n";
+
+/* $A is the workspace's alignment less 1, $W where the scratch begins. */
+static const char run_head[] =
+    "define i32 @$N_run(ptr %input, ptr %output, ptr %workspace, ptr %exec) #0 {\n"
+    "  %job = alloca %job\n"
+    "  %no.input = icmp eq ptr %input, null\n"
+    "  %no.output = icmp eq ptr %output, null\n"
+    "  %no.workspace = icmp eq ptr %workspace, null\n"
+    "  %no.data = or i1 %no.input, %no.output\n"
+    "  %no.pointer = or i1 %no.data, %no.workspace\n"
+    "  br i1 %no.pointer, label %out, label %align\n"
+    "align:\n"
+    "  %input.bits = ptrtoint ptr %input to i64\n"
+    "  %output.bits = ptrtoint ptr %output to i64\n"
+    "  %workspace.bits = ptrtoint ptr %workspace to i64\n"
+    "  %data.bits = or i64 %input.bits, %output.bits\n"
+    "  %data.low = and i64 %data.bits, 3\n"
+    "  %workspace.low = and i64 %workspace.bits, $A\n"
+    "  %low = or i64 %data.low, %workspace.low\n"
+    "  %crooked = icmp ne i64 %low, 0\n"
+    "  br i1 %crooked, label %out, label %guide\n"
+    "guide:\n"
+    "  %alone = icmp eq ptr %exec, null\n"
+    "  br i1 %alone, label %processor, label %version\n"
+    "version:\n"
+    "  %abi = load i32, ptr %exec\n"
+    "  %foreign = icmp ne i32 %abi, $V\n"
+    "  br i1 %foreign, label %out, label %hook\n"
+    "hook:\n"
+    "  %threads.at = getelementptr %exec, ptr %exec, i32 0, i32 1\n"
+    "  %threads = load i32, ptr %threads.at\n"
+    "  %many = icmp ugt i32 %threads, 1\n"
+    "  %parallel.at = getelementptr %exec, ptr %exec, i32 0, i32 2\n"
+    "  %parallel = load ptr, ptr %parallel.at\n"
+    "  %no.hook = icmp eq ptr %parallel, null\n"
+    "  %stuck = and i1 %many, %no.hook\n"
+    "  br i1 %stuck, label %out, label %timing\n"
+    "timing:\n"
+    "  %profile.at = getelementptr %exec, ptr %exec, i32 0, i32 4\n"
+    "  %profile = load ptr, ptr %profile.at\n"
+    "  %untimed = icmp eq ptr %profile, null\n"
+    "  br i1 %untimed, label %processor, label %timed\n"
+    "timed:\n"
+    "  %clock = load ptr, ptr %profile\n"
+    "  %no.clock = icmp eq ptr %clock, null\n"
+    "  %ticks.at = getelementptr %profile, ptr %profile, i32 0, i32 2\n"
+    "  %ticks = load ptr, ptr %ticks.at\n"
+    "  %no.ticks = icmp eq ptr %ticks, null\n"
+    "  %calls.at = getelementptr %profile, ptr %profile, i32 0, i32 3\n"
+    "  %calls = load ptr, ptr %calls.at\n"
+    "  %no.calls = icmp eq ptr %calls, null\n"
+    "  %no.count = or i1 %no.ticks, %no.calls\n"
+    "  %no.profile = or i1 %no.clock, %no.count\n"
+    "  br i1 %no.profile, label %out, label %processor\n"
+    "processor:\n"
+    "  %leaf1 = call { i32, i32, i32, i32 } asm sideeffect \"cpuid\","
+    " \"={ax},={bx},={cx},={dx},{ax},{cx}\"(i32 1, i32 0)\n"
+    "  %ecx1 = extractvalue { i32, i32, i32, i32 } %leaf1, 2\n"
+    "  %xsave = and i32 %ecx1, 134217728\n"
+    "  %no.xsave = icmp eq i32 %xsave, 0\n"
+    "  br i1 %no.xsave, label %out, label %features\n"
+    "features:\n" /* whoever has XSAVE has leaf 13, and so leaf 7 */
+    "  %xcr = call { i32, i32 } asm sideeffect \"xgetbv\", \"={ax},={dx},{cx}\"(i32 0)\n"
+    "  %xcr0 = extractvalue { i32, i32 } %xcr, 0\n"
+    "  %leaf7 = call { i32, i32, i32, i32 } asm sideeffect \"cpuid\","
+    " \"={ax},={bx},={cx},={dx},{ax},{cx}\"(i32 7, i32 0)\n"
+    "  %ebx7 = extractvalue { i32, i32, i32, i32 } %leaf7, 1\n"
+    "  %input.at = getelementptr %job, ptr %job, i32 0, i32 1\n"
+    "  store ptr %input, ptr %input.at\n"
+    "  %output.at = getelementptr %job, ptr %job, i32 0, i32 2\n"
+    "  store ptr %output, ptr %output.at\n"
+    "  %workspace.at = getelementptr %job, ptr %job, i32 0, i32 3\n"
+    "  store ptr %workspace, ptr %workspace.at\n"
+    "  %scratch = getelementptr i8, ptr %workspace, i64 $W\n"
+    "  %scratch.at = getelementptr %job, ptr %job, i32 0, i32 4\n"
+    "  store ptr %scratch, ptr %scratch.at\n"
+    "  %exec.at = getelementptr %job, ptr %job, i32 0, i32 7\n"
+    "  store ptr %exec, ptr %exec.at\n"
+    "  br label %try.$B\n";
+
+/* One target: $I its number, $P the number of the next weaker one, or `out`. */
+static const char run_try[] = "try.$I:\n"
+                              "  %ecx1.$I = and i32 %ecx1, $1\n"
+                              "  %ebx7.$I = and i32 %ebx7, $7\n"
+                              "  %xcr0.$I = and i32 %xcr0, $X\n"
+                              "  %has.1.$I = icmp eq i32 %ecx1.$I, $1\n"
+                              "  %has.7.$I = icmp eq i32 %ebx7.$I, $7\n"
+                              "  %has.x.$I = icmp eq i32 %xcr0.$I, $X\n"
+                              "  %has.17.$I = and i1 %has.1.$I, %has.7.$I\n"
+                              "  %has.$I = and i1 %has.17.$I, %has.x.$I\n"
+                              "  br i1 %has.$I, label %use.$I, label %$P\n"
+                              "use.$I:\n"
+                              "  call void @$N__plan_$Y(ptr %job)\n"
+                              "  br label %out\n";
+
+/* Writes text with every $LETTER replaced by what stands behind it in `pair`: letter, text, .... */
+struct word {
+    char letter;
+    const char *text;
+};
+
+static void put(FILE *file, const char *text, const struct word *word)
+{
+    for (; *text; text++) {
+        if (*text != '$') {
+            fputc(*text, file);
+            continue;
+        }
+        text++;
+        const struct word *w = word;
+        while (w->letter != *text)
+            w++;
+        fputs(w->text, file);
+    }
+}
+
+struct digits {
+    char text[24];
+};
+
+static struct digits digits_of(int64_t value)
+{
+    struct digits digits;
+    snprintf(digits.text, sizeof digits.text, "%" PRId64, value);
+    return digits;
+}
+
+static int64_t round_up(int64_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+int64_t workspace_total(const struct module *module)
+{
+    int64_t bytes =
+        round_up(module->workspace_bytes) + module->threads * round_up(module->scratch_bytes);
+    return bytes ? bytes : ALIGNMENT;
+}
+
+bool kernel_is_for(const struct kernel *kernel, const struct target *target)
+{
+    return !kernel->target || !strcmp(kernel->target, target->name);
+}
+
+char *kernel_symbol(const struct module *module, const struct kernel *kernel,
+                    const struct target *target)
+{
+    char *symbol;
+    if (asprintf(&symbol, "%s_%s__%s", module->name, kernel->name, target->symbol) < 0)
+        exit(4);
+    return symbol;
+}
+
+static bool is_in_plan(const struct plan *plan, const struct kernel *kernel)
+{
+    for (int i = 0; i < plan->targets; i++)
+        if (kernel_is_for(kernel, plan->target[i]))
+            return true;
+    return false;
+}
+
+/* The kernel's number in the profile: kernels of one name, made for several targets, share it. */
+static int kernel_number(const struct plan *plan, const struct kernel *kernel, bool *first)
+{
+    int number = 0;
+    *first = true;
+    for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
+        bool earlier = false;
+        for (const struct kernel *j = plan->module->kernels; j != k && !earlier; j = j->next)
+            earlier = is_in_plan(plan, j) && !strcmp(j->name, k->name);
+        if (!strcmp(k->name, kernel->name)) {
+            *first = k == kernel;
+            break;
+        }
+        number += is_in_plan(plan, k) && !earlier;
+    }
+    return number;
+}
+
+static void put_plan(FILE *file, const struct plan *plan, const struct target *target)
+{
+    const char *name = plan->module->name;
+    for (const struct kernel *k = plan->module->kernels; k; k = k->next)
+        if (kernel_is_for(k, target))
+            fprintf(file, "declare void @%s_%s__%s(ptr, ptr, ptr, ptr, i64, i64)\n", name, k->name,
+                    target->symbol);
+    fprintf(file, "define internal void @%s__plan_%s(ptr %%job) #0 {\n", name, target->symbol);
+    for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
+        bool first;
+        const struct stmt *parallel = kernel_parallel(k);
+        if (kernel_is_for(k, target))
+            fprintf(file,
+                    "  call void @%s__launch(ptr %%job, ptr @%s_%s__%s, i64 %" PRId64 ", i64 %d)\n",
+                    name, name, k->name, target->symbol, parallel ? parallel->var->extent : 1,
+                    kernel_number(plan, k, &first));
+    }
+    fputs("  ret void\n}\n", file);
+}
+
+static void put_run(FILE *file, const struct plan *plan)
+{
+    const struct module *m = plan->module;
+    struct digits scratch = digits_of(round_up(m->scratch_bytes)), threads = digits_of(m->threads);
+    struct digits begin = digits_of(round_up(m->workspace_bytes)), low = digits_of(ALIGNMENT - 1);
+    struct digits version = digits_of(SAN_ABI_VERSION), best = digits_of(plan->targets - 1);
+    struct word word[] = {
+        {'N', m->name},  {'S', scratch.text}, {'T', threads.text}, {'W', begin.text},
+        {'A', low.text}, {'V', version.text}, {'B', best.text},    {0}};
+    put(file, launch, word);
+    put(file, run_head, word);
+    for (int i = plan->targets; i-- > 0;) {
+        struct cpu_need need = cpu_need(target_level(plan->target[i]));
+        char weaker[24] = "out";
+        if (i)
+            snprintf(weaker, sizeof weaker, "try.%d", i - 1);
+        struct digits number = digits_of(i), ecx1 = digits_of(need.leaf1_ecx);
+        struct digits ebx7 = digits_of(need.leaf7_ebx), xcr0 = digits_of(need.xcr0);
+        put(file, run_try,
+            (struct word[]){{'N', m->name},
+                            {'I', number.text},
+                            {'1', ecx1.text},
+                            {'7', ebx7.text},
+                            {'X', xcr0.text},
+                            {'P', weaker},
+                            {'Y', plan->target[i]->symbol},
+                            {0}});
+    }
+    fprintf(file,
+            "out:\n  %%status = phi i32 [ %d, %%0 ], [ %d, %%align ], [ %d, %%version ],"
+            " [ %d, %%hook ], [ %d, %%timed ], [ %d, %%processor ], [ %d, %%try.0 ]",
+            SAN_EPOINTER, SAN_EALIGN, SAN_EABI, SAN_EEXEC, SAN_EEXEC, SAN_ECPU, SAN_ECPU);
+    for (int i = 0; i < plan->targets; i++)
+        fprintf(file, ", [ %d, %%use.%d ]", SAN_OK, i);
+    fputs("\n  ret i32 %status\n}\n", file);
+}
+
+static void put_string(FILE *file, const char *symbol, const char *text)
+{
+    fprintf(file, "@%s = private unnamed_addr constant [%zu x i8] c\"", symbol, strlen(text) + 1);
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
+            fprintf(file, "\\%02X", (unsigned char)*text);
+        else
+            fputc(*text, file);
+    fputs("\\00\"\n", file);
+}
+
+static char *join_targets(const struct module *module)
+{
+    size_t size = 1;
+    for (int i = 0; i < module->targets; i++)
+        size += strlen(module->target[i]) + 1;
+    char *text = calloc(size, 1);
+    if (!text)
+        exit(4);
+    for (int i = 0; i < module->targets; i++) {
+        strcat(text, i ? "," : "");
+        strcat(text, module->target[i]);
+    }
+    return text;
+}
+
+static int put_kernel_names(FILE *file, const struct plan *plan)
+{
+    int count = 0;
+    bool first;
+    char symbol[32];
+    for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
+        int number = kernel_number(plan, k, &first);
+        if (!is_in_plan(plan, k) || !first)
+            continue;
+        snprintf(symbol, sizeof symbol, "kernel.%d", number);
+        put_string(file, symbol, k->name);
+        count++;
+    }
+    fprintf(file, "@kernels = private constant [%d x ptr] [", count);
+    for (int i = 0; i < count; i++)
+        fprintf(file, "%sptr @kernel.%d", i ? ", " : "", i);
+    fputs("]\n", file);
+    return count;
+}
+
+static void put_model(FILE *file, const struct plan *plan)
+{
+    const struct module *m = plan->module;
+    char compiler[64];
+    char *targets = join_targets(m);
+    snprintf(compiler, sizeof compiler, "sanc " SANC_VERSION ", LLVM %s", backend_llvm_version());
+    put_string(file, "name", m->name);
+    put_string(file, "compiler", compiler);
+    put_string(file, "targets", targets);
+    free(targets);
+    int kernels = put_kernel_names(file, plan);
+    fprintf(file,
+            "@%s_model = constant %%model { i32 %d, i32 %d, ptr @name, ptr @compiler, ptr @targets,"
+            " ptr @kernels, i32 %" PRId64 ", i32 %" PRId64 ", i32 %" PRId64 ", i32 %" PRId64
+            ", i32 %" PRId64 ", i32 %" PRId64 ", i64 %" PRId64 ", i64 %d, i64 0, [32 x i8] [",
+            m->name, SAN_ABI_VERSION, kernels, m->batch, m->channels, m->height, m->width,
+            m->classes, m->threads, workspace_total(m), ALIGNMENT);
+    for (int i = 0; i < 32; i++)
+        fprintf(file, "%si8 %d", i ? ", " : "", plan->weights_sha256[i]);
+    fprintf(file, "], ptr @%s_run }\n", m->name);
+}
+
+char *dispatch_text(const struct plan *plan)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    if (!file)
+        exit(4);
+    fputs(types, file);
+    put_model(file, plan);
+    for (int i = 0; i < plan->targets; i++)
+        put_plan(file, plan, plan->target[i]);
+    put_run(file, plan);
+    fputs("attributes #0 = { nounwind \"target-cpu\"=\"x86-64\" }\n", file);
+    if (fclose(file))
+        exit(4);
+    return text;
+}

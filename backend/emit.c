@@ -1,0 +1,200 @@
+/* Loops to LLVM:
+ *
+ *   kernel -> function        its parallel loop runs from argument begin to argument end
+ *   serial loop               header with a phi, body, test at the bottom (an extent is at least 1)
+ *   unrolled loop             its body, once per value of the variable
+ *   vector loop               its body, once, on vectors of `extent` lanes
+ *
+ * Nothing is decided here: what the loop form says is written down. */
+#include "emit.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void emit_fail(struct emitter *e, const char *format, ...)
+{
+    if (e->failed)
+        return;
+    e->failed = true;
+    char message[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    snprintf(e->why, e->why_size, "kernel %s: %s", e->kernel->name, message);
+}
+
+static void add_attribute(LLVMContextRef context, LLVMValueRef function, const char *key,
+                          const char *value)
+{
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateStringAttribute(context, key, (unsigned)strlen(key), value,
+                                                      (unsigned)strlen(value)));
+}
+
+static void add_flag(LLVMContextRef context, LLVMValueRef function, unsigned index,
+                     const char *name)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    if (kind)
+        LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(context, kind, 0));
+}
+
+/* The target's processor is what instructions are scheduled for. The least x86-64 and the feature
+ * string say which there are: then the object's check covers them all. */
+void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target)
+{
+    add_flag(context, function, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
+    add_attribute(context, function, "target-cpu", "x86-64");
+    if (!target)
+        return;
+    add_attribute(context, function, "target-features", target->features);
+    add_attribute(context, function, "tune-cpu", target->cpu);
+    add_attribute(context, function, "prefer-vector-width", target->lanes > 8 ? "512" : "256");
+}
+
+static void push(struct emitter *e, const struct var *var)
+{
+    if (e->depth == MAX_DEPTH) {
+        emit_fail(e, "loops nested more than %d deep", MAX_DEPTH);
+        e->depth--;
+    }
+    e->binding[e->depth++] = (struct binding){.var = var};
+}
+
+static struct binding *top(struct emitter *e)
+{
+    return &e->binding[e->depth - 1];
+}
+
+static void emit_body(struct emitter *e, const struct stmt *body);
+
+/* From begin to end - 1, at least once. */
+static void emit_range(struct emitter *e, const struct stmt *loop, LLVMValueRef begin,
+                       LLVMValueRef end)
+{
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->builder);
+    LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(e->context, e->function, "loop");
+    LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(e->context, e->function, "done");
+    LLVMBuildBr(e->builder, body);
+    LLVMPositionBuilderAtEnd(e->builder, body);
+    LLVMValueRef phi = LLVMBuildPhi(e->builder, e->i64, loop->var->name);
+    push(e, loop->var);
+    top(e)->value = phi;
+    emit_body(e, loop->body);
+    e->depth--;
+    LLVMValueRef next = LLVMBuildNUWAdd(e->builder, phi, LLVMConstInt(e->i64, 1, 0), "");
+    LLVMSetNSW(next, 1);
+    LLVMValueRef value[2] = {begin, next};
+    LLVMBasicBlockRef from[2] = {before, LLVMGetInsertBlock(e->builder)};
+    LLVMAddIncoming(phi, value, from, 2);
+    LLVMBuildCondBr(e->builder, LLVMBuildICmp(e->builder, LLVMIntULT, next, end, ""), body, after);
+    LLVMMoveBasicBlockAfter(after, from[1]);
+    LLVMPositionBuilderAtEnd(e->builder, after);
+}
+
+static void emit_unrolled(struct emitter *e, const struct stmt *loop)
+{
+    push(e, loop->var);
+    int level = e->depth - 1;
+    for (int64_t i = 0; i < loop->var->extent && !e->failed; i++) {
+        e->binding[level].known = true;
+        e->binding[level].constant = i;
+        emit_body(e, loop->body);
+    }
+    e->depth--;
+}
+
+static void emit_vector(struct emitter *e, const struct stmt *loop)
+{
+    if (e->vector || loop->var->extent > MAX_LANES) {
+        emit_fail(e, "vector loop %s of %lld lanes: allowed are up to %d, and none within another",
+                  loop->var->name, (long long)loop->var->extent, MAX_LANES);
+        return;
+    }
+    e->vector = loop->var;
+    e->lanes = (int)loop->var->extent;
+    emit_body(e, loop->body);
+    e->vector = NULL;
+    e->lanes = 0;
+}
+
+static void emit_loop(struct emitter *e, const struct stmt *loop)
+{
+    if (loop->var->extent == 1 || loop->loop == LOOP_UNROLL)
+        emit_unrolled(e, loop);
+    else if (loop->loop == LOOP_VECTOR)
+        emit_vector(e, loop);
+    else
+        emit_range(e, loop, LLVMConstInt(e->i64, 0, 0),
+                   LLVMConstInt(e->i64, (unsigned long long)loop->var->extent, 0));
+}
+
+static void emit_body(struct emitter *e, const struct stmt *body)
+{
+    for (const struct stmt *stmt = body; stmt && !e->failed; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR)
+            emit_loop(e, stmt);
+        else
+            emit_store(e, stmt->buffer, stmt->index, emit_expr(e, stmt->value));
+    }
+}
+
+const struct stmt *kernel_parallel(const struct kernel *kernel)
+{
+    const struct stmt *body = kernel->body;
+    bool alone = body && !body->next && body->kind == STMT_FOR && body->loop == LOOP_PARALLEL;
+    return alone ? body : NULL;
+}
+
+/* What kernel_parallel found, from argument begin to argument end, which may be empty. */
+static void emit_chunk(struct emitter *e, const struct stmt *loop)
+{
+    LLVMValueRef begin = LLVMGetParam(e->function, 4), end = LLVMGetParam(e->function, 5);
+    LLVMBasicBlockRef some = LLVMAppendBasicBlockInContext(e->context, e->function, "some");
+    LLVMBasicBlockRef out = LLVMAppendBasicBlockInContext(e->context, e->function, "out");
+    LLVMBuildCondBr(e->builder, LLVMBuildICmp(e->builder, LLVMIntULT, begin, end, ""), some, out);
+    LLVMPositionBuilderAtEnd(e->builder, some);
+    emit_range(e, loop, begin, end);
+    LLVMBuildBr(e->builder, out);
+    LLVMMoveBasicBlockAfter(out, LLVMGetInsertBlock(e->builder));
+    LLVMPositionBuilderAtEnd(e->builder, out);
+}
+
+/* Finds the declaration that the dispatcher made, or makes one. */
+static void begin_function(struct emitter *e, const char *name)
+{
+    LLVMTypeRef parameter[6] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameter, 6, 0);
+    e->function = LLVMGetNamedFunction(e->out, name);
+    if (e->function)
+        LLVMSetLinkage(e->function, LLVMInternalLinkage);
+    else
+        e->function = LLVMAddFunction(e->out, name, type);
+    LLVMSetVisibility(e->function, LLVMDefaultVisibility);
+    emit_attributes(e->context, e->function, e->target);
+    for (unsigned i = 1; i <= 4; i++)
+        add_flag(e->context, e->function, i, "noalias");
+    LLVMPositionBuilderAtEnd(e->builder,
+                             LLVMAppendBasicBlockInContext(e->context, e->function, "entry"));
+}
+
+bool emit_kernel(struct emitter *e, const struct kernel *kernel, const char *name)
+{
+    e->kernel = kernel;
+    e->depth = e->bases = 0;
+    e->failed = false;
+    e->arena = arena_new();
+    begin_function(e, name);
+    emit_bases(e);
+    const struct stmt *parallel = kernel_parallel(kernel);
+    if (e->failed)
+        ;
+    else if (parallel)
+        emit_chunk(e, parallel);
+    else
+        emit_body(e, kernel->body);
+    LLVMBuildRetVoid(e->builder);
+    arena_free(e->arena);
+    return !e->failed;
+}

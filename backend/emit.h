@@ -1,0 +1,129 @@
+/* What the emitter's files share. A kernel becomes one function
+ *
+ *     void kernel(input, output, workspace, scratch, begin, end)
+ *
+ * that runs iterations begin to end - 1 of its parallel loop. */
+#ifndef BACKEND_EMIT_H
+#define BACKEND_EMIT_H
+#include "affine.h"
+#include "ir.h"
+#include "target.h"
+#include <llvm-c/Core.h>
+
+enum { MAX_DEPTH = 64, MAX_LOCALS = 256, MAX_LANES = 64, ALIGNMENT = 64 };
+
+/* ---- constants.c ----------------------------------------------------------------------------- */
+
+/* The contents of the weights buffers, each stored once. */
+struct constants {
+    const struct module *module;
+    const struct parameters *parameters; /* NULL: declare the buffers, leave the contents out */
+    LLVMModuleRef out;
+    int count, room;
+    struct constant {
+        const struct buffer *buffer;
+        LLVMValueRef global;
+        uint64_t hash;
+        void *data; /* until constants_free; NULL where an earlier one is the same */
+        size_t size;
+    } * entry;
+    int64_t bytes; /* stored */
+};
+
+/* The global of a weights buffer; NULL with a reason. */
+LLVMValueRef constants_find(struct constants *constants, const struct buffer *buffer, char *why,
+                            size_t why_size);
+void constants_free(struct constants *constants);
+
+/* ---- emit.c ---------------------------------------------------------------------------------- */
+
+/* The value of a loop variable: known while an unrolled body is written out. */
+struct binding {
+    const struct var *var;
+    bool known;
+    int64_t constant;
+    LLVMValueRef value;
+};
+
+/* A buffer of the kernel: where it begins, and what LLVM may assume of its accesses. */
+struct base {
+    const struct buffer *buffer;
+    LLVMValueRef pointer;
+    LLVMValueRef scope, not_scopes; /* metadata; NULL for registers and constants */
+};
+
+struct emitter {
+    const struct module *module;
+    const struct kernel *kernel;
+    const struct target *target;
+    struct constants *constants;
+    LLVMContextRef context;
+    LLVMModuleRef out;
+    LLVMBuilderRef builder;
+    LLVMTypeRef f32, i32, i64, ptr;
+    LLVMValueRef function;
+    struct arena *arena; /* of index arithmetic, for one kernel */
+    struct binding binding[MAX_DEPTH];
+    int depth;
+    const struct var *vector; /* NULL outside vector loops */
+    int lanes;
+    struct base base[MAX_LOCALS];
+    int bases;
+    char *why; /* why it failed, for the first failure */
+    size_t why_size;
+    bool failed;
+};
+
+/* A scalar, the same for all lanes, or a vector of emitter->lanes. */
+struct value {
+    LLVMValueRef llvm;
+    bool wide;
+};
+
+/* Emits a kernel for a target as an internal function of that name. */
+bool emit_kernel(struct emitter *emitter, const struct kernel *kernel, const char *name);
+
+/* The parallel loop that is the whole body of a kernel, or NULL. */
+const struct stmt *kernel_parallel(const struct kernel *kernel);
+
+/* Attributes that let a function use a target's instructions; NULL: any x86-64's. */
+void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target);
+
+void emit_fail(struct emitter *emitter, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- bases.c --------------------------------------------------------------------------------- */
+
+/* Finds where every buffer of the kernel begins; at the start of its function. */
+void emit_bases(struct emitter *emitter);
+const struct base *base_find(struct emitter *emitter, const struct buffer *buffer);
+
+/* ---- access.c -------------------------------------------------------------------------------- */
+
+struct value emit_load(struct emitter *emitter, const struct buffer *buffer,
+                       const struct affine *const *index);
+void emit_store(struct emitter *emitter, const struct buffer *buffer,
+                const struct affine *const *index, struct value value);
+LLVMValueRef emit_splat(struct emitter *emitter, struct value value);
+
+/* ---- scalar.c -------------------------------------------------------------------------------- */
+
+struct value emit_expr(struct emitter *emitter, const struct expr *expr);
+
+/* ---- dispatch.c ------------------------------------------------------------------------------ */
+
+/* What of an object is no kernel, as LLVM's text: NAME_run and what it calls. Kernels are declared
+ * by their names; NAME_model is complete. */
+struct plan {
+    const struct module *module;
+    int targets;
+    const struct target *target[MAX_TARGETS]; /* the strongest last */
+    const uint8_t *weights_sha256;
+};
+char *dispatch_text(const struct plan *plan);
+char *kernel_symbol(const struct module *module, const struct kernel *kernel,
+                    const struct target *target); /* free() it */
+bool kernel_is_for(const struct kernel *kernel, const struct target *target);
+int64_t workspace_total(const struct module *module); /* bytes, with every worker's scratch */
+
+#endif

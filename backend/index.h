@@ -1,0 +1,28 @@
+/* Index arithmetic in LLVM. */
+#ifndef BACKEND_INDEX_H
+#define BACKEND_INDEX_H
+#include "emit.h"
+
+/* An access seen by the lanes of the vector loop around it. */
+struct lanes {
+    enum lanes_kind {
+        LANES_UNIFORM,  /* every lane at origin */
+        LANES_CONSTANT, /* lane i at origin + offset[i] elements */
+        LANES_FREE      /* lane i at lane[i] */
+    } kind;
+    const struct affine *origin;
+    int64_t offset[MAX_LANES];
+    const struct affine *lane[MAX_LANES];
+};
+
+/* The element offset of an access, with the variables that are known put in where that makes
+ * divisions simpler. */
+const struct affine *index_linear(struct emitter *emitter, const struct buffer *buffer,
+                                  const struct affine *const *index);
+void index_lanes(struct emitter *emitter, const struct affine *linear, struct lanes *lanes);
+
+/* Where that element lies; `extra` more elements on. */
+LLVMValueRef index_address(struct emitter *emitter, const struct base *base,
+                           const struct affine *linear, int64_t extra);
+
+#endif

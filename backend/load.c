@@ -1,0 +1,72 @@
+/* An object into this process, by LLVM's own linker. */
+#include "backend.h"
+#include <llvm-c/Core.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/LLJIT.h>
+#include <llvm-c/Orc.h>
+#include <llvm-c/Target.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct backend_loaded {
+    LLVMOrcLLJITRef jit;
+};
+
+static bool good(LLVMErrorRef error, char *why, size_t why_size)
+{
+    if (!error)
+        return true;
+    char *text = LLVMGetErrorMessage(error);
+    snprintf(why, why_size, "LLVM: %s", text);
+    LLVMDisposeErrorMessage(text);
+    return false;
+}
+
+/* memcpy and its like are this process's. */
+static bool add_process_symbols(LLVMOrcLLJITRef jit, char *why, size_t why_size)
+{
+    LLVMOrcDefinitionGeneratorRef process;
+    if (!good(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
+                  &process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL),
+              why, why_size))
+        return false;
+    LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit), process);
+    return true;
+}
+
+const struct san_model *backend_load(const struct backend_file *object, const char *name,
+                                     struct backend_loaded **loaded, char *why, size_t why_size)
+{
+    LLVMOrcLLJITRef jit;
+    char symbol[128];
+    LLVMOrcExecutorAddress address = 0;
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    if (!good(LLVMOrcCreateLLJIT(&jit, NULL), why, why_size))
+        return NULL;
+    LLVMMemoryBufferRef buffer =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, name);
+    snprintf(symbol, sizeof symbol, "%s_model", name);
+    if (!add_process_symbols(jit, why, why_size) ||
+        !good(LLVMOrcLLJITAddObjectFile(jit, LLVMOrcLLJITGetMainJITDylib(jit), buffer), why,
+              why_size) ||
+        !good(LLVMOrcLLJITLookup(jit, &address, symbol), why, why_size)) {
+        LLVMConsumeError(LLVMOrcDisposeLLJIT(jit));
+        return NULL;
+    }
+    *loaded = malloc(sizeof **loaded);
+    if (!*loaded)
+        exit(4);
+    (*loaded)->jit = jit;
+    return (const struct san_model *)(uintptr_t)address;
+}
+
+void backend_unload(struct backend_loaded *loaded)
+{
+    if (!loaded)
+        return;
+    LLVMConsumeError(LLVMOrcDisposeLLJIT(loaded->jit));
+    free(loaded);
+}

@@ -1,0 +1,311 @@
+/* A module on its way into a file:
+ *
+ *   dispatch_text -> LLVM parses it -> kernels of every target are added -> constants too
+ *   -> LLVM's passes (few: the loops already say what is to happen) -> object, assembly, text
+ *
+ * Text of one target holds its kernels alone, with the constants declared. */
+#define _GNU_SOURCE
+#include "backend.h"
+#include "cpu.h"
+#include "emit.h"
+#include <assert.h>
+#include <llvm-c/Analysis.h>
+#include <llvm-c/IRReader.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Registers become values, common and loop-invariant work is done once. No vectorizer, no unroller,
+ * and nothing that makes calls out of loops. */
+static const char passes[] = "function(sroa<modify-cfg>,early-cse<memssa>,simplifycfg,"
+                             "instcombine<no-verify-fixpoint>,loop-mssa(licm),"
+                             "early-cse<memssa>,instcombine<no-verify-fixpoint>)";
+
+static const char triple[] = "x86_64-unknown-linux-gnu";
+
+/* What LLVM says of a mistake of ours. */
+struct failure {
+    char *why;
+    size_t size;
+    bool failed;
+};
+
+static void on_diagnostic(LLVMDiagnosticInfoRef info, void *context)
+{
+    struct failure *failure = context;
+    if (LLVMGetDiagInfoSeverity(info) != LLVMDSError || failure->failed)
+        return;
+    char *text = LLVMGetDiagInfoDescription(info);
+    failure->failed = true;
+    snprintf(failure->why, failure->size, "LLVM: %s", text);
+    LLVMDisposeMessage(text);
+}
+
+static pthread_once_t llvm_once = PTHREAD_ONCE_INIT;
+
+static void llvm_init(void)
+{
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmParser();
+    LLVMInitializeX86AsmPrinter();
+}
+
+static LLVMTargetMachineRef machine_new(void)
+{
+    LLVMTargetRef target;
+    char *message = NULL;
+    pthread_once(&llvm_once, llvm_init);
+    if (LLVMGetTargetFromTriple(triple, &target, &message)) {
+        fprintf(stderr, "sanc: error: LLVM: %s\n", message);
+        exit(5);
+    }
+    return LLVMCreateTargetMachine(target, triple, "x86-64", "", LLVMCodeGenLevelDefault,
+                                   LLVMRelocPIC, LLVMCodeModelSmall);
+}
+
+static bool take_error(char **message, char *why, size_t why_size)
+{
+    if (*message)
+        snprintf(why, why_size, "LLVM: %s", *message);
+    LLVMDisposeMessage(*message);
+    *message = NULL;
+    return false;
+}
+
+static void add_flag(LLVMModuleRef out, LLVMModuleFlagBehavior behavior, const char *name,
+                     unsigned value)
+{
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(LLVMGetModuleContext(out));
+    LLVMAddModuleFlag(out, behavior, name, strlen(name),
+                      LLVMValueAsMetadata(LLVMConstInt(i32, value, 0)));
+}
+
+/* Position independent, with IBT and SHSTK notes. */
+static void set_flags(LLVMModuleRef out, LLVMTargetMachineRef machine)
+{
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(out, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMSetTarget(out, triple);
+    add_flag(out, LLVMModuleFlagBehaviorWarning, "PIC Level", 2);
+    add_flag(out, LLVMModuleFlagBehaviorWarning, "cf-protection-branch", 1);
+    add_flag(out, LLVMModuleFlagBehaviorWarning, "cf-protection-return", 1);
+}
+
+static LLVMModuleRef parse(LLVMContextRef context, const char *text, const char *name, char *why,
+                           size_t why_size)
+{
+    LLVMModuleRef out;
+    char *message = NULL;
+    LLVMMemoryBufferRef buffer =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), name);
+    if (LLVMParseIRInContext(context, buffer, &out, &message)) {
+        take_error(&message, why, why_size);
+        return NULL;
+    }
+    LLVMSetModuleIdentifier(out, name, strlen(name));
+    LLVMSetSourceFileName(out, name, strlen(name));
+    return out;
+}
+
+/* Every kernel of a target. */
+static bool emit_target(struct emitter *e, const struct target *target)
+{
+    bool good = true;
+    e->target = target;
+    for (const struct kernel *k = e->module->kernels; k && good; k = k->next) {
+        if (!kernel_is_for(k, target))
+            continue;
+        char *symbol = kernel_symbol(e->module, k, target);
+        good = emit_kernel(e, k, symbol);
+        free(symbol);
+    }
+    return good;
+}
+
+static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct constants *constants,
+                         char *why, size_t why_size)
+{
+    LLVMContextRef context = LLVMGetModuleContext(out);
+    struct emitter e = {.module = plan->module,
+                        .constants = constants,
+                        .context = context,
+                        .out = out,
+                        .builder = LLVMCreateBuilderInContext(context),
+                        .f32 = LLVMFloatTypeInContext(context),
+                        .i32 = LLVMInt32TypeInContext(context),
+                        .i64 = LLVMInt64TypeInContext(context),
+                        .ptr = LLVMPointerTypeInContext(context, 0),
+                        .why = why,
+                        .why_size = why_size};
+    bool good = true;
+    for (int i = 0; i < plan->targets && good; i++)
+        good = emit_target(&e, plan->target[i]);
+    LLVMDisposeBuilder(e.builder);
+    return good;
+}
+
+/* The size of the constants is known only once they are all there. */
+static void set_weights_bytes(LLVMModuleRef out, const struct module *module, int64_t bytes)
+{
+    enum { FIELDS = 17, WEIGHTS_BYTES = 14 };
+    char name[128];
+    LLVMValueRef field[FIELDS];
+    snprintf(name, sizeof name, "%s_model", module->name);
+    LLVMValueRef model = LLVMGetNamedGlobal(out, name), old = LLVMGetInitializer(model);
+    assert(LLVMGetNumOperands(old) == FIELDS);
+    for (unsigned i = 0; i < FIELDS; i++)
+        field[i] = LLVMGetOperand(old, i);
+    field[WEIGHTS_BYTES] =
+        LLVMConstInt(LLVMTypeOf(field[WEIGHTS_BYTES]), (unsigned long long)bytes, 0);
+    LLVMSetInitializer(model, LLVMConstNamedStruct(LLVMTypeOf(old), field, FIELDS));
+}
+
+static bool optimise(LLVMModuleRef out, LLVMTargetMachineRef machine, char *why, size_t why_size)
+{
+    char *message = NULL;
+    if (LLVMVerifyModule(out, LLVMReturnStatusAction, &message))
+        return take_error(&message, why, why_size);
+    LLVMDisposeMessage(message);
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(out, passes, machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (!error)
+        return true;
+    char *text = LLVMGetErrorMessage(error);
+    snprintf(why, why_size, "LLVM: %s", text);
+    LLVMDisposeErrorMessage(text);
+    return false;
+}
+
+static bool copy_out(struct backend_file *file, const char *data, size_t size)
+{
+    file->size = size;
+    file->data = malloc(size + 1);
+    if (!file->data)
+        exit(4);
+    memcpy(file->data, data, size);
+    file->data[size] = 0;
+    return true;
+}
+
+static bool write_out(LLVMModuleRef out, LLVMTargetMachineRef machine, enum backend_kind kind,
+                      struct backend_file *file, char *why, size_t why_size)
+{
+    if (kind == BACKEND_LLVM) {
+        char *text = LLVMPrintModuleToString(out);
+        copy_out(file, text, strlen(text));
+        LLVMDisposeMessage(text);
+        return true;
+    }
+    LLVMMemoryBufferRef buffer = NULL;
+    char *message = NULL;
+    LLVMCodeGenFileType type = kind == BACKEND_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, out, type, &message, &buffer))
+        return take_error(&message, why, why_size);
+    copy_out(file, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+    return true;
+}
+
+static int by_strength(const void *a, const void *b)
+{
+    const struct target *const *p = a, *const *q = b;
+    return (*p)->lanes - (*q)->lanes;
+}
+
+/* The targets in order of strength; `only` or all. */
+static bool plan_targets(struct plan *plan, const char *only, char *why, size_t why_size)
+{
+    for (int i = 0; i < plan->module->targets; i++) {
+        if (only && strcmp(plan->module->target[i], only))
+            continue;
+        const struct target *target = target_find(plan->module->target[i], why, why_size);
+        if (!target)
+            return false;
+        plan->target[plan->targets++] = target;
+    }
+    if (!plan->targets) {
+        snprintf(why, why_size, "the module has no target %s", only ? only : "at all");
+        return false;
+    }
+    /* insertion keeps the order of equals, which qsort does not promise */
+    for (int i = 1; i < plan->targets; i++)
+        for (int j = i; j && by_strength(&plan->target[j - 1], &plan->target[j]) > 0; j--) {
+            const struct target *weaker = plan->target[j];
+            plan->target[j] = plan->target[j - 1];
+            plan->target[j - 1] = weaker;
+        }
+    return true;
+}
+
+static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVMContextRef context,
+                           LLVMTargetMachineRef machine, struct constants *constants, char *why,
+                           size_t why_size)
+{
+    char *text = kind == BACKEND_OBJECT ? dispatch_text(plan) : strdup("");
+    LLVMModuleRef out = parse(context, text, plan->module->name, why, why_size);
+    free(text);
+    if (!out)
+        return NULL;
+    constants->out = out;
+    set_flags(out, machine);
+    bool good = emit_kernels(plan, out, constants, why, why_size);
+    if (good && kind == BACKEND_OBJECT)
+        set_weights_bytes(out, plan->module, constants->bytes);
+    if (good && optimise(out, machine, why, why_size))
+        return out;
+    LLVMDisposeModule(out);
+    return NULL;
+}
+
+bool backend_emit(const struct module *module, const struct parameters *parameters,
+                  const uint8_t weights_sha256[32], enum backend_kind kind, const char *target,
+                  struct backend_file *file, char *why, size_t why_size)
+{
+    struct plan plan = {.module = module, .weights_sha256 = weights_sha256};
+    if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : target, why, why_size))
+        return false;
+    struct failure failure = {.why = why, .size = why_size};
+    struct constants constants = {.module = module,
+                                  .parameters = kind == BACKEND_OBJECT ? parameters : NULL};
+    LLVMTargetMachineRef machine = machine_new();
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
+    LLVMModuleRef out = build(&plan, kind, context, machine, &constants, why, why_size);
+    bool good = out && write_out(out, machine, kind, file, why, why_size);
+    if (good && failure.failed) {
+        free(file->data);
+        good = false;
+    }
+    if (out)
+        LLVMDisposeModule(out);
+    constants_free(&constants);
+    LLVMContextDispose(context);
+    LLVMDisposeTargetMachine(machine);
+    return good;
+}
+
+const char *backend_llvm_version(void)
+{
+    static char text[32];
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    snprintf(text, sizeof text, "%u.%u.%u", major, minor, patch);
+    return text;
+}
+
+const char *cpu_host_name(void)
+{
+    static char name[64];
+    char *text = LLVMGetHostCPUName();
+    snprintf(name, sizeof name, "%s", text);
+    LLVMDisposeMessage(text);
+    return name;
+}

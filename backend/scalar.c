@@ -1,0 +1,145 @@
+/* Expressions. What all lanes share is computed once as a scalar and spread where it meets a
+ * vector. No fast-math flags: the loop form says what is fused and in which order things add. */
+#include "emit.h"
+#include <string.h>
+
+static LLVMTypeRef type_like(struct emitter *e, LLVMTypeRef element, bool wide)
+{
+    return wide ? LLVMVectorType(element, (unsigned)e->lanes) : element;
+}
+
+/* The same constant in every lane. */
+static LLVMValueRef spread(struct emitter *e, LLVMValueRef constant, bool wide)
+{
+    LLVMValueRef lane[MAX_LANES];
+    if (!wide)
+        return constant;
+    for (int i = 0; i < e->lanes; i++)
+        lane[i] = constant;
+    return LLVMConstVector(lane, (unsigned)e->lanes);
+}
+
+static LLVMValueRef number(struct emitter *e, double value, bool wide)
+{
+    return spread(e, LLVMConstReal(e->f32, (double)(float)value), wide);
+}
+
+static LLVMValueRef integer(struct emitter *e, int32_t value, bool wide)
+{
+    return spread(e, LLVMConstInt(e->i32, (unsigned long long)value, 1), wide);
+}
+
+static LLVMValueRef call(struct emitter *e, const char *intrinsic, bool wide, LLVMValueRef *in,
+                         unsigned count)
+{
+    LLVMTypeRef type = type_like(e, e->f32, wide);
+    unsigned id = LLVMLookupIntrinsicID(intrinsic, strlen(intrinsic));
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->out, id, &type, 1);
+    LLVMTypeRef signature = LLVMIntrinsicGetType(e->context, id, &type, 1);
+    return LLVMBuildCall2(e->builder, signature, function, in, count, "");
+}
+
+static LLVMValueRef fma_of(struct emitter *e, bool wide, LLVMValueRef a, LLVMValueRef b,
+                           LLVMValueRef c)
+{
+    return call(e, "llvm.fma", wide, (LLVMValueRef[]){a, b, c}, 3);
+}
+
+/* a > b ? a : b, and so b where one is NaN: maxps with its operands in this order. */
+static LLVMValueRef max_of(struct emitter *e, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef above = LLVMBuildFCmp(e->builder, LLVMRealOGT, a, b, "");
+    return LLVMBuildSelect(e->builder, above, a, b, "");
+}
+
+static LLVMValueRef min_of(struct emitter *e, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef below = LLVMBuildFCmp(e->builder, LLVMRealOLT, a, b, "");
+    return LLVMBuildSelect(e->builder, below, a, b, "");
+}
+
+/* 2 to the power of integers in [-126, 127]. */
+static LLVMValueRef power_of_two(struct emitter *e, bool wide, LLVMValueRef exponent)
+{
+    LLVMValueRef biased = LLVMBuildAdd(e->builder, exponent, integer(e, 127, wide), "");
+    LLVMValueRef bits = LLVMBuildShl(e->builder, biased, integer(e, 23, wide), "");
+    return LLVMBuildBitCast(e->builder, bits, type_like(e, e->f32, wide), "");
+}
+
+/* exp(r) for |r| <= ln(2) / 2: the degree 6 polynomial of least relative error (1.9e-9), by Remez'
+ * algorithm in float64, its coefficients rounded to float. */
+static LLVMValueRef exp_reduced(struct emitter *e, bool wide, LLVMValueRef r)
+{
+    static const double coefficient[] = {
+        0x1.6ab928p-10, 0x1.126d64p-7, 0x1.55589cp-5, 0x1.55540ap-3, 0x1.fffffap-2, 1, 1};
+    LLVMValueRef p = number(e, coefficient[0], wide);
+    for (size_t i = 1; i < sizeof coefficient / sizeof *coefficient; i++)
+        p = fma_of(e, wide, p, r, number(e, coefficient[i], wide));
+    return p;
+}
+
+/* exp(x) = 2^n exp(x - n ln 2), n the integer next to x / ln 2: adding 1.5 * 2^23 rounds it and
+ * leaves it in the low bits. 2^n is multiplied in two halves, so that subnormal results and those
+ * above 2^127 come out right. Beyond [-104, 89] the result is 0 or infinity; NaN stays NaN. */
+static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
+{
+    const double magic = 0x1.8p23, ln2_high = 0x1.62e43p-1, ln2_low = -0x1.05c61p-29;
+    x = max_of(e, number(e, -104, wide), x);
+    x = min_of(e, number(e, 89, wide), x);
+    LLVMValueRef shifted =
+        fma_of(e, wide, x, number(e, 0x1.715476p0, wide), number(e, magic, wide));
+    LLVMValueRef rounded = LLVMBuildFSub(e->builder, shifted, number(e, magic, wide), "");
+    LLVMValueRef r = fma_of(e, wide, rounded, number(e, -ln2_high, wide), x);
+    r = fma_of(e, wide, rounded, number(e, -ln2_low, wide), r);
+    LLVMValueRef bits = LLVMBuildBitCast(e->builder, shifted, type_like(e, e->i32, wide), "");
+    LLVMValueRef n = LLVMBuildSub(e->builder, bits, integer(e, 0x4b400000, wide), "");
+    LLVMValueRef half = LLVMBuildAShr(e->builder, n, integer(e, 1, wide), "");
+    LLVMValueRef rest = LLVMBuildSub(e->builder, n, half, "");
+    LLVMValueRef y =
+        LLVMBuildFMul(e->builder, exp_reduced(e, wide, r), power_of_two(e, wide, half), "");
+    return LLVMBuildFMul(e->builder, y, power_of_two(e, wide, rest), "");
+}
+
+static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, LLVMValueRef *in)
+{
+    switch (op) {
+    case SCALAR_add:
+        return LLVMBuildFAdd(e->builder, in[0], in[1], "");
+    case SCALAR_sub:
+        return LLVMBuildFSub(e->builder, in[0], in[1], "");
+    case SCALAR_mul:
+        return LLVMBuildFMul(e->builder, in[0], in[1], "");
+    case SCALAR_div:
+        return LLVMBuildFDiv(e->builder, in[0], in[1], "");
+    case SCALAR_max:
+        return max_of(e, in[0], in[1]);
+    case SCALAR_fma:
+        return fma_of(e, wide, in[0], in[1], in[2]);
+    case SCALAR_exp:
+        return exp_of(e, wide, in[0]);
+    case SCALAR_sqrt:
+        return call(e, "llvm.sqrt", wide, in, 1);
+    default:
+        emit_fail(e, "%s is left in the loops", scalar_info[op].name);
+        return in[0];
+    }
+}
+
+struct value emit_expr(struct emitter *e, const struct expr *expr)
+{
+    if (expr->op == SCALAR_constant)
+        return (struct value){.llvm = number(e, expr->value, false)};
+    if (expr->op == SCALAR_load)
+        return emit_load(e, expr->buffer, expr->index);
+    struct value in[3] = {{0}};
+    LLVMValueRef llvm[3] = {0};
+    int count = scalar_info[expr->op].inputs;
+    bool wide = false;
+    for (int i = 0; i < count && expr->in[i]; i++) {
+        in[i] = emit_expr(e, expr->in[i]);
+        wide = wide || in[i].wide;
+    }
+    for (int i = 0; i < count && expr->in[i]; i++)
+        llvm[i] = wide ? emit_splat(e, in[i]) : in[i].llvm;
+    return (struct value){.llvm = operation(e, expr->op, wide, llvm), .wide = wide};
+}
