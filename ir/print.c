@@ -1,0 +1,169 @@
+/* Writes a module as text that parse.c reads back to the same module, and to the same bytes. */
+#include "text.h"
+#include <string.h>
+
+static void print_shape(const struct shape *shape, FILE *file)
+{
+    char text[SHAPE_TEXT];
+    fputs(shape_text(shape, text), file);
+}
+
+/* ---- graph form ------------------------------------------------------------------------------ */
+
+static void print_attr(const struct attr_info *info, const union attr *attr, FILE *file)
+{
+    char number[NUMBER_TEXT];
+    const char *value;
+    fprintf(file, "%s = ", info->name);
+    switch (info->type) {
+    case ATTR_TYPE_int:
+        fprintf(file, "%lld", (long long)attr->integer);
+        break;
+    case ATTR_TYPE_real:
+        fputs(number_text(attr->real, number), file);
+        break;
+    case ATTR_TYPE_string:
+        print_string(attr->string ? attr->string : "", file);
+        break;
+    case ATTR_TYPE_shape:
+        print_shape(&attr->shape, file);
+        break;
+    default:
+        value = attr_enum_name(info->type, attr->integer);
+        fputs(value ? value : "?", file);
+    }
+}
+
+static void print_inst(const struct inst *inst, FILE *file)
+{
+    const struct op_info *info = &op_info[inst->op];
+    fprintf(file, "  %%%d = %s", inst->id, info->name);
+    for (int i = 0; i < inst->inputs; i++)
+        fprintf(file, "%s %%%d", i ? "," : "", inst->in[i]->id);
+    for (int i = 0; i < info->attrs; i++) {
+        fputs(i ? ", " : " { ", file);
+        print_attr(&info->attr[i], &inst->attr[i], file);
+    }
+    fputs(info->attrs ? " } : f32" : " : f32", file);
+    print_shape(&inst->shape, file);
+    if (inst->label) {
+        fputc(' ', file);
+        print_string(inst->label, file);
+    }
+    fputc('\n', file);
+}
+
+/* ---- loop form ------------------------------------------------------------------------------- */
+
+static void print_buffers(const struct buffer *buffers, const char *indent, FILE *file)
+{
+    int width = 0;
+    for (const struct buffer *buffer = buffers; buffer; buffer = buffer->next) {
+        int length = (int)strlen(buffer->name);
+        width = length > width ? length : width;
+    }
+    for (const struct buffer *buffer = buffers; buffer; buffer = buffer->next) {
+        fprintf(file, "%s%-*s : %s %s", indent, width, buffer->name, place_name[buffer->place],
+                dtype_name[buffer->dtype]);
+        print_shape(&buffer->shape, file);
+        if (buffer->value)
+            fprintf(file, " = %%%d", buffer->value->id);
+        if (buffer->offset >= 0)
+            fprintf(file, " at %lld", (long long)buffer->offset);
+        fputc('\n', file);
+    }
+}
+
+/* Loops with nothing between them stand on one line; a store alone needs no braces. */
+static void print_stmts(const struct stmt *stmt, int indent, FILE *file)
+{
+    for (; stmt; stmt = stmt->next) {
+        fprintf(file, "%*s", indent, "");
+        if (stmt->kind == STMT_STORE) {
+            print_indices(stmt->buffer, stmt->index, file);
+            fputs(" = ", file);
+            print_expr(stmt->value, file);
+            fputc('\n', file);
+            continue;
+        }
+        const struct stmt *loop = stmt;
+        for (fputs("for", file);; loop = loop->body) {
+            fprintf(file, " %s in %lld", loop->var->name, (long long)loop->var->extent);
+            if (loop->loop != LOOP_SERIAL)
+                fprintf(file, " %s", loop_kind_name[loop->loop]);
+            if (!loop->body || loop->body->next || loop->body->kind != STMT_FOR)
+                break;
+            fputc(',', file);
+        }
+        bool alone = loop->body && !loop->body->next;
+        fputs(alone ? "\n" : " {\n", file);
+        print_stmts(loop->body, indent + 2, file);
+        if (!alone)
+            fprintf(file, "%*s}\n", indent, "");
+    }
+}
+
+static void print_schedule(const struct schedule *schedule, FILE *file)
+{
+    fputs("  schedule ", file);
+    print_string(schedule->target, file);
+    fputs(" {\n", file);
+    for (const struct command *command = schedule->commands; command; command = command->next) {
+        fprintf(file, "    %s", command->word);
+        for (int i = 0; i < command->operands; i++)
+            fprintf(file, " %s", command->operand[i]);
+        fputc('\n', file);
+    }
+    fputs("  }\n", file);
+}
+
+static void print_kernel(const struct kernel *kernel, FILE *file)
+{
+    fprintf(file, "\nkernel %s", kernel->name);
+    if (kernel->label) {
+        fputc(' ', file);
+        print_string(kernel->label, file);
+    }
+    if (kernel->target) {
+        fputs(" target ", file);
+        print_string(kernel->target, file);
+    }
+    fputs(" {\n", file);
+    print_buffers(kernel->locals, "  ", file);
+    print_stmts(kernel->body, 2, file);
+    for (const struct schedule *schedule = kernel->schedules; schedule; schedule = schedule->next)
+        print_schedule(schedule, file);
+    fputs("}\n", file);
+}
+
+/* ---- module ---------------------------------------------------------------------------------- */
+
+static void print_head(const struct module *module, FILE *file)
+{
+    fprintf(file, "sanir %d\nmodel ", IR_VERSION);
+    print_string(module->name, file);
+    fprintf(file, "\ninput f32[%lld, %lld, %lld, %lld]\n", (long long)module->batch,
+            (long long)module->channels, (long long)module->height, (long long)module->width);
+    fprintf(file, "classes %lld\ntargets", (long long)module->classes);
+    for (int i = 0; i < module->targets; i++) {
+        fputc(' ', file);
+        print_string(module->target[i], file);
+    }
+    fprintf(file, "\nthreads %lld\npasses %d\n", (long long)module->threads, module->passes_done);
+    if (module->workspace_bytes || module->scratch_bytes)
+        fprintf(file, "workspace %lld scratch %lld\n", (long long)module->workspace_bytes,
+                (long long)module->scratch_bytes);
+}
+
+void module_print(const struct module *module, FILE *file)
+{
+    print_head(module, file);
+    fputs("\ngraph {\n", file);
+    for (const struct inst *inst = module->first; inst; inst = inst->next)
+        print_inst(inst, file);
+    fputs("}\n", file);
+    fputs(module->buffers ? "\n" : "", file);
+    print_buffers(module->buffers, "", file);
+    for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
+        print_kernel(kernel, file);
+}

@@ -1,0 +1,270 @@
+/* What every module has to keep. Here: the head, the graph and the buffers; verify_loops.c:
+ * kernels. Not asked yet: that reads follow writes, that parallel iterations stay apart, and that
+ * buffers in use at once do not overlap. */
+#include "verify.h"
+#include <stdarg.h>
+#include <string.h>
+
+bool wrong(struct verifier *verifier, const char *format, ...)
+{
+    int used = 0;
+    if (verifier->kernel)
+        used = snprintf(verifier->why, verifier->why_size, "kernel %s: ", verifier->kernel->name);
+    if (used < 0 || (size_t)used >= verifier->why_size)
+        return false;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(verifier->why + used, verifier->why_size - (size_t)used, format, list);
+    va_end(list);
+    return false;
+}
+
+/* ---- graph form ------------------------------------------------------------------------------ */
+
+static struct inst *find_value(const struct names *names, const struct inst *inst)
+{
+    struct name_entry *entry = names_find(names, (const char *)&inst->id, sizeof inst->id);
+    return entry ? entry->value : NULL;
+}
+
+static bool verify_operands(struct verifier *verifier, const struct inst *inst, bool *constant)
+{
+    *constant = inst->inputs > 0;
+    for (int i = 0; i < inst->inputs && i < MAX_INPUTS; i++) {
+        const struct inst *in = inst->in[i];
+        if (!in || find_value(&verifier->values, in) != in)
+            return wrong(verifier, "%%%d = %s: input %d is not defined above it", inst->id,
+                         op_info[inst->op].name, i);
+        if (in->op == OP_output)
+            return wrong(verifier, "%%%d = %s: input %d is the output", inst->id,
+                         op_info[inst->op].name, i);
+        *constant = *constant && find_value(&verifier->constants, in);
+    }
+    *constant = *constant || has(inst, CONSTANT);
+    return true;
+}
+
+/* What the input and the output of the graph have to be. */
+static bool verify_ends(struct verifier *verifier, const struct inst *inst)
+{
+    const struct module *module = verifier->module;
+    struct shape input = {4, {module->batch, module->channels, module->height, module->width}};
+    struct shape output = {2, {module->batch, module->classes}};
+    char found[SHAPE_TEXT], allowed[SHAPE_TEXT];
+    const struct shape *want = inst->op == OP_input ? &input : &output;
+    if ((inst->op != OP_input && inst->op != OP_output) || shape_equal(&inst->shape, want))
+        return true;
+    return wrong(verifier, "%%%d = %s: the shape is %s, the module's head says %s", inst->id,
+                 op_info[inst->op].name, shape_text(&inst->shape, found),
+                 shape_text(want, allowed));
+}
+
+static bool verify_inst(struct verifier *verifier, struct inst *inst)
+{
+    char text[200], found[SHAPE_TEXT], allowed[SHAPE_TEXT];
+    bool constant;
+    if ((int)inst->op < 0 || inst->op >= OP_COUNT)
+        return wrong(verifier, "%%%d: no op has the number %d", inst->id, (int)inst->op);
+    const char *name = op_info[inst->op].name;
+    if (inst->id < 0 || inst->id > MOST_ID || inst->id >= verifier->module->next_id)
+        return wrong(verifier, "%%%d = %s: the id must be from 0 to %d and below next_id", inst->id,
+                     name, MOST_ID);
+    if (!inst_check_rows(inst, text, sizeof text))
+        return wrong(verifier, "%%%d = %s: %s", inst->id, name, text);
+    if (!verify_operands(verifier, inst, &constant))
+        return false;
+    struct inst copy = *inst;
+    if (!inst_finish(&copy, text, sizeof text))
+        return wrong(verifier, "%%%d = %s: %s", inst->id, name, text);
+    if (!shape_equal(&copy.shape, &inst->shape))
+        return wrong(verifier, "%%%d = %s: the shape is %s, must be %s", inst->id, name,
+                     shape_text(&inst->shape, found), shape_text(&copy.shape, allowed));
+    const char *key = (const char *)&inst->id;
+    if (!names_add(&verifier->values, key, sizeof inst->id, inst))
+        return wrong(verifier, "%%%d = %s: another value has this id", inst->id, name);
+    if (constant)
+        names_add(&verifier->constants, key, sizeof inst->id, inst);
+    if (inst->label && strlen(inst->label) > MOST_STRING)
+        return wrong(verifier, "%%%d = %s: a label of more than %d bytes", inst->id, name,
+                     MOST_STRING);
+    return verify_ends(verifier, inst);
+}
+
+/* Once there are kernels, the graph may have shrunk to the recipes of the weights. */
+static bool verify_graph(struct verifier *verifier)
+{
+    const struct module *module = verifier->module;
+    int inputs = 0, outputs = 0;
+    for (struct inst *inst = module->first; inst; inst = inst->next) {
+        if (!verify_inst(verifier, inst))
+            return false;
+        inputs += inst->op == OP_input;
+        outputs += inst->op == OP_output;
+    }
+    int least = module->kernels ? 0 : 1;
+    if (inputs < least || inputs > 1 || outputs < least || outputs > 1)
+        return wrong(verifier, "the graph has %d inputs and %d outputs, must have one of each",
+                     inputs, outputs);
+    return true;
+}
+
+/* ---- buffers --------------------------------------------------------------------------------- */
+
+static bool verify_recipe(struct verifier *verifier, const struct buffer *buffer)
+{
+    const struct inst *value = buffer->value;
+    char found[SHAPE_TEXT], allowed[SHAPE_TEXT];
+    if (buffer->place != PLACE_WEIGHTS)
+        return !value || wrong(verifier, "buffer %s: in %s, must have no value", buffer->name,
+                               place_name[buffer->place]);
+    if (!value || find_value(&verifier->values, value) != value)
+        return wrong(verifier, "buffer %s: its value is not in the graph", buffer->name);
+    if (!find_value(&verifier->constants, value))
+        return wrong(verifier, "buffer %s: its value %%%d is not constant", buffer->name,
+                     value->id);
+    if (shape_elements(&value->shape) != shape_elements(&buffer->shape))
+        return wrong(verifier, "buffer %s: %s, its value %%%d is %s of another number of elements",
+                     buffer->name, shape_text(&buffer->shape, found), value->id,
+                     shape_text(&value->shape, allowed));
+    return true;
+}
+
+/* Planned buffers lie within the workspace, or within a worker's scratch. */
+static bool verify_offset(struct verifier *verifier, const struct buffer *buffer)
+{
+    const struct module *module = verifier->module;
+    int64_t bytes = 4 * shape_elements(&buffer->shape);
+    int64_t most =
+        buffer->place == PLACE_WORKSPACE ? module->workspace_bytes : module->scratch_bytes;
+    if (buffer->offset == -1)
+        return true;
+    if (buffer->offset < 0 || buffer->offset > 4 * MOST_ELEMENTS || buffer->offset % 4)
+        return wrong(verifier, "buffer %s: the offset %lld, must be a multiple of 4 up to 2^42",
+                     buffer->name, (long long)buffer->offset);
+    if (buffer->place != PLACE_WORKSPACE && buffer->place != PLACE_STACK)
+        return buffer->place == PLACE_WEIGHTS ||
+               wrong(verifier, "buffer %s: in %s, must have no offset", buffer->name,
+                     place_name[buffer->place]);
+    if (buffer->offset + bytes > most)
+        return wrong(verifier, "buffer %s: bytes %lld to %lld of a %s of %lld", buffer->name,
+                     (long long)buffer->offset, (long long)(buffer->offset + bytes),
+                     buffer->place == PLACE_WORKSPACE ? "workspace" : "scratch", (long long)most);
+    return true;
+}
+
+/* The caller's memory is as large as the head says. */
+static bool verify_caller(struct verifier *verifier, const struct buffer *buffer)
+{
+    const struct module *module = verifier->module;
+    int64_t elements = shape_elements(&buffer->shape);
+    int64_t input = module->batch * module->channels * module->height * module->width;
+    int64_t output = module->batch * module->classes;
+    if (buffer->place == PLACE_INPUT && elements != input)
+        return wrong(verifier, "buffer %s: %lld elements, the module's input has %lld",
+                     buffer->name, (long long)elements, (long long)input);
+    if (buffer->place == PLACE_OUTPUT && elements != output)
+        return wrong(verifier, "buffer %s: %lld elements, the module's output has %lld",
+                     buffer->name, (long long)elements, (long long)output);
+    return true;
+}
+
+static bool verify_buffer(struct verifier *verifier, const struct buffer *buffer, bool local)
+{
+    const char *name = buffer->name;
+    if (!name || !name_is_identifier(name, strlen(name)) || name_is_reserved(name, strlen(name)))
+        return wrong(verifier, "buffer %.40s: the name is no identifier, or a word of the language",
+                     name ? name : "without a name");
+    if ((int)buffer->place < 0 || buffer->place >= PLACE_COUNT ||
+        (buffer->place >= PLACE_STACK) != local)
+        return wrong(verifier,
+                     "buffer %s: stack and registers belong into a kernel, the other "
+                     "places into the module",
+                     name);
+    if (!shape_valid(&buffer->shape))
+        return wrong(verifier,
+                     "buffer %s: its dimensions must be at least 1 and its elements "
+                     "fewer than 2^40",
+                     name);
+    if ((int)buffer->dtype < 0 || buffer->dtype >= DTYPE_COUNT ||
+        (buffer->dtype == DTYPE_I32 && buffer->place != PLACE_WEIGHTS))
+        return wrong(verifier, "buffer %s: of another type than f32, which only weights may be",
+                     name);
+    return verify_recipe(verifier, buffer) && verify_offset(verifier, buffer) &&
+           verify_caller(verifier, buffer);
+}
+
+bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool local)
+{
+    struct names *names = local ? &verifier->locals : &verifier->buffers;
+    for (const struct buffer *buffer = list; buffer; buffer = buffer->next) {
+        if (!verify_buffer(verifier, buffer, local))
+            return false;
+        size_t length = strlen(buffer->name);
+        if (names_find(&verifier->buffers, buffer->name, length) ||
+            !names_add(names, buffer->name, length, (void *)(uintptr_t)buffer))
+            return wrong(verifier, "buffer %s: another buffer has this name", buffer->name);
+    }
+    return true;
+}
+
+/* ---- module ---------------------------------------------------------------------------------- */
+
+bool verify_target(struct verifier *verifier, const char *target)
+{
+    const struct module *module = verifier->module;
+    for (int i = 0; i < module->targets; i++)
+        if (strcmp(module->target[i], target) == 0)
+            return true;
+    return wrong(verifier, "\"%.40s\" is none of the module's targets", target);
+}
+
+static bool verify_head(struct verifier *verifier)
+{
+    const struct module *module = verifier->module;
+    struct shape input = {4, {module->batch, module->channels, module->height, module->width}};
+    struct shape output = {2, {module->batch, module->classes}};
+    if (!module->name || !name_is_identifier(module->name, strlen(module->name)))
+        return wrong(verifier, "the module's name is no identifier");
+    if (!shape_valid(&input) || !shape_valid(&output))
+        return wrong(verifier, "batch, channels, height, width and classes must be at least 1, "
+                               "input and output have fewer than 2^40 elements");
+    if (module->threads < 1 || module->threads > 1 << 16)
+        return wrong(verifier, "threads is %lld, must be from 1 to 65536",
+                     (long long)module->threads);
+    if (module->targets < 0 || module->targets > MAX_TARGETS)
+        return wrong(verifier, "%d targets, at most %d are allowed", module->targets, MAX_TARGETS);
+    for (int i = 0; i < module->targets; i++)
+        for (int j = 0; j < i; j++)
+            if (strcmp(module->target[i], module->target[j]) == 0)
+                return wrong(verifier, "the target \"%.40s\" is given twice", module->target[i]);
+    if (module->workspace_bytes < 0 || module->scratch_bytes < 0)
+        return wrong(verifier, "workspace and scratch must have at least 0 bytes");
+    return true;
+}
+
+static bool verify_places(struct verifier *verifier)
+{
+    int count[PLACE_COUNT] = {0};
+    for (const struct buffer *buffer = verifier->module->buffers; buffer; buffer = buffer->next)
+        count[buffer->place]++;
+    int least = verifier->module->kernels ? 1 : 0;
+    for (int place = PLACE_INPUT; place <= PLACE_OUTPUT; place++)
+        if (count[place] < least || count[place] > 1)
+            return wrong(verifier, "%d buffers in %s, kernels need one", count[place],
+                         place_name[place]);
+    return true;
+}
+
+bool module_verify(const struct module *module, char *why, size_t why_size)
+{
+    struct verifier verifier = {.module = module, .why = why, .why_size = why_size};
+    struct arena *scratch = arena_new();
+    verifier.scratch = scratch;
+    verifier.values.arena = verifier.constants.arena = scratch;
+    verifier.buffers.arena = verifier.kernels.arena = scratch;
+    bool right = verify_head(&verifier) && verify_graph(&verifier) &&
+                 verify_buffers(&verifier, module->buffers, false) && verify_places(&verifier) &&
+                 verify_kernels(&verifier);
+    arena_free(scratch);
+    return right;
+}

@@ -1,0 +1,33 @@
+/* What the files of the verifier share. Private to this folder. */
+#ifndef IR_VERIFY_H
+#define IR_VERIFY_H
+#include "text.h"
+
+enum { MOST_SCOPE = 256 };
+
+struct verifier {
+    const struct module *module;
+    struct arena *scratch;
+    struct names values, constants; /* by the bytes of an id */
+    struct names buffers, kernels;
+    char *why;
+    size_t why_size;
+
+    /* the kernel at hand */
+    const struct kernel *kernel;
+    struct names locals, vars;
+    int scope; /* the loops around, and their kinds; a reduction's variable has LOOP_KIND_COUNT */
+    const struct var *var[MOST_SCOPE];
+    enum loop_kind loop[MOST_SCOPE];
+    int depth;
+};
+
+/* Always false, for `return wrong(...)`; names the kernel at hand, if any. */
+bool wrong(struct verifier *verifier, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool local);
+bool verify_target(struct verifier *verifier, const char *target);
+bool verify_kernels(struct verifier *verifier); /* verify_loops.c */
+
+#endif
