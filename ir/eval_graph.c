@@ -1,0 +1,147 @@
+/* The graph form's meaning: instruction by instruction, in order, whole tensors at a time. What an
+ * op computes stands in eval_ops.c and eval_maps.c. */
+#include "eval.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct value {
+    bool needed, constant;
+    int uses;        /* that are still to come */
+    double *data;    /* constants unrounded */
+    double *rounded; /* a constant as the object holds it, made when first used */
+};
+
+struct graph {
+    const struct module *module;
+    const struct parameters *parameters;
+    enum precision precision;
+    const double *image;
+    struct value *value; /* by instruction id */
+};
+
+double *eval_alloc(int64_t elements)
+{
+    double *data = malloc((size_t)(elements > 0 ? elements : 1) * sizeof *data);
+    if (!data) {
+        fputs("sanc: error: out of memory\n", stderr);
+        exit(4);
+    }
+    return data;
+}
+
+static bool (*const evaluate[OP_COUNT])(const struct eval *) = {
+#define OP(name, least, most, traits) [OP_##name] = name##_eval,
+#include "ops.def"
+};
+
+/* Marks what `wanted` depends on, and counts the uses of each. */
+static void mark_needed(struct graph *g, const struct inst *wanted)
+{
+    g->value[wanted->id].needed = true;
+    g->value[wanted->id].uses = 1; /* the caller's */
+    for (const struct inst *inst = wanted; inst; inst = inst->prev) {
+        if (!g->value[inst->id].needed)
+            continue;
+        for (int i = 0; i < inst->inputs; i++) {
+            g->value[inst->in[i]->id].needed = true;
+            g->value[inst->in[i]->id].uses++;
+        }
+    }
+}
+
+static const double *operand(struct graph *g, const struct inst *user, const struct inst *in)
+{
+    struct value *value = &g->value[in->id];
+    bool round = value->constant && !g->value[user->id].constant;
+    if (!round || g->precision == PRECISION_F64)
+        return value->data;
+    if (!value->rounded) {
+        int64_t elements = shape_elements(&in->shape);
+        value->rounded = eval_alloc(elements);
+        for (int64_t i = 0; i < elements; i++)
+            value->rounded[i] = (float)value->data[i];
+    }
+    return value->rounded;
+}
+
+static void value_release(struct value *value)
+{
+    assert(value->uses > 0);
+    if (--value->uses)
+        return;
+    free(value->data);
+    free(value->rounded);
+    value->data = value->rounded = NULL;
+}
+
+static bool run_inst(struct graph *g, const struct inst *inst)
+{
+    struct value *value = &g->value[inst->id];
+    value->constant = inst_is_constant(inst);
+    value->data = eval_alloc(shape_elements(&inst->shape));
+    struct eval e = {.inst = inst,
+                     .single = g->precision == PRECISION_F32 && !value->constant,
+                     .out = value->data,
+                     .image = g->image,
+                     .parameters = g->parameters};
+    for (int i = 0; i < inst->inputs; i++)
+        e.in[i] = operand(g, inst, inst->in[i]);
+    if (!evaluate[inst->op](&e))
+        return false;
+    for (int i = 0; i < inst->inputs; i++)
+        value_release(&g->value[inst->in[i]->id]);
+    return true;
+}
+
+/* The value of one instruction; free() it. NULL: a parameter is missing. */
+static double *graph_run(const struct module *module, const struct parameters *parameters,
+                         enum precision precision, const double *image, const struct inst *wanted)
+{
+    struct graph g = {module, parameters, precision, image, NULL};
+    g.value = calloc((size_t)module->next_id + 1, sizeof *g.value);
+    if (!g.value) {
+        fputs("sanc: error: out of memory\n", stderr);
+        exit(4);
+    }
+    mark_needed(&g, wanted);
+    bool ok = true;
+    for (const struct inst *inst = module->first; ok; inst = inst->next) {
+        ok = !g.value[inst->id].needed || run_inst(&g, inst);
+        if (inst == wanted)
+            break;
+    }
+    double *result = NULL;
+    if (ok) {
+        result = g.value[wanted->id].data;
+        g.value[wanted->id].data = NULL;
+    }
+    for (int i = 0; i <= module->next_id; i++) {
+        free(g.value[i].data);
+        free(g.value[i].rounded);
+    }
+    free(g.value);
+    return result;
+}
+
+double *inst_eval_constant(const struct module *module, const struct parameters *parameters,
+                           const struct inst *inst)
+{
+    assert(inst_is_constant(inst));
+    return graph_run(module, parameters, PRECISION_F64, NULL, inst);
+}
+
+bool module_eval_graph(const struct module *module, const struct parameters *parameters,
+                       enum precision precision, const double *input, double *output)
+{
+    const struct inst *result = module->last;
+    while (result && result->op != OP_output)
+        result = result->prev;
+    assert(result);
+    double *data = graph_run(module, parameters, precision, input, result);
+    if (!data)
+        return false;
+    memcpy(output, data, (size_t)shape_elements(&result->shape) * sizeof *data);
+    free(data);
+    return true;
+}
