@@ -1,8 +1,6 @@
 #include "command.h"
 #include "execute.h"
 #include "observe.h"
-#include "san/runtime.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,22 +23,6 @@ static enum status choose_target(const struct module *module, const char **best)
     return STATUS_SYSTEM;
 }
 
-static enum status run_compiled(const struct san_model *model, const struct images *images,
-                                unsigned threads, float *output)
-{
-    if (threads <= 1)
-        return execute_compiled(model, NULL, images, output);
-    struct san_pool *pool = san_pool_new(threads);
-    if (!pool) {
-        diag_error(NULL, 0, 0, "cannot start %u threads: %s", threads, strerror(errno));
-        return STATUS_SYSTEM;
-    }
-    struct san_exec exec = san_pool_exec(pool);
-    enum status status = execute_compiled(model, &exec, images, output);
-    san_pool_free(pool);
-    return status;
-}
-
 static enum status run_native(const struct source *source, const struct module *graph,
                               const struct images *images, float *output)
 {
@@ -57,7 +39,7 @@ static enum status run_native(const struct source *source, const struct module *
     if (status == STATUS_DONE && source->options->verbose)
         fprintf(stderr, "sanc: runs %s on %s\n", module->name, target);
     if (status == STATUS_DONE)
-        status = run_compiled(compiled.model, images, (unsigned)module->threads, output);
+        status = execute_on_threads(compiled.model, (unsigned)module->threads, images, output);
     compiled_free(&compiled);
     if (module)
         module_free(module);

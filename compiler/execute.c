@@ -1,5 +1,6 @@
 #include "execute.h"
-#include <assert.h>
+#include "san/runtime.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,31 +125,6 @@ static const char *san_error(int code)
     }
 }
 
-struct batch {
-    const struct san_model *model;
-    const struct san_exec *exec;
-    float *input, *output; /* of one batch */
-    void *workspace;
-};
-
-static enum status run_batch(const struct batch *batch, const struct images *images, int64_t first)
-{
-    const struct san_model *model = batch->model;
-    size_t output_bytes = (size_t)model->batch * model->classes * sizeof(float);
-    for (int64_t i = 0; i < model->batch; i++) {
-        const double *from = images->value + image_of_batch(images, first, i) * images->each;
-        for (int64_t j = 0; j < images->each; j++)
-            batch->input[i * images->each + j] = (float)from[j];
-    }
-    memset(batch->output, 0xff, output_bytes); /* all bits set: NaN */
-    memset(batch->workspace, 0xff, model->workspace_bytes);
-    int code = model->run(batch->input, batch->output, batch->workspace, batch->exec);
-    if (code == SAN_OK)
-        return STATUS_DONE;
-    diag_error(NULL, 0, 0, "%s_run: %s (%d)", model->name, san_error(code), code);
-    return code == SAN_ECPU ? STATUS_SYSTEM : STATUS_DEFECT;
-}
-
 static void *workspace_new(const struct san_model *model)
 {
     uint64_t alignment = model->workspace_alignment, bytes = model->workspace_bytes;
@@ -161,27 +137,72 @@ static void *workspace_new(const struct san_model *model)
     return NULL;
 }
 
-enum status execute_compiled(const struct san_model *model, const struct san_exec *exec,
-                             const struct images *images, float *output)
+bool execution_new(struct execution *execution, const struct san_model *model)
 {
-    struct batch batch = {
+    int64_t each = (int64_t)model->channels * model->height * model->width;
+    *execution = (struct execution){
         .model = model,
-        .exec = exec,
-        .input = allocate(model->batch * images->each, sizeof(float)),
+        .input = allocate(model->batch * each, sizeof(float)),
         .output = allocate((int64_t)model->batch * model->classes, sizeof(float)),
         .workspace = workspace_new(model),
     };
-    bool memory = batch.input && batch.output && batch.workspace;
-    enum status status = memory ? STATUS_DONE : STATUS_SYSTEM;
+    return execution->input && execution->output && execution->workspace;
+}
+
+void execution_free(struct execution *execution)
+{
+    free(execution->input);
+    free(execution->output);
+    free(execution->workspace);
+}
+
+enum status execution_run(const struct execution *execution, const struct san_exec *exec,
+                          const struct images *images, int64_t first)
+{
+    const struct san_model *model = execution->model;
+    size_t output_bytes = (size_t)model->batch * model->classes * sizeof(float);
+    for (int64_t i = 0; i < model->batch; i++) {
+        const double *from = images->value + image_of_batch(images, first, i) * images->each;
+        for (int64_t j = 0; j < images->each; j++)
+            execution->input[i * images->each + j] = (float)from[j];
+    }
+    memset(execution->output, 0xff, output_bytes); /* all bits set: NaN */
+    memset(execution->workspace, 0xff, model->workspace_bytes);
+    int code = model->run(execution->input, execution->output, execution->workspace, exec);
+    if (code == SAN_OK)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "%s_run: %s (%d)", model->name, san_error(code), code);
+    return code == SAN_ECPU ? STATUS_SYSTEM : STATUS_DEFECT;
+}
+
+static enum status execute_compiled(const struct san_model *model, const struct san_exec *exec,
+                                    const struct images *images, float *output)
+{
+    struct execution execution;
+    enum status status = execution_new(&execution, model) ? STATUS_DONE : STATUS_SYSTEM;
     for (int64_t i = 0; i < images->count && status == STATUS_DONE; i += model->batch) {
         int64_t count = images->count - i < model->batch ? images->count - i : model->batch;
-        status = run_batch(&batch, images, i);
-        memcpy(output + i * model->classes, batch.output,
+        status = execution_run(&execution, exec, images, i);
+        memcpy(output + i * model->classes, execution.output,
                (size_t)count * model->classes * sizeof(float));
     }
-    free(batch.input);
-    free(batch.output);
-    free(batch.workspace);
+    execution_free(&execution);
+    return status;
+}
+
+enum status execute_on_threads(const struct san_model *model, unsigned threads,
+                               const struct images *images, float *output)
+{
+    if (threads <= 1)
+        return execute_compiled(model, NULL, images, output);
+    struct san_pool *pool = san_pool_new(threads);
+    if (!pool) {
+        diag_error(NULL, 0, 0, "cannot start %u threads: %s", threads, strerror(errno));
+        return STATUS_SYSTEM;
+    }
+    struct san_exec exec = san_pool_exec(pool);
+    enum status status = execute_compiled(model, &exec, images, output);
+    san_pool_free(pool);
     return status;
 }
 

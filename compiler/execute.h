@@ -34,10 +34,25 @@ enum status emit_failed(const struct module *module, const char *why);
 /* Bytes of the constants that the object holds. */
 int64_t module_weights_bytes(const struct module *module);
 
-/* output: (images->count, classes). Batch by batch, the last one filled up; the output and the
- * workspace hold NaN before each. exec: as NAME_run takes it, or NULL. Errors are printed. */
-enum status execute_compiled(const struct san_model *model, const struct san_exec *exec,
-                             const struct images *images, float *output);
+/* What one run of a compiled model needs. */
+struct execution {
+    const struct san_model *model;
+    float *input, *output; /* of one batch */
+    void *workspace;
+};
+
+/* False: no memory, printed. execution_free in any case. */
+bool execution_new(struct execution *execution, const struct san_model *model);
+void execution_free(struct execution *execution);
+
+/* Runs the batch that begins with image `first`, filled up with the last image. Output and
+ * workspace hold NaN before. exec: as NAME_run takes it, or NULL. Errors are printed. */
+enum status execution_run(const struct execution *execution, const struct san_exec *exec,
+                          const struct images *images, int64_t first);
+
+/* Runs all images, batch by batch, on so many threads; output: (images->count, classes). */
+enum status execute_on_threads(const struct san_model *model, unsigned threads,
+                               const struct images *images, float *output);
 
 /* Likewise with the evaluator: the graph form or, where there are kernels, the loop form of
  * `target` (NULL: kernels of any target). */

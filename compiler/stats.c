@@ -11,6 +11,7 @@ struct count_state {
     struct stats *stats;
     int *slot; /* 1 + number of a layer; 0: empty */
     uint32_t slots;
+    bool *varies; /* by the id of an instruction: depends on the image */
 };
 
 static uint32_t hash(const char *name, size_t length)
@@ -128,11 +129,22 @@ static int64_t paper_extras(const struct inst *inst)
     }
 }
 
+static bool depends_on_image(const struct count_state *state, const struct inst *inst)
+{
+    bool depends = inst->op == OP_input;
+    for (int i = 0; i < inst->inputs; i++)
+        depends |= state->varies[inst->in[i]->id];
+    return depends;
+}
+
 /* What depends on parameters alone is computed by the compiler and costs nothing. */
 static bool count_operations(struct count_state *state, const struct inst *inst)
 {
+    state->varies[inst->id] = depends_on_image(state, inst);
+    if (!state->varies[inst->id])
+        return true;
     int64_t operations = macs(inst) + (state->count == COUNT_PAPER ? paper_extras(inst) : 0);
-    if (operations == 0 || inst_is_constant(inst))
+    if (operations == 0)
         return true;
     const char *name = inst->label ? inst->label : op_info[inst->op].name;
     struct layer *layer = layer_named(state, name, strlen(name));
@@ -145,11 +157,13 @@ bool graph_stats(const struct module *module, enum count count, struct stats *st
 {
     *stats = (struct stats){0};
     struct count_state state = {.module = module, .count = count, .stats = stats};
-    bool good = true;
+    state.varies = calloc((size_t)module->next_id + 1, sizeof *state.varies);
+    bool good = state.varies != NULL;
     for (const struct inst *inst = module->first; inst && good; inst = inst->next)
         good = inst->op == OP_parameter ? count_parameter(&state, inst)
                                         : count_operations(&state, inst);
     free(state.slot);
+    free(state.varies);
     for (int i = 0; i < stats->count; i++) {
         stats->parameters += stats->layer[i].parameters;
         stats->operations += stats->layer[i].operations;

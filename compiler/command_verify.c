@@ -1,0 +1,272 @@
+#include "command.h"
+#include "observe.h"
+#include "verify.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double DEFAULT_TOLERANCE = 1e-5;
+/* Passes reorder sums in float64 and no more. */
+static const double PASS_TOLERANCE = 1e-9;
+/* Between kernels errors may be larger than at the end, where a mean evens them out. */
+static const double KERNEL_FACTOR = 10;
+static const uint64_t SEED = 1;
+
+/* What was found for one target. */
+struct finding {
+    const char *target;
+    bool ran;
+    char why[256]; /* it did not */
+    double error;
+};
+
+struct verification {
+    const struct source *source;
+    struct module *module; /* the graph, then the scheduled loops */
+    struct images images;
+    double *random;       /* the images' memory, unless they are from a file */
+    struct weights *file; /* that file */
+    double *reference;    /* in float64, (images.count, classes) */
+    double tolerance;
+    struct pass_check passes; /* of --each-pass */
+    struct finding finding[MAX_TARGETS];
+};
+
+static enum status get_images(struct verification *v)
+{
+    const struct module *m = v->module;
+    const char *path = v->source->options->input;
+    if (!path) {
+        v->random = random_images(SEED, m->batch, m->channels, m->height, m->width);
+        v->images = (struct images){v->random, m->batch, m->channels * m->height * m->width};
+        return v->random ? STATUS_DONE : STATUS_SYSTEM;
+    }
+    enum status status = images_read(path, m, &v->file, &v->images);
+    if (status != STATUS_DONE)
+        return status;
+    if (v->images.count == 0) {
+        diag_error(path, 0, 0, "tensor 'input' must hold at least one image, found none");
+        return STATUS_INPUT;
+    }
+    /* The compiled model takes float32: the reference is to see the same numbers. */
+    int64_t count = v->images.count * v->images.each;
+    v->random = allocate(count, sizeof(double));
+    for (int64_t i = 0; v->random && i < count; i++)
+        v->random[i] = (float)v->images.value[i];
+    v->images.value = v->random;
+    return v->random ? STATUS_DONE : STATUS_SYSTEM;
+}
+
+static enum status get_reference(struct verification *v)
+{
+    v->reference = allocate(v->images.count * v->module->classes, sizeof(double));
+    if (!v->reference)
+        return STATUS_SYSTEM;
+    return execute_evaluator(v->module, &v->source->parameters, PRECISION_F64, v->module->target[0],
+                             &v->images, v->reference);
+}
+
+/* Runs the passes, with --each-pass under observation. */
+static enum status run_passes(struct verification *v)
+{
+    struct images batch = v->images;
+    if (batch.count > v->module->batch)
+        batch.count = v->module->batch;
+    v->passes = (struct pass_check){
+        .parameters = &v->source->parameters, .images = &batch, .tolerance = PASS_TOLERANCE};
+    struct pass_observer observer = {pass_check_after, &v->passes};
+    const struct options *options = v->source->options;
+    enum status status =
+        passes_run_observed(v->module, NULL, options, options->each_pass ? &observer : NULL);
+    if (options->each_pass && v->passes.status != STATUS_DONE)
+        status = v->passes.status;
+    pass_check_free(&v->passes);
+    return status;
+}
+
+static enum status run_target(const struct verification *v, const char *target,
+                              struct finding *finding)
+{
+    *finding = (struct finding){.target = target};
+    const struct target *description = target_find(target, finding->why, sizeof finding->why);
+    if (!description || !target_runs_here(description, finding->why, sizeof finding->why))
+        return STATUS_DONE;
+    int64_t count = v->images.count * v->module->classes;
+    float *output = allocate(count, sizeof(float));
+    double *out = allocate(count, sizeof(double));
+    struct compiled compiled = {0};
+    enum status status = STATUS_SYSTEM;
+    if (output && out)
+        status = compiled_load(module_for_target(v->module, target), v->source, &compiled);
+    if (status == STATUS_DONE)
+        status =
+            execute_on_threads(compiled.model, (unsigned)v->module->threads, &v->images, output);
+    if (status == STATUS_DONE) {
+        for (int64_t i = 0; i < count; i++)
+            out[i] = output[i];
+        finding->ran = true;
+        finding->error = relative_error(out, v->reference, count);
+    }
+    compiled_free(&compiled);
+    free(output);
+    free(out);
+    return status;
+}
+
+/* ---- where it goes wrong --------------------------------------------------------------------- */
+
+/* Runs the passes of a new module under observation: which one moved the result, or NULL. */
+static enum status find_pass(const struct verification *v, struct pass_check *check)
+{
+    struct images batch = v->images;
+    struct module *module;
+    enum status status = source_module(v->source, NULL, &module);
+    if (status != STATUS_DONE)
+        return status;
+    if (batch.count > module->batch)
+        batch.count = module->batch;
+    *check = (struct pass_check){
+        .parameters = &v->source->parameters, .images = &batch, .tolerance = PASS_TOLERANCE};
+    struct pass_observer observer = {pass_check_after, check};
+    status = passes_run(module, NULL, &observer);
+    pass_check_free(check);
+    /* Its name outlives the module: the table of passes holds it. Of the target the finding has. */
+    check->target = NULL;
+    module_free(module);
+    return check->status != STATUS_DONE ? check->status : status;
+}
+
+static void print_pass(const char *pass, double error)
+{
+    fprintf(stderr, "sanc: the first pass that changes the result is %s (error %.3g in float64)\n",
+            pass, error);
+}
+
+static enum status find_kernel(const struct verification *v, const char *target)
+{
+    struct module *module = module_for_target(v->module, target);
+    struct compiled compiled = {0};
+    struct kernel_check check = {0};
+    enum status status = compiled_load(module, v->source, &compiled);
+    if (status == STATUS_DONE)
+        status = kernels_check(module, &v->source->parameters, compiled.model, &v->images,
+                               KERNEL_FACTOR * v->tolerance, &check);
+    if (status == STATUS_DONE && check.kernel)
+        fprintf(stderr, "sanc: %s: the first kernel that is off is %s (error %.3g in %s)\n", target,
+                check.kernel, check.error, check.buffer);
+    else if (status == STATUS_DONE)
+        fprintf(stderr, "sanc: %s: no kernel is off by itself by more than %.3g\n", target,
+                KERNEL_FACTOR * v->tolerance);
+    compiled_free(&compiled);
+    return status;
+}
+
+static void explain(const struct verification *v, const struct finding *finding)
+{
+    struct pass_check check = {0};
+    if (!v->source->options->each_pass)
+        find_pass(v, &check);
+    if (check.pass)
+        print_pass(check.pass, check.error);
+    else
+        find_kernel(v, finding->target);
+}
+
+/* ---- report ---------------------------------------------------------------------------------- */
+
+static bool good(const struct verification *v, const struct finding *finding)
+{
+    return !finding->ran || finding->error <= v->tolerance;
+}
+
+static void print_text(const struct verification *v)
+{
+    if (v->source->options->each_pass && !v->passes.pass)
+        printf("passes: error %.3g in float64: ok\n", v->passes.error);
+    for (int i = 0; i < v->module->targets; i++) {
+        const struct finding *f = &v->finding[i];
+        if (f->ran)
+            printf("%s: error %.3g, tolerance %.3g: %s\n", f->target, f->error, v->tolerance,
+                   good(v, f) ? "ok" : "OFF");
+        else
+            printf("%s: not run: %s\n", f->target, f->why);
+    }
+}
+
+static void print_json(const struct verification *v)
+{
+    printf("{ \"model\": \"%s\", \"images\": %" PRId64 ", \"tolerance\": %.3g,\n  \"targets\": [",
+           v->module->name, v->images.count, v->tolerance);
+    for (int i = 0; i < v->module->targets; i++) {
+        const struct finding *f = &v->finding[i];
+        printf("%s\n    { \"target\": \"%s\", \"ran\": %s", i ? "," : "", f->target,
+               f->ran ? "true" : "false");
+        if (f->ran && isfinite(f->error))
+            printf(", \"error\": %.9g", f->error);
+        else if (f->ran)
+            printf(", \"error\": null");
+        printf(", \"ok\": %s }", !f->ran ? "null" : good(v, f) ? "true" : "false");
+    }
+    printf("\n  ]\n}\n");
+}
+
+static enum status report(const struct verification *v)
+{
+    enum status status = STATUS_SYSTEM;
+    if (v->source->options->json)
+        print_json(v);
+    else
+        print_text(v);
+    for (int i = 0; i < v->module->targets; i++)
+        if (v->finding[i].ran && status == STATUS_SYSTEM)
+            status = STATUS_DONE;
+    if (status == STATUS_SYSTEM)
+        for (int i = 0; i < v->module->targets; i++)
+            diag_error(NULL, 0, 0, "this machine does not run %s: %s", v->finding[i].target,
+                       v->finding[i].why);
+    for (int i = 0; i < v->module->targets; i++) {
+        if (good(v, &v->finding[i]))
+            continue;
+        explain(v, &v->finding[i]);
+        status = STATUS_CHECK_FAILED;
+    }
+    return status;
+}
+
+static enum status verify(struct verification *v)
+{
+    enum status status = get_images(v);
+    if (status == STATUS_DONE)
+        status = get_reference(v);
+    if (status == STATUS_DONE)
+        status = run_passes(v);
+    if (status == STATUS_CHECK_FAILED && v->passes.pass) {
+        print_pass(v->passes.pass, v->passes.error);
+        return status;
+    }
+    for (int i = 0; i < v->module->targets && status == STATUS_DONE; i++)
+        status = run_target(v, v->module->target[i], &v->finding[i]);
+    return status == STATUS_DONE ? report(v) : status;
+}
+
+enum status command_verify(const struct options *options)
+{
+    struct source source = {0};
+    struct verification v = {.source = &source};
+    v.tolerance = options->tolerance > 0 ? options->tolerance : DEFAULT_TOLERANCE;
+    enum status status = source_read(&source, options);
+    if (status == STATUS_DONE)
+        status = source_module(&source, NULL, &v.module);
+    if (status == STATUS_DONE)
+        status = source_read_weights(&source);
+    if (status == STATUS_DONE)
+        status = verify(&v);
+    weights_free(v.file);
+    free(v.random);
+    free(v.reference);
+    if (v.module)
+        module_free(v.module);
+    source_free(&source);
+    return status;
+}

@@ -1,0 +1,119 @@
+#include "verify.h"
+#include <math.h>
+#include <stdlib.h>
+
+double relative_error(const double *out, const double *ref, int64_t count)
+{
+    double difference = 0, norm = 0;
+    for (int64_t i = 0; i < count; i++) {
+        difference += (out[i] - ref[i]) * (out[i] - ref[i]);
+        norm += ref[i] * ref[i];
+    }
+    if (difference == 0)
+        return 0;
+    double error = sqrt(difference / norm);
+    return isfinite(error) ? error : HUGE_VAL;
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+/* SplitMix64 by Steele, Lea and Flood: uniform in [0, 1) */
+static double uniform(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return (double)(z >> 11) * 0x1p-53;
+}
+
+enum { WAVES = 4 };
+
+/* One channel: a few waves of random direction, at most three periods across, and noise. */
+static void random_channel(uint64_t *state, int64_t height, int64_t width, double *value)
+{
+    double across[WAVES], down[WAVES], phase[WAVES], level = 2 * uniform(state) - 1;
+    for (int i = 0; i < WAVES; i++) {
+        const double period = 2 * 3.14159265358979324;
+        across[i] = period * (6 * uniform(state) - 3) / (double)width;
+        down[i] = period * (6 * uniform(state) - 3) / (double)height;
+        phase[i] = period * uniform(state);
+    }
+    for (int64_t y = 0; y < height; y++) {
+        for (int64_t x = 0; x < width; x++) {
+            double sum = level + 0.2 * (uniform(state) - 0.5);
+            for (int i = 0; i < WAVES; i++)
+                sum += 0.5 * cos(across[i] * (double)x + down[i] * (double)y + phase[i]);
+            value[y * width + x] = (float)sum;
+        }
+    }
+}
+
+double *random_images(uint64_t seed, int64_t count, int64_t channels, int64_t height, int64_t width)
+{
+    double *value = allocate(count * channels * height * width, sizeof *value);
+    for (int64_t i = 0; value && i < count * channels; i++)
+        random_channel(&seed, height, width, value + i * height * width);
+    return value;
+}
+
+/* ---- passes ---------------------------------------------------------------------------------- */
+
+static bool targets_differ(const struct module *module)
+{
+    for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
+        if (kernel->target)
+            return true;
+    return false;
+}
+
+/* Evaluates for one target and compares; false: it moved, or could not be evaluated. */
+static bool still_the_same(struct pass_check *check, const struct pass *pass,
+                           const struct module *module, const char *target)
+{
+    check->status = execute_evaluator(module, check->parameters, PRECISION_F64, target,
+                                      check->images, check->result);
+    if (check->status != STATUS_DONE)
+        return false;
+    double error =
+        relative_error(check->result, check->reference, check->images->count * module->classes);
+    if (error > check->error)
+        check->error = error;
+    if (error <= check->tolerance)
+        return true;
+    check->pass = pass->name;
+    check->target = target;
+    check->error = error;
+    return false;
+}
+
+bool pass_check_after(void *context, const struct pass *pass, int changes, double seconds,
+                      const struct module *module)
+{
+    struct pass_check *check = context;
+    int64_t count = check->images->count * module->classes;
+    (void)seconds;
+    if (!pass) {
+        check->reference = allocate(count, sizeof(double));
+        check->result = allocate(count, sizeof(double));
+        check->status = STATUS_SYSTEM;
+        if (check->reference && check->result)
+            check->status = execute_evaluator(module, check->parameters, PRECISION_F64,
+                                              module->target[0], check->images, check->reference);
+        return check->status == STATUS_DONE;
+    }
+    if (changes == 0)
+        return true;
+    bool same = true;
+    int targets = targets_differ(module) ? module->targets : 1;
+    for (int i = 0; i < targets && same; i++)
+        same = still_the_same(check, pass, module, module->target[i]);
+    return same;
+}
+
+void pass_check_free(struct pass_check *check)
+{
+    free(check->reference);
+    free(check->result);
+    check->reference = check->result = NULL;
+}
