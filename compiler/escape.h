@@ -1,0 +1,20 @@
+/* UTF-8, and the escapes of JSON strings. */
+#ifndef COMPILER_ESCAPE_H
+#define COMPILER_ESCAPE_H
+#include <stddef.h>
+
+/* The bytes of the UTF-8 sequence at the start of `at`, of which `left` can be read; 0: it is none.
+ */
+size_t utf8_length(const unsigned char *at, size_t left);
+
+/* Writes a code point, and says how many bytes it took: at most 4. */
+size_t utf8_write(int code, char *to);
+
+/* The code point that the digits behind \u say, and how many bytes say it (10 for a surrogate
+ * pair); -1: they say none. */
+int escape_code(const unsigned char *at, size_t left, size_t *used);
+
+/* Decodes the inside of a valid string of `left` bytes into `to`, where that is never longer. */
+void escape_decode(const unsigned char *from, size_t left, char *to);
+
+#endif

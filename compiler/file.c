@@ -1,0 +1,200 @@
+/* Whole files.
+ *
+ *   file_read    open -> regular? small enough? -> read to the end
+ *   file_write   existing and no regular file -> write in place
+ *                else temporary beside it -> write -> fsync -> rename -> fsync of the folder */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status system_error(const char *path, const char *what)
+{
+    diag_error(path, 0, 0, "%s: %s", what, strerror(errno));
+    return STATUS_SYSTEM;
+}
+
+static enum status read_all(const char *path, int file, char *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t count = read(file, data + done, size - done);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return system_error(path, "cannot be read");
+        if (count == 0) {
+            diag_error(path, 0, 0, "became shorter while it was read");
+            return STATUS_SYSTEM;
+        }
+        done += (size_t)count;
+    }
+    return STATUS_DONE;
+}
+
+static enum status read_open(const char *path, int file, size_t most, char **data, size_t *size)
+{
+    struct stat found;
+    if (fstat(file, &found) < 0)
+        return system_error(path, "cannot be read");
+    if (!S_ISREG(found.st_mode)) {
+        diag_error(path, 0, 0, "must be a regular file, found %s",
+                   S_ISDIR(found.st_mode) ? "a folder" : "a device, pipe or socket");
+        return STATUS_INPUT;
+    }
+    if (found.st_size < 0 || (uintmax_t)found.st_size > most) {
+        diag_error(path, 0, 0, "must have at most %zu bytes, found %jd", most,
+                   (intmax_t)found.st_size);
+        return STATUS_INPUT;
+    }
+    size_t bytes = (size_t)found.st_size;
+    char *memory = malloc(bytes + 1);
+    if (!memory)
+        return system_error(path, "cannot be read");
+    enum status status = read_all(path, file, memory, bytes);
+    if (status != STATUS_DONE) {
+        free(memory);
+        return status;
+    }
+    memory[bytes] = 0;
+    *data = memory;
+    *size = bytes;
+    return STATUS_DONE;
+}
+
+enum status file_read(const char *path, size_t most, char **data, size_t *size)
+{
+    /* Without O_NONBLOCK a pipe that nobody writes to would hang here. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (file < 0)
+        return system_error(path, "cannot be read");
+    enum status status = read_open(path, file, most, data, size);
+    close(file);
+    return status;
+}
+
+static bool write_all(int file, const char *data, size_t size)
+{
+    while (size) {
+        ssize_t count = write(file, data, size);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return false;
+        data += count;
+        size -= (size_t)count;
+    }
+    return true;
+}
+
+static enum status write_in_place(const char *path, const void *data, size_t size)
+{
+    int file = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (file < 0)
+        return system_error(path, "cannot be written");
+    bool written = write_all(file, data, size);
+    int reason = errno;
+    if (close(file) < 0 && written) {
+        written = false;
+        reason = errno;
+    }
+    errno = reason;
+    return written ? STATUS_DONE : system_error(path, "cannot be written");
+}
+
+/* A new file of its own name in the folder of `path`, open for writing; -1 with errno. The kernel
+ * applies the umask, so mkstemp's 0600 will not do. */
+static int open_temporary(const char *path, char *name, size_t name_size)
+{
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) + 1 : 0;
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        int length =
+            snprintf(name, name_size, "%.*s.sanc-%ld-%d", folder, path, (long)getpid(), attempt);
+        if (length < 0 || (size_t)length >= name_size) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file >= 0 || errno != EEXIST)
+            return file;
+    }
+    return -1;
+}
+
+/* Makes the rename last. A folder that cannot be synced is no reason to fail: the file is there. */
+static void sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int folder = name ? open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (folder >= 0) {
+        fsync(folder);
+        close(folder);
+    }
+    free(name);
+}
+
+/* mode: the permissions of the file that is replaced, or -1. */
+static enum status replace(const char *path, int mode, const void *data, size_t size)
+{
+    size_t name_size = strlen(path) + 64;
+    char *name = malloc(name_size);
+    int file = name ? open_temporary(path, name, name_size) : -1;
+    if (file < 0) {
+        enum status status = system_error(path, "cannot be written");
+        free(name);
+        return status;
+    }
+    bool done = write_all(file, data, size) && (mode < 0 || fchmod(file, (mode_t)mode) == 0) &&
+                fsync(file) == 0;
+    int reason = errno;
+    if (close(file) < 0 && done) {
+        done = false;
+        reason = errno;
+    }
+    if (done && rename(name, path) < 0) {
+        done = false;
+        reason = errno;
+    }
+    if (done)
+        sync_folder(path);
+    else
+        unlink(name);
+    free(name);
+    errno = reason;
+    return done ? STATUS_DONE : system_error(path, "cannot be written");
+}
+
+enum status file_write(const char *path, const void *data, size_t size)
+{
+    struct stat found;
+    if (stat(path, &found) < 0) {
+        /* A link to nowhere is replaced, as anything that is not there. */
+        return errno == ENOENT ? replace(path, -1, data, size)
+                               : system_error(path, "cannot be written");
+    }
+    if (!S_ISREG(found.st_mode))
+        return write_in_place(path, data, size);
+    /* rename asks for the folder's permission alone; a file kept from writing is kept. */
+    if (access(path, W_OK) < 0)
+        return system_error(path, "cannot be written");
+    char *target = realpath(path, NULL); /* a link stays a link */
+    if (!target)
+        return system_error(path, "cannot be written");
+    enum status status = replace(target, (int)(found.st_mode & 0777), data, size);
+    free(target);
+    return status;
+}
+
+bool file_same(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}

@@ -1,0 +1,321 @@
+/* file -> strict scan -> cJSON -> fields with types and ranges -> stages as a whole -> model
+ *
+ * cJSON's items and the scan's nodes stand in the same order and are walked side by side: values
+ * come from the one, places and integers' digits from the other. */
+#include "model.h"
+#include "file.h"
+#include "identifier.h"
+#include "model_draft.h"
+#include <cjson/cJSON.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t MOST_BYTES = 16u << 20;
+static const struct json_limits model_limits = {
+    .depth = 64, .values = 100000, .string_bytes = 4096};
+
+enum { MOST_ERRORS = 20, MAX_PATH = 64 };
+
+/* What read_object leaves for its caller to read: objects and lists within it. */
+struct inner {
+    const cJSON *item;
+    uint32_t node;
+};
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+void draft_error(struct draft *draft, size_t offset, const char *format, ...)
+{
+    draft->errors++;
+    if (draft->errors > MOST_ERRORS + 1)
+        return;
+    if (draft->errors > MOST_ERRORS) {
+        diag_error(draft->path, 0, 0, "more errors than %d, the rest is not shown", MOST_ERRORS);
+        return;
+    }
+    char message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    int line, column;
+    json_place(draft->json->text, offset, &line, &column);
+    diag_error(draft->path, line, column, "%s", message);
+}
+
+/* `path` leads to an object: "" to the model, "stages[0]." to a stage. */
+static void wrong_value(struct draft *draft, const char *path, enum field_id id,
+                        const struct json_node *node)
+{
+    char allowed[FIELD_ALLOWED], excerpt[JSON_EXCERPT], length[JSON_EXCERPT];
+    const char *found = json_excerpt(draft->json, node, excerpt);
+    if (model_field[id].kind == FIELD_LIST && node->kind == JSON_ARRAY) {
+        snprintf(length, sizeof length, "%u values", node->children);
+        found = length;
+    }
+    draft_error(draft, node->begin, "%s%s must be %s, found %s", path, model_field[id].name,
+                field_allowed(id, -1, allowed), found);
+}
+
+static void unknown_field(struct draft *draft, const char *what, enum model_object object,
+                          const struct json_node *node)
+{
+    char known[512], excerpt[JSON_EXCERPT];
+    size_t used = 0;
+    for (enum field_id id = 0; id < FIELD_COUNT; id++)
+        if (model_field[id].object == object)
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
+                                     model_field[id].name);
+    draft_error(draft, node->key_begin, "%s must have no fields but %s, found %s", what, known,
+                json_key_excerpt(draft->json, node, excerpt));
+}
+
+/* ---- fields ---------------------------------------------------------------------------------- */
+
+static bool read_integer(const struct draft *draft, enum field_id id, const struct json_node *node,
+                         int *value)
+{
+    int64_t found;
+    struct field_range range = field_hull(id);
+    if (!json_integer(draft->json, node, &found) || found < range.least || found > range.most)
+        return false;
+    *value = (int)found;
+    return model_field[id].kind != FIELD_ODD || found % 2 == 1;
+}
+
+static bool read_choice(const cJSON *item, enum field_id id, int *value)
+{
+    struct field_range range = field_hull(id);
+    if (!cJSON_IsString(item))
+        return false;
+    for (*value = range.least; *value <= range.most; ++*value)
+        if (strcmp(item->valuestring, model_field[id].choice[*value]) == 0)
+            return true;
+    return false;
+}
+
+static bool read_name(struct draft *draft, const cJSON *item)
+{
+    if (!cJSON_IsString(item) || strlen(item->valuestring) > MAX_NAME ||
+        !identifier_valid(item->valuestring))
+        return false;
+    strcpy(draft->name, item->valuestring);
+    return true;
+}
+
+static bool read_value(struct draft *draft, const cJSON *item, const struct json_node *node,
+                       enum field_id id, int *value)
+{
+    const struct field *field = &model_field[id];
+    switch (field->kind) {
+    case FIELD_INTEGER:
+    case FIELD_ODD:
+        return read_integer(draft, id, node, value);
+    case FIELD_BOOLEAN:
+        *value = cJSON_IsTrue(item);
+        return cJSON_IsBool(item);
+    case FIELD_CHOICE:
+        return read_choice(item, id, value);
+    case FIELD_NAME:
+        return read_name(draft, item);
+    case FIELD_OBJECT:
+        return cJSON_IsObject(item);
+    case FIELD_LIST:
+        return cJSON_IsArray(item) && (int64_t)node->children >= field->range[0].least &&
+               (int64_t)node->children <= field->range[0].most;
+    }
+    return false;
+}
+
+/* What the object lacks: an error where it is required, else its default. */
+static void fill_in(struct draft *draft, const char *what, enum model_object object,
+                    const struct json_node *node, struct setting *set)
+{
+    char allowed[FIELD_ALLOWED];
+    for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+        if (model_field[id].object != object || set[id].origin != FROM_NOWHERE)
+            continue;
+        int initial = model_field[id].range[0].initial;
+        if (initial == FIELD_REQUIRED)
+            draft_error(draft, node->begin, "%s must have the field %s, %s", what,
+                        model_field[id].name, field_allowed(id, -1, allowed));
+        else if (object != OBJECT_ATTENTION) /* whose defaults wait for the type */
+            set[id] = (struct setting){FROM_DEFAULT, 0, initial};
+    }
+}
+
+/* Reads the fields of an object. what: its name in errors; path: what its fields' names follow. */
+static void read_object(struct draft *draft, const cJSON *object, uint32_t index,
+                        enum model_object kind, const char *what, const char *path,
+                        struct setting *set, struct inner *inner)
+{
+    const struct json_node *nodes = draft->json->node;
+    uint32_t at = index + 1;
+    for (const cJSON *item = object->child; item; item = item->next, at = nodes[at].next) {
+        enum field_id id = field_find(kind, item->string);
+        if (id == FIELD_COUNT) {
+            unknown_field(draft, what, kind, &nodes[at]);
+            continue;
+        }
+        set[id] = (struct setting){.origin = FROM_FILE, .node = at};
+        if (!read_value(draft, item, &nodes[at], id, &set[id].value))
+            wrong_value(draft, path, id, &nodes[at]);
+        else if (inner)
+            inner[id] = (struct inner){item, at};
+    }
+    fill_in(draft, what, kind, &nodes[index], set);
+}
+
+static void read_stage(struct draft *draft, const cJSON *item, uint32_t node, int stage)
+{
+    char what[MAX_PATH], path[MAX_PATH];
+    struct draft_stage *to = &draft->stage[stage];
+    struct inner inner[FIELD_COUNT] = {0};
+    snprintf(what, sizeof what, "stages[%d]", stage);
+    to->node = node;
+    if (!cJSON_IsObject(item)) {
+        char excerpt[JSON_EXCERPT];
+        const struct json_node *found = &draft->json->node[node];
+        draft_error(draft, found->begin, "%s must be an object, found %s", what,
+                    json_excerpt(draft->json, found, excerpt));
+        return;
+    }
+    snprintf(path, sizeof path, "stages[%d].", stage);
+    read_object(draft, item, node, OBJECT_STAGE, what, path, to->set, inner);
+    if (!inner[STAGE_ATTENTION].item)
+        return;
+    snprintf(what, sizeof what, "stages[%d].attention", stage);
+    snprintf(path, sizeof path, "stages[%d].attention.", stage);
+    read_object(draft, inner[STAGE_ATTENTION].item, inner[STAGE_ATTENTION].node, OBJECT_ATTENTION,
+                what, path, to->set, NULL);
+}
+
+static void read_fields(struct draft *draft, const cJSON *root)
+{
+    static const cJSON empty; /* an object that is left out */
+    const struct json_node *nodes = draft->json->node;
+    struct inner inner[FIELD_COUNT] = {0};
+    if (!cJSON_IsObject(root)) {
+        char excerpt[JSON_EXCERPT];
+        draft_error(draft, nodes->begin, "the model must be an object, found %s",
+                    json_excerpt(draft->json, nodes, excerpt));
+        return;
+    }
+    read_object(draft, root, 0, OBJECT_MODEL, "the model", "", draft->set, inner);
+    const cJSON *input = inner[MODEL_INPUT].item, *attention = inner[MODEL_ATTENTION].item;
+    read_object(draft, input ? input : &empty, inner[MODEL_INPUT].node, OBJECT_INPUT, "input",
+                "input.", draft->set, NULL);
+    if (attention)
+        read_object(draft, attention, inner[MODEL_ATTENTION].node, OBJECT_ATTENTION, "attention",
+                    "attention.", draft->set, NULL);
+    if (!inner[MODEL_STAGES].item)
+        return;
+    uint32_t at = inner[MODEL_STAGES].node + 1;
+    for (const cJSON *item = inner[MODEL_STAGES].item->child; item; item = item->next) {
+        read_stage(draft, item, at, draft->stages++);
+        at = nodes[at].next;
+    }
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* Halves the map for each stage, and settles those that have blocks. */
+static void settle_stages(struct draft *draft)
+{
+    int height = draft->set[INPUT_HEIGHT].value, width = draft->set[INPUT_WIDTH].value;
+    for (int i = 0; i < draft->stages; i++) {
+        const struct draft_stage *stage = &draft->stage[i];
+        if (height < 2 || width < 2) {
+            draft_error(
+                draft, draft->json->node[stage->node].begin,
+                "stages[%d] must have a map of at least 2 x 2 pixels to pool, found %d x %d "
+                "(height x width, of the input's %d x %d)",
+                i, height, width, draft->set[INPUT_HEIGHT].value, draft->set[INPUT_WIDTH].value);
+            return;
+        }
+        height /= 2;
+        width /= 2;
+        if (stage->set[STAGE_BLOCKS].value > 0)
+            draft_settle(draft, i, height, width);
+    }
+}
+
+static struct attention settled_attention(const struct setting *set)
+{
+    return (struct attention){
+        .patchwise = set[ATTENTION_TYPE].value == 1,
+        .relation = (enum relation)set[ATTENTION_RELATION].value,
+        .mapping = set[ATTENTION_MAPPING].value,
+        .position = (enum position)set[ATTENTION_POSITION].value,
+        .softmax = set[ATTENTION_SOFTMAX].value,
+        .footprint = set[ATTENTION_FOOTPRINT].value,
+        .dilation = set[ATTENTION_DILATION].value,
+        .padding = (enum padding)set[ATTENTION_PADDING].value,
+        .share = set[ATTENTION_SHARE].value,
+        .relation_channels = set[ATTENTION_RELATION_CHANNELS].value,
+        .value_channels = set[ATTENTION_VALUE_CHANNELS].value,
+        .transforms = (enum transforms)set[ATTENTION_TRANSFORMS].value,
+    };
+}
+
+static void finish_model(const struct draft *draft, struct model *model)
+{
+    const struct setting *set = draft->set;
+    *model = (struct model){.channels = set[INPUT_CHANNELS].value,
+                            .height = set[INPUT_HEIGHT].value,
+                            .width = set[INPUT_WIDTH].value,
+                            .classes = set[MODEL_CLASSES].value,
+                            .stem_channels = set[MODEL_STEM_CHANNELS].value,
+                            .stages = draft->stages};
+    strcpy(model->name, draft->name);
+    for (int i = 0; i < draft->stages; i++) {
+        const struct setting *stage = draft->stage[i].set;
+        model->stage[i].blocks = stage[STAGE_BLOCKS].value;
+        model->stage[i].channels = stage[STAGE_CHANNELS].value;
+        if (model->stage[i].blocks > 0)
+            model->stage[i].attention = settled_attention(stage);
+    }
+}
+
+static enum status read_json(const char *path, const struct json *json, struct model *model)
+{
+    struct draft draft = {.path = path, .json = json};
+    const struct json_node *root = json->node;
+    cJSON *items = cJSON_ParseWithLength(json->text + root->begin, root->end - root->begin);
+    if (!items) {
+        diag_error(path, 0, 0, "out of memory");
+        return STATUS_SYSTEM;
+    }
+    read_fields(&draft, items);
+    cJSON_Delete(items);
+    if (!draft.errors)
+        settle_stages(&draft);
+    if (draft.errors)
+        return STATUS_INPUT;
+    finish_model(&draft, model);
+    return STATUS_DONE;
+}
+
+enum status model_read(const char *path, struct model *model)
+{
+    char *text;
+    size_t size;
+    enum status status = file_read(path, MOST_BYTES, &text, &size);
+    if (status != STATUS_DONE)
+        return status;
+    struct json json;
+    struct json_error error;
+    if (json_scan(&json, text, size, &model_limits, &error)) {
+        status = read_json(path, &json, model);
+        json_free(&json);
+    } else {
+        int line, column;
+        json_place(text, error.offset, &line, &column);
+        diag_error(path, line, column, "%s", error.message);
+        status = STATUS_INPUT;
+    }
+    free(text);
+    return status;
+}

@@ -1,0 +1,44 @@
+/* A model file as it is being read: every field with its value and where it stands. */
+#ifndef COMPILER_MODEL_DRAFT_H
+#define COMPILER_MODEL_DRAFT_H
+#include "json.h"
+#include "model.h"
+#include "model_fields.h"
+
+enum origin {
+    FROM_NOWHERE, /* the file does not have it */
+    FROM_FILE,
+    FROM_MODEL, /* a stage's setting that stands in the model's attention object */
+    FROM_DEFAULT
+};
+
+struct setting {
+    enum origin origin;
+    uint32_t node; /* where it stands, if in the file */
+    int value;     /* as model_fields.h says; not of names, objects and lists */
+};
+
+struct draft_stage {
+    uint32_t node;
+    struct setting set[FIELD_COUNT]; /* of the stage and its attention object */
+};
+
+struct draft {
+    const char *path;
+    const struct json *json;
+    int errors;
+    char name[MAX_NAME + 1];
+    struct setting set[FIELD_COUNT]; /* of the model, its input and its attention object */
+    int stages;
+    struct draft_stage stage[MAX_STAGES];
+};
+
+/* Prints an error at a byte of the file, unless there have been too many. */
+void draft_error(struct draft *draft, size_t offset, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Fills in the defaults of the stage's attention and checks that it is valid as a whole, for maps
+ * of height x width pixels. */
+void draft_settle(struct draft *draft, int stage, int height, int width);
+
+#endif

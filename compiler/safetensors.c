@@ -1,0 +1,371 @@
+/* length -> header by the strict scan -> each tensor by itself -> their offsets together */
+#include "safetensors.h"
+#include "json.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000, MAX_TENSORS = 100000, MAX_NAME_BYTES = 512 };
+enum { MOST_ERRORS = 20 };
+
+/* A tensor with 8 dimensions is 14 values. */
+static const struct json_limits header_limits = {
+    .depth = 64, .values = 20 * MAX_TENSORS, .string_bytes = MAX_HEADER};
+
+const struct tensor_dtype_info tensor_dtype_info[TENSOR_DTYPE_COUNT] = {
+#define DTYPE(name, bytes, real) {#name, bytes, real},
+    SAFETENSORS_DTYPES
+#undef DTYPE
+};
+
+struct reader {
+    const char *path;
+    const struct json *json;
+    struct arena *arena;
+    int errors;
+};
+
+/* ---- length ---------------------------------------------------------------------------------- */
+
+static uint64_t little_endian(const unsigned char *from, int bytes)
+{
+    uint64_t value = 0;
+    for (int i = bytes; i-- > 0;)
+        value = value << 8 | from[i];
+    return value;
+}
+
+static bool read_length(const char *path, const char *file, size_t size, size_t *length)
+{
+    if (size < LENGTH_BYTES) {
+        diag_error(path, 0, 0, "a safetensors file must have at least %d bytes, found %zu",
+                   LENGTH_BYTES, size);
+        return false;
+    }
+    uint64_t found = little_endian((const unsigned char *)file, LENGTH_BYTES);
+    uint64_t most = size - LENGTH_BYTES < MAX_HEADER ? size - LENGTH_BYTES : MAX_HEADER;
+    if (found > most) {
+        diag_error(path, 0, 0,
+                   "the header's length in the first %d bytes must be at most %" PRIu64 "%s, found "
+                   "%" PRIu64,
+                   LENGTH_BYTES, most, most < MAX_HEADER ? " (what the file has left)" : "", found);
+        return false;
+    }
+    *length = (size_t)found;
+    return true;
+}
+
+/* ---- one tensor ------------------------------------------------------------------------------ */
+
+/* tensor "NAME" ...; `what` stands behind the name. */
+__attribute__((format(printf, 3, 4))) static bool
+tensor_error(struct reader *reader, const struct json_node *node, const char *format, ...)
+{
+    char message[512], name[JSON_EXCERPT];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (reader->errors++ < MOST_ERRORS)
+        diag_error(reader->path, 0, 0, "tensor %s: %s", json_key_excerpt(reader->json, node, name),
+                   message);
+    return false;
+}
+
+static bool key_is(const struct json_node *node, const char *name)
+{
+    return node->key_size == strlen(name) && memcmp(node->key, name, node->key_size) == 0;
+}
+
+static bool read_dtype(struct reader *reader, const struct json_node *node,
+                       const struct json_node *value, struct tensor *tensor)
+{
+    size_t size;
+    const char *text = value->kind == JSON_STRING ? json_string(reader->json, value, &size) : "";
+    for (enum tensor_dtype i = 0; i < TENSOR_DTYPE_COUNT; i++) {
+        if (strcmp(text, tensor_dtype_info[i].name) == 0) {
+            tensor->dtype = i;
+            return true;
+        }
+    }
+    char excerpt[JSON_EXCERPT];
+#define DTYPE(name, bytes, real) #name ", "
+    static const char known[] = SAFETENSORS_DTYPES;
+#undef DTYPE
+    return tensor_error(reader, node, "dtype must be one of %.*s, found %s", (int)sizeof known - 3,
+                        known, json_excerpt(reader->json, value, excerpt));
+}
+
+/* An array of `least` to `most` integers from 0. */
+static bool read_integers(struct reader *reader, const struct json_node *node, const char *what,
+                          const struct json_node *value, uint32_t least, uint32_t most,
+                          int64_t *integers)
+{
+    char excerpt[JSON_EXCERPT];
+    if (value->kind != JSON_ARRAY)
+        return tensor_error(reader, node, "%s must be an array, found %s", what,
+                            json_excerpt(reader->json, value, excerpt));
+    if (value->children < least || value->children > most) {
+        char range[64];
+        snprintf(range, sizeof range, least == most ? "%u" : "%u to %u", least, most);
+        return tensor_error(reader, node, "%s must have %s values, found %u", what, range,
+                            value->children);
+    }
+    for (uint32_t i = 0; i < value->children; i++) {
+        const struct json_node *at = value + 1; /* neighbours, as long as they are scalars */
+        if (at[i].kind == JSON_ARRAY || at[i].kind == JSON_OBJECT ||
+            !json_integer(reader->json, &at[i], &integers[i]) || integers[i] < 0)
+            return tensor_error(reader, node,
+                                "%s must hold integers from 0 to %" PRId64 ", found %s", what,
+                                INT64_MAX, json_excerpt(reader->json, &at[i], excerpt));
+    }
+    return true;
+}
+
+/* The shape's product; its bits have to fit in 63 bits too. */
+static bool count_elements(struct reader *reader, const struct json_node *node,
+                           struct tensor *tensor)
+{
+    int64_t most = INT64_MAX / tensor_dtype_info[tensor->dtype].bytes;
+    tensor->elements = 1;
+    for (int i = 0; i < tensor->rank; i++) {
+        if (tensor->dim[i] > 0 && tensor->elements > most / tensor->dim[i])
+            return tensor_error(reader, node,
+                                "shape must have a product of at most %" PRId64
+                                " elements, found a larger one",
+                                most);
+        tensor->elements *= tensor->dim[i];
+    }
+    return true;
+}
+
+static bool check_extent(struct reader *reader, const struct json_node *node,
+                         const struct tensor *tensor, uint64_t data_size)
+{
+    if (tensor->begin > tensor->end || tensor->end > data_size)
+        return tensor_error(reader, node,
+                            "data_offsets must be in order and at most %" PRIu64
+                            ", the size of the data, found %" PRIu64 " and %" PRIu64,
+                            data_size, tensor->begin, tensor->end);
+    uint64_t bytes = (uint64_t)tensor->elements * (uint64_t)tensor_dtype_info[tensor->dtype].bytes;
+    if (tensor->end - tensor->begin != bytes)
+        return tensor_error(reader, node,
+                            "data_offsets must span the %" PRIu64 " bytes of its shape and dtype, "
+                            "found %" PRIu64,
+                            bytes, tensor->end - tensor->begin);
+    return true;
+}
+
+struct entry {
+    const struct json_node *dtype, *shape, *offsets;
+};
+
+static bool find_entry(struct reader *reader, const struct json_node *node, struct entry *entry)
+{
+    const struct json_node *nodes = reader->json->node;
+    char excerpt[JSON_EXCERPT];
+    *entry = (struct entry){0};
+    if (node->kind != JSON_OBJECT)
+        return tensor_error(reader, node, "must be an object, found %s",
+                            json_excerpt(reader->json, node, excerpt));
+    for (const struct json_node *at = node + 1; at < nodes + node->next; at = nodes + at->next) {
+        if (key_is(at, "dtype"))
+            entry->dtype = at;
+        else if (key_is(at, "shape"))
+            entry->shape = at;
+        else if (key_is(at, "data_offsets"))
+            entry->offsets = at;
+        else
+            return tensor_error(reader, node,
+                                "must have no fields but dtype, shape, data_offsets, found %s",
+                                json_key_excerpt(reader->json, at, excerpt));
+    }
+    const char *missing = !entry->dtype     ? "dtype"
+                          : !entry->shape   ? "shape"
+                          : !entry->offsets ? "data_offsets"
+                                            : NULL;
+    return !missing || tensor_error(reader, node, "must have the field %s", missing);
+}
+
+static bool read_tensor(struct reader *reader, const struct json_node *node, uint64_t data_size,
+                        struct tensor *tensor)
+{
+    struct entry entry;
+    int64_t offset[2];
+    if (node->key_size > MAX_NAME_BYTES)
+        return tensor_error(reader, node, "a name must have at most %d bytes, found %u",
+                            MAX_NAME_BYTES, node->key_size);
+    if (!find_entry(reader, node, &entry) || !read_dtype(reader, node, entry.dtype, tensor) ||
+        !read_integers(reader, node, "shape", entry.shape, 0, MAX_TENSOR_RANK, tensor->dim) ||
+        !read_integers(reader, node, "data_offsets", entry.offsets, 2, 2, offset))
+        return false;
+    char *name = arena_alloc(reader->arena, node->key_size + 1);
+    memcpy(name, node->key, node->key_size);
+    tensor->name = name;
+    tensor->rank = (int)entry.shape->children;
+    tensor->begin = (uint64_t)offset[0];
+    tensor->end = (uint64_t)offset[1];
+    return count_elements(reader, node, tensor) && check_extent(reader, node, tensor, data_size);
+}
+
+/* ---- the header ------------------------------------------------------------------------------ */
+
+static void check_metadata(struct reader *reader, const struct json_node *node)
+{
+    const struct json_node *nodes = reader->json->node;
+    char excerpt[JSON_EXCERPT], key[JSON_EXCERPT];
+    if (node->kind != JSON_OBJECT) {
+        reader->errors++;
+        diag_error(reader->path, 0, 0, "__metadata__ must be an object, found %s",
+                   json_excerpt(reader->json, node, excerpt));
+        return;
+    }
+    for (const struct json_node *at = node + 1; at < nodes + node->next; at = nodes + at->next)
+        if (at->kind != JSON_STRING && reader->errors++ < MOST_ERRORS)
+            diag_error(reader->path, 0, 0, "__metadata__ must hold strings, found %s at %s",
+                       json_excerpt(reader->json, at, excerpt),
+                       json_key_excerpt(reader->json, at, key));
+}
+
+static void read_tensors(struct reader *reader, uint64_t data_size, struct tensor *tensors,
+                         size_t *count)
+{
+    const struct json_node *nodes = reader->json->node;
+    for (const struct json_node *at = nodes + 1; at < nodes + nodes->next; at = nodes + at->next) {
+        if (key_is(at, "__metadata__"))
+            check_metadata(reader, at);
+        else if (*count == MAX_TENSORS) {
+            reader->errors++;
+            diag_error(reader->path, 0, 0, "there must be at most %d tensors, found more",
+                       MAX_TENSORS);
+            return;
+        } else {
+            read_tensor(reader, at, data_size, &tensors[(*count)++]);
+        }
+    }
+}
+
+static int compare_offsets(const void *left, const void *right)
+{
+    const struct tensor *a = left, *b = right;
+    if (a->begin != b->begin)
+        return a->begin < b->begin ? -1 : 1;
+    if (a->end != b->end)
+        return a->end < b->end ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    const struct tensor *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+/* Sorted by their offsets, the tensors fill the data without holes or overlaps. */
+static void check_layout(struct reader *reader, uint64_t data_size, struct tensor *tensors,
+                         size_t count)
+{
+    uint64_t end = 0;
+    qsort(tensors, count, sizeof *tensors, compare_offsets);
+    for (size_t i = 0; i < count; end = tensors[i++].end) {
+        if (tensors[i].begin == end)
+            continue;
+        reader->errors++;
+        diag_error(reader->path, 0, 0,
+                   "tensor \"%.60s\": data_offsets must begin at %" PRIu64
+                   ", where the tensor before ends, found %" PRIu64,
+                   tensors[i].name, end, tensors[i].begin);
+        return;
+    }
+    if (end != data_size) {
+        reader->errors++;
+        diag_error(reader->path, 0, 0,
+                   "the tensors must fill the data of %" PRIu64 " bytes, found %" PRIu64, data_size,
+                   end);
+    }
+}
+
+static void read_header(struct reader *reader, const char *data, uint64_t data_size,
+                        struct tensor **tensors, size_t *count)
+{
+    const struct json_node *root = reader->json->node;
+    *count = 0;
+    *tensors = arena_alloc(reader->arena, (root->children + (size_t)1) * sizeof **tensors);
+    read_tensors(reader, data_size, *tensors, count);
+    if (reader->errors > MOST_ERRORS)
+        diag_error(reader->path, 0, 0, "more errors than %d, the rest is not shown", MOST_ERRORS);
+    if (!reader->errors)
+        check_layout(reader, data_size, *tensors, *count);
+    if (reader->errors)
+        return;
+    for (size_t i = 0; i < *count; i++)
+        (*tensors)[i].data = (const unsigned char *)data + (*tensors)[i].begin;
+    qsort(*tensors, *count, sizeof **tensors, compare_names);
+}
+
+enum status safetensors_parse(const char *path, const char *file, size_t size, struct arena *arena,
+                              struct tensor **tensors, size_t *count)
+{
+    size_t length;
+    if (!read_length(path, file, size, &length))
+        return STATUS_INPUT;
+    const char *header = file + LENGTH_BYTES;
+    if (length == 0 || *header != '{') {
+        diag_error(path, 0, 0, "the header must begin with '{'");
+        return STATUS_INPUT;
+    }
+    struct json json;
+    struct json_error error;
+    if (!json_scan(&json, header, length, &header_limits, &error)) {
+        diag_error(path, 0, 0, "the header is no valid JSON: %s, at byte %zu of the header",
+                   error.message, error.offset);
+        return STATUS_INPUT;
+    }
+    struct reader reader = {.path = path, .json = &json, .arena = arena};
+    read_header(&reader, header + length, size - LENGTH_BYTES - length, tensors, count);
+    json_free(&json);
+    return reader.errors ? STATUS_INPUT : STATUS_DONE;
+}
+
+/* ---- elements -------------------------------------------------------------------------------- */
+
+static double half(uint16_t bits)
+{
+    int exponent = bits >> 10 & 0x1f, fraction = bits & 0x3ff;
+    double sign = bits & 0x8000 ? -1 : 1;
+    if (exponent == 0x1f)
+        return fraction ? NAN : sign * INFINITY;
+    return sign * (exponent ? ldexp(fraction + 0x400, exponent - 25) : ldexp(fraction, -24));
+}
+
+static double single(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+double tensor_element(const struct tensor *tensor, int64_t index)
+{
+    int bytes = tensor_dtype_info[tensor->dtype].bytes;
+    uint64_t bits = little_endian(tensor->data + index * bytes, bytes);
+    double value;
+    switch (tensor->dtype) {
+    case TENSOR_F64:
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    case TENSOR_F32:
+        return single((uint32_t)bits);
+    case TENSOR_F16:
+        return half((uint16_t)bits);
+    case TENSOR_BF16:
+        return single((uint32_t)bits << 16);
+    default:
+        assert(!"a real dtype");
+        return NAN;
+    }
+}

@@ -1,0 +1,269 @@
+#include "weights.h"
+#include "file.h"
+#include "safetensors.h"
+#include "sha256.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 2 GiB of float32, the most that a model may have, given as F64; and the largest header. */
+static const size_t MOST_BYTES = ((size_t)4 << 30) + 100000008;
+enum { MOST_ERRORS = 20, SHAPE_TEXT = 256 };
+
+/* From here on a float64 number rounds to infinity in float32. */
+static const double FLOAT_OVERFLOW = 0x1.ffffffp127;
+
+struct weights {
+    const char *path;
+    char *file;
+    struct arena *arena;
+    struct tensor *tensors; /* sorted by name */
+    const double **values;  /* as many, NULL until converted */
+    size_t count;
+    size_t prefix; /* how much of every name is left out */
+    uint8_t digest[SHA256_BYTES];
+};
+
+static const char MODULE_PREFIX[] = "module.";
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static size_t common_prefix(const struct tensor *tensors, size_t count)
+{
+    size_t length = strlen(MODULE_PREFIX);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(tensors[i].name, MODULE_PREFIX, length) != 0)
+            return 0;
+    return length;
+}
+
+enum status weights_read(const char *path, struct weights **weights)
+{
+    char *file;
+    size_t size;
+    enum status status = file_read(path, MOST_BYTES, &file, &size);
+    if (status != STATUS_DONE)
+        return status;
+    struct arena *arena = arena_new();
+    struct weights *read = ARENA_NEW(arena, struct weights);
+    read->arena = arena;
+    read->file = file;
+    read->path = arena_printf(arena, "%s", path);
+    status = safetensors_parse(path, file, size, arena, &read->tensors, &read->count);
+    if (status != STATUS_DONE) {
+        weights_free(read);
+        return status;
+    }
+    read->values = arena_alloc(arena, (read->count + 1) * sizeof *read->values);
+    read->prefix = common_prefix(read->tensors, read->count);
+    sha256(file, size, read->digest);
+    *weights = read;
+    return STATUS_DONE;
+}
+
+void weights_free(struct weights *weights)
+{
+    if (!weights)
+        return;
+    free(weights->file);
+    arena_free(weights->arena);
+}
+
+const uint8_t *weights_sha256(const struct weights *weights)
+{
+    return weights->digest;
+}
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+/* Its index; weights->count: there is none. */
+static size_t find(const struct weights *weights, const char *name)
+{
+    size_t low = 0, high = weights->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(weights->tensors[middle].name + weights->prefix, name);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return weights->count;
+}
+
+const double *weights_find(struct weights *weights, const char *name, int64_t elements)
+{
+    size_t index = find(weights, name);
+    if (index == weights->count)
+        return NULL;
+    const struct tensor *tensor = &weights->tensors[index];
+    if (!tensor_dtype_info[tensor->dtype].real || tensor->elements != elements)
+        return NULL;
+    if (!weights->values[index]) {
+        double *values = arena_alloc(weights->arena, ((size_t)elements + 1) * sizeof *values);
+        for (int64_t i = 0; i < elements; i++)
+            values[i] = tensor_element(tensor, i);
+        weights->values[index] = values;
+    }
+    return weights->values[index];
+}
+
+bool weights_shape(const struct weights *weights, const char *name, int *rank, int64_t *dim)
+{
+    size_t index = find(weights, name);
+    if (index == weights->count)
+        return false;
+    *rank = weights->tensors[index].rank;
+    memcpy(dim, weights->tensors[index].dim, (size_t)*rank * sizeof *dim);
+    return true;
+}
+
+/* ---- checking -------------------------------------------------------------------------------- */
+
+struct check {
+    const struct weights *weights;
+    size_t errors;
+};
+
+__attribute__((format(printf, 2, 3))) static void complain(struct check *check, const char *format,
+                                                           ...)
+{
+    if (check->errors++ >= MOST_ERRORS)
+        return;
+    char message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    diag_error(check->weights->path, 0, 0, "%s", message);
+}
+
+static const char *shape_text(int rank, const int64_t *dim, char text[SHAPE_TEXT])
+{
+    int used = snprintf(text, SHAPE_TEXT, "(");
+    for (int i = 0; i < rank; i++)
+        used +=
+            snprintf(text + used, SHAPE_TEXT - (size_t)used, "%s%" PRId64, i ? ", " : "", dim[i]);
+    snprintf(text + used, SHAPE_TEXT - (size_t)used, ")");
+    return text;
+}
+
+/* The first element that cannot be used, if there is one. */
+static void check_elements(struct check *check, const struct tensor *tensor, bool nonnegative)
+{
+    for (int64_t i = 0; i < tensor->elements; i++) {
+        double value = tensor_element(tensor, i);
+        const char *must = !isfinite(value)                ? "finite numbers"
+                           : fabs(value) >= FLOAT_OVERFLOW ? "numbers that float32 can hold"
+                           : nonnegative && value < 0      ? "no negative numbers, being variances"
+                                                           : NULL;
+        if (!must)
+            continue;
+        complain(check, "tensor \"%s\" must hold %s, found %.9g at index %" PRId64 " of %" PRId64,
+                 tensor->name, must, value, i, tensor->elements);
+        return;
+    }
+}
+
+static void check_tensor(struct check *check, const struct tensor *tensor,
+                         const struct tensor_need *need)
+{
+    char found[SHAPE_TEXT], needed[SHAPE_TEXT];
+    if (!tensor_dtype_info[tensor->dtype].real)
+        complain(check, "tensor \"%s\" must be of dtype F64, F32, F16 or BF16, found %s",
+                 tensor->name, tensor_dtype_info[tensor->dtype].name);
+    else if (tensor->rank != need->rank ||
+             memcmp(tensor->dim, need->dim, (size_t)need->rank * sizeof *need->dim) != 0)
+        complain(check, "tensor \"%s\" must have the shape %s, found %s", tensor->name,
+                 shape_text(need->rank, need->dim, needed),
+                 shape_text(tensor->rank, tensor->dim, found));
+    else
+        check_elements(check, tensor, need->nonnegative);
+}
+
+static bool is_counter(const char *name)
+{
+    static const char counter[] = ".num_batches_tracked";
+    size_t length = strlen(name), tail = sizeof counter - 1;
+    return length > tail && strcmp(name + length - tail, counter) == 0;
+}
+
+enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count)
+{
+    struct check check = {.weights = weights};
+    char *needed = calloc(weights->count + 1, 1);
+    if (!needed) {
+        diag_error(weights->path, 0, 0, "out of memory");
+        return STATUS_SYSTEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char text[SHAPE_TEXT];
+        size_t index = find(weights, needs[i].name);
+        needed[index] = 1;
+        if (index < weights->count)
+            check_tensor(&check, &weights->tensors[index], &needs[i]);
+        else
+            complain(&check, "tensor \"%s\" of shape %s must be there, found none of that name",
+                     needs[i].name, shape_text(needs[i].rank, needs[i].dim, text));
+    }
+    for (size_t i = 0; i < weights->count; i++)
+        if (!needed[i] && !is_counter(weights->tensors[i].name))
+            complain(&check,
+                     "the model has no tensor \"%s\", and a weight file must hold no others",
+                     weights->tensors[i].name);
+    free(needed);
+    if (check.errors > MOST_ERRORS)
+        diag_error(weights->path, 0, 0, "%zu more tensors are wrong", check.errors - MOST_ERRORS);
+    return check.errors ? STATUS_INPUT : STATUS_DONE;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* The header's length and the header, padded with spaces so that the data is aligned. */
+static char *header_text(struct arena *arena, const char *name, int rank, const int64_t *dim,
+                         uint64_t bytes)
+{
+    char *shape = arena_printf(arena, "%s", "");
+    for (int i = 0; i < rank; i++)
+        shape = arena_printf(arena, "%s%s%" PRId64, shape, i ? "," : "", dim[i]);
+    char *header = arena_printf(
+        arena, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[0,%" PRIu64 "]}}", name,
+        shape, bytes);
+    int length = (int)strlen(header);
+    return arena_printf(arena, "%s%*s", header, (8 - length % 8) % 8, "");
+}
+
+static void store(unsigned char *to, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        to[i] = (unsigned char)(value >> 8 * i);
+}
+
+enum status weights_write(const char *path, const char *name, const float *data, int rank,
+                          const int64_t *dim)
+{
+    assert(!strpbrk(name, "\"\\"));
+    size_t elements = 1;
+    for (int i = 0; i < rank; i++)
+        elements *= (size_t)dim[i];
+    struct arena *arena = arena_new();
+    const char *header = header_text(arena, name, rank, dim, (uint64_t)elements * 4);
+    size_t length = strlen(header);
+    unsigned char *file = arena_alloc(arena, 8 + length + elements * 4);
+    store(file, length, 8);
+    memcpy(file + 8, header, length);
+    for (size_t i = 0; i < elements; i++) {
+        uint32_t bits;
+        memcpy(&bits, &data[i], sizeof bits);
+        store(file + 8 + length + 4 * i, bits, 4);
+    }
+    enum status status = file_write(path, file, 8 + length + elements * 4);
+    arena_free(arena);
+    return status;
+}
