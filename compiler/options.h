@@ -1,5 +1,5 @@
-/* The command line: one table of commands, one of options (options.c). Parsing, help and error
- * messages are made from them. */
+/* The command line: one table of commands, one of options (option_table.c). Parsing, help and
+ * error messages are made from them. */
 #ifndef COMPILER_OPTIONS_H
 #define COMPILER_OPTIONS_H
 #include "diag.h"

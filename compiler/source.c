@@ -1,8 +1,8 @@
 #include "source.h"
 #include "backend.h"
 #include "file.h"
+#include "identifier.h"
 #include "passes.h"
-#include <ctype.h>
 #include <float.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -169,18 +169,6 @@ struct module *module_for_target(const struct module *module, const char *target
     return keep_targets(module, &(struct target_names){1, {target}});
 }
 
-/* A name that can begin the symbols of an object. */
-static bool is_identifier(const char *name)
-{
-    size_t length = strlen(name);
-    if (length == 0 || length > MAX_NAME || isdigit((unsigned char)name[0]))
-        return false;
-    for (; *name; name++)
-        if (!isalnum((unsigned char)*name) && *name != '_')
-            return false;
-    return true;
-}
-
 /* What the verifier cannot know: targets, passes, symbols. */
 static enum status check_dump(const struct options *options, const struct module *module)
 {
@@ -192,9 +180,10 @@ static enum status check_dump(const struct options *options, const struct module
                    module->passes_done);
         status = STATUS_INPUT;
     }
-    if (!module->name || !is_identifier(module->name)) {
-        diag_error(file, 0, 0, "the model's name must be a C identifier of at most %d characters",
-                   MAX_NAME);
+    if (strlen(module->name) > MAX_NAME || !identifier_valid(module->name)) {
+        diag_error(file, 0, 0,
+                   "the model's name must be a C identifier of at most %d characters, found '%s'",
+                   MAX_NAME, module->name);
         status = STATUS_INPUT;
     }
     for (int i = 0; i < module->targets; i++) {

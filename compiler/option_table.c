@@ -1,0 +1,172 @@
+#include "option_table.h"
+#include "command.h"
+#include <string.h>
+
+enum { COMPILE = 1, RUN = 2, VERIFY = 4, STATS = 8, IR = 16, MODEL_COMMANDS = 31 };
+
+/* In the order of the bits above; `help` takes no options. */
+const struct command_info command_table[] = {
+    {"compile", "MODEL", "compiles a model to an object file and its header",
+     "Writes what --emit names; obj also writes the header beside the object. With several\n"
+     "kinds, -o is a stem that gets their extensions: .o .h .s .ll .sanir. asm, llvm and ir are\n"
+     "one file for each target, STEM.TARGET.EXTENSION where there is more than one.\n",
+     command_compile},
+    {"run", "MODEL", "compiles a model in memory and runs it on images",
+     "Reads `input` (n, c, h, w) of a safetensors file and writes `output` (n, classes). Of the\n"
+     "targets, the best one that this machine has is taken.\n",
+     command_run},
+    {"verify", "MODEL", "compares the compiled model with its evaluation in float64",
+     "Runs the model compiled for every target that this machine has and reports the error\n"
+     "||out - ref|| / ||ref||. Where it is too large: exit status 1, and the pass or the kernel\n"
+     "that is the first to be off. Takes seeded random images, or those of --input.\n",
+     command_verify},
+    {"stats", "MODEL", "counts parameters, multiply-adds and memory",
+     "Per layer and in total. Needs no weights.\n", command_stats},
+    {"ir", "MODEL", "prints the intermediate representation",
+     "After all passes, or where --after or --before say. Goes to standard output, or to -o.\n",
+     command_ir},
+    {"help", "[COMMAND]", "explains a command", "", command_help},
+};
+const int command_count = sizeof command_table / sizeof *command_table;
+
+const char *const emit_name[EMIT_COUNT] = {"obj", "header", "asm", "llvm", "ir"};
+const char *const emit_extension[EMIT_COUNT] = {".o", ".h", ".s", ".ll", ".sanir"};
+const char *const emit_unsupported[] = {"ptx", "cubin", "launch", "report", NULL};
+
+static const char *const engines[] = {"native", "eval", "eval32", NULL};
+static const char *const precisions[] = {"f32", NULL};
+static const char *const counts[] = {"macs", "paper", NULL};
+
+#define FIELD(field) offsetof(struct options, field)
+const struct option_info option_table[] = {
+    {"weights", 'w', VALUE_TEXT, FIELD(weights), "FILE", MODEL_COMMANDS, RUN | VERIFY,
+     "safetensors file with the model's weights", 0, 0, NULL},
+    {"output", 'o', VALUE_TEXT, FIELD(output), "FILE", COMPILE | RUN | IR, COMPILE | RUN,
+     "file to write; of compile: or the stem of several", 0, 0, NULL},
+    {"input", 0, VALUE_TEXT, FIELD(input), "FILE", RUN | VERIFY, RUN,
+     "safetensors file with the images, `input` (n, c, h, w)", 0, 0, NULL},
+    {"emit", 0, VALUE_EMIT, FIELD(emit), "KINDS", COMPILE, 0,
+     "obj (default), header, asm, llvm, ir; several with commas", 0, 0, NULL},
+    {"target", 0, VALUE_TARGETS, FIELD(target), "NAMES", MODEL_COMMANDS, 0,
+     "x86-64-v3, x86-64-v4, native, or a CPU's name; several with commas\n"
+     "(default: x86-64-v3,x86-64-v4)",
+     0, 0, NULL},
+    {"batch", 0, VALUE_INTEGER, FIELD(batch), "N", MODEL_COMMANDS, 0,
+     "images that the model takes at once (default: 1)", 1, 65536, NULL},
+    {"threads", 0, VALUE_INTEGER, FIELD(threads), "N", MODEL_COMMANDS, 0,
+     "threads that can share the work (default: 1)", 1, 1024, NULL},
+    {"precision", 0, VALUE_CHOICE, FIELD(precision), "NAME", MODEL_COMMANDS, 0,
+     "of the arithmetic: f32 (default)", 0, 0, precisions},
+    {"engine", 0, VALUE_CHOICE, FIELD(engine), "NAME", RUN, 0,
+     "native (default); eval and eval32: the evaluator, in float64 and float32", 0, 0, engines},
+    {"tolerance", 0, VALUE_REAL, FIELD(tolerance), "X", VERIFY, 0,
+     "largest error ||out - ref|| / ||ref|| (default: 1e-5)", 1e-15, 1, NULL},
+    {"count", 0, VALUE_CHOICE, FIELD(count), "NAME", STATS, 0,
+     "macs (default): multiply-adds; paper: operations as the paper counts them", 0, 0, counts},
+    {"each-pass", 0, VALUE_NONE, FIELD(each_pass), NULL, VERIFY, 0,
+     "evaluates after every pass, too, and names the one that changes the result", 0, 0, NULL},
+    {"json", 0, VALUE_NONE, FIELD(json), NULL, VERIFY | STATS, 0, "prints JSON", 0, 0, NULL},
+    {"after", 0, VALUE_PASS, FIELD(after), "PASS", IR, 0, "prints what this pass left", 0, 0, NULL},
+    {"before", 0, VALUE_PASS, FIELD(before), "PASS", IR, 0, "prints what this pass gets", 0, 0,
+     NULL},
+    {"list-passes", 0, VALUE_NONE, FIELD(list_passes), NULL, IR, 0,
+     "lists the passes in their order", 0, 0, NULL},
+    {"stop-after", 0, VALUE_PASS, FIELD(stop_after), "PASS", COMPILE, 0,
+     "ends after this pass: only ir can be emitted", 0, 0, NULL},
+    {"dump-ir", 0, VALUE_TEXT, FIELD(dump_dir), "DIR", MODEL_COMMANDS, 0,
+     "writes the IR after every pass to a numbered file; each compiles on", 0, 0, NULL},
+    {"print-after", 0, VALUE_PASSES, FIELD(print_after), "PASSES", MODEL_COMMANDS, 0,
+     "prints the IR after these passes to standard error", 0, 0, NULL},
+    {"print-before", 0, VALUE_PASSES, FIELD(print_before), "PASSES", MODEL_COMMANDS, 0,
+     "prints the IR before these passes to standard error", 0, 0, NULL},
+    {"time-passes", 0, VALUE_NONE, FIELD(time_passes), NULL, MODEL_COMMANDS, 0,
+     "prints the time and the changes of each pass to standard error", 0, 0, NULL},
+    {"verbose", 'v', VALUE_NONE, FIELD(verbose), NULL, MODEL_COMMANDS, 0,
+     "says on standard error what is done", 0, 0, NULL},
+    {"help", 'h', VALUE_NONE, FIELD(help), NULL, ~0u, 0, "prints this text", 0, 0, NULL},
+};
+const int option_count = sizeof option_table / sizeof *option_table;
+_Static_assert(sizeof option_table / sizeof *option_table <= 64,
+               "options.given has a bit for each");
+
+unsigned command_bit(const struct command_info *command)
+{
+    return 1u << (command - command_table);
+}
+
+bool takes_model(const struct command_info *command)
+{
+    return command_bit(command) & MODEL_COMMANDS;
+}
+
+const struct command_info *command_find(const char *name)
+{
+    for (int i = 0; i < command_count; i++)
+        if (strcmp(command_table[i].name, name) == 0)
+            return &command_table[i];
+    return NULL;
+}
+
+/* ---- help ------------------------------------------------------------------------------------ */
+
+static void print_spelling(const struct option_info *info, FILE *file)
+{
+    char text[64];
+    if (info->letter)
+        snprintf(text, sizeof text, "-%c, --%s", info->letter, info->name);
+    else
+        snprintf(text, sizeof text, "    --%s", info->name);
+    if (info->value)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %s", info->value);
+    fprintf(file, "  %-24s", text);
+}
+
+static void help_option(const struct option_info *info, FILE *file)
+{
+    print_spelling(info, file);
+    for (const char *line = info->help; line;) {
+        const char *end = strchr(line, '\n');
+        int length = end ? (int)(end - line) : (int)strlen(line);
+        fprintf(file, "%*s%.*s\n", line == info->help ? 2 : 28, "", length, line);
+        line = end ? end + 1 : NULL;
+    }
+}
+
+static void help_usage(const struct command_info *command, FILE *file)
+{
+    fprintf(file, "usage: sanc %s %s", command->name, command->operand);
+    bool more = false;
+    for (int i = 0; i < option_count; i++) {
+        const struct option_info *info = &option_table[i];
+        if (!(info->required & command_bit(command)))
+            more |= (info->commands & MODEL_COMMANDS & command_bit(command)) != 0;
+        else if (info->letter)
+            fprintf(file, " -%c %s", info->letter, info->value);
+        else
+            fprintf(file, " --%s %s", info->name, info->value);
+    }
+    fprintf(file, more ? " [OPTIONS]\n\n" : "\n\n");
+}
+
+void options_help(const struct command_info *command, FILE *file)
+{
+    if (!command) {
+        fprintf(file, "usage: sanc COMMAND ...\n\n"
+                      "Compiles self-attention networks for image recognition (SAN).\n\n");
+        for (int i = 0; i < command_count; i++)
+            fprintf(file, "  %-10s%s\n", command_table[i].name, command_table[i].summary);
+        fprintf(file, "\n`sanc help COMMAND` explains a command, `sanc --version` names versions.\n"
+                      "Exit status: 0 done, 1 the check failed, 2 wrong command line, 3 wrong "
+                      "input,\n4 the system failed, 5 a defect in sanc.\n");
+        return;
+    }
+    help_usage(command, file);
+    fprintf(file, "sanc %s %s.\n\n%s", command->name, command->summary, command->details);
+    if (!takes_model(command))
+        return;
+    fprintf(file, "MODEL is a model's JSON file, or a .sanir dump, which is carried on from where "
+                  "it was\ntaken and says its targets, batch and threads itself.\n\n");
+    for (int i = 0; i < option_count; i++)
+        if (option_table[i].commands & command_bit(command))
+            help_option(&option_table[i], file);
+}
