@@ -1,0 +1,173 @@
+/* The loop form's meaning: kernels in order, each over its buffers. Memory that nothing was written
+ * to holds NaN. Buffers whose place is planned share one workspace, or one scratch memory, at their
+ * offsets, so that a wrong plan gives wrong numbers. */
+#include "eval_loops.h"
+#include "eval.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ELEMENT_BYTES = 4 }; /* of a planned buffer */
+
+struct loops {
+    const struct module *module;
+    const struct parameters *parameters;
+    bool single;
+    double *workspace, *scratch; /* planned memory, an element in the place of four bytes */
+    struct memories memories;    /* the module's, then the running kernel's */
+};
+
+static void poison(double *data, int64_t elements)
+{
+    for (int64_t i = 0; i < elements; i++)
+        data[i] = NAN;
+}
+
+static double *poisoned_new(int64_t elements)
+{
+    double *data = eval_alloc(elements);
+    poison(data, elements);
+    return data;
+}
+
+static bool buffer_is_planned(const struct module *module, const struct buffer *buffer)
+{
+    int64_t bytes = buffer->place == PLACE_WORKSPACE ? module->workspace_bytes
+                    : buffer->place == PLACE_STACK   ? module->scratch_bytes
+                                                     : 0;
+    return bytes > 0 && buffer->offset >= 0;
+}
+
+static double *planned_data(const struct loops *l, const struct buffer *buffer)
+{
+    bool whole = buffer->place == PLACE_WORKSPACE;
+    int64_t bytes = whole ? l->module->workspace_bytes : l->module->scratch_bytes;
+    assert(buffer->offset % ELEMENT_BYTES == 0);
+    assert(buffer->offset / ELEMENT_BYTES + shape_elements(&buffer->shape) <=
+           bytes / ELEMENT_BYTES);
+    (void)bytes;
+    return (whole ? l->workspace : l->scratch) + buffer->offset / ELEMENT_BYTES;
+}
+
+static struct memory *memory_add(struct loops *l, const struct buffer *buffer)
+{
+    struct memory *memory = &l->memories.memory[l->memories.count++];
+    memory->buffer = buffer;
+    memory->owned = !buffer_is_planned(l->module, buffer);
+    memory->data =
+        memory->owned ? poisoned_new(shape_elements(&buffer->shape)) : planned_data(l, buffer);
+    return memory;
+}
+
+static void memories_cut(struct loops *l, int count)
+{
+    while (l->memories.count > count) {
+        const struct memory *memory = &l->memories.memory[--l->memories.count];
+        if (memory->owned)
+            free(memory->data);
+    }
+}
+
+static bool fill_weights(const struct loops *l, const struct buffer *buffer, double *data)
+{
+    double *value = inst_eval_constant(l->module, l->parameters, buffer->value);
+    if (!value)
+        return false;
+    int64_t elements = shape_elements(&buffer->shape);
+    assert(elements == shape_elements(&buffer->value->shape));
+    for (int64_t i = 0; i < elements; i++)
+        data[i] = l->single && buffer->dtype == DTYPE_F32 ? (double)(float)value[i] : value[i];
+    free(value);
+    return true;
+}
+
+static void fill_input(const struct loops *l, const struct buffer *buffer, const double *input,
+                       double *data)
+{
+    for (int64_t i = 0; i < shape_elements(&buffer->shape); i++)
+        data[i] = l->single ? (double)(float)input[i] : input[i];
+}
+
+static int count_buffers(const struct buffer *buffer)
+{
+    int count = 0;
+    for (; buffer; buffer = buffer->next)
+        count++;
+    return count;
+}
+
+static void memories_reserve(struct loops *l)
+{
+    int locals = 0;
+    for (const struct kernel *kernel = l->module->kernels; kernel; kernel = kernel->next) {
+        int count = count_buffers(kernel->locals);
+        locals = count > locals ? count : locals;
+    }
+    size_t most = (size_t)(count_buffers(l->module->buffers) + locals + 1);
+    l->memories.memory = malloc(most * sizeof *l->memories.memory);
+    if (!l->memories.memory) {
+        fputs("sanc: error: out of memory\n", stderr);
+        exit(4);
+    }
+}
+
+static bool buffers_open(struct loops *l, const double *input)
+{
+    for (const struct buffer *buffer = l->module->buffers; buffer; buffer = buffer->next) {
+        double *data = memory_add(l, buffer)->data;
+        if (buffer->place == PLACE_WEIGHTS && !fill_weights(l, buffer, data))
+            return false;
+        if (buffer->place == PLACE_INPUT)
+            fill_input(l, buffer, input, data);
+    }
+    return true;
+}
+
+static void kernel_run(struct loops *l, const struct kernel *kernel)
+{
+    int global = l->memories.count;
+    poison(l->scratch, l->module->scratch_bytes / ELEMENT_BYTES);
+    for (const struct buffer *buffer = kernel->locals; buffer; buffer = buffer->next)
+        memory_add(l, buffer);
+    struct arena *arena = arena_new();
+    struct program program = kernel_compile(kernel, &l->memories, l->single, arena);
+    program_run(&program, l->single);
+    arena_free(arena);
+    memories_cut(l, global);
+}
+
+static bool kernel_is_for(const struct kernel *kernel, const char *target)
+{
+    return !kernel->target || (target && strcmp(kernel->target, target) == 0);
+}
+
+static void copy_output(const struct loops *l, double *output)
+{
+    for (int i = 0; i < l->memories.count; i++) {
+        const struct memory *memory = &l->memories.memory[i];
+        if (memory->buffer->place == PLACE_OUTPUT)
+            memcpy(output, memory->data,
+                   (size_t)shape_elements(&memory->buffer->shape) * sizeof *output);
+    }
+}
+
+bool module_eval_loops(const struct module *module, const struct parameters *parameters,
+                       enum precision precision, const char *target, const double *input,
+                       double *output)
+{
+    struct loops l = {module, parameters, precision == PRECISION_F32, NULL, NULL, {0, NULL}};
+    l.workspace = poisoned_new(module->workspace_bytes / ELEMENT_BYTES);
+    l.scratch = poisoned_new(module->scratch_bytes / ELEMENT_BYTES);
+    memories_reserve(&l);
+    bool ok = buffers_open(&l, input);
+    for (const struct kernel *kernel = module->kernels; ok && kernel; kernel = kernel->next)
+        if (kernel_is_for(kernel, target))
+            kernel_run(&l, kernel);
+    if (ok)
+        copy_output(&l, output);
+    memories_cut(&l, 0);
+    free(l.memories.memory);
+    free(l.workspace);
+    free(l.scratch);
+    return ok;
+}
