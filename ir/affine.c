@@ -185,7 +185,7 @@ void affine_range(const struct affine *a, int64_t *least, int64_t *most)
 {
     *least = *most = a->constant;
     for (int i = 0; i < a->count; i++) {
-        int64_t low, high, factor = a->term[i].factor;
+        int64_t low = 0, high = 0, factor = a->term[i].factor;
         term_range(&a->term[i], &low, &high);
         *least += factor * (factor > 0 ? low : high);
         *most += factor * (factor > 0 ? high : low);
