@@ -258,7 +258,7 @@ int64_t expect_integer(struct parser *parser, const char *what, int64_t least, i
     bool fits = token.kind == TOKEN_NUMBER;
     for (size_t i = 0; fits && i < token.length; i++) {
         int digit = token.text[i] - '0';
-        fits = is_digit(token.text[i]) && value <= (most - digit) / 10;
+        fits = is_digit(token.text[i]) && value <= most / 10 && 10 * value <= most - digit;
         value = fits ? 10 * value + digit : 0;
     }
     char allowed[120];
