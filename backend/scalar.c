@@ -1,6 +1,7 @@
 /* Expressions. What all lanes share is computed once as a scalar and spread where it meets a
  * vector. No fast-math flags: the loop form says what is fused and in which order things add. */
 #include "emit.h"
+#include <assert.h>
 #include <string.h>
 
 static LLVMTypeRef type_like(struct emitter *e, LLVMTypeRef element, bool wide)
@@ -120,7 +121,7 @@ static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, L
     case SCALAR_sqrt:
         return call(e, "llvm.sqrt", wide, in, 1);
     default:
-        emit_fail(e, "%s is left in the loops", scalar_info[op].name);
+        assert(!"no operation on scalars");
         return in[0];
     }
 }
@@ -131,6 +132,10 @@ struct value emit_expr(struct emitter *e, const struct expr *expr)
         return (struct value){.llvm = number(e, expr->value, false)};
     if (expr->op == SCALAR_load)
         return emit_load(e, expr->buffer, expr->index);
+    if (expr->op == SCALAR_sum || expr->op == SCALAR_maximum) {
+        emit_fail(e, "%s is left in the loops", scalar_info[expr->op].name);
+        return (struct value){.llvm = LLVMGetPoison(e->f32)};
+    }
     struct value in[3] = {{0}};
     LLVMValueRef llvm[3] = {0};
     int count = scalar_info[expr->op].inputs;

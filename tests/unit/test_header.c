@@ -1,0 +1,121 @@
+/* The header that goes with an object: its text, and that it compiles alone in C11 and C++11. */
+#define _GNU_SOURCE
+#include "backend.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct backend_file header_of(const char *name, int64_t workspace, int64_t scratch)
+{
+    struct backend_file file;
+    struct module *module = module_new();
+    module->name = name;
+    module->batch = 2;
+    module->channels = 3;
+    module->height = 5;
+    module->width = 7;
+    module->classes = 11;
+    module->threads = 4;
+    module->workspace_bytes = workspace;
+    module->scratch_bytes = scratch;
+    backend_header(module, &file);
+    module_free(module);
+    return file;
+}
+
+static void says_sizes(void **state)
+{
+    (void)state;
+    struct backend_file file = header_of("some_Net", 100, 65);
+    assert_non_null(strstr(file.data, "#ifndef SAN_ABI_H"));
+    assert_non_null(strstr(file.data, "#define SOME_NET_BATCH 2\n"));
+    assert_non_null(strstr(file.data, "#define SOME_NET_CLASSES 11\n"));
+    assert_non_null(
+        strstr(file.data, "#define SOME_NET_WORKSPACE_BYTES 640\n")); /* 128 + 4 * 128 */
+    assert_non_null(strstr(file.data, "int some_Net_run(const float *input"));
+    assert_non_null(strstr(file.data, "extern const struct san_model some_Net_model;"));
+    assert_null(strchr(file.data, '\t'));
+    free(file.data);
+}
+
+static void empty_workspace_is_an_array_still(void **state)
+{
+    (void)state;
+    struct backend_file file = header_of("net", 0, 0);
+    assert_non_null(strstr(file.data, "#define NET_WORKSPACE_BYTES 64\n"));
+    free(file.data);
+}
+
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void compiles(const char *folder, const char *compiler, const char *source)
+{
+    char command[512];
+    snprintf(command, sizeof command, "command -v %.*s >/dev/null 2>&1",
+             (int)strcspn(compiler, " "), compiler);
+    if (system(command)) {
+        print_message("[  SKIPPED ] no %s here\n", compiler);
+        return;
+    }
+    snprintf(command, sizeof command,
+             "cd %s && %s -Wall -Wextra -Wpedantic -Werror -c %s -o /dev/null", folder, compiler,
+             source);
+    assert_int_equal(system(command), 0);
+}
+
+static void compiles_alone_and_with_others(void **state)
+{
+    (void)state;
+    static const char program[] =
+        "#include \"one.h\"\n#include \"two.h\"\n#include \"one.h\"\n"
+        "ONE_ALIGNED static unsigned char workspace[ONE_WORKSPACE_BYTES];\n"
+        "int use(const float *in, float *out);\n"
+        "int use(const float *in, float *out)\n{\n"
+        "    return one_run(in, out, workspace, NULL) + (two_model.abi_version == "
+        "SAN_ABI_VERSION);\n"
+        "}\n";
+    char folder[] = P_tmpdir "/sanc-header-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct backend_file one = header_of("one", 64, 0), two = header_of("two", 0, 0);
+    write_text(folder, "one.h", one.data);
+    write_text(folder, "two.h", two.data);
+    write_text(folder, "use.c", program);
+    write_text(folder, "use.cpp", program);
+    compiles(folder, "cc -std=c11", "use.c");
+    compiles(folder, "c++ -std=c++11", "use.cpp");
+    compiles(folder, "cc -std=c11 -x c", "one.h");
+    char path[64];
+    const char *name[] = {"one.h", "two.h", "use.c", "use.cpp"};
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, name[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+    free(one.data);
+    free(two.data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_sizes),
+        cmocka_unit_test(empty_workspace_is_an_array_still),
+        cmocka_unit_test(compiles_alone_and_with_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

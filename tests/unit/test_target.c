@@ -1,0 +1,103 @@
+/* Targets: names, what they promise, what this machine runs. */
+#include "target.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct target *find(const char *name)
+{
+    char why[512] = "";
+    const struct target *target = target_find(name, why, sizeof why);
+    if (!target)
+        print_error("%s: %s\n", name, why);
+    return target;
+}
+
+static void levels_have_their_registers(void **state)
+{
+    (void)state;
+    const struct target *v3 = find("x86-64-v3"), *v4 = find("x86-64-v4");
+    assert_non_null(v3);
+    assert_non_null(v4);
+    assert_int_equal(v3->lanes, 8);
+    assert_int_equal(v3->registers, 16);
+    assert_string_equal(v3->symbol, "avx2");
+    assert_int_equal(v4->lanes, 16);
+    assert_int_equal(v4->registers, 32);
+    assert_string_equal(v4->symbol, "avx512");
+    assert_int_equal(v3->l1_bytes, 32 * 1024);
+    assert_int_equal(v4->l2_bytes, 512 * 1024);
+}
+
+static void names_of_processors_are_known(void **state)
+{
+    (void)state;
+    static const char *const avx2[] = {"haswell", "znver3", "alderlake", "core-avx2"};
+    static const char *const avx512[] = {"skylake-avx512", "icelake-server", "znver4", "znver5"};
+    for (int i = 0; i < 4; i++) {
+        const struct target *a = find(avx2[i]), *b = find(avx512[i]);
+        assert_non_null(a);
+        assert_non_null(b);
+        assert_string_equal(a->cpu, avx2[i]);
+        assert_int_equal(a->lanes, 8);
+        assert_int_equal(b->lanes, 16);
+        assert_null(strchr(b->symbol, '-'));
+    }
+}
+
+static void unknown_names_are_refused(void **state)
+{
+    (void)state;
+    char why[512];
+    assert_null(target_find("nehalem", why, sizeof why));
+    assert_non_null(strstr(why, "no target \"nehalem\""));
+    assert_non_null(strstr(why, "x86-64-v3"));
+    assert_null(target_find("", why, sizeof why));
+}
+
+static void features_are_always_said(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"x86-64-v3", "x86-64-v4", "znver4", "haswell"};
+    for (int i = 0; i < 4; i++) {
+        const struct target *target = find(name[i]);
+        assert_non_null(strstr(target->features, "+avx2"));
+        assert_non_null(strstr(target->features, "+fma"));
+        assert_int_equal(strstr(target->features, "+avx512f") != NULL, target->lanes == 16);
+    }
+}
+
+static void native_is_this_machine(void **state)
+{
+    (void)state;
+    char why[512] = "";
+    const struct target *native = target_find("native", why, sizeof why);
+    if (!native) { /* a machine without AVX2: it has to say so */
+        assert_non_null(strstr(why, "avx2"));
+        return;
+    }
+    assert_ptr_equal(native, target_find("native", why, sizeof why));
+    assert_true(target_runs_here(native, why, sizeof why));
+    assert_true(target_runs_here(find("x86-64-v3"), why, sizeof why));
+    bool wide = target_runs_here(find("x86-64-v4"), why, sizeof why);
+    assert_int_equal(native->lanes, wide ? 16 : 8);
+    if (!wide)
+        assert_non_null(strstr(why, "avx512"));
+    assert_true(native->l1_bytes >= 8 * 1024 && native->l2_bytes >= native->l1_bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_have_their_registers),
+        cmocka_unit_test(names_of_processors_are_known),
+        cmocka_unit_test(unknown_names_are_refused),
+        cmocka_unit_test(features_are_always_said),
+        cmocka_unit_test(native_is_this_machine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
