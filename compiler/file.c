@@ -92,19 +92,18 @@ static bool write_all(int file, const char *data, size_t size)
     return true;
 }
 
-static enum status write_in_place(const char *path, const void *data, size_t size)
+/* False with errno. */
+static bool write_in_place(const char *path, const void *data, size_t size)
 {
     int file = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (file < 0)
-        return system_error(path, "cannot be written");
+        return false;
     bool written = write_all(file, data, size);
     int reason = errno;
-    if (close(file) < 0 && written) {
-        written = false;
-        reason = errno;
-    }
+    if (close(file) < 0 && written)
+        return false;
     errno = reason;
-    return written ? STATUS_DONE : system_error(path, "cannot be written");
+    return written;
 }
 
 /* A new file of its own name in the folder of `path`, open for writing; -1 with errno. The kernel
@@ -140,56 +139,63 @@ static void sync_folder(const char *path)
     free(name);
 }
 
-/* mode: the permissions of the file that is replaced, or -1. */
-static enum status replace(const char *path, int mode, const void *data, size_t size)
+/* Writes, flushes and closes; mode: the permissions it gets, or -1. False with errno. */
+static bool fill_temporary(int file, int mode, const void *data, size_t size)
+{
+    bool done = write_all(file, data, size) && (mode < 0 || fchmod(file, (mode_t)mode) == 0) &&
+                fsync(file) == 0;
+    int reason = errno;
+    if (close(file) < 0 && done)
+        return false;
+    errno = reason;
+    return done;
+}
+
+/* Puts a new file in the place of `path`. False with errno, and nothing left behind. */
+static bool replace(const char *path, int mode, const void *data, size_t size)
 {
     size_t name_size = strlen(path) + 64;
     char *name = malloc(name_size);
     int file = name ? open_temporary(path, name, name_size) : -1;
-    if (file < 0) {
-        enum status status = system_error(path, "cannot be written");
-        free(name);
-        return status;
+    bool done = false;
+    if (file >= 0) {
+        done = fill_temporary(file, mode, data, size) && rename(name, path) == 0;
+        int reason = errno;
+        if (done)
+            sync_folder(path);
+        else
+            unlink(name);
+        errno = reason;
     }
-    bool done = write_all(file, data, size) && (mode < 0 || fchmod(file, (mode_t)mode) == 0) &&
-                fsync(file) == 0;
     int reason = errno;
-    if (close(file) < 0 && done) {
-        done = false;
-        reason = errno;
-    }
-    if (done && rename(name, path) < 0) {
-        done = false;
-        reason = errno;
-    }
-    if (done)
-        sync_folder(path);
-    else
-        unlink(name);
     free(name);
     errno = reason;
-    return done ? STATUS_DONE : system_error(path, "cannot be written");
+    return done;
+}
+
+/* A link stays a link: what it leads to is replaced. */
+static bool replace_target(const char *path, int mode, const void *data, size_t size)
+{
+    char *target = realpath(path, NULL);
+    bool done = target && replace(target, mode, data, size);
+    int reason = errno;
+    free(target);
+    errno = reason;
+    return done;
 }
 
 enum status file_write(const char *path, const void *data, size_t size)
 {
     struct stat found;
-    if (stat(path, &found) < 0) {
-        /* A link to nowhere is replaced, as anything that is not there. */
-        return errno == ENOENT ? replace(path, -1, data, size)
-                               : system_error(path, "cannot be written");
-    }
-    if (!S_ISREG(found.st_mode))
-        return write_in_place(path, data, size);
-    /* rename asks for the folder's permission alone; a file kept from writing is kept. */
-    if (access(path, W_OK) < 0)
-        return system_error(path, "cannot be written");
-    char *target = realpath(path, NULL); /* a link stays a link */
-    if (!target)
-        return system_error(path, "cannot be written");
-    enum status status = replace(target, (int)(found.st_mode & 0777), data, size);
-    free(target);
-    return status;
+    bool done;
+    if (stat(path, &found) < 0) /* a link to nowhere is replaced, like what is not there */
+        done = errno == ENOENT && replace(path, -1, data, size);
+    else if (!S_ISREG(found.st_mode))
+        done = write_in_place(path, data, size);
+    else /* rename asks for the folder's permission alone; a file kept from writing is kept */
+        done = access(path, W_OK) == 0 &&
+               replace_target(path, (int)(found.st_mode & 0777), data, size);
+    return done ? STATUS_DONE : system_error(path, "cannot be written");
 }
 
 bool file_same(const char *a, const char *b)

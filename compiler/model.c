@@ -130,7 +130,7 @@ static bool read_value(struct draft *draft, const cJSON *item, const struct json
 }
 
 /* What the object lacks: an error where it is required, else its default. */
-static void fill_in(struct draft *draft, const char *what, enum model_object object,
+static void fill_in(struct draft *draft, const char *path, enum model_object object,
                     const struct json_node *node, struct setting *set)
 {
     char allowed[FIELD_ALLOWED];
@@ -139,7 +139,7 @@ static void fill_in(struct draft *draft, const char *what, enum model_object obj
             continue;
         int initial = model_field[id].range[0].initial;
         if (initial == FIELD_REQUIRED)
-            draft_error(draft, node->begin, "%s must have the field %s, %s", what,
+            draft_error(draft, node->begin, "%s%s must be %s, found nothing", path,
                         model_field[id].name, field_allowed(id, -1, allowed));
         else if (object != OBJECT_ATTENTION) /* whose defaults wait for the type */
             set[id] = (struct setting){FROM_DEFAULT, 0, initial};
@@ -165,7 +165,7 @@ static void read_object(struct draft *draft, const cJSON *object, uint32_t index
         else if (inner)
             inner[id] = (struct inner){item, at};
     }
-    fill_in(draft, what, kind, &nodes[index], set);
+    fill_in(draft, path, kind, &nodes[index], set);
 }
 
 static void read_stage(struct draft *draft, const cJSON *item, uint32_t node, int stage)

@@ -1,0 +1,90 @@
+"""Gives the driver files that are wrong and compares what it says with what it has to say.
+
+usage: run.py SANC [NAME...]
+
+models.py and weights.py are the tables of files, files.py holds what is about the file system.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+import files
+import models
+import weights
+
+INPUT = 3  # the exit status of a wrong input
+SKIPPED = 77
+
+
+def write(path, content):
+    content, size = content if isinstance(content, tuple) else (content, None)
+    with open(path, 'wb') as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        if size is not None:
+            file.truncate(size)
+
+
+def check(command, folder, expected):
+    """What is wrong with a run that has to end with these lines and leave nothing behind, or None."""
+    before = sorted(os.listdir(folder))
+    run = subprocess.run(command, cwd=folder, capture_output=True, timeout=60)
+    said = run.stderr.decode(errors='replace')
+    wanted = ''.join(line + '\n' for line in expected)
+    if run.returncode != INPUT or said != wanted or run.stdout:
+        return (f'status {run.returncode}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}')
+    left = sorted(set(os.listdir(folder)) - set(before))
+    return f'left behind: {left}' if left else None
+
+
+def check_model(sanc, folder, name, content, *lines):
+    write(f'{folder}/{name}.json', content)
+    return check([sanc, 'stats', f'{name}.json'], folder, [f'{name}.json{line}' for line in lines])
+
+
+def check_weights(sanc, folder, name, content, *lines):
+    file = f'{name}.safetensors'
+    write(f'{folder}/{file}', content)
+    command = [sanc, 'compile', 'model.json', '-w', file, '-o', f'{name}.o']
+    try:
+        return check(command, folder, [f'{file}: error: {line}' for line in lines])
+    finally:
+        os.unlink(f'{folder}/{file}')  # some are large
+
+
+def cases(sanc):
+    for row in models.CASES:
+        yield 'model ' + row[0], lambda folder, row=row: check_model(sanc, folder, *row)
+    for row in weights.CASES:
+        yield 'weights ' + row[0], lambda folder, row=row: check_weights(sanc, folder, *row)
+    for test in files.CASES:
+        yield 'file ' + test.__name__, lambda folder, test=test: test(files.Place(sanc, folder))
+
+
+def main():
+    sanc = os.path.abspath(sys.argv[1])
+    counts = {'passed': 0, 'failed': 0, 'skipped': 0}
+    for name, test in cases(sanc):
+        if sys.argv[2:] and not any(part in name for part in sys.argv[2:]):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)  # tests that give root up read it too
+            write(f'{folder}/model.json', weights.MODEL)
+            try:
+                why = test(folder)
+                result = 'failed' if why else 'passed'
+            except files.Skip as reason:
+                why, result = str(reason), 'skipped'
+        counts[result] += 1
+        if why:
+            print(f'{result}: {name}: {why}')
+    if counts['skipped']:
+        print(f"{counts['skipped']} skipped")
+    print(f"{counts['passed']} passed, {counts['failed']} failed")
+    if counts['failed']:
+        return 1
+    return 0 if counts['passed'] else SKIPPED
+
+
+if __name__ == '__main__':
+    sys.exit(main())
