@@ -1,0 +1,81 @@
+/* What the tests of the evaluator share: modules from text, and numbers that float holds exactly.
+ */
+#ifndef EVAL_TEXT_H
+#define EVAL_TEXT_H
+#include "ir.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* -9/8 to 9/8 in steps of 1/8. */
+static inline double sample(int64_t i, int seed)
+{
+    return (double)((i * 37 + seed * 11) % 19 - 9) / 8;
+}
+
+enum { MOST_TENSORS = 32 };
+
+struct tensors {
+    int count;
+    double *data[MOST_TENSORS];
+};
+
+/* The tensor "s4" is sample(i, 4), "third" is 1/3 everywhere; others are missing. */
+static const double *tensor_find(void *context, const char *name, const struct shape *shape)
+{
+    struct tensors *tensors = context;
+    bool third = strcmp(name, "third") == 0;
+    if (!third && name[0] != 's')
+        return NULL;
+    int64_t elements = shape_elements(shape);
+    double *data = malloc((size_t)elements * sizeof *data);
+    assert_true(data && tensors->count < MOST_TENSORS);
+    for (int64_t i = 0; i < elements; i++)
+        data[i] = third ? 1.0 / 3 : sample(i, atoi(name + 1));
+    tensors->data[tensors->count++] = data;
+    return data;
+}
+
+static inline void tensors_free(struct tensors *tensors)
+{
+    while (tensors->count)
+        free(tensors->data[--tensors->count]);
+}
+
+/* A module of `images` inputs, `results` outputs and this graph, these buffers and kernels. */
+static struct module *module_of(int64_t images, int64_t results, const char *graph,
+                                const char *kernels)
+{
+    struct arena *arena = arena_new();
+    char *text =
+        arena_printf(arena,
+                     "sanir 1 model \"m\" input f32[1, 1, 1, %lld] classes %lld "
+                     "targets \"x86-64-v3\" threads 1 passes 0 %s\ngraph {\n%s}\n%s",
+                     (long long)images, (long long)results,
+                     strstr(kernels, " at ") ? "workspace 4096 scratch 4096" : "", graph, kernels);
+    struct ir_error error;
+    struct module *module = module_parse(text, strlen(text), &error);
+    if (!module)
+        fail_msg("%d:%d: %s\n%s", error.line, error.column, error.message, text);
+    char why[256];
+    if (!module_verify(module, why, sizeof why))
+        fail_msg("%s\n%s", why, text);
+    arena_free(arena);
+    return module;
+}
+
+/* Equal, NaN to NaN. */
+static inline void check_numbers(const double *found, const double *expected, int64_t count,
+                                 double tolerance)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabs(found[i] - expected[i]) <= tolerance) && !(found[i] == expected[i]) &&
+            !(isnan(found[i]) && isnan(expected[i])))
+            fail_msg("number %lld is %.17g, must be %.17g", (long long)i, found[i], expected[i]);
+}
+
+#endif
