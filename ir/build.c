@@ -103,33 +103,6 @@ int inst_count_uses(const struct module *module, const struct inst *inst)
     return uses;
 }
 
-/* One walk backwards over a set of what is needed: operands stand before their users, and a graph
- * of shared operands has more paths than can be followed one by one. */
-bool inst_is_constant(const struct inst *inst)
-{
-    if (has(inst, CONSTANT))
-        return true;
-    int most_id = 0;
-    for (const struct inst *at = inst; at; at = at->prev)
-        most_id = at->id > most_id ? at->id : most_id;
-    unsigned char *needed = calloc((size_t)most_id + 1, 1);
-    if (!needed) {
-        fputs("sanc: error: out of memory\n", stderr);
-        exit(4); /* as the arena does */
-    }
-    needed[inst->id] = 1;
-    bool constant = true;
-    for (const struct inst *at = inst; at && constant; at = at->prev) {
-        if (!needed[at->id] || has(at, CONSTANT))
-            continue;
-        constant = at->inputs > 0;
-        for (int i = 0; i < at->inputs; i++)
-            needed[at->in[i]->id] = 1;
-    }
-    free(needed);
-    return constant;
-}
-
 /* ---- loop form ------------------------------------------------------------------------------- */
 
 struct buffer *buffer_new(struct module *module, struct buffer **list, const char *name,

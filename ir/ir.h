@@ -87,6 +87,7 @@ struct inst {
     struct inst *in[MAX_INPUTS];
     union attr attr[MAX_ATTRS];
     struct shape shape; /* of the result; float32 */
+    bool constant;      /* depends on parameters alone; known from inst_finish on */
     const char *label;  /* the model's layer, for people; or NULL */
     struct inst *prev, *next;
 };
@@ -255,7 +256,10 @@ bool inst_finish(struct inst *inst, char *why, size_t why_size);
 void inst_remove(struct module *module, struct inst *inst);           /* must be unused */
 void inst_replace_uses(struct module *module, struct inst *old, struct inst *with);
 int inst_count_uses(const struct module *module, const struct inst *inst);
-bool inst_is_constant(const struct inst *inst); /* depends on parameters alone */
+static inline bool inst_is_constant(const struct inst *inst)
+{
+    return inst->constant;
+}
 static inline bool has(const struct inst *inst, enum trait trait)
 {
     return op_info[inst->op].traits & trait;

@@ -200,6 +200,7 @@ static void parse_inst(struct parser *parser)
     }
     struct inst *inst = inst_new(parser->module, NULL, op, inputs, in);
     inst->id = id;
+    inst->constant = inst_infer_constant(inst);
     parse_attrs(parser, inst);
     expect(parser, ':');
     inst->shape = parse_tensor_type(parser);

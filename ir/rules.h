@@ -17,4 +17,7 @@ const char *shape_text(const struct shape *shape, char text[SHAPE_TEXT]);
 /* Number of inputs and every attribute within the op's rows. */
 bool inst_check_rows(const struct inst *inst, char *why, size_t why_size);
 
+/* What inst_finish puts into inst->constant. */
+bool inst_infer_constant(const struct inst *inst);
+
 #endif

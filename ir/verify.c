@@ -27,10 +27,9 @@ static struct inst *find_value(const struct names *names, const struct inst *ins
     return entry ? entry->value : NULL;
 }
 
-static bool verify_operands(struct verifier *verifier, const struct inst *inst, bool *constant)
+static bool verify_operands(struct verifier *verifier, const struct inst *inst)
 {
-    *constant = inst->inputs > 0;
-    for (int i = 0; i < inst->inputs && i < MAX_INPUTS; i++) {
+    for (int i = 0; i < inst->inputs; i++) {
         const struct inst *in = inst->in[i];
         if (!in || find_value(&verifier->values, in) != in)
             return wrong(verifier, "%%%d = %s: input %d is not defined above it", inst->id,
@@ -38,9 +37,7 @@ static bool verify_operands(struct verifier *verifier, const struct inst *inst, 
         if (in->op == OP_output)
             return wrong(verifier, "%%%d = %s: input %d is the output", inst->id,
                          op_info[inst->op].name, i);
-        *constant = *constant && find_value(&verifier->constants, in);
     }
-    *constant = *constant || has(inst, CONSTANT);
     return true;
 }
 
@@ -62,7 +59,6 @@ static bool verify_ends(struct verifier *verifier, const struct inst *inst)
 static bool verify_inst(struct verifier *verifier, struct inst *inst)
 {
     char text[200], found[SHAPE_TEXT], allowed[SHAPE_TEXT];
-    bool constant;
     if ((int)inst->op < 0 || inst->op >= OP_COUNT)
         return wrong(verifier, "%%%d: no op has the number %d", inst->id, (int)inst->op);
     const char *name = op_info[inst->op].name;
@@ -71,7 +67,7 @@ static bool verify_inst(struct verifier *verifier, struct inst *inst)
                      name, MOST_ID);
     if (!inst_check_rows(inst, text, sizeof text))
         return wrong(verifier, "%%%d = %s: %s", inst->id, name, text);
-    if (!verify_operands(verifier, inst, &constant))
+    if (!verify_operands(verifier, inst))
         return false;
     struct inst copy = *inst;
     if (!inst_finish(&copy, text, sizeof text))
@@ -82,8 +78,9 @@ static bool verify_inst(struct verifier *verifier, struct inst *inst)
     const char *key = (const char *)&inst->id;
     if (!names_add(&verifier->values, key, sizeof inst->id, inst))
         return wrong(verifier, "%%%d = %s: another value has this id", inst->id, name);
-    if (constant)
-        names_add(&verifier->constants, key, sizeof inst->id, inst);
+    if (copy.constant != inst->constant)
+        return wrong(verifier, "%%%d = %s: said to be %s, which is wrong", inst->id, name,
+                     inst->constant ? "constant" : "variable");
     if (inst->label && strlen(inst->label) > MOST_STRING)
         return wrong(verifier, "%%%d = %s: a label of more than %d bytes", inst->id, name,
                      MOST_STRING);
@@ -119,7 +116,7 @@ static bool verify_recipe(struct verifier *verifier, const struct buffer *buffer
                                place_name[buffer->place]);
     if (!value || find_value(&verifier->values, value) != value)
         return wrong(verifier, "buffer %s: its value is not in the graph", buffer->name);
-    if (!find_value(&verifier->constants, value))
+    if (!value->constant)
         return wrong(verifier, "buffer %s: its value %%%d is not constant", buffer->name,
                      value->id);
     if (shape_elements(&value->shape) != shape_elements(&buffer->shape))
@@ -260,7 +257,7 @@ bool module_verify(const struct module *module, char *why, size_t why_size)
     struct verifier verifier = {.module = module, .why = why, .why_size = why_size};
     struct arena *scratch = arena_new();
     verifier.scratch = scratch;
-    verifier.values.arena = verifier.constants.arena = scratch;
+    verifier.values.arena = scratch;
     verifier.buffers.arena = verifier.kernels.arena = scratch;
     bool right = verify_head(&verifier) && verify_graph(&verifier) &&
                  verify_buffers(&verifier, module->buffers, false) && verify_places(&verifier) &&

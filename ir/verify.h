@@ -8,7 +8,7 @@ enum { MOST_SCOPE = 256 };
 struct verifier {
     const struct module *module;
     struct arena *scratch;
-    struct names values, constants; /* by the bytes of an id */
+    struct names values; /* by the bytes of an id */
     struct names buffers, kernels;
     char *why;
     size_t why_size;
