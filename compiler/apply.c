@@ -13,6 +13,7 @@
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. A tile's stack buffers get a dimension for its pixels. Requires: one store per nest, at
  * most one reduction in it. */
+#include "passes.h"
 #include "schedule.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ struct application {
 /* One nest under construction: what its loops became. */
 struct building {
     struct application *a;
-    const struct stage *stage;
+    const struct kernel_stage *stage;
     struct rewriter r; /* from the nest's variables to the new loops' */
     affine_ref p;      /* the pixel within the tile */
 };
@@ -121,7 +122,7 @@ static struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, stru
 static void map_rows(struct building *b, affine_ref row)
 {
     struct arena *arena = b->a->m->arena;
-    const struct stage *s = b->stage;
+    const struct kernel_stage *s = b->stage;
     for (int i = s->rows - 1; i >= 0; i--) {
         int64_t extent = s->nest.var[i]->extent;
         bool first = i == 0 && !b->a->pixels;
@@ -154,7 +155,7 @@ struct origin {
 static void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t)
 {
     struct arena *arena = b->a->m->arena;
-    const struct stage *s = b->stage;
+    const struct kernel_stage *s = b->stage;
     if (s->rows < s->nest.vars)
         rewriter_map(&b->r, s->nest.var[s->rows], affine_add(arena, origin->column, t->column));
     if (origin->flat)
@@ -273,7 +274,7 @@ static struct stmt *flat_nest(struct building *b, const struct nest_plan *plan, 
 static struct stmt *row_nest(struct building *b, const struct segment *columns, int column_segments)
 {
     struct module *m = b->a->m;
-    const struct stage *s = b->stage;
+    const struct kernel_stage *s = b->stage;
     struct var *p = var_new(m, "p", b->a->tile), *row[MAX_NEST];
     if (b->a->pixels)
         map_pixel(b, of_var(m, p));
@@ -291,7 +292,7 @@ static struct stmt *row_nest(struct building *b, const struct segment *columns, 
     return b->a->pixels && p->extent > 1 ? stmt_for(m, p, LOOP_SERIAL, stmt) : stmt;
 }
 
-static struct stmt *build_nest(struct application *a, const struct stage *stage,
+static struct stmt *build_nest(struct application *a, const struct kernel_stage *stage,
                                const struct nest_plan *plan)
 {
     struct building b = {.a = a, .stage = stage, .r = {.m = a->m, .load = load_local}};
@@ -334,7 +335,7 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
                                    int64_t count, const char *suffix)
 {
     struct application a = {.m = m, .from = from, .tile = tile};
-    static struct stage stage[MAX_STAGES_OF_KERNEL];
+    static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     int stages = kernel_list_stages(m, from, &a.pixels, a.pixel, stage);
     struct kernel *to = a.to = ARENA_NEW(m->arena, struct kernel);
     to->name = arena_printf(m->arena, "%s%s", from->name, suffix);
@@ -401,7 +402,7 @@ static bool read_schedule(struct module *m, const struct kernel *kernel,
 static struct kernel **apply_one(struct module *m, const struct kernel *from,
                                  const struct schedule *schedule, struct kernel **at)
 {
-    static struct stage stage[MAX_STAGES_OF_KERNEL];
+    static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     struct plan plan;
     struct var *pixel[3];
     int pixels;

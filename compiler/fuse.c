@@ -20,6 +20,7 @@
  * Done where b is larger than anything around it, or where the tiles that the linears of both want
  * still fit the L2 cache together. Requires: values inlined. */
 #include "loops.h"
+#include "passes.h"
 #include "tiles.h"
 #include <string.h>
 

@@ -12,6 +12,7 @@
  *
  * Requires: kernels as lower leaves them, one nest for a value. */
 #include "loops.h"
+#include "passes.h"
 #include <string.h>
 
 struct producer {

@@ -11,6 +11,7 @@
  * Requires: footprints with padding valid (pad_borders); borders are then plain offsets. */
 #include "affine.h"
 #include "loops.h"
+#include "passes.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,6 +6,7 @@
  * A border is made once, and every read of a neighbour is then a plain offset. Where phi, psi and
  * beta are channels of one value, that whole value gets one border, and phi is cut out of it again,
  * so that the value is stored once, inside its border. */
+#include "passes.h"
 #include "rewrite.h"
 #include <string.h>
 
@@ -83,6 +84,6 @@ int pad_borders(struct module *m)
     for (struct inst *inst = m->first; inst; inst = inst->next)
         if (inst->op == OP_pad)
             changes += cut_from_padded(m, inst);
-    graph_remove_dead(m);
+    graph_tidy(m);
     return changes;
 }

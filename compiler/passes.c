@@ -4,10 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#define PASS(name, does) int name(struct module *m);
-#include "passes.def"
-#undef PASS
-
 const struct pass pass_table[] = {
 #define PASS(name, does) {#name, name, does},
 #include "passes.def"

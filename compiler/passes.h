@@ -11,19 +11,26 @@ struct pass {
     const char *does;                  /* one line, for --list-passes */
 };
 
+#define PASS(name, does) int name(struct module *m);
+#include "passes.def"
+#undef PASS
+
 /* In the order they run. */
 extern const struct pass pass_table[];
 extern const int pass_count;
 
-/* The graph of a model: parameters unfolded, nothing decided. targets: names that target_find knows. */
+/* The graph of a model: parameters unfolded, nothing decided. targets: names that target_find
+ * knows. */
 struct module *graph_from_model(const struct model *model, int64_t batch, int64_t threads,
                                 int targets, const char *const *target);
 
-/* The tensors that the weight file has to hold, in a new array; free() it. Names live in `arena`. */
+/* The tensors that the weight file has to hold, in a new array; free() it. Names live in `arena`.
+ */
 struct tensor_need *graph_parameters(const struct model *model, struct arena *arena, size_t *count);
 
-/* Pass number `module->passes_done` onwards is what is still to run: a dump says where it was taken.
- * Called after every pass (and once before the first, with pass NULL); false stops the run. */
+/* Pass number `module->passes_done` onwards is what is still to run: a dump says where it was
+ * taken. Called after every pass (and once before the first, with pass NULL); false stops the run.
+ */
 struct pass_observer {
     bool (*after)(void *context, const struct pass *pass, int changes, double seconds,
                   const struct module *module);
@@ -31,8 +38,8 @@ struct pass_observer {
 };
 
 /* Runs the passes that are left, up to and including `last` (NULL: all), verifying the module after
- * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said no;
- * STATUS_INPUT where a schedule asks for what cannot be done. */
+ * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said
+ * no; STATUS_INPUT where a schedule asks for what cannot be done. */
 enum status passes_run(struct module *module, const char *last,
                        const struct pass_observer *observer);
 

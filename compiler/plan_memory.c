@@ -5,6 +5,7 @@
  * Largest first, each at the lowest offset where no buffer that lives at the same time is in the
  * way. */
 #include "loops.h"
+#include "passes.h"
 #include "tiles.h"
 #include <stdlib.h>
 #include <string.h>

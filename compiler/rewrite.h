@@ -26,8 +26,10 @@ struct inst *make_concat(struct builder *b, int axis, int count, struct inst *co
 struct inst *make_footprint(struct builder *b, enum op op, int kind, int64_t footprint,
                             int64_t dilation, int padding, struct inst *x, struct inst *y);
 
-/* Removes what no output depends on. */
-void graph_remove_dead(struct module *m);
+/* Removes what no output depends on, and moves what depends on parameters alone before everything
+ * else: so a pass may put a new reader of constants wherever it likes, and a dump shows the recipes
+ * first and then the network. */
+void graph_tidy(struct module *m);
 
 #define SHAPE(...)                                                                                 \
     ((struct shape){sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}})

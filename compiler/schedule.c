@@ -5,6 +5,7 @@
  * The cost of a plan is an estimate in cycles: vector FMAs, loads, the latency of a chain of FMAs,
  * weights that come from L2 or beyond, and what every block costs to begin and to end. */
 #include "schedule.h"
+#include "passes.h"
 #include "tiles.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static bool store_is_contiguous(struct module *m, const struct nest *nest)
 }
 
 struct operands {
-    const struct stage *stage;
+    const struct kernel_stage *stage;
     struct var *const *pixel;
     int pixels;
     bool serves_all;
@@ -51,7 +52,7 @@ static void visit_operand(void *context, const struct expr *load, int64_t iterat
 }
 
 int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,
-                       struct var **pixel, struct stage *stage)
+                       struct var **pixel, struct kernel_stage *stage)
 {
     struct stmt **stages, *body = kernel->body;
     *pixels = 0;
@@ -62,8 +63,8 @@ int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixel
     int count = 0;
     for (const struct stmt *s = body; s; s = s->next, count++) {
         assert(count < MAX_STAGES_OF_KERNEL);
-        struct stage *made = &stage[count];
-        *made = (struct stage){.alone = *s};
+        struct kernel_stage *made = &stage[count];
+        *made = (struct kernel_stage){.alone = *s};
         made->alone.next = NULL;
         bool nest = nest_of(&made->alone, &made->nest);
         assert(nest);
@@ -133,7 +134,7 @@ static void visit_weight_bytes(void *context, const struct expr *load, int64_t i
         *(int64_t *)context += shape_elements(&load->buffer->shape) * 4;
 }
 
-static struct sizes sizes_of(const struct stage *s, int64_t tile)
+static struct sizes sizes_of(const struct kernel_stage *s, int64_t tile)
 {
     struct sizes sizes = {tile, 1, 1, 0};
     for (int i = 0; i < s->nest.vars; i++)
@@ -151,7 +152,7 @@ static double at_least(double a, double b)
 }
 
 /* One register tile, its reduction included. */
-static double block_cycles(const struct target *t, const struct stage *s, int64_t rows,
+static double block_cycles(const struct target *t, const struct kernel_stage *s, int64_t rows,
                            int64_t vectors, int64_t depth)
 {
     double work = (double)(rows * vectors);
@@ -163,8 +164,8 @@ static double block_cycles(const struct target *t, const struct stage *s, int64_
     return step * (double)depth + 2 * work + BLOCK_CYCLES;
 }
 
-static double nest_cycles(const struct target *t, const struct stage *s, const struct sizes *sizes,
-                          const struct nest_plan *plan)
+static double nest_cycles(const struct target *t, const struct kernel_stage *s,
+                          const struct sizes *sizes, const struct nest_plan *plan)
 {
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
     int rows = segments_of_rows(sizes->rows, plan->rows, row);
@@ -181,7 +182,7 @@ static double nest_cycles(const struct target *t, const struct stage *s, const s
 
 /* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
  */
-static bool fits_registers(const struct target *t, const struct stage *s, int64_t rows,
+static bool fits_registers(const struct target *t, const struct kernel_stage *s, int64_t rows,
                            int64_t vectors)
 {
     if (!s->reduce)
@@ -191,8 +192,8 @@ static bool fits_registers(const struct target *t, const struct stage *s, int64_
     return rows * vectors + vectors + (vectors > 1) <= t->registers - (vectors > 1 ? 0 : 1);
 }
 
-static struct nest_plan plan_nest(const struct target *t, const struct stage *s, int64_t tile,
-                                  double *best)
+static struct nest_plan plan_nest(const struct target *t, const struct kernel_stage *s,
+                                  int64_t tile, double *best)
 {
     struct sizes sizes = sizes_of(s, tile);
     int64_t lanes = t->lanes;
@@ -219,7 +220,7 @@ struct kernel_view {
     const struct target *target;
     int64_t pixels, bytes; /* in all; of tiles per pixel */
     int stages;
-    struct stage stage[MAX_STAGES_OF_KERNEL];
+    struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
 };
 
 static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *plan)
@@ -328,7 +329,7 @@ int schedule(struct module *m)
             assert(target); /* the command line was checked */
             if (schedule_of(kernel, m->target[i]))
                 continue;
-            struct plan plan;
+            struct plan plan = {0};
             plan_kernel(m, kernel, target, &plan);
             write_schedule(m, kernel, m->target[i], &plan);
             changes++;

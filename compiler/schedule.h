@@ -25,7 +25,7 @@ struct plan {
 };
 
 /* What a nest of a kernel is to a schedule. */
-struct stage {
+struct kernel_stage {
     struct nest nest;
     struct stmt alone; /* the stage without what follows it */
     const struct expr *reduce;
@@ -35,7 +35,7 @@ struct stage {
 
 /* The stages of a kernel: those in its loops over pixels (*pixels = 3), or its whole body (0). */
 int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,
-                       struct var **pixel, struct stage *stage);
+                       struct var **pixel, struct kernel_stage *stage);
 
 /* Blocks of `rows` x `columns` that cover `total`: equal ones, then what is left. */
 struct segment {

@@ -1,0 +1,73 @@
+/* %2 = linear %1, %wa, %ba : f32[1, 28, 28, 32]         %w = concat %wa, %wb { axis = 1 }
+ * %3 = linear %1, %wb, %bb : f32[1, 28, 28, 128]   =>   %4 = linear %1, %w, %b : f32[1, 28, 28,
+ * 160] %2 = slice %4 { axis = 3, begin = 0, end = 32 } %3 = slice %4 { axis = 3, begin = 32, end =
+ * 160 }
+ *
+ * Linears of the same value (phi, psi and beta) are one with their weights side by side: the value
+ * is read once, and the wider product fills the machine better. Requires: no reader of the first
+ * stands before the last, which holds for what graph_from_model makes; else they are left alone. */
+#include "passes.h"
+#include "rewrite.h"
+#include <string.h>
+
+enum { MAX_MERGED = 8 };
+
+static bool mergeable(const struct inst *linear, const struct inst *x)
+{
+    return linear->op == OP_linear && linear->in[0] == x && inst_is_constant(linear->in[1]) &&
+           (linear->inputs == 2 ||
+            (inst_is_constant(linear->in[2]) && linear->in[2]->shape.rank == 1));
+}
+
+static int find_linears(struct inst *first, struct inst **linear)
+{
+    int count = 0;
+    for (struct inst *inst = first; inst && count < MAX_MERGED; inst = inst->next)
+        if (mergeable(inst, first->in[0]))
+            linear[count++] = inst;
+    return count;
+}
+
+static void merge(struct module *m, struct inst **linear, int count)
+{
+    struct builder b = {m, linear[0], linear[0]->label};
+    struct inst *w[MAX_MERGED], *bias[MAX_MERGED];
+    bool any = false;
+    for (int i = 0; i < count; i++)
+        any |= linear[i]->inputs == 3;
+    for (int i = 0; i < count; i++) {
+        w[i] = linear[i]->in[1];
+        bias[i] = linear[i]->inputs == 3 ? linear[i]->in[2]
+                  : any                  ? make_fill(&b, 0, SHAPE(last_dim(linear[i])))
+                                         : NULL;
+    }
+    struct inst *weights = make_concat(&b, 1, count, w);
+    struct inst *all =
+        make_linear(&b, linear[0]->in[0], weights, any ? make_concat(&b, 0, count, bias) : NULL);
+    int64_t begin = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t end = begin + last_dim(linear[i]);
+        b.label = linear[i]->label;
+        inst_replace_uses(m, linear[i], make_slice(&b, all, all->shape.rank - 1, begin, end));
+        begin = end;
+    }
+}
+
+int merge_linears(struct module *m)
+{
+    int changes = 0;
+    struct inst *linear[MAX_MERGED];
+    graph_tidy(m);
+    for (struct inst *inst = m->first; inst; inst = inst->next) {
+        if (inst_is_constant(inst) || inst->op != OP_linear || !inst_count_uses(m, inst) ||
+            !mergeable(inst, inst->in[0]))
+            continue;
+        int count = find_linears(inst, linear);
+        if (count > 1) {
+            merge(m, linear, count);
+            changes++;
+        }
+    }
+    graph_tidy(m);
+    return changes;
+}
