@@ -1,0 +1,203 @@
+/* What valid weight files mean. What invalid ones get is in tests/errors. */
+#include "file.h"
+#include "safetensors.h"
+#include "scratch.h"
+#include "sha256.h"
+#include "weights.h"
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static struct weights *read_bytes(const char *header, const void *data, size_t size)
+{
+    size_t length = strlen(header);
+    unsigned char *file = calloc(1, 8 + length + size);
+    struct weights *weights;
+    assert_non_null(file);
+    file[0] = (unsigned char)length;
+    file[1] = (unsigned char)(length >> 8);
+    memcpy(file + 8, header, length);
+    memcpy(file + 8 + length, data, size);
+    scratch_write("w.safetensors", file, 8 + length + size);
+    free(file);
+    assert_int_equal(weights_read(scratch("w.safetensors"), &weights), STATUS_DONE);
+    return weights;
+}
+
+/* One tensor named x of four elements. */
+static struct weights *read_four(const char *dtype, const void *data, size_t size)
+{
+    char header[256];
+    snprintf(header, sizeof header,
+             "{\"x\":{\"dtype\":\"%s\",\"shape\":[4],\"data_offsets\":[0,%zu]}}", dtype, size);
+    return read_bytes(header, data, size);
+}
+
+static void assert_four(const char *dtype, const void *data, size_t size, const double expected[4])
+{
+    struct weights *weights = read_four(dtype, data, size);
+    const double *found = weights_find(weights, "x", 4);
+    assert_non_null(found);
+    for (int i = 0; i < 4; i++)
+        if (found[i] != expected[i] || signbit(found[i]) != signbit(expected[i]))
+            fail_msg("%s: found %a, expected %a", dtype, found[i], expected[i]);
+    assert_ptr_equal(weights_find(weights, "x", 4), found);
+    weights_free(weights);
+}
+
+static void test_dtypes(void **state)
+{
+    (void)state;
+    const double doubles[] = {0x1.123456789abcdp-1000, -0.0, DBL_MAX, -0x1p-1074};
+    assert_four("F64", doubles, sizeof doubles, doubles);
+    const float floats[] = {0x1.fffffep127f, -0.0f, 0x1p-149f, -1.5f};
+    assert_four("F32", floats, sizeof floats, (const double[]){FLT_MAX, -0.0, 0x1p-149, -1.5});
+    const uint16_t halves[] = {0x7bff, 0x8001, 0x3555, 0x0400};
+    assert_four("F16", halves, sizeof halves,
+                (const double[]){65504, -0x1p-24, 0x1.554p-2, 0x1p-14});
+    const uint16_t more[] = {0x8000, 0x03ff, 0xbc00, 0x0000};
+    assert_four("F16", more, sizeof more, (const double[]){-0.0, 0x3ffp-24, -1, 0});
+    const uint16_t brains[] = {0x3f80, 0xff7f, 0x0001, 0x8000};
+    assert_four("BF16", brains, sizeof brains, (const double[]){1, -0x1.fep127, 0x1p-133, -0.0});
+}
+
+static void test_specials(void **state)
+{
+    (void)state;
+    const uint16_t halves[] = {0x7c00, 0xfc00, 0x7c01, 0xfe00};
+    struct weights *weights = read_four("F16", halves, sizeof halves);
+    const double *found = weights_find(weights, "x", 4);
+    assert_true(found[0] == INFINITY && found[1] == -INFINITY && isnan(found[2]) &&
+                isnan(found[3]));
+    weights_free(weights);
+}
+
+static void test_other_dtypes(void **state)
+{
+    (void)state;
+    static const char data[32];
+    int rank;
+    int64_t dim[MAX_TENSOR_RANK];
+    for (enum tensor_dtype i = 0; i < TENSOR_DTYPE_COUNT; i++) {
+        const struct tensor_dtype_info *info = &tensor_dtype_info[i];
+        struct weights *weights = read_four(info->name, data, (size_t)info->bytes * 4);
+        assert_true(weights_shape(weights, "x", &rank, dim));
+        assert_int_equal(rank, 1);
+        assert_int_equal(dim[0], 4);
+        assert_true((weights_find(weights, "x", 4) != NULL) == info->real);
+        assert_null(weights_find(weights, "x", 3));
+        assert_null(weights_find(weights, "y", 4));
+        assert_false(weights_shape(weights, "y", &rank, dim));
+        weights_free(weights);
+    }
+}
+
+/* Tensors in any order, empty ones, scalars, metadata, spaces behind the header. */
+static void test_structure(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "{\"b\":{\"data_offsets\":[4,12],\"shape\":[2,1],\"dtype\":\"F32\"},"
+        "\"__metadata__\":{\"format\":\"pt\"},"
+        "\"none\":{\"dtype\":\"F64\",\"shape\":[7,0,3],\"data_offsets\":[4,4]},"
+        "\"\\u0061\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}   ";
+    const float data[] = {1, 2, 3};
+    struct weights *weights = read_bytes(header, data, sizeof data);
+    int rank;
+    int64_t dim[MAX_TENSOR_RANK];
+    assert_true(weights_find(weights, "a", 1)[0] == 1);
+    assert_true(weights_find(weights, "b", 2)[1] == 3);
+    assert_non_null(weights_find(weights, "none", 0));
+    assert_true(weights_shape(weights, "a", &rank, dim));
+    assert_int_equal(rank, 0);
+    assert_true(weights_shape(weights, "none", &rank, dim));
+    assert_int_equal(rank, 3);
+    assert_int_equal(dim[0], 7);
+    assert_false(weights_shape(weights, "__metadata__", &rank, dim));
+    weights_free(weights);
+    weights_free(read_bytes("{}", "", 0));
+}
+
+static enum status check_four(const char *dtype, const void *data, size_t size, bool nonnegative)
+{
+    const struct tensor_need need = {"x", 1, {4}, nonnegative};
+    struct weights *weights = read_four(dtype, data, size);
+    enum status status = weights_check(weights, &need, 1);
+    weights_free(weights);
+    return status;
+}
+
+static void test_numbers_that_fit(void **state)
+{
+    (void)state;
+    const double fits[] = {0x1.fffffefffffffp127, -FLT_MAX, 0x1p-1074, -0.0};
+    assert_int_equal(check_four("F64", fits, sizeof fits, false), STATUS_DONE);
+    const double variance[] = {0, -0.0, 1 - 1e-5, FLT_MAX};
+    assert_int_equal(check_four("F64", variance, sizeof variance, true), STATUS_DONE);
+    const double negative[] = {0, 0, 0, -0x1p-1074};
+    assert_int_equal(check_four("F64", negative, sizeof negative, false), STATUS_DONE);
+    assert_int_equal(check_four("F64", negative, sizeof negative, true), STATUS_INPUT);
+}
+
+static void test_prefix_and_counters(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "{\"module.bn.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],"
+        "\"data_offsets\":[8,16]},"
+        "\"module.fc.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+    static const float data[4] = {1, 2};
+    const struct tensor_need need = {"fc.bias", 1, {2}, false};
+    struct weights *weights = read_bytes(header, data, sizeof data);
+    assert_int_equal(weights_check(weights, &need, 1), STATUS_DONE);
+    assert_true(weights_find(weights, "fc.bias", 2)[1] == 2);
+    assert_null(weights_find(weights, "module.fc.bias", 2));
+    weights_free(weights);
+}
+
+static void test_write(void **state)
+{
+    (void)state;
+    const float data[] = {1, -2, NAN, INFINITY, 0x1p-149f, -0.0f};
+    int rank;
+    int64_t dim[MAX_TENSOR_RANK];
+    struct weights *weights;
+    assert_int_equal(weights_write(scratch("out"), "output", data, 2, (const int64_t[]){3, 2}),
+                     STATUS_DONE);
+    assert_int_equal(weights_read(scratch("out"), &weights), STATUS_DONE);
+    assert_true(weights_shape(weights, "output", &rank, dim));
+    assert_int_equal(rank, 2);
+    assert_int_equal(dim[0], 3);
+    assert_int_equal(dim[1], 2);
+    const double *found = weights_find(weights, "output", 6);
+    for (int i = 0; i < 6; i++)
+        assert_true(isnan(data[i]) ? isnan(found[i]) : found[i] == data[i]);
+
+    char *file;
+    size_t size;
+    uint8_t digest[SHA256_BYTES];
+    assert_int_equal(file_read(scratch("out"), 1000, &file, &size), STATUS_DONE);
+    assert_int_equal((unsigned char)file[0] % 8, 0); /* the data is aligned */
+    sha256(file, size, digest);
+    assert_memory_equal(weights_sha256(weights), digest, SHA256_BYTES);
+    free(file);
+    weights_free(weights);
+    assert_int_equal(weights_write(scratch("none/out"), "output", data, 0, NULL), STATUS_SYSTEM);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dtypes),
+        cmocka_unit_test(test_specials),
+        cmocka_unit_test(test_other_dtypes),
+        cmocka_unit_test(test_structure),
+        cmocka_unit_test(test_numbers_that_fit),
+        cmocka_unit_test(test_prefix_and_counters),
+        cmocka_unit_test(test_write),
+    };
+    return cmocka_run_group_tests_name("weights", tests, scratch_make, scratch_remove);
+}
