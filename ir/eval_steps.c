@@ -14,8 +14,10 @@ static void round_lanes(const struct frame *frame, double *out)
             out[i] = (float)out[i];
 }
 
-static void fma_lanes(const struct frame *frame, const double *a, const double *b, const double *c,
-                      double *restrict out)
+/* Inlined for a processor that has the instruction, and where a call per lane does the same. */
+__attribute__((always_inline)) static inline void fma_each(const struct frame *frame,
+                                                           const double *a, const double *b,
+                                                           const double *c, double *restrict out)
 {
     if (frame->single)
         for (int64_t i = 0; i < frame->count; i++)
@@ -23,6 +25,27 @@ static void fma_lanes(const struct frame *frame, const double *a, const double *
     else
         for (int64_t i = 0; i < frame->count; i++)
             out[i] = fma(a[i], b[i], c[i]);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2,fma"))) static void fma_lanes_x86(const struct frame *frame,
+                                                              const double *a, const double *b,
+                                                              const double *c, double *out)
+{
+    fma_each(frame, a, b, c, out);
+}
+#endif
+
+static void fma_lanes(const struct frame *frame, const double *a, const double *b, const double *c,
+                      double *out)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        fma_lanes_x86(frame, a, b, c, out);
+        return;
+    }
+#endif
+    fma_each(frame, a, b, c, out);
 }
 
 static void operate(enum scalar_op op, const struct frame *frame, const double *const in[3],
