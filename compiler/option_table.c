@@ -42,7 +42,7 @@ const struct option_info option_table[] = {
     {"weights", 'w', VALUE_TEXT, FIELD(weights), "FILE", MODEL_COMMANDS, RUN | VERIFY,
      "safetensors file with the model's weights", 0, 0, NULL},
     {"output", 'o', VALUE_TEXT, FIELD(output), "FILE", COMPILE | RUN | IR, COMPILE | RUN,
-     "file to write; of compile: or the stem of several", 0, 0, NULL},
+     "file to write; of several kinds or targets, their stem", 0, 0, NULL},
     {"input", 0, VALUE_TEXT, FIELD(input), "FILE", RUN | VERIFY, RUN,
      "safetensors file with the images, `input` (n, c, h, w)", 0, 0, NULL},
     {"emit", 0, VALUE_EMIT, FIELD(emit), "KINDS", COMPILE, 0,
