@@ -12,18 +12,20 @@
 
 enum { MAX_MERGED = 8 };
 
-static bool mergeable(const struct inst *linear, const struct inst *x)
+static bool mergeable(const struct module *m, const struct inst *linear, const struct inst *x)
 {
-    return linear->op == OP_linear && linear->in[0] == x && inst_is_constant(linear->in[1]) &&
+    return linear->op == OP_linear && linear->in[0] == x && inst_count_uses(m, linear) &&
+           inst_is_constant(linear->in[1]) &&
            (linear->inputs == 2 ||
             (inst_is_constant(linear->in[2]) && linear->in[2]->shape.rank == 1));
 }
 
-static int find_linears(struct inst *first, struct inst **linear)
+/* Those still in use: what a merged linear replaced stays in the list until the end. */
+static int find_linears(const struct module *m, struct inst *first, struct inst **linear)
 {
     int count = 0;
     for (struct inst *inst = first; inst && count < MAX_MERGED; inst = inst->next)
-        if (mergeable(inst, first->in[0]))
+        if (mergeable(m, inst, first->in[0]))
             linear[count++] = inst;
     return count;
 }
@@ -59,10 +61,9 @@ int merge_linears(struct module *m)
     struct inst *linear[MAX_MERGED];
     graph_tidy(m);
     for (struct inst *inst = m->first; inst; inst = inst->next) {
-        if (inst_is_constant(inst) || inst->op != OP_linear || !inst_count_uses(m, inst) ||
-            !mergeable(inst, inst->in[0]))
+        if (inst_is_constant(inst) || inst->op != OP_linear || !mergeable(m, inst, inst->in[0]))
             continue;
-        int count = find_linears(inst, linear);
+        int count = find_linears(m, inst, linear);
         if (count > 1) {
             merge(m, linear, count);
             changes++;
