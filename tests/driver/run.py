@@ -1,0 +1,491 @@
+"""Tests of the driver: its commands and options, what it writes, and how it ends.
+
+usage: run.py SANC [NAME...]
+
+Each function that begins with test_ gets a folder of its own, with a small model in it.
+"""
+import inspect
+import json
+import os
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CASE = os.path.join(HERE, '..', 'numeric', 'cases', 'pair_subtraction')
+DONE, CHECK_FAILED, USAGE, INPUT, SYSTEM = 0, 1, 2, 3, 4
+WEIGHTS = ['-w', 'weights.safetensors']
+V3 = ['--target', 'x86-64-v3']
+SKIPPED = 77
+
+
+class Failure(Exception):
+    pass
+
+
+class Folder:
+    """A folder with model.json, weights.safetensors and io.safetensors, and sanc to run in it."""
+
+    def __init__(self, sanc, path):
+        self.sanc, self.path = sanc, path
+        for name in os.listdir(CASE):
+            shutil.copy(os.path.join(CASE, name), path)
+
+    def __truediv__(self, name):
+        return os.path.join(self.path, name)
+
+    def files(self):
+        return sorted(os.listdir(self.path))
+
+    def read(self, name):
+        with open(self / name, 'rb') as file:
+            return file.read()
+
+    def write(self, name, content):
+        with open(self / name, 'wb') as file:
+            file.write(content)
+
+    def run(self, *words, status=DONE, says=(), prints=(), environment=None, before=None):
+        """Runs sanc; what it says is on standard error, what it prints on standard output."""
+        command = [self.sanc, *words]
+        done = subprocess.run(command, cwd=self.path, capture_output=True, timeout=600,
+                              env=environment, preexec_fn=before)
+        said, printed = done.stderr.decode(), done.stdout.decode()
+        line = ' '.join(words)
+        if done.returncode != status:
+            raise Failure(f'{line}: status {done.returncode}, expected {status}\n{said}')
+        for text in [says] if isinstance(says, str) else says:
+            expect(text in said, f'{line}: does not say {text!r} but {said!r}')
+        for text in [prints] if isinstance(prints, str) else prints:
+            expect(text in printed, f'{line}: does not print {text!r} but {printed!r}')
+        if status == DONE and not says:
+            expect(said == '', f'{line}: says {said!r}')
+        return said if says else printed
+
+
+def expect(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def only_new(folder, before, *names):
+    new = sorted(set(folder.files()) - set(before))
+    expect(new == sorted(names), f'files {new}, expected {sorted(names)}')
+
+
+def passes(folder):
+    return [line.split()[1] for line in folder.run('ir', '--list-passes').splitlines()]
+
+
+# ---- help, versions, command line -----------------------------------------------------------------
+
+def test_help(folder):
+    listed = folder.run('help', prints='usage: sanc COMMAND')
+    for command in ('compile', 'run', 'verify', 'stats', 'ir', 'help'):
+        expect(f'\n  {command} ' in listed, f'{command} is not listed')
+        folder.run('help', command, prints=f'usage: sanc {command} ')
+        folder.run(command, '--help', prints=f'usage: sanc {command} ')
+    expect(listed == folder.run('--help') == folder.run('-h'), 'help differs from --help')
+    folder.run('help', 'nothing', status=USAGE, says="no command 'nothing'")
+
+
+def test_help_names_every_option(folder):
+    for command, options in {'compile': '-w -o --emit --target --batch --threads --precision '
+                                        '--dump-ir --print-after --print-before --stop-after '
+                                        '--time-passes -v',
+                             'run': '-w --input --output --engine --target --batch --threads',
+                             'verify': '-w --input --tolerance --each-pass --json',
+                             'stats': '--json --target --batch --threads',
+                             'ir': '--after --before --list-passes'}.items():
+        text = folder.run('help', command)
+        for option in options.split():
+            expect(f'{option} ' in text or f'{option},' in text, f'{command}: {option}')
+
+
+def test_version(folder):
+    lines = folder.run('--version').splitlines()
+    names = [line.split()[0] for line in lines]
+    expect(names == ['sanc', 'LLVM', 'IR', 'ABI'], str(lines))
+
+
+def test_wrong_command_lines(folder):
+    before = folder.files()
+    make = ['compile', 'model.json', *WEIGHTS, '-o', 'net.o']
+    for words, says in [
+            ([], 'use compile, run, verify, stats, ir or help'),
+            (['explode'], "unknown command 'explode'"),
+            (['compile'], 'needs a model'),
+            (['compile', 'model.json', *WEIGHTS], 'needs --output'),
+            (['compile', 'model.json', '-o', 'net.o'], '--weights'),
+            (['run', 'model.json', *WEIGHTS, '--output', 'o'], 'needs --input'),
+            (['verify', 'model.json'], 'needs --weights'),
+            ([*make, '--emmit', 'obj'], 'unknown option --emmit'),
+            ([*make, '--input', 'io.safetensors'], 'takes no option --input'),
+            ([*make, '--emit', 'exe'], 'obj, header, asm, llvm or ir'),
+            ([*make, '--emit', 'obj,ptx'], 'ptx is not supported'),
+            ([*make, '--emit', 'cubin'], 'not supported'),
+            ([*make, '--emit', 'launch'], 'not supported'),
+            ([*make, '--emit', 'report'], 'not supported'),
+            ([*make, '--target', 'pdp-11'], 'x86-64-v3'),
+            ([*make, '--target', 'x86-64-v3,pdp-11'], 'pdp-11'),
+            ([*make, '--target', 'nvptx:sm_80'], 'nvptx:sm_80'),
+            ([*make, '--target', 'x86-64-v2'], 'x86-64-v2'),
+            ([*make, '--batch', '0'], '1 to 65536'),
+            ([*make, '--threads', 'many'], '1 to 1024'),
+            ([*make, '--precision', 'bf16'], 'f32'),
+            ([*make, '--stop-after', 'coffee'], passes(folder)[0]),
+            ([*make, '--stop-after', passes(folder)[0]], 'ir'),
+            ([*make, 'second.json'], 'second.json'),
+            ([*make, '-o', 'x'], 'given twice'),
+            (['ir', 'model.json', '--after', 'lower', '--before', 'lower'], 'not both'),
+    ]:
+        folder.run(*words, status=USAGE, says=says)
+    only_new(folder, before)
+
+
+def test_says_several_errors_at_once(folder):
+    said = folder.run('compile', 'model.json', '--batch', '0', '--emit', 'exe', '--foo',
+                      status=USAGE, says='--batch')
+    expect(said.count('error:') == 3, said)
+
+
+# ---- compile --------------------------------------------------------------------------------------
+
+def test_object_and_header(folder):
+    before = folder.files()
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o')
+    only_new(folder, before, 'net.o', 'net.h')
+    expect(folder.read('net.o')[:4] == b'\x7fELF', 'no object')
+    expect(b'pair_subtraction_run' in folder.read('net.h'), 'no prototype')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'other', *V3)
+    only_new(folder, before, 'net.o', 'net.h', 'other', 'other.h')
+
+
+def test_each_kind(folder):
+    before = folder.files()
+    for kind, name in [('header', 'a.h'), ('asm', 'a.s'), ('llvm', 'a.ll'), ('ir', 'a.sanir')]:
+        folder.run('compile', 'model.json', '--emit', kind, '-o', name, *V3)
+    only_new(folder, before, 'a.h', 'a.s', 'a.ll', 'a.sanir')
+    expect(b'vfmadd' in folder.read('a.s'), 'no FMA in the assembly')
+    expect(b'define ' in folder.read('a.ll'), 'no LLVM')
+    expect(folder.read('a.sanir').startswith(b'sanir 1\n'), 'no IR')
+
+
+def test_several_kinds_and_targets(folder):
+    before = folder.files()
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'all', '--emit', 'obj,asm,llvm,ir')
+    only_new(folder, before, 'all.o', 'all.h',
+             *(f'all.x86-64-{level}.{end}' for level in ('v3', 'v4')
+               for end in ('s', 'll', 'sanir')))
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'one', '--emit', 'header,asm', *V3)
+    folder.run('compile', 'model.json', '-o', 'two.s', '--emit', 'asm')
+    for name in ('one.h', 'one.s', 'two.x86-64-v3.s', 'two.x86-64-v4.s'):
+        expect(name in folder.files(), f'no {name}')
+
+
+def test_same_bytes(folder):
+    """Another day, place, locale and file name give the same object."""
+    other = folder / 'some where'
+    os.mkdir(other)
+    for name in ('model.json', 'weights.safetensors'):
+        shutil.copy(folder / name, other)
+    kinds = ['--emit', 'obj,asm,llvm,ir']
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'a', *kinds)
+    folder.run('compile', 'some where/model.json', '-w', other + '/weights.safetensors', '-o',
+               'some where/b', *kinds,
+               environment={'LC_ALL': 'de_DE.UTF-8', 'TZ': 'Asia/Tokyo', 'HOME': '/'})
+    names = [name for name in folder.files() if name.startswith('a.')]
+    expect(len(names) == 8, str(names))
+    for name in names:
+        expect(folder.read(name) == folder.read('some where/b' + name[1:]), f'{name} differs')
+
+
+def test_output_is_never_an_input(folder):
+    os.link(folder / 'weights.safetensors', folder / 'link.o')
+    os.symlink('model.json', folder / 'net.h')
+    before = {name: folder.read(name) for name in folder.files()}
+    make = ['compile', 'model.json', *WEIGHTS]
+    for words in [[*make, '-o', 'model.json'],
+                  [*make, '-o', 'weights.safetensors'],
+                  [*make, '-o', './/model.json'],
+                  [*make, '-o', 'link.o'],
+                  [*make, '-o', 'net.o'],  # its header is net.h
+                  [*make, '-o', 'net', '--emit', 'header,ir'],
+                  ['ir', 'model.json', '-o', 'model.json'],
+                  ['run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output',
+                   'io.safetensors']]:
+        folder.run(*words, status=USAGE, says='one of the inputs')
+    folder.run(*make, '-o', 'same.h', status=USAGE, says='same file')
+    after = {name: folder.read(name) for name in folder.files()}
+    expect(before == after, 'a file has changed')
+
+
+def test_no_partial_files(folder):
+    make = ['compile', 'model.json', *WEIGHTS, *V3]
+    os.mkdir(folder / 'net.h')  # the header cannot be written
+    before = folder.files()
+    folder.run(*make, '-o', 'net.o', status=SYSTEM, says='net.h')
+    only_new(folder, before)
+    folder.run(*make, '-o', 'missing/net.o', status=SYSTEM, says='missing/net.o')
+    folder.run(*make, '-o', '/dev/full', status=SYSTEM, says='/dev/full')
+    expect(stat.S_ISCHR(os.stat('/dev/full').st_mode), '/dev/full was replaced')
+    folder.run('ir', 'model.json', '-o', '/dev/full', status=SYSTEM, says='/dev/full')
+    only_new(folder, before)
+
+
+def test_old_files_stay_where_it_fails(folder):
+    folder.write('net.o', b'old')
+    folder.write('wrong.safetensors', folder.read('weights.safetensors')[:-4])
+    folder.run('compile', 'model.json', '-w', 'wrong.safetensors', '-o', 'net.o', status=INPUT,
+               says='wrong.safetensors')
+    expect(folder.read('net.o') == b'old', 'an old file is gone')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o')
+    expect(folder.read('net.o')[:4] == b'\x7fELF', 'the old file was not replaced')
+
+
+def test_standard_output_full(folder):
+    with open('/dev/full', 'wb') as full:
+        done = subprocess.run([folder.sanc, 'ir', 'model.json'], cwd=folder.path, stdout=full,
+                              stderr=subprocess.PIPE)
+    expect(done.returncode == SYSTEM, f'status {done.returncode}')
+
+
+def test_wrong_inputs(folder):
+    folder.write('bad.json', b'{ "format": "san", }')
+    folder.write('bad.sanir', b'sanir 1\nfrob\n')
+    folder.run('stats', 'bad.json', status=INPUT, says='bad.json:1:')
+    folder.run('ir', 'bad.sanir', status=INPUT, says='bad.sanir:2:1: error: ')
+    folder.run('compile', 'bad.sanir', *WEIGHTS, '-o', 'net.o', status=INPUT, says='bad.sanir:2:1')
+    folder.run('stats', 'missing.json', status=SYSTEM, says='missing.json')
+    folder.run('stats', 'missing.sanir', status=SYSTEM, says='missing.sanir')
+    folder.run('verify', 'model.json', '-w', 'missing', status=SYSTEM, says='missing')
+
+
+# ---- dumps and passes -----------------------------------------------------------------------------
+
+def test_dumps_resume(folder):
+    """The dump after each pass compiles to the same object."""
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o', '--dump-ir', 'dumps')
+    names = passes(folder)
+    dumps = sorted(os.listdir(folder / 'dumps'))
+    expect(dumps == ['00-graph.sanir'] + [f'{i + 1:02}-{name}.sanir'
+                                          for i, name in enumerate(names)], str(dumps))
+    for dump in dumps:
+        folder.run('compile', f'dumps/{dump}', *WEIGHTS, '-o', 'again.o')
+        expect(folder.read('again.o') == folder.read('net.o'), f'{dump} gives another object')
+        expect(folder.read('again.h') == folder.read('net.h'), f'{dump} gives another header')
+
+
+def test_dumps_print_the_same(folder):
+    names = passes(folder)
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o', '--dump-ir', 'dumps')
+    for i, name in enumerate(names):
+        text = folder.run('ir', 'model.json', '--after', name)
+        dump = f'dumps/{i + 1:02}-{name}.sanir'
+        expect(text.encode() == folder.read(dump), f'ir --after {name} is not {dump}')
+        expect(text == folder.run('ir', dump, '--after', name), f'{dump} prints another text')
+        if i + 1 < len(names):
+            expect(text == folder.run('ir', 'model.json', '--before', names[i + 1]),
+                   f'--after {name} is not --before {names[i + 1]}')
+    expect(folder.run('ir', 'model.json') == text, 'ir ends before the last pass')
+    folder.run('ir', f'dumps/{len(names):02}-{names[-1]}.sanir', '--after', names[0], status=USAGE,
+               says='too late')
+
+
+def test_dump_of_one_target(folder):
+    folder.run('compile', 'model.json', '-o', 'net', '--emit', 'ir')
+    folder.run('compile', 'net.x86-64-v3.sanir', *WEIGHTS, '-o', 'a.o')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'b.o', *V3)
+    expect(folder.read('a.o') == folder.read('b.o'), 'another object')
+
+
+def test_stopped_dump(folder):
+    names = passes(folder)
+    middle = names[len(names) // 2]
+    folder.run('compile', 'model.json', '-o', 'half.sanir', '--emit', 'ir', '--stop-after', middle,
+               *V3)
+    expect(folder.read('half.sanir').decode() == folder.run('ir', 'model.json', '--after', middle,
+                                                            *V3), 'another text')
+    folder.run('compile', 'half.sanir', *WEIGHTS, '-o', 'a.o')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'b.o', *V3)
+    expect(folder.read('a.o') == folder.read('b.o'), 'another object')
+
+
+def test_dump_says_batch_and_targets(folder):
+    folder.run('ir', 'model.json', '-o', 'm.sanir', '--batch', '2', '--threads', '2', *V3)
+    for words, says in [(['--batch', '3'], 'says 2'), (['--threads', '1'], 'says 2'),
+                        (['--target', 'x86-64-v4'], 'has x86-64-v3')]:
+        folder.run('stats', 'm.sanir', *words, status=USAGE, says=says)
+    folder.run('stats', 'm.sanir', '--batch', '2', '--threads', '2', *V3)
+
+
+def test_dump_over_its_input(folder):
+    folder.run('stats', 'model.json', '--dump-ir', '.')
+    first = next(name for name in folder.files() if name.startswith('01-'))
+    second = next(name for name in folder.files() if name.startswith('02-'))
+    os.unlink(folder / second)
+    os.symlink(first, folder / second)
+    folder.run('stats', first, '--dump-ir', '.', status=USAGE, says='would write over its input')
+
+
+def test_prints_and_times_passes(folder):
+    names = passes(folder)
+    said = folder.run('ir', 'model.json', '-o', 'm.sanir', '--print-after',
+                      f'{names[1]},{names[2]}', '--print-before', names[1], says='sanir 1')
+    expect(said.count('sanir 1\n') == 3, 'not three modules')
+    order = [line for line in said.splitlines()
+             if line in (f'; before {names[1]}', f'; after {names[1]}', f'; after {names[2]}')]
+    expect(order == [f'; before {names[1]}', f'; after {names[1]}', f'; after {names[2]}'],
+           str(order))
+    said = folder.run('ir', 'model.json', '-o', 'm.sanir', '--time-passes', says='in all')
+    for name in names:
+        expect(f'changes  {name}\n' in said, f'no time of {name}')
+
+
+# ---- numbers --------------------------------------------------------------------------------------
+
+def tensor(data, name):
+    size, = struct.unpack('<Q', data[:8])
+    header = json.loads(data[8:8 + size])
+    begin, end = header[name]['data_offsets']
+    kind = {'F32': 'f', 'F64': 'd'}[header[name]['dtype']]
+    body = data[8 + size:]
+    values = struct.unpack(f'<{(end - begin) // struct.calcsize(kind)}{kind}', body[begin:end])
+    return header[name]['shape'], values
+
+
+def error(found, reference):
+    norm = sum(x * x for x in reference)
+    return (sum((x - y) ** 2 for x, y in zip(found, reference)) / norm) ** 0.5
+
+
+def run_model(folder, *words, model='model.json'):
+    """The error of `run` against the right answers, and its output."""
+    folder.run('run', model, *WEIGHTS, '--input', 'io.safetensors', '--output', 'out', *words)
+    shape, found = tensor(folder.read('out'), 'output')
+    right, reference = tensor(folder.read('io.safetensors'), 'output')
+    expect(shape == right, f'shape {shape}')
+    return error(found, reference), found
+
+
+def runs_v3(folder):
+    done = subprocess.run([folder.sanc, 'run', 'model.json', *WEIGHTS, *V3, '--input',
+                           'io.safetensors', '--output', 'out'], cwd=folder.path,
+                          capture_output=True)
+    return done.returncode != SYSTEM
+
+
+def test_run(folder):
+    for words, bound in [(['--engine', 'eval'], 1e-6), (['--engine', 'eval32'], 5e-6)]:
+        found, _ = run_model(folder, *words)
+        expect(found < bound, f'{words}: error {found}')
+    if not runs_v3(folder):
+        return 'this machine has no AVX2'
+    for batch in ('1', '2', '3'):
+        for threads in ('1', '2'):
+            found, _ = run_model(folder, '--batch', batch, '--threads', threads, *V3)
+            expect(found < 5e-6, f'batch {batch}, threads {threads}: error {found}')
+    return None
+
+
+def test_run_of_a_dump(folder):
+    if not runs_v3(folder):
+        return 'this machine has no AVX2'
+    _, reference = run_model(folder, *V3)
+    folder.run('stats', 'model.json', '--dump-ir', 'dumps', *V3)
+    for dump in sorted(os.listdir(folder / 'dumps')):
+        _, found = run_model(folder, model=f'dumps/{dump}')
+        expect(found == reference, f'{dump}: another output')
+    off, _ = run_model(folder, '--engine', 'eval', model=f'dumps/{dump}')
+    expect(off < 1e-6, f'the loop form evaluates with an error of {off}')
+    return None
+
+
+def test_run_checks_its_input(folder):
+    run = ['run', 'model.json', *WEIGHTS, '--output', 'out', '--engine', 'eval']
+    folder.run(*run, '--input', 'weights.safetensors', status=INPUT, says="no tensor 'input'")
+    header = json.dumps({'input': {'dtype': 'F32', 'shape': [1, 3, 2, 2],
+                                   'data_offsets': [0, 48]}}).encode()
+    folder.write('small', struct.pack('<Q', len(header)) + header + bytes(48))
+    folder.run(*run, '--input', 'small', status=INPUT, says=['(n, 3, 32, 32)', '(1, 3, 2, 2)'])
+    expect('out' not in folder.files(), 'an output in spite of an error')
+
+
+def test_verify(folder):
+    if not runs_v3(folder):
+        return 'this machine has no AVX2'
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, prints='x86-64-v3: error')
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--each-pass', prints='passes: error')
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--input', 'io.safetensors', '--batch', '3')
+    report = json.loads(folder.run('verify', 'model.json', *WEIGHTS, '--json'))
+    target = report['targets'][0]
+    expect(target['ok'] and 0 < target['error'] < 1e-5, str(report))
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--tolerance', '1e-12', status=CHECK_FAILED,
+               says='kernel', prints='OFF')
+    return None
+
+
+def test_stats(folder):
+    report = json.loads(folder.run('stats', 'model.json', '--json'))
+    for key in ('parameters', 'macs'):
+        expect(report[key] == sum(layer[key] for layer in report['layers']), key)
+    size, = struct.unpack('<Q', folder.read('weights.safetensors')[:8])
+    header = json.loads(folder.read('weights.safetensors')[8:8 + size])
+    elements = sum((t['data_offsets'][1] - t['data_offsets'][0]) // 4
+                   for name, t in header.items()
+                   if name != '__metadata__' and not name.endswith(('_mean', '_var')))
+    expect(report['parameters'] == elements, f'{report["parameters"]} parameters, not {elements}')
+    for key in ('weights_bytes', 'workspace_bytes', 'stack_bytes'):
+        expect(report[key] > 0, key)
+    text = folder.run('stats', 'model.json', prints='layer0.0.sam.conv1')
+    expect(str(report['macs']) in text, 'another total')
+    paper = json.loads(folder.run('stats', 'model.json', '--json', '--count', 'paper'))
+    expect(paper['flops'] > report['macs'], 'the paper counts more')
+
+
+def test_missing_processor(folder):
+    """Where no target runs, status 4 and what is missing."""
+    done = subprocess.run([folder.sanc, 'run', 'model.json', *WEIGHTS, '--input', 'io.safetensors',
+                           '--output', 'out', '--target', 'x86-64-v4'], cwd=folder.path,
+                          capture_output=True)
+    if done.returncode == DONE:
+        return 'this machine has AVX-512'
+    expect(done.returncode == SYSTEM and b'avx512' in done.stderr.lower(), done.stderr.decode())
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------
+
+def main():
+    sanc, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    if not os.path.isdir(CASE):
+        print(f'SKIPPED: {CASE} is missing')
+        return SKIPPED
+    passed = failed = 0
+    tests = [(name, value) for name, value in globals().items()
+             if name.startswith('test_') and inspect.isfunction(value)]
+    for name, test in tests:
+        if names and name not in names:
+            continue
+        with tempfile.TemporaryDirectory() as path:
+            try:
+                skipped = test(Folder(sanc, path))
+                passed += 1
+                if skipped:
+                    print(f'{name}: in part SKIPPED: {skipped}')
+            except (Failure, OSError, subprocess.TimeoutExpired, ValueError, KeyError,
+                    UnboundLocalError) as problem:
+                failed += 1
+                print(f'{name} FAILED: {problem}')
+                if not isinstance(problem, Failure):
+                    traceback.print_exc(file=sys.stdout)
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
