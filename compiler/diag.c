@@ -24,26 +24,23 @@ static void print_escaped(const char *text)
 void diag_error(const char *file, int line, int column, const char *format, ...)
 {
     char brief[SHORT_MESSAGE];
-    char *message = brief;
     va_list arguments;
     va_start(arguments, format);
     int size = vsnprintf(brief, sizeof brief, format, arguments);
     va_end(arguments);
-    if (size >= (int)sizeof brief && (message = malloc((size_t)size + 1))) {
+    char *whole = size >= SHORT_MESSAGE ? malloc((size_t)size + 1) : NULL;
+    if (whole) {
         va_start(arguments, format);
-        vsnprintf(message, (size_t)size + 1, format, arguments);
+        vsnprintf(whole, (size_t)size + 1, format, arguments);
         va_end(arguments);
-    } else {
-        message = brief; /* cut off rather than lost */
     }
     flockfile(stderr);
     print_escaped(file ? file : "sanc");
     if (file && line > 0)
         fprintf(stderr, ":%d:%d", line, column);
     fputs(": error: ", stderr);
-    print_escaped(message);
+    print_escaped(whole ? whole : brief); /* cut off rather than lost */
     putc('\n', stderr);
     funlockfile(stderr);
-    if (message != brief)
-        free(message);
+    free(whole);
 }

@@ -15,41 +15,50 @@ enum { MAX_CHANNELS = 65536 };
         }                                                                                          \
     }
 
+#define FIELD(object, name, kind, least, most, initial)                                            \
+    {                                                                                              \
+        OBJECT_##object, name, FIELD_##kind, ALIKE(least, most, initial), {0}, NULL                \
+    }
+
 /* clang-format off */
 const struct field model_field[FIELD_COUNT] = {
-    [MODEL_FORMAT] = {OBJECT_MODEL, "format", FIELD_CHOICE, ALIKE(0, 0, FIELD_REQUIRED), {"san"}, NULL},
-    [MODEL_VERSION] = {OBJECT_MODEL, "version", FIELD_INTEGER, ALIKE(1, 1, FIELD_REQUIRED), {0}, NULL},
-    [MODEL_NAME] = {OBJECT_MODEL, "name", FIELD_NAME, ALIKE(1, MAX_NAME, FIELD_REQUIRED), {0}, NULL},
-    [MODEL_INPUT] = {OBJECT_MODEL, "input", FIELD_OBJECT, ALIKE(0, 0, 0), {0}, NULL},
-    [MODEL_CLASSES] = {OBJECT_MODEL, "classes", FIELD_INTEGER, ALIKE(1, 1000000, FIELD_REQUIRED), {0}, NULL},
-    [MODEL_STEM_CHANNELS] = {OBJECT_MODEL, "stem_channels", FIELD_INTEGER, ALIKE(1, MAX_CHANNELS, 64), {0}, NULL},
-    [MODEL_ATTENTION] = {OBJECT_MODEL, "attention", FIELD_OBJECT, ALIKE(0, 0, 0), {0}, NULL},
-    [MODEL_STAGES] = {OBJECT_MODEL, "stages", FIELD_LIST, ALIKE(1, MAX_STAGES, FIELD_REQUIRED), {0}, NULL},
+    [MODEL_FORMAT] = {OBJECT_MODEL, "format", FIELD_CHOICE,
+        ALIKE(0, 0, FIELD_REQUIRED), {"san"}, NULL},
+    [MODEL_VERSION] = FIELD(MODEL, "version", INTEGER, 1, 1, FIELD_REQUIRED),
+    [MODEL_NAME] = FIELD(MODEL, "name", NAME, 1, MAX_NAME, FIELD_REQUIRED),
+    [MODEL_INPUT] = FIELD(MODEL, "input", OBJECT, 0, 0, 0),
+    [MODEL_CLASSES] = FIELD(MODEL, "classes", INTEGER, 1, 1000000, FIELD_REQUIRED),
+    [MODEL_STEM_CHANNELS] = FIELD(MODEL, "stem_channels", INTEGER, 1, MAX_CHANNELS, 64),
+    [MODEL_ATTENTION] = FIELD(MODEL, "attention", OBJECT, 0, 0, 0),
+    [MODEL_STAGES] = FIELD(MODEL, "stages", LIST, 1, MAX_STAGES, FIELD_REQUIRED),
 
-    [INPUT_CHANNELS] = {OBJECT_INPUT, "channels", FIELD_INTEGER, ALIKE(1, 1024, 3), {0}, NULL},
-    [INPUT_HEIGHT] = {OBJECT_INPUT, "height", FIELD_INTEGER, ALIKE(1, 4096, 224), {0}, NULL},
-    [INPUT_WIDTH] = {OBJECT_INPUT, "width", FIELD_INTEGER, ALIKE(1, 4096, 224), {0}, NULL},
+    [INPUT_CHANNELS] = FIELD(INPUT, "channels", INTEGER, 1, 1024, 3),
+    [INPUT_HEIGHT] = FIELD(INPUT, "height", INTEGER, 1, 4096, 224),
+    [INPUT_WIDTH] = FIELD(INPUT, "width", INTEGER, 1, 4096, 224),
 
-    [STAGE_BLOCKS] = {OBJECT_STAGE, "blocks", FIELD_INTEGER, ALIKE(0, 256, FIELD_REQUIRED), {0}, NULL},
-    [STAGE_CHANNELS] = {OBJECT_STAGE, "channels", FIELD_INTEGER, ALIKE(1, MAX_CHANNELS, FIELD_REQUIRED), {0}, NULL},
-    [STAGE_ATTENTION] = {OBJECT_STAGE, "attention", FIELD_OBJECT, ALIKE(0, 0, 0), {0}, NULL},
+    [STAGE_BLOCKS] = FIELD(STAGE, "blocks", INTEGER, 0, 256, FIELD_REQUIRED),
+    [STAGE_CHANNELS] = FIELD(STAGE, "channels", INTEGER, 1, MAX_CHANNELS, FIELD_REQUIRED),
+    [STAGE_ATTENTION] = FIELD(STAGE, "attention", OBJECT, 0, 0, 0),
 
-    [ATTENTION_TYPE] = {OBJECT_ATTENTION, "type", FIELD_CHOICE, ALIKE(0, 1, 0), {"pairwise", "patchwise"}, NULL},
+    [ATTENTION_TYPE] = {OBJECT_ATTENTION, "type", FIELD_CHOICE,
+        ALIKE(0, 1, 0), {"pairwise", "patchwise"}, NULL},
     [ATTENTION_RELATION] = {OBJECT_ATTENTION, "relation", FIELD_CHOICE,
         {{RELATION_SUBTRACTION, RELATION_CONCATENATION, RELATION_SUBTRACTION},
          {RELATION_CONCATENATION, RELATION_CLIQUE, RELATION_CONCATENATION}},
         {"subtraction", "summation", "hadamard", "dot", "concatenation", "star", "clique"}, NULL},
-    [ATTENTION_MAPPING] = {OBJECT_ATTENTION, "mapping", FIELD_INTEGER, {{0, 3, 2}, {1, 3, 2}}, {0}, NULL},
+    [ATTENTION_MAPPING] = {OBJECT_ATTENTION, "mapping", FIELD_INTEGER,
+        {{0, 3, 2}, {1, 3, 2}}, {0}, NULL},
     [ATTENTION_POSITION] = {OBJECT_ATTENTION, "position", FIELD_CHOICE,
         {{POSITION_NONE, POSITION_ABSOLUTE, POSITION_RELATIVE},
          {POSITION_NONE, POSITION_NONE, POSITION_NONE}},
         {"none", "relative", "absolute"}, NULL},
-    [ATTENTION_SOFTMAX] = {OBJECT_ATTENTION, "softmax", FIELD_BOOLEAN, {{0, 1, 1}, {0, 1, 0}}, {0}, NULL},
-    [ATTENTION_FOOTPRINT] = {OBJECT_ATTENTION, "footprint", FIELD_ODD, ALIKE(1, 15, 7), {0}, NULL},
-    [ATTENTION_DILATION] = {OBJECT_ATTENTION, "dilation", FIELD_INTEGER, ALIKE(1, 8, 1), {0}, NULL},
+    [ATTENTION_SOFTMAX] = {OBJECT_ATTENTION, "softmax", FIELD_BOOLEAN,
+        {{0, 1, 1}, {0, 1, 0}}, {0}, NULL},
+    [ATTENTION_FOOTPRINT] = FIELD(ATTENTION, "footprint", ODD, 1, 15, 7),
+    [ATTENTION_DILATION] = FIELD(ATTENTION, "dilation", INTEGER, 1, 8, 1),
     [ATTENTION_PADDING] = {OBJECT_ATTENTION, "padding", FIELD_CHOICE,
         ALIKE(PADDING_REFLECT, PADDING_ZERO, PADDING_REFLECT), {"reflect", "zero"}, NULL},
-    [ATTENTION_SHARE] = {OBJECT_ATTENTION, "share", FIELD_INTEGER, ALIKE(1, MAX_CHANNELS, 8), {0}, NULL},
+    [ATTENTION_SHARE] = FIELD(ATTENTION, "share", INTEGER, 1, MAX_CHANNELS, 8),
     [ATTENTION_RELATION_CHANNELS] = {OBJECT_ATTENTION, "relation_channels", FIELD_INTEGER,
         ALIKE(1, MAX_CHANNELS, FIELD_DERIVED), {0},
         "channels / 16, or value_channels where transforms is \"phi=psi=beta\""},

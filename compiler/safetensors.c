@@ -184,11 +184,13 @@ static bool find_entry(struct reader *reader, const struct json_node *node, stru
                                 "must have no fields but dtype, shape, data_offsets, found %s",
                                 json_key_excerpt(reader->json, at, excerpt));
     }
-    const char *missing = !entry->dtype     ? "dtype"
-                          : !entry->shape   ? "shape"
-                          : !entry->offsets ? "data_offsets"
-                                            : NULL;
-    return !missing || tensor_error(reader, node, "must have the field %s", missing);
+    if (entry->dtype && entry->shape && entry->offsets)
+        return true;
+    tensor_error(reader, node, "must have the field %s",
+                 !entry->dtype   ? "dtype"
+                 : !entry->shape ? "shape"
+                                 : "data_offsets");
+    return false;
 }
 
 static bool read_tensor(struct reader *reader, const struct json_node *node, uint64_t data_size,
