@@ -166,12 +166,14 @@ struct entry {
 
 static bool find_entry(struct reader *reader, const struct json_node *node, struct entry *entry)
 {
-    const struct json_node *nodes = reader->json->node;
+    const struct json_node *nodes = reader->json->node, *unknown = NULL;
     char excerpt[JSON_EXCERPT];
     *entry = (struct entry){0};
-    if (node->kind != JSON_OBJECT)
-        return tensor_error(reader, node, "must be an object, found %s",
-                            json_excerpt(reader->json, node, excerpt));
+    if (node->kind != JSON_OBJECT) {
+        tensor_error(reader, node, "must be an object, found %s",
+                     json_excerpt(reader->json, node, excerpt));
+        return false;
+    }
     for (const struct json_node *at = node + 1; at < nodes + node->next; at = nodes + at->next) {
         if (key_is(at, "dtype"))
             entry->dtype = at;
@@ -180,17 +182,17 @@ static bool find_entry(struct reader *reader, const struct json_node *node, stru
         else if (key_is(at, "data_offsets"))
             entry->offsets = at;
         else
-            return tensor_error(reader, node,
-                                "must have no fields but dtype, shape, data_offsets, found %s",
-                                json_key_excerpt(reader->json, at, excerpt));
+            unknown = at;
     }
-    if (entry->dtype && entry->shape && entry->offsets)
-        return true;
-    tensor_error(reader, node, "must have the field %s",
-                 !entry->dtype   ? "dtype"
-                 : !entry->shape ? "shape"
-                                 : "data_offsets");
-    return false;
+    if (unknown)
+        tensor_error(reader, node, "must have no fields but dtype, shape, data_offsets, found %s",
+                     json_key_excerpt(reader->json, unknown, excerpt));
+    else if (!entry->dtype || !entry->shape || !entry->offsets)
+        tensor_error(reader, node, "must have the field %s",
+                     !entry->dtype   ? "dtype"
+                     : !entry->shape ? "shape"
+                                     : "data_offsets");
+    return !unknown && entry->dtype && entry->shape && entry->offsets;
 }
 
 static bool read_tensor(struct reader *reader, const struct json_node *node, uint64_t data_size,
