@@ -199,7 +199,7 @@ static bool read_tensor(struct reader *reader, const struct json_node *node, uin
                         struct tensor *tensor)
 {
     struct entry entry;
-    int64_t offset[2];
+    int64_t offset[2] = {0};
     if (node->key_size > MAX_NAME_BYTES)
         return tensor_error(reader, node, "a name must have at most %d bytes, found %u",
                             MAX_NAME_BYTES, node->key_size);
