@@ -82,13 +82,6 @@ static enum status check(const struct outputs *outputs, const struct options *op
             diag_error(NULL, 0, 0, "the output %s is one of the inputs", path);
             status = STATUS_USAGE;
         }
-        for (int j = 0; j < i; j++) {
-            const char *other = outputs->output[j].path;
-            if (strcmp(path, other) != 0 && !file_same(path, other))
-                continue;
-            diag_error(NULL, 0, 0, "two outputs, %s and %s, are the same file", other, path);
-            status = STATUS_USAGE;
-        }
     }
     return status;
 }

@@ -16,8 +16,8 @@ struct outputs {
     struct output output[EMIT_COUNT * MAX_TARGETS];
 };
 
-/* What --emit and -o ask for, for a module of these targets: the paths, no contents yet. Refuses
- * two files of one name and a file that is an input. Free with outputs_free in any case. */
+/* What --emit and -o ask for, for a module of these targets: the paths, all different, no contents
+ * yet. Refuses a file that is an input. Free with outputs_free in any case. */
 enum status outputs_plan(struct outputs *outputs, const struct options *options, int targets,
                          const char *const *target);
 
