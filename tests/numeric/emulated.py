@@ -78,7 +78,7 @@ def main():
     parser.add_argument("sanc")
     parser.add_argument("--always", action="store_true")
     parser.add_argument("name", nargs="*")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if has_avx512() and not args.always:
         common.skip("this processor has AVX-512")
     runner = common.shared("tools", "avx512-run")

@@ -45,7 +45,7 @@ def main():
     parser.add_argument("sanc")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("name", nargs="*")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     models = common.shared("models")
     python = torch_python.find() or common.skip("no PyTorch; TORCH_PYTHON can name a Python with it")
     every = sorted(name[:-len(".json")] for name in os.listdir(models))
