@@ -199,7 +199,10 @@ static void stores_larger(struct neighbours *n, const struct stmt *stmt)
             larger(n, stmt->buffer);
 }
 
-static bool pays(struct fusion *f)
+/* What keeping b out of memory is worth: everything if b is larger than all that it is made from
+ * and made into. Else it has to be free: see tiles.h. Large ones come first, so that the small ones
+ * know what tiles there are. */
+static bool pays(struct fusion *f, bool large)
 {
     struct neighbours around = {f, 1};
     struct tile_need need = {0};
@@ -210,8 +213,8 @@ static bool pays(struct fusion *f)
         tile_need_of(&need, k, PIXEL_LOOPS);
     }
     int64_t elements = pixel_elements(f, f->b);
-    if (2 * elements > 3 * around.largest)
-        return true;
+    if (large)
+        return 2 * elements > 3 * around.largest;
     need.bytes += elements * 4;
     return need.bytes * need.pixels <= TILE_BYTES;
 }
@@ -301,20 +304,27 @@ static void fuse(struct fusion *f)
     }
 }
 
-int fuse_pixels(struct module *m)
+static int fuse_all(struct module *m, bool large)
 {
     int changes = 0, before;
     do {
         before = changes;
         for (struct buffer *b = m->buffers; b; b = b->next) {
             struct fusion f = {.m = m, .b = b};
-            if (can_fuse(&f) && pays(&f)) {
+            if (can_fuse(&f) && pays(&f, large)) {
                 fuse(&f);
                 changes++;
             }
         }
         buffers_remove_unused(m);
     } while (changes > before);
+    return changes;
+}
+
+int fuse_pixels(struct module *m)
+{
+    int changes = fuse_all(m, true);
+    changes += fuse_all(m, false);
     kernels_name_vars(m);
     return changes;
 }

@@ -204,7 +204,8 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
     for (int64_t vectors = 1; vectors <= 8; vectors++)
         for (int64_t rows = 1; rows <= 30 && rows <= sizes.rows; rows++) {
             if (!fits_registers(t, s, rows, vectors) ||
-                (vectors > 1 && vectors * lanes > sizes.columns))
+                (vectors > 1 && vectors * lanes > sizes.columns) ||
+                (s->multiply && PANEL % (vectors * lanes) && vectors * lanes % PANEL))
                 continue;
             struct nest_plan plan = {rows, vectors * lanes, lanes};
             double cycles = nest_cycles(t, s, &sizes, &plan);

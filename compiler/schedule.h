@@ -12,6 +12,9 @@
 #include "loops.h"
 #include "target.h"
 
+/* Columns of a panel of packed weights: register tiles must not straddle two. */
+enum { PANEL = 32 };
+
 enum { MAX_STAGES_OF_KERNEL = 64, MAX_SEGMENTS = 16 };
 
 struct nest_plan {
