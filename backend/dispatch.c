@@ -293,33 +293,37 @@ char *kernel_symbol(const struct module *module, const struct kernel *kernel,
     return symbol;
 }
 
-static bool is_in_plan(const struct plan *plan, const struct kernel *kernel)
-{
-    for (int i = 0; i < plan->targets; i++)
-        if (kernel_is_for(kernel, plan->target[i]))
-            return true;
-    return false;
-}
+/* What the profile counts: kernels of one name, made for several targets, share a number. */
+struct names {
+    int count;
+    const char **name;
+};
 
-/* The kernel's number in the profile: kernels of one name, made for several targets, share it. */
-static int kernel_number(const struct plan *plan, const struct kernel *kernel, bool *first)
+static int kernel_number(const struct names *names, const struct kernel *kernel)
 {
     int number = 0;
-    *first = true;
-    for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
-        bool earlier = false;
-        for (const struct kernel *j = plan->module->kernels; j != k && !earlier; j = j->next)
-            earlier = is_in_plan(plan, j) && !strcmp(j->name, k->name);
-        if (!strcmp(k->name, kernel->name)) {
-            *first = k == kernel;
-            break;
-        }
-        number += is_in_plan(plan, k) && !earlier;
-    }
+    while (number < names->count && strcmp(names->name[number], kernel->name))
+        number++;
     return number;
 }
 
-static void put_plan(FILE *file, const struct plan *plan, const struct target *target)
+static struct names kernel_names(const struct plan *plan)
+{
+    int most = 1;
+    for (const struct kernel *k = plan->module->kernels; k; k = k->next)
+        most++;
+    struct names names = {.name = calloc((size_t)most, sizeof *names.name)};
+    if (!names.name)
+        exit(4);
+    for (const struct kernel *k = plan->module->kernels; k; k = k->next)
+        for (int i = 0; i < plan->targets; i++)
+            if (kernel_is_for(k, plan->target[i]) && kernel_number(&names, k) == names.count)
+                names.name[names.count++] = k->name;
+    return names;
+}
+
+static void put_plan(FILE *file, const struct plan *plan, const struct names *names,
+                     const struct target *target)
 {
     const char *name = plan->module->name;
     for (const struct kernel *k = plan->module->kernels; k; k = k->next)
@@ -328,13 +332,12 @@ static void put_plan(FILE *file, const struct plan *plan, const struct target *t
                     target->symbol);
     fprintf(file, "define internal void @%s__plan_%s(ptr %%job) #0 {\n", name, target->symbol);
     for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
-        bool first;
         const struct stmt *parallel = kernel_parallel(k);
         if (kernel_is_for(k, target))
             fprintf(file,
                     "  call void @%s__launch(ptr %%job, ptr @%s_%s__%s, i64 %" PRId64 ", i64 %d)\n",
                     name, name, k->name, target->symbol, parallel ? parallel->var->extent : 1,
-                    kernel_number(plan, k, &first));
+                    kernel_number(names, k));
     }
     fputs("  ret void\n}\n", file);
 }
@@ -402,27 +405,20 @@ static char *join_targets(const struct module *module)
     return text;
 }
 
-static int put_kernel_names(FILE *file, const struct plan *plan)
+static void put_kernel_names(FILE *file, const struct names *names)
 {
-    int count = 0;
-    bool first;
     char symbol[32];
-    for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
-        int number = kernel_number(plan, k, &first);
-        if (!is_in_plan(plan, k) || !first)
-            continue;
-        snprintf(symbol, sizeof symbol, "kernel.%d", number);
-        put_string(file, symbol, k->name);
-        count++;
+    for (int i = 0; i < names->count; i++) {
+        snprintf(symbol, sizeof symbol, "kernel.%d", i);
+        put_string(file, symbol, names->name[i]);
     }
-    fprintf(file, "@kernels = private constant [%d x ptr] [", count);
-    for (int i = 0; i < count; i++)
+    fprintf(file, "@kernels = private constant [%d x ptr] [", names->count);
+    for (int i = 0; i < names->count; i++)
         fprintf(file, "%sptr @kernel.%d", i ? ", " : "", i);
     fputs("]\n", file);
-    return count;
 }
 
-static void put_model(FILE *file, const struct plan *plan)
+static void put_model(FILE *file, const struct plan *plan, const struct names *names)
 {
     const struct module *m = plan->module;
     char compiler[64];
@@ -432,12 +428,12 @@ static void put_model(FILE *file, const struct plan *plan)
     put_string(file, "compiler", compiler);
     put_string(file, "targets", targets);
     free(targets);
-    int kernels = put_kernel_names(file, plan);
+    put_kernel_names(file, names);
     fprintf(file,
             "@%s_model = constant %%model { i32 %d, i32 %d, ptr @name, ptr @compiler, ptr @targets,"
             " ptr @kernels, i32 %" PRId64 ", i32 %" PRId64 ", i32 %" PRId64 ", i32 %" PRId64
             ", i32 %" PRId64 ", i32 %" PRId64 ", i64 %" PRId64 ", i64 %d, i64 0, [32 x i8] [",
-            m->name, SAN_ABI_VERSION, kernels, m->batch, m->channels, m->height, m->width,
+            m->name, SAN_ABI_VERSION, names->count, m->batch, m->channels, m->height, m->width,
             m->classes, m->threads, workspace_total(m), ALIGNMENT);
     for (int i = 0; i < 32; i++)
         fprintf(file, "%si8 %d", i ? ", " : "", plan->weights_sha256[i]);
@@ -451,12 +447,14 @@ char *dispatch_text(const struct plan *plan)
     FILE *file = open_memstream(&text, &size);
     if (!file)
         exit(4);
+    struct names names = kernel_names(plan);
     fputs(types, file);
-    put_model(file, plan);
+    put_model(file, plan, &names);
     for (int i = 0; i < plan->targets; i++)
-        put_plan(file, plan, plan->target[i]);
+        put_plan(file, plan, &names, plan->target[i]);
     put_run(file, plan);
     fputs("attributes #0 = { nounwind \"target-cpu\"=\"x86-64\" }\n", file);
+    free(names.name);
     if (fclose(file))
         exit(4);
     return text;

@@ -54,6 +54,24 @@ static void model_says_what_it_is(void **state)
     unload(&l);
 }
 
+/* Kernels made for a target that is no longer asked for do not count. */
+static void one_target_of_two(void **state)
+{
+    (void)state;
+    struct module *module = parse(chain);
+    module->targets = 1;
+    struct loaded l = load(module);
+    assert_string_equal(l.model->targets, "x86-64-v4");
+    assert_int_equal(l.model->kernel_count, 2);
+    assert_string_equal(l.model->kernel_names[1], "second");
+    int status = run(&l, NULL);
+    if (runs_here(module))
+        assert_int_equal(status, SAN_OK);
+    else
+        assert_int_equal(status, SAN_ECPU);
+    unload(&l);
+}
+
 static void nothing(void *context, uint32_t count, void (*task)(void *, uint32_t), void *argument)
 {
     (void)context, (void)count, (void)task, (void)argument;
