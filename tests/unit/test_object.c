@@ -297,10 +297,10 @@ static void reasons_are_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(model_says_what_it_is), cmocka_unit_test(wrong_arguments_have_codes),
-        cmocka_unit_test(profile_adds_up),       cmocka_unit_test(chunks_are_as_many_as_asked_for),
-        cmocka_unit_test(same_bytes_every_time), cmocka_unit_test(file_is_as_linkers_like_it),
-        cmocka_unit_test(reasons_are_given),
+        cmocka_unit_test(model_says_what_it_is),           cmocka_unit_test(one_target_of_two),
+        cmocka_unit_test(wrong_arguments_have_codes),      cmocka_unit_test(profile_adds_up),
+        cmocka_unit_test(chunks_are_as_many_as_asked_for), cmocka_unit_test(same_bytes_every_time),
+        cmocka_unit_test(file_is_as_linkers_like_it),      cmocka_unit_test(reasons_are_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
