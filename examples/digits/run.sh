@@ -27,6 +27,7 @@ done
 show cc -std=c11 -O2 -I $out $here/classify.c $out/digits_pairwise.o -lpng -lm -o $out/classify
 show cc -std=c11 -O2 -I $out -I runtime $here/accuracy.c $out/digits_pairwise.o \
     $out/digits_patchwise.o build/release/libsanrt.a -pthread -o $out/accuracy
-show $out/classify $here/png/*.png
+echo "\$ $out/classify $here/png/*.png"
+$out/classify $here/png/*.png
 show $out/accuracy $here/images.safetensors
 show $out/accuracy --threads 2 $here/images.safetensors
