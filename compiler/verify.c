@@ -92,6 +92,7 @@ bool pass_check_after(void *context, const struct pass *pass, int changes, doubl
 {
     struct pass_check *check = context;
     int64_t count = check->images->count * module->classes;
+    (void)changes;
     (void)seconds;
     if (!pass) {
         check->reference = allocate(count, sizeof(double));
@@ -102,8 +103,6 @@ bool pass_check_after(void *context, const struct pass *pass, int changes, doubl
                                               module->target[0], check->images, check->reference);
         return check->status == STATUS_DONE;
     }
-    if (changes == 0)
-        return true;
     bool same = true;
     int targets = targets_differ(module) ? module->targets : 1;
     for (int i = 0; i < targets && same; i++)
