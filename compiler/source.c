@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t MOST_DUMP_BYTES = 256u << 20;
+static const size_t MOST_DUMP_BYTES = 16u << 20; /* as the parser takes */
 static const struct target_names default_targets = {2, {"x86-64-v3", "x86-64-v4"}};
 
 static bool ends_with(const char *text, const char *end)
