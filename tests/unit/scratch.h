@@ -26,7 +26,7 @@ static inline int scratch_make(void **state)
 /* The path of a file in it, good until the next call but one. */
 static inline const char *scratch(const char *name)
 {
-    static char path[2][sizeof scratch_folder + 256];
+    static char path[2][sizeof scratch_folder + 512];
     static int turn;
     turn = !turn;
     snprintf(path[turn], sizeof path[turn], "%s/%s", scratch_folder, name);
