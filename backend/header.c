@@ -37,8 +37,9 @@ static void put_prototypes(FILE *file, const struct module *m, const char *upper
         " may call it, each with a workspace\n * of its own. */\n",
         m->batch, m->channels, m->height, m->width, m->batch, m->classes, upper);
     fprintf(file,
-            "int %s_run(const float *input, float *output, void *workspace, const struct san_exec"
-            " *exec);\n\nextern const struct san_model %s_model;\n\n",
+            "int %s_run(const float *input, float *output, void *workspace,\n"
+            "    const struct san_exec *exec);\n\n"
+            "extern const struct san_model %s_model;\n\n",
             m->name, m->name);
     fprintf(file, "#ifdef __cplusplus\n}\n#endif\n");
 }
