@@ -109,8 +109,12 @@ static void accumulate_term(struct sum *sum, const struct term *term)
         }
     if (recombine(sum, term))
         return;
-    assert(sum->count < MAX_TERMS);
-    sum->term[sum->count++] = *term;
+    int i = 0;
+    while (i < sum->count && sum->term[i].factor) /* a place that merging left free, or the end */
+        i++;
+    assert(i < MAX_TERMS);
+    sum->term[i] = *term;
+    sum->count += i == sum->count;
 }
 
 static void accumulate(struct sum *sum, const struct affine *a, int64_t factor)
@@ -288,8 +292,11 @@ const struct affine *affine_mod(struct arena *arena, const struct affine *a, int
 {
     assert(divisor > 0);
     const struct affine *multiple, *rest, *high, *low;
-    int64_t g;
+    int64_t g, least, most;
     split_multiple(arena, a, divisor, &multiple, &rest);
+    affine_range(rest, &least, &most);
+    if (least < 0) /* its terms were: mod, too, is only of what is not negative */
+        rest = affine_offset(arena, rest, (divisor - 1 - least) / divisor * divisor);
     if (within(rest, divisor))
         return rest;
     if (split_tile(arena, rest, divisor, &g, &high, &low))

@@ -100,8 +100,9 @@ struct buffer *parse_buffer_use(struct parser *parser, const struct token *name)
 
 /* ---- indices (index.c) ----------------------------------------------------------------------- */
 
-/* What keeps index arithmetic within 64 bits and its sums short. */
-enum { MOST_TERMS = 16 };
+/* What keeps index arithmetic within 64 bits, and the sum of two indices within affine.c's array: a
+ * merge never adds to the terms of both, inner ones counted. */
+enum { MOST_TERMS = 32 };
 #define MOST_INDEX MOST_ELEMENTS
 
 /* Terms, inner ones counted. */
