@@ -103,6 +103,16 @@ int inst_count_uses(const struct module *module, const struct inst *inst)
     return uses;
 }
 
+/* An op without operands says of itself whether it is constant; any other is if its operands are.
+ */
+bool inst_infer_constant(const struct inst *inst)
+{
+    bool constant = inst->inputs > 0 || has(inst, CONSTANT);
+    for (int i = 0; i < inst->inputs; i++)
+        constant = constant && inst->in[i]->constant;
+    return constant;
+}
+
 /* ---- loop form ------------------------------------------------------------------------------- */
 
 struct buffer *buffer_new(struct module *module, struct buffer **list, const char *name,

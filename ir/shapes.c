@@ -476,16 +476,6 @@ bool inst_check_rows(const struct inst *inst, char *why, size_t why_size)
     return check_rows(inst, &text);
 }
 
-/* An op without operands says of itself whether it is constant; any other is if its operands are.
- */
-bool inst_infer_constant(const struct inst *inst)
-{
-    bool constant = inst->inputs > 0 || has(inst, CONSTANT);
-    for (int i = 0; i < inst->inputs; i++)
-        constant = constant && inst->in[i]->constant;
-    return constant;
-}
-
 bool inst_finish(struct inst *inst, char *why, size_t why_size)
 {
     static bool (*const infer[OP_COUNT])(struct inst * inst, struct why * why) = {
