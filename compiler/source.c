@@ -2,6 +2,7 @@
 #include "backend.h"
 #include "file.h"
 #include "identifier.h"
+#include "observe.h"
 #include "passes.h"
 #include <float.h>
 #include <inttypes.h>
@@ -178,6 +179,16 @@ static enum status check_dump(const struct options *options, const struct module
     if (module->passes_done < 0 || module->passes_done > pass_count) {
         diag_error(file, 0, 0, "the dump must be taken after 0 to %d passes, found %d", pass_count,
                    module->passes_done);
+        status = STATUS_INPUT;
+    }
+    bool lowered = module->passes_done > pass_index("lower");
+    if (lowered != (module->kernels != NULL)) {
+        diag_error(file, 0, 0, "a dump after %d passes must hold %s, found %s", module->passes_done,
+                   lowered ? "kernels" : "a graph alone", lowered ? "none" : "kernels");
+        status = STATUS_INPUT;
+    }
+    if (module->targets == 0) {
+        diag_error(file, 0, 0, "there must be a target, found none");
         status = STATUS_INPUT;
     }
     if (strlen(module->name) > MAX_NAME || !identifier_valid(module->name)) {

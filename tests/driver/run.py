@@ -322,6 +322,29 @@ def test_dump_says_batch_and_targets(folder):
     folder.run('stats', 'm.sanir', '--batch', '2', '--threads', '2', *V3)
 
 
+def test_dumps_that_do_not_fit(folder):
+    """What reads back and still cannot be carried on is a wrong input, not a defect."""
+    folder.run('ir', 'model.json', '--before', passes(folder)[0], '-o', 'graph.sanir')
+    folder.run('ir', 'model.json', '-o', 'loops.sanir')
+    count = len(passes(folder))
+    for name, line, says in [
+            ('graph', f'passes {count + 1}', f'0 to {count} passes, found {count + 1}'),
+            ('graph', f'passes {count}', 'must hold kernels'),
+            ('loops', 'passes 0', 'a graph alone'),
+            ('graph', 'targets', 'target'),
+            ('graph', 'targets "pdp-11"', 'pdp-11'),
+            ('graph', 'targets "x86-64-v3" "x86-64-v3"', 'x86-64-v3'),
+            ('graph', 'model "for"', 'C identifier')]:
+        lines = folder.read(f'{name}.sanir').decode().split('\n')
+        word = line.split()[0]
+        expect(sum(one.split()[:1] == [word] for one in lines) == 1, f'no line {word}')
+        lines = [line if one.split()[:1] == [word] else one for one in lines]
+        folder.write('bad.sanir', '\n'.join(lines).encode())
+        folder.run('compile', 'bad.sanir', *WEIGHTS, '-o', 'bad.o', status=INPUT,
+                   says=['bad.sanir', says])
+    expect('bad.o' not in folder.files(), 'an object in spite of an error')
+
+
 def test_dump_over_its_input(folder):
     folder.run('stats', 'model.json', '--dump-ir', '.')
     first = next(name for name in folder.files() if name.startswith('01-'))
