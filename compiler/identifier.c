@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* clang-format off */
-static const char *const keyword[] = {
+const char *const identifier_keyword[] = {
     /* C */
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
     "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict",
@@ -20,7 +20,8 @@ static const char *const keyword[] = {
     "constinit", "decltype", "delete", "dynamic_cast", "explicit", "export", "friend", "mutable",
     "namespace", "new", "noexcept", "not", "not_eq", "operator", "or", "or_eq", "private",
     "protected", "public", "reinterpret_cast", "requires", "static_cast", "template", "this",
-    "throw", "try", "typeid", "typename", "using", "virtual", "wchar_t", "xor", "xor_eq"};
+    "throw", "try", "typeid", "typename", "using", "virtual", "wchar_t", "xor",
+    "xor_eq", NULL};
 /* clang-format on */
 
 static bool is_letter(char c)
@@ -35,8 +36,8 @@ bool identifier_valid(const char *name)
     for (const char *at = name; *at; at++)
         if (!is_letter(*at) && (*at < '0' || *at > '9'))
             return false;
-    for (size_t i = 0; i < sizeof keyword / sizeof *keyword; i++)
-        if (strcmp(name, keyword[i]) == 0)
+    for (int i = 0; identifier_keyword[i]; i++)
+        if (strcmp(name, identifier_keyword[i]) == 0)
             return false;
     return true;
 }

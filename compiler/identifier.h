@@ -3,7 +3,10 @@
 #define COMPILER_IDENTIFIER_H
 #include <stdbool.h>
 
-/* Whether it is an ASCII identifier of C, no keyword of C (to C23) or C++ (to C++23). */
+/* The keywords of C (to C23) and C++ (to C++23), up to NULL. */
+extern const char *const identifier_keyword[];
+
+/* Whether it is an ASCII identifier of C, and no such keyword. */
 bool identifier_valid(const char *name);
 
 #endif

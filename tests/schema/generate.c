@@ -1,0 +1,385 @@
+/* Prints compiler/model.schema.json, the JSON Schema of a model file, from the reader's own table.
+ *
+ * Names, ranges, choices and defaults are those of model_field. Written here: what a field means,
+ * and the rules between fields, as far as a schema can say them. It cannot say that one number
+ * divides or equals another, nor compute with the size of a map. */
+#include "identifier.h"
+#include "json_text.h"
+#include "model.h"
+#include "model_fields.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TYPES = 2, ANY_TYPE = -1 };
+
+static const char *const object_name[] = {"model", "input", "stage", "attention"};
+
+static const char *const meaning[FIELD_COUNT] = {
+    [MODEL_FORMAT] = "What kind of file this is",
+    [MODEL_VERSION] = "Version of the format",
+    [MODEL_NAME] = "The prefix of every symbol in the object: a C identifier, no keyword of C or "
+                   "C++",
+    [MODEL_INPUT] = "The size of one image",
+    [MODEL_CLASSES] = "Width of the last linear layer",
+    [MODEL_STEM_CHANNELS] = "Width of conv_in, the first linear layer",
+    [MODEL_ATTENTION] = "Settings for every stage, unless its own attention object has others",
+    [MODEL_STAGES] = "Each halves the map, widens it to its channels, and has blocks of attention",
+    [INPUT_CHANNELS] = "Colours",
+    [INPUT_HEIGHT] = "Rows of pixels",
+    [INPUT_WIDTH] = "Columns of pixels",
+    [STAGE_BLOCKS] = "Blocks of self-attention, one behind the other",
+    [STAGE_CHANNELS] = "Width of the stage",
+    [STAGE_ATTENTION] = "Settings of this stage, laid over those of the model",
+    [ATTENTION_TYPE] = "Weights from pairs of pixels, or from the whole footprint at once",
+    [ATTENTION_RELATION] = "How phi and psi of pixels are related",
+    [ATTENTION_MAPPING] = "Linear layers between relation and weights; 0 only where the relation, "
+                          "position channels counted, is as wide as the weights",
+    [ATTENTION_POSITION] = "Encoding of where pixels lie, concatenated to the relation",
+    [ATTENTION_SOFTMAX] = "Whether weights are normalised over the footprint",
+    [ATTENTION_FOOTPRINT] = "k: each pixel attends to k x k pixels around it; an odd number",
+    [ATTENTION_DILATION] = "Distance between the neighbours of a footprint, in pixels",
+    [ATTENTION_PADDING] = "What lies beyond the border. Reflection needs dilation * (footprint - "
+                          "1) / 2 to be below the height and the width of the map",
+    [ATTENTION_SHARE] = "Value channels that share one weight; divides value_channels",
+    [ATTENTION_RELATION_CHANNELS] = "Channels of phi and psi",
+    [ATTENTION_VALUE_CHANNELS] = "Channels of beta, the values that are summed up",
+    [ATTENTION_TRANSFORMS] = "Which of the transforms phi, psi and beta are the same; with "
+                             "phi=psi=beta relation_channels has to equal value_channels",
+};
+
+/* ---- fields ---------------------------------------------------------------------------------- */
+
+static void say_choices(FILE *to, enum field_id id, struct field_range range)
+{
+    json_say(to, "'enum':[");
+    for (int i = range.least; i <= range.most; i++)
+        json_say(to, "%s'%s'", i > range.least ? "," : "", model_field[id].choice[i]);
+    json_say(to, "]");
+}
+
+static void say_name(FILE *to, struct field_range range)
+{
+    json_say(to,
+             "'type':'string','pattern':'^[A-Za-z_][A-Za-z0-9_]*$','maxLength':%d,"
+             "'not':{'enum':[",
+             range.most);
+    for (int i = 0; identifier_keyword[i]; i++)
+        json_say(to, "%s'%s'", i ? "," : "", identifier_keyword[i]);
+    json_say(to, "]}");
+}
+
+static void say_list(FILE *to, struct field_range range)
+{
+    json_say(to, "'type':'array','minItems':%d,'maxItems':%d,'items':{'$ref':'#/$defs/stage'}",
+             range.least, range.most);
+}
+
+/* The keywords that say what a field can be, for one type of attention or for any. */
+static void say_values(FILE *to, enum field_id id, int type)
+{
+    const struct field *field = &model_field[id];
+    struct field_range range = type == ANY_TYPE ? field_hull(id) : field->range[type];
+    switch (field->kind) {
+    case FIELD_INTEGER:
+    case FIELD_ODD:
+        if (range.least == range.most)
+            json_say(to, "'const':%d", range.least);
+        else
+            json_say(to, "'type':'integer','minimum':%d,'maximum':%d", range.least, range.most);
+        if (field->kind == FIELD_ODD)
+            json_say(to, ",'not':{'multipleOf':2}");
+        break;
+    case FIELD_BOOLEAN:
+        json_say(to, "'type':'boolean'");
+        break;
+    case FIELD_CHOICE:
+        say_choices(to, id, range);
+        break;
+    case FIELD_NAME:
+        say_name(to, range);
+        break;
+    case FIELD_OBJECT:
+        json_say(to, "'$ref':'#/$defs/%s'", field->name);
+        break;
+    case FIELD_LIST:
+        say_list(to, range);
+        break;
+    }
+}
+
+static void say_value(FILE *to, enum field_id id, int value)
+{
+    if (model_field[id].kind == FIELD_CHOICE)
+        json_say(to, "'%s'", model_field[id].choice[value]);
+    else if (model_field[id].kind == FIELD_BOOLEAN)
+        json_say(to, "%s", value ? "true" : "false");
+    else
+        json_say(to, "%d", value);
+}
+
+static bool has_default(enum field_id id)
+{
+    enum field_kind kind = model_field[id].kind;
+    return model_field[id].range[0].initial >= 0 && kind != FIELD_OBJECT && kind != FIELD_LIST;
+}
+
+/* Two defaults, one for each type, have no keyword: they become part of the description. */
+static void say_field(FILE *to, enum field_id id)
+{
+    const struct field *field = &model_field[id];
+    char text[512];
+    char *twice;
+    size_t size;
+    FILE *defaults = open_memstream(&twice, &size);
+    bool alike = field->range[0].initial == field->range[1].initial;
+    assert(defaults && meaning[id]);
+    if (field->derived)
+        fprintf(defaults, ". By default %s", field->derived);
+    if (has_default(id) && !alike) {
+        fprintf(defaults, ". By default ");
+        say_value(defaults, id, field->range[0].initial);
+        fprintf(defaults, " for pairwise and ");
+        say_value(defaults, id, field->range[1].initial);
+        fprintf(defaults, " for patchwise attention");
+    }
+    fclose(defaults);
+    snprintf(text, sizeof text, "%s%s.", meaning[id], twice);
+    free(twice);
+    json_say(to, "'%s':{'description':", field->name);
+    json_say_string(to, text);
+    json_say(to, ",");
+    say_values(to, id, ANY_TYPE);
+    if (has_default(id) && alike) {
+        json_say(to, ",'default':");
+        say_value(to, id, field->range[0].initial);
+    }
+    json_say(to, "}");
+}
+
+/* The keywords of an object's own fields. */
+static void say_object(FILE *to, enum model_object object)
+{
+    int fields = 0, required = 0;
+    json_say(to, "'type':'object','additionalProperties':false,'properties':{");
+    for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+        if (model_field[id].object == object) {
+            json_say(to, "%s", fields++ ? "," : "");
+            say_field(to, id);
+        }
+    }
+    json_say(to, "}");
+    for (enum field_id id = 0; id < FIELD_COUNT; id++)
+        if (model_field[id].object == object && model_field[id].range[0].initial == FIELD_REQUIRED)
+            json_say(to, "%s'%s'", required++ ? "," : ",'required':[", model_field[id].name);
+    json_say(to, "%s", required ? "]" : "");
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+/* Schemas of the model or of a stage, either of which may have an attention object. */
+#define ATTENTION(keywords) "{'properties':{'attention':{" keywords "}}}"
+#define HAS_ATTENTION(keywords)                                                                    \
+    "{'required':['attention'],'properties':{'attention':{" keywords "}}}"
+#define LACKS(field) ATTENTION("'not':{'required':['" field "']}")
+#define TIED "'properties':{'transforms':{'const':'phi=psi=beta'}}"
+#define NOT_TIED "'properties':{'transforms':{'not':{'const':'phi=psi=beta'}}}"
+/* Schemas of a stage. */
+#define BLOCKS "{'properties':{'blocks':{'minimum':1}}}"
+#define NARROW(channels) "{'properties':{'channels':{'maximum':" channels "}}}"
+/* A schema of the model, from keywords about a stage. */
+#define STAGES(keywords) "{'properties':{'stages':{'items':{" keywords "}}}}"
+
+static const char *type_name(int type)
+{
+    return model_field[ATTENTION_TYPE].choice[type];
+}
+
+static bool narrower(enum field_id id, int type)
+{
+    struct field_range hull = field_hull(id), range = model_field[id].range[type];
+    return model_field[id].object == OBJECT_ATTENTION && id != ATTENTION_TYPE &&
+           (range.least != hull.least || range.most != hull.most);
+}
+
+/* An attention object, as far as its type decides what it can have. */
+static void say_type(FILE *to, int type)
+{
+    int fields = 0;
+    json_say(to, "'%s':{'properties':{", type_name(type));
+    for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+        if (narrower(id, type)) {
+            json_say(to, "%s'%s':{", fields++ ? "," : "", model_field[id].name);
+            say_values(to, id, type);
+            json_say(to, "}");
+        }
+    }
+    json_say(to, "}}");
+}
+
+/* That the model says so for stages that do not say otherwise. */
+static void say_model_has_type(FILE *to, int type)
+{
+    bool by_default = type == model_field[ATTENTION_TYPE].range[0].initial;
+    json_say(to,
+             by_default ? ATTENTION("'properties':{'type':{'const':'%s'}}")
+                        : HAS_ATTENTION("'required':['type'],'properties':{'type':{'const':'%s'}}"),
+             type_name(type));
+}
+
+/* A stage with a type of its own. */
+static void say_own_type_rule(FILE *to, int type)
+{
+    json_say(
+        to,
+        "{'if':{'allOf':[" BLOCKS "," HAS_ATTENTION("'required':['type'],'properties':{'type':{'"
+                                                    "const':'%s'}}") "]},"
+                                                                     "'then':" ATTENTION(
+                                                                         "'$ref':'#/$defs/%s'") "}",
+        type_name(type), type_name(type));
+}
+
+/* Stages that have the model's type. */
+static void say_common_type_rule(FILE *to, int type)
+{
+    json_say(to, "{'if':");
+    say_model_has_type(to, type);
+    json_say(to,
+             ",'then':" STAGES("'if':{'allOf':[" BLOCKS
+                               "," LACKS("type") "]},"
+                                                 "'then':" ATTENTION("'$ref':'#/$defs/%s'")) "}",
+             type_name(type));
+}
+
+/* The model has a setting that the type has not: no stage may have the one and inherit the other,
+ * whether the type is its own or the model's. */
+static void say_inherited_rule(FILE *to, enum field_id id, int type, bool type_of_model)
+{
+    const char *name = model_field[id].name;
+    json_say(to,
+             ",{'if':{'allOf':[{'required':['attention'],'properties':{'attention':{"
+             "'required':['%s'],'properties':{'%s':{'not':{",
+             name, name);
+    say_values(to, id, type);
+    json_say(to, "}}}}}}");
+    if (type_of_model) {
+        json_say(to, ",");
+        say_model_has_type(to, type);
+        json_say(to,
+                 "]},'then':" STAGES("'if':{'allOf':[" BLOCKS "," LACKS(
+                     "%s") "]},"
+                           "'then':" HAS_ATTENTION("'required':['type']")) "}",
+                 name);
+    } else {
+        json_say(to,
+                 "]},'then':" STAGES("'not':{'allOf':[" BLOCKS "," LACKS("%s") "," HAS_ATTENTION(
+                     "'required':['type'],'properties':{'type':{'const':'%s'}}") "]}") "}",
+                 name, type_name(type));
+    }
+}
+
+/* Stages so narrow that a default would come out as 0, or as less than one weight. */
+static void say_narrow_rules(FILE *to)
+{
+    json_say(to,
+             ",{'if':" LACKS("value_channels") ",'then':" STAGES(
+                 "'not':{'allOf':[" BLOCKS "," LACKS("value_channels") "," NARROW("3") "]}") "}");
+    json_say(to, ",{'if':{'allOf':[" LACKS("relation_channels") "," ATTENTION(
+                     NOT_TIED) "]},"
+                               "'then':" STAGES("'not':{'allOf':[" BLOCKS
+                                                "," LACKS("relation_channels") "," NARROW(
+                                                    "15") "," ATTENTION(NOT_TIED) "]}") "}");
+    json_say(
+        to,
+        ",{'if':{'allOf':[" LACKS("relation_channels") "," HAS_ATTENTION(
+            "'required':['transforms']," TIED) "]},"
+                                               "'then':" STAGES(
+                                                   "'not':{'allOf':[" BLOCKS
+                                                   "," LACKS("relation_channels") "," NARROW(
+                                                       "15") "," HAS_ATTENTION("'required':['"
+                                                                               "transforms']"
+                                                                               "," NOT_TIED) "]}") "}");
+    json_say(to, ",{'if':{'allOf':[" LACKS("share") "," LACKS(
+                     "value_channels") "]},"
+                                       "'then':" STAGES(
+                                           "'not':{'allOf':[" BLOCKS "," LACKS("share") "," LACKS(
+                                               "value_channels") "," NARROW("31") "]}") "}");
+}
+
+/* Every stage halves the map, which must leave a pixel. */
+static void say_size_rules(FILE *to)
+{
+    const struct field *height = &model_field[INPUT_HEIGHT];
+    for (int stages = 1, least = 2; stages <= MAX_STAGES; stages++, least *= 2) {
+        json_say(to,
+                 ",{'if':{'properties':{'stages':{'minItems':%d}}},'then':{'properties':{"
+                 "'input':{'properties':{'height':{'minimum':%d},'width':{'minimum':%d}}",
+                 stages, least, least);
+        if (least > height->range[0].initial)
+            json_say(to, ",'required':['height','width']}},'required':['input']}}");
+        else
+            json_say(to, "}}}}");
+        if (least > height->range[0].most)
+            break; /* no map is so large: more stages are as impossible */
+    }
+}
+
+static void say_model_rules(FILE *to)
+{
+    for (int type = 0; type < TYPES; type++) {
+        json_say(to, "%s", type ? "," : "");
+        say_common_type_rule(to, type);
+        for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+            if (narrower(id, type)) {
+                say_inherited_rule(to, id, type, false);
+                say_inherited_rule(to, id, type, true);
+            }
+        }
+    }
+    say_narrow_rules(to);
+    say_size_rules(to);
+}
+
+static void say_model(FILE *to)
+{
+    json_say(to, "{'$schema':'https://json-schema.org/draft/2020-12/schema','title':'SAN model',"
+                 "'description':'A self-attention image network, as sanc reads it. Made by "
+                 "tests/schema/generate.c from the table of fields.',");
+    say_object(to, OBJECT_MODEL);
+    json_say(to, ",'allOf':[");
+    say_model_rules(to);
+    json_say(to, "],'$defs':{");
+    for (enum model_object object = OBJECT_INPUT; object <= OBJECT_ATTENTION; object++) {
+        json_say(to, "'%s':{", object_name[object]);
+        say_object(to, object);
+        if (object == OBJECT_STAGE) {
+            json_say(to, ",'allOf':[");
+            for (int type = 0; type < TYPES; type++) {
+                json_say(to, "%s", type ? "," : "");
+                say_own_type_rule(to, type);
+            }
+            json_say(to, "]");
+        }
+        json_say(to, "},");
+    }
+    for (int type = 0; type < TYPES; type++) {
+        json_say(to, "%s", type ? "," : "");
+        say_type(to, type);
+    }
+    json_say(to, "}}");
+}
+
+int main(void)
+{
+    char *text;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    if (!to)
+        return 1;
+    say_model(to);
+    if (fclose(to) != 0)
+        return 1;
+    json_lay_out(stdout, text);
+    free(text);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
