@@ -8,14 +8,15 @@
 #include <assert.h>
 #include <string.h>
 
-enum { MOST_SLOTS = 1024, MOST_LOOPS = 16 };
+enum { MOST_LOOPS = 16 };
 
 struct compiler {
     struct arena *arena;
     const struct memories *memories;
     bool single;
-    int slots;
-    const struct var *var[MOST_SLOTS];
+    int slots, room;
+    const struct var **var; /* by slot */
+    bool valid;             /* no lookup that leaves its limit */
 };
 
 /* Loops around stores, and the part of them that becomes lanes. */
@@ -31,7 +32,13 @@ static int slot_of(struct compiler *c, const struct var *var)
     for (int i = 0; i < c->slots; i++)
         if (c->var[i] == var)
             return i;
-    assert(c->slots < MOST_SLOTS);
+    if (c->slots == c->room) {
+        const struct var **old = c->var;
+        c->room = 2 * c->room + 32;
+        c->var = arena_alloc(c->arena, (size_t)c->room * sizeof *c->var);
+        for (int i = 0; i < c->slots; i++)
+            c->var[i] = old[i];
+    }
     c->var[c->slots] = var;
     return c->slots++;
 }
@@ -112,42 +119,46 @@ static int64_t magnitude(int64_t value)
     return value < 0 ? -value : value;
 }
 
-static int64_t stride_of(const struct affine *index, const struct var *var)
+/* Elements from one iteration of var to the next, where its terms are linear. */
+static int64_t stride_of(const struct buffer *buffer, const struct affine *const *index,
+                         const struct var *var)
 {
-    for (int i = 0; i < index->count; i++)
-        if (index->term[i].kind == TERM_VAR && index->term[i].var == var)
-            return index->term[i].factor;
-    return 0;
+    int64_t stride = 0, scale = 1;
+    for (int d = buffer->shape.rank - 1; d >= 0; scale *= buffer->shape.dim[d--])
+        for (int i = 0; i < index[d]->count; i++)
+            if (index[d]->term[i].kind == TERM_VAR && index[d]->term[i].var == var)
+                stride += scale * index[d]->term[i].factor;
+    return stride;
 }
 
 /* Whether each iteration of the lanes' loops stores to another element: true only where every
  * stride is longer than the reach of all shorter ones together. */
-static bool store_is_injective(struct compiler *c, const struct group *g, const struct stmt *store)
+static bool store_is_injective(const struct group *g, const struct stmt *store)
 {
-    const struct affine *index = affine_linearize(c->arena, &store->buffer->shape, store->index);
-    const struct var *left[MAX_RANK];
-    int count = 0;
-    for (int i = g->loops - g->lanes; i < g->loops; i++) {
-        left[count++] = g->loop[i]->var;
-        if (uses_nonlinear(index, g->loop[i]->var))
+    int64_t stride[MAX_RANK], extent[MAX_RANK];
+    int left = 0;
+    for (int i = g->loops - g->lanes; i < g->loops; i++, left++) {
+        const struct var *var = g->loop[i]->var;
+        if (!access_is_linear(store->buffer, store->index, var))
             return false;
+        stride[left] = magnitude(stride_of(store->buffer, store->index, var));
+        extent[left] = var->extent;
     }
-    for (int64_t reach = 0; count; count--) {
+    for (int64_t reach = 0; left; left--) {
         int least = 0;
-        for (int i = 1; i < count; i++)
-            if (magnitude(stride_of(index, left[i])) < magnitude(stride_of(index, left[least])))
-                least = i;
-        int64_t stride = magnitude(stride_of(index, left[least]));
-        if (stride <= reach && left[least]->extent > 1)
+        for (int i = 1; i < left; i++)
+            least = stride[i] < stride[least] ? i : least;
+        if (stride[least] <= reach)
             return false;
-        reach += stride * (left[least]->extent - 1);
-        left[least] = left[count - 1];
+        reach += stride[least] * (extent[least] - 1);
+        stride[least] = stride[left - 1];
+        extent[least] = extent[left - 1];
     }
     return true;
 }
 
 /* Stores that nothing else in the group touches may even meet: lanes are stored in order. */
-static bool store_allows_lanes(struct compiler *c, const struct group *g, const struct stmt *store)
+static bool store_allows_lanes(const struct group *g, const struct stmt *store)
 {
     int others = 0;
     for (const struct stmt *at = g->stores; at; at = at->next) {
@@ -159,20 +170,20 @@ static bool store_allows_lanes(struct compiler *c, const struct group *g, const 
         if (!same_element(store->buffer, at->index, store->index))
             return false;
     }
-    return !others || store_is_injective(c, g, store);
+    return !others || store_is_injective(g, store);
 }
 
-static bool group_allows_lanes(struct compiler *c, const struct group *g)
+static bool group_allows_lanes(const struct group *g)
 {
     for (const struct stmt *store = g->stores; store; store = store->next)
-        if (!store_allows_lanes(c, g, store))
+        if (!store_allows_lanes(g, store))
             return false;
     return true;
 }
 
 /* Loops join the lanes from the innermost outwards. Only the innermost may need a gather: with a
  * gather, more lanes are no faster. Returns the chunk of the outermost one. */
-static int64_t choose_lanes(struct compiler *c, struct group *g)
+static int64_t choose_lanes(struct group *g)
 {
     int64_t inner = 1, chunk = 1;
     while (g->lanes < g->loops && g->lanes < MAX_RANK && inner * 2 <= MOST_LANES) {
@@ -180,7 +191,7 @@ static int64_t choose_lanes(struct compiler *c, struct group *g)
         if (g->lanes && !group_is_linear(g, var))
             break;
         g->lanes++;
-        if (!group_allows_lanes(c, g)) {
+        if (!group_allows_lanes(g)) {
             g->lanes--;
             break;
         }
@@ -195,20 +206,31 @@ static int64_t choose_lanes(struct compiler *c, struct group *g)
 
 /* ---- indices, accesses ----------------------------------------------------------------------- */
 
+/* A table comes from parameters, which the verifier has not seen. */
+static const double *compile_table(struct compiler *c, const struct term *term)
+{
+    const double *table = memory_of(c, term->table)->data;
+    for (int64_t i = 0; i < shape_elements(&term->table->shape); i++)
+        c->valid = c->valid && table[i] >= 0 && table[i] < (double)term->divisor;
+    return table;
+}
+
 static void compile_index(struct compiler *c, const struct affine *from, struct index *index);
 
-static void compile_term(struct compiler *c, const struct term *term, struct index *index)
+/* Adds a term, so many times. */
+static void compile_term(struct compiler *c, const struct term *term, int64_t scale,
+                         struct index *index)
 {
+    int64_t factor = scale * term->factor;
     if (term->kind == TERM_VAR) {
-        index->linear[index->linears++] = (struct linear){slot_of(c, term->var), term->factor};
+        index->linear[index->linears++] = (struct linear){slot_of(c, term->var), factor};
         return;
     }
     struct nonlinear *made = &index->nonlinear[index->nonlinears++];
-    *made =
-        (struct nonlinear){.factor = term->factor, .kind = term->kind, .divisor = term->divisor};
+    *made = (struct nonlinear){.factor = factor, .kind = term->kind, .divisor = term->divisor};
     compile_index(c, term->inner, &made->inner);
     if (term->kind == TERM_LOOKUP)
-        made->table = memory_of(c, term->table)->data;
+        made->table = compile_table(c, term);
 }
 
 static struct index index_new(struct compiler *c, int terms)
@@ -224,69 +246,87 @@ static void compile_index(struct compiler *c, const struct affine *from, struct 
     *index = index_new(c, from->count);
     index->constant = from->constant;
     for (int i = 0; i < from->count; i++)
-        compile_term(c, &from->term[i], index);
+        compile_term(c, &from->term[i], 1, index);
+}
+
+static bool term_uses(const struct term *term, const struct var *var)
+{
+    return term->kind == TERM_VAR ? term->var == var : affine_uses(term->inner, var);
 }
 
 static bool lanes_use(const struct group *g, const struct term *term)
 {
     for (int i = g->loops - g->lanes; i < g->loops; i++)
-        if (term->kind == TERM_VAR ? term->var == g->loop[i]->var
-                                   : affine_uses(term->inner, g->loop[i]->var))
+        if (term_uses(term, g->loop[i]->var))
             return true;
     return false;
 }
 
-static bool needs_gather(const struct group *g, const struct affine *index)
-{
-    for (int i = 0; i < index->count; i++)
-        if (index->term[i].kind != TERM_VAR && lanes_use(g, &index->term[i]))
-            return true;
-    return false;
-}
-
-/* All variables of a gather but those that are 0 whenever it is looked at. */
-static void watch(struct compiler *c, const struct group *g, const struct affine *index,
-                  struct gather *gather)
+/* A gather looks at the variables of its terms, but for those that are 0 whenever it does: all
+ * lanes' variables but the outermost's. */
+static void gather_watch(struct compiler *c, const struct group *g, const struct term *term,
+                         struct gather *gather)
 {
     for (int slot = 0; slot < c->slots; slot++) {
-        bool changes = true;
+        bool watched = term_uses(term, c->var[slot]);
         for (int i = g->loops - g->lanes + 1; i < g->loops; i++)
-            changes = changes && c->var[slot] != g->loop[i]->var;
-        if (changes && affine_uses(index, c->var[slot]))
+            watched = watched && c->var[slot] != g->loop[i]->var;
+        for (int i = 0; i < gather->watched; i++)
+            watched = watched && gather->slot[i] != slot;
+        if (watched)
             gather->slot[gather->watched++] = slot;
     }
 }
 
-static void compile_gather(struct compiler *c, const struct group *g, const struct affine *index,
-                           struct access *access)
+static bool needs_gather(const struct group *g, const struct buffer *buffer,
+                         const struct affine *const *index)
 {
-    struct gather *gather = access->gather = ARENA_NEW(c->arena, struct gather);
-    access->index = index_new(c, index->count);
-    access->index.constant = index->constant;
-    gather->index = index_new(c, index->count);
-    for (int i = 0; i < index->count; i++)
-        compile_term(c, &index->term[i],
-                     lanes_use(g, &index->term[i]) ? &gather->index : &access->index);
+    for (int i = g->loops - g->lanes; i < g->loops; i++)
+        if (!access_is_linear(buffer, index, g->loop[i]->var))
+            return true;
+    return false;
+}
+
+static struct gather *gather_new(struct compiler *c, int terms)
+{
+    struct gather *gather = ARENA_NEW(c->arena, struct gather);
+    gather->index = index_new(c, terms);
+    return gather;
+}
+
+/* The row-major offset: terms that differ between lanes go to the gather, where there is one. */
+static void compile_offset(struct compiler *c, const struct group *g, const struct buffer *buffer,
+                           const struct affine *const *index, struct access *access)
+{
+    struct gather *gather = access->gather;
+    int64_t scale = 1;
+    for (int d = buffer->shape.rank - 1; d >= 0; scale *= buffer->shape.dim[d--]) {
+        access->index.constant += scale * index[d]->constant;
+        for (int i = 0; i < index[d]->count; i++) {
+            const struct term *term = &index[d]->term[i];
+            bool moves = gather && lanes_use(g, term);
+            compile_term(c, term, scale, moves ? &gather->index : &access->index);
+        }
+    }
+    if (!gather)
+        return;
     gather->slot = arena_alloc(c->arena, (size_t)c->slots * sizeof *gather->slot);
     gather->seen = arena_alloc(c->arena, (size_t)c->slots * sizeof *gather->seen);
-    struct affine *moving = arena_alloc(
-        c->arena, sizeof *moving + (size_t)gather->index.linears * sizeof *moving->term +
-                      (size_t)gather->index.nonlinears * sizeof *moving->term);
-    for (int i = 0; i < index->count; i++)
-        if (lanes_use(g, &index->term[i]))
-            moving->term[moving->count++] = index->term[i];
-    watch(c, g, moving, gather);
+    for (int d = 0; d < buffer->shape.rank; d++)
+        for (int i = 0; i < index[d]->count; i++)
+            if (lanes_use(g, &index[d]->term[i]))
+                gather_watch(c, g, &index[d]->term[i], gather);
 }
 
 /* The lanes' loops as dimensions, those merged that follow one another in memory. */
-static void compile_strides(const struct group *g, const struct affine *index,
-                            struct access *access)
+static void compile_strides(const struct group *g, const struct buffer *buffer,
+                            const struct affine *const *index, struct access *access)
 {
     access->dims = 1;
     access->extent[0] = 1;
     for (int i = 0; i < g->lanes; i++) {
         const struct var *var = g->loop[g->loops - g->lanes + i]->var;
-        int64_t stride = stride_of(index, var), extent = i ? var->extent : 1;
+        int64_t stride = stride_of(buffer, index, var), extent = i ? var->extent : 1;
         int last = access->dims - 1;
         if (i && access->stride[last] != stride * extent)
             access->extent[last = access->dims++] = 1;
@@ -300,13 +340,14 @@ static struct access compile_access(struct compiler *c, const struct group *g,
 {
     struct access access = {.data = memory_of(c, buffer)->data,
                             .elements = shape_elements(&buffer->shape)};
-    const struct affine *flat = affine_linearize(c->arena, &buffer->shape, index);
-    if (needs_gather(g, flat)) {
-        compile_gather(c, g, flat, &access);
-        return access;
-    }
-    compile_index(c, flat, &access.index);
-    compile_strides(g, flat, &access);
+    int terms = 0;
+    for (int d = 0; d < buffer->shape.rank; d++)
+        terms += index[d]->count;
+    access.index = index_new(c, terms);
+    access.gather = needs_gather(g, buffer, index) ? gather_new(c, terms) : NULL;
+    compile_offset(c, g, buffer, index, &access);
+    if (!access.gather)
+        compile_strides(g, buffer, index, &access);
     return access;
 }
 
@@ -389,7 +430,7 @@ static struct step *compile_stmt(struct compiler *c, const struct stmt *stmt)
             return compile_loop(c, stmt->var, compile_stmts(c, stmt->body));
         g.stores = at;
     }
-    int64_t chunk = choose_lanes(c, &g);
+    int64_t chunk = choose_lanes(&g);
     struct step *step = compile_lanes(c, &g, chunk);
     for (int i = g.loops - g.lanes - 1; i >= 0; i--)
         step = compile_loop(c, g.loop[i]->var, step);
@@ -406,12 +447,12 @@ static struct step *compile_stmts(struct compiler *c, const struct stmt *stmt)
     return first;
 }
 
-struct program kernel_compile(const struct kernel *kernel, const struct memories *memories,
-                              bool single, struct arena *arena)
+bool kernel_compile(const struct kernel *kernel, const struct memories *memories, bool single,
+                    struct arena *arena, struct program *program)
 {
-    struct compiler c = {.arena = arena, .memories = memories, .single = single};
-    struct program program = {.arena = arena};
-    program.steps = compile_stmts(&c, kernel->body);
-    program.slots = c.slots;
-    return program;
+    struct compiler c = {.arena = arena, .memories = memories, .single = single, .valid = true};
+    *program = (struct program){.arena = arena, .single = single};
+    program->steps = compile_stmts(&c, kernel->body);
+    program->slots = c.slots;
+    return c.valid;
 }

@@ -78,9 +78,7 @@ static void value_release(struct value *value)
 static bool run_inst(struct graph *g, const struct inst *inst)
 {
     struct value *value = &g->value[inst->id];
-    value->constant = inst->inputs > 0 || has(inst, CONSTANT);
-    for (int i = 0; i < inst->inputs; i++)
-        value->constant = value->constant && g->value[inst->in[i]->id].constant;
+    value->constant = inst_is_constant(inst);
     value->data = eval_alloc(shape_elements(&inst->shape));
     struct eval e = {.inst = inst,
                      .single = g->precision == PRECISION_F32 && !value->constant,
@@ -129,6 +127,7 @@ static double *graph_run(const struct module *module, const struct parameters *p
 double *inst_eval_constant(const struct module *module, const struct parameters *parameters,
                            const struct inst *inst)
 {
+    assert(inst_is_constant(inst));
     return graph_run(module, parameters, PRECISION_F64, NULL, inst);
 }
 

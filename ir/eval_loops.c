@@ -123,17 +123,20 @@ static bool buffers_open(struct loops *l, const double *input)
     return true;
 }
 
-static void kernel_run(struct loops *l, const struct kernel *kernel)
+static bool kernel_run(struct loops *l, const struct kernel *kernel)
 {
     int global = l->memories.count;
     poison(l->scratch, l->module->scratch_bytes / ELEMENT_BYTES);
     for (const struct buffer *buffer = kernel->locals; buffer; buffer = buffer->next)
         memory_add(l, buffer);
     struct arena *arena = arena_new();
-    struct program program = kernel_compile(kernel, &l->memories, l->single, arena);
-    program_run(&program, l->single);
+    struct program program;
+    bool ok = kernel_compile(kernel, &l->memories, l->single, arena, &program);
+    if (ok)
+        program_run(&program);
     arena_free(arena);
     memories_cut(l, global);
+    return ok;
 }
 
 static bool kernel_is_for(const struct kernel *kernel, const char *target)
@@ -162,7 +165,7 @@ bool module_eval_loops(const struct module *module, const struct parameters *par
     bool ok = buffers_open(&l, input);
     for (const struct kernel *kernel = module->kernels; ok && kernel; kernel = kernel->next)
         if (kernel_is_for(kernel, target))
-            kernel_run(&l, kernel);
+            ok = kernel_run(&l, kernel);
     if (ok)
         copy_output(&l, output);
     memories_cut(&l, 0);

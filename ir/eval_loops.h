@@ -117,6 +117,7 @@ struct frame {
 /* A kernel compiled; everything in the arena. */
 struct program {
     struct arena *arena;
+    bool single; /* every operation rounds to float */
     int slots;
     struct step *steps;
 };
@@ -126,9 +127,10 @@ struct memories {
     struct memory *memory;
 };
 
-struct program kernel_compile(const struct kernel *kernel, const struct memories *memories,
-                              bool single, struct arena *arena);
-void program_run(const struct program *program, bool single);
+/* False: a table holds what is no index, so that the program must not run. */
+bool kernel_compile(const struct kernel *kernel, const struct memories *memories, bool single,
+                    struct arena *arena, struct program *program);
+void program_run(const struct program *program);
 
 const double *access_load(const struct access *access, const struct frame *frame, double *room);
 /* Whether every lane lies in the buffer, the first at `base`. */

@@ -206,9 +206,9 @@ static void steps_run(const struct step *step, struct frame *frame)
     }
 }
 
-void program_run(const struct program *program, bool single)
+void program_run(const struct program *program)
 {
-    struct frame frame = {.single = single};
+    struct frame frame = {.single = program->single};
     frame.value = arena_alloc(program->arena, (size_t)program->slots * sizeof *frame.value);
     steps_run(program->steps, &frame);
 }

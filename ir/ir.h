@@ -315,7 +315,8 @@ enum precision { PRECISION_F64, PRECISION_F32 };
 
 /* Runs the graph form, or the loop form of `target` (NULL: kernels of any target). input is
  * (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
- * Constants are computed in float64 always, and rounded once. False: a parameter is missing. */
+ * Constants are computed in float64 always, and rounded once. False: a parameter is missing,
+ * or an i32 table holds a number beyond its lookup's limit. */
 bool module_eval_graph(const struct module *module, const struct parameters *parameters,
                        enum precision precision, const double *input, double *output);
 bool module_eval_loops(const struct module *module, const struct parameters *parameters,
