@@ -43,6 +43,7 @@ struct building {
     const struct kernel_stage *stage;
     struct rewriter r; /* from the nest's variables to the new loops' */
     affine_ref p;      /* the pixel within the tile */
+    bool pixels_are_rows;
 };
 
 static affine_ref of_var(struct module *m, struct var *var)
@@ -118,18 +119,19 @@ static struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, stru
     return t->row->extent > 1 ? stmt_for(m, t->row, LOOP_UNROLL, stmt) : stmt;
 }
 
-/* Maps the nest's row variables to row number `row` of the tile's rows, flattened. */
+/* Maps the nest's row variables to row number `row`: of one pixel's rows, or, where the tile's
+ * pixels are rows too, of all of them, flattened. */
 static void map_rows(struct building *b, affine_ref row)
 {
     struct arena *arena = b->a->m->arena;
     const struct kernel_stage *s = b->stage;
     for (int i = s->rows - 1; i >= 0; i--) {
         int64_t extent = s->nest.var[i]->extent;
-        bool first = i == 0 && !b->a->pixels;
+        bool first = i == 0 && !b->pixels_are_rows;
         rewriter_map(&b->r, s->nest.var[i], first ? row : affine_mod(arena, row, extent));
         row = affine_div(arena, row, extent);
     }
-    if (b->a->pixels)
+    if (b->pixels_are_rows)
         map_pixel(b, row);
 }
 
@@ -248,15 +250,17 @@ static struct stmt *row_blocks(struct building *b, struct origin *origin,
     return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
 }
 
-/* Register tiles of several rows: rows of all pixels of the tile flattened, so that tiles do not
- * end where a pixel does. */
-static struct stmt *flat_nest(struct building *b, const struct nest_plan *plan, int64_t total,
-                              const struct segment *columns, int column_segments)
+/* Register tiles of several rows. */
+static struct stmt *block_nest(struct building *b, const struct nest_plan *plan, int64_t total,
+                               const struct segment *columns, int column_segments)
 {
     struct module *m = b->a->m;
     struct segment rows[MAX_SEGMENTS];
     int row_segments = segments_of_rows(total, plan->rows, rows);
     struct stmt *all = NULL;
+    struct var *p = var_new(m, "p", b->a->tile);
+    if (b->a->pixels && !b->pixels_are_rows)
+        map_pixel(b, of_var(m, p));
     for (int j = 0; j < column_segments; j++) {
         struct var *block = var_new(m, "b", columns[j].count);
         struct origin origin = {.flat = true};
@@ -267,7 +271,7 @@ static struct stmt *flat_nest(struct building *b, const struct nest_plan *plan, 
             stmt_append(&inside, row_blocks(b, &origin, &rows[i], &columns[j]));
         stmt_append(&all, block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, inside) : inside);
     }
-    return all;
+    return b->pixels_are_rows || p->extent == 1 ? all : stmt_for(m, p, LOOP_SERIAL, all);
 }
 
 /* One row at a time: the nest's own loops around blocks of columns. */
@@ -297,12 +301,11 @@ static struct stmt *build_nest(struct application *a, const struct kernel_stage 
 {
     struct building b = {.a = a, .stage = stage, .r = {.m = a->m, .load = load_local}};
     b.r.context = &b;
-    int64_t rows = a->tile, columns = 1;
-    for (int i = 0; i < stage->nest.vars; i++)
-        *(i < stage->rows ? &rows : &columns) *= stage->nest.var[i]->extent;
+    struct stage_size size = stage_size(stage, a->tile);
     struct segment segment[MAX_SEGMENTS];
-    int segments = segments_of_columns(columns, plan->columns, plan->lanes, segment);
-    return plan->rows > 1 ? flat_nest(&b, plan, rows, segment, segments)
+    int segments = segments_of_columns(size.columns, plan->columns, plan->lanes, segment);
+    b.pixels_are_rows = a->pixels && size.repeats == 1;
+    return plan->rows > 1 ? block_nest(&b, plan, size.rows, segment, segments)
                           : row_nest(&b, segment, segments);
 }
 

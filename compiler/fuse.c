@@ -200,9 +200,12 @@ static void stores_larger(struct neighbours *n, const struct stmt *stmt)
 }
 
 /* What keeping b out of memory is worth: everything if b is larger than all that it is made from
- * and made into. Else it has to be free: see tiles.h. Large ones come first, so that the small ones
- * know what tiles there are. */
-static bool pays(struct fusion *f, bool large)
+ * and made into. Else it has to be free: see tiles.h. Kernels that are content with few pixels at a
+ * time
+ * (`light`) merge before those that want many, which then know what tiles there are. */
+enum { LIGHT_PIXELS = 4 };
+
+static bool pays(struct fusion *f, bool light)
 {
     struct neighbours around = {f, 1};
     struct tile_need need = {0};
@@ -213,10 +216,10 @@ static bool pays(struct fusion *f, bool large)
         tile_need_of(&need, k, PIXEL_LOOPS);
     }
     int64_t elements = pixel_elements(f, f->b);
-    if (large)
-        return 2 * elements > 3 * around.largest;
+    if (2 * elements > 3 * around.largest)
+        return true;
     need.bytes += elements * 4;
-    return need.bytes * need.pixels <= TILE_BYTES;
+    return need.bytes * need.pixels <= TILE_BYTES && (!light || need.pixels <= LIGHT_PIXELS);
 }
 
 /* The index of an access to b, in its tile. */
@@ -304,14 +307,14 @@ static void fuse(struct fusion *f)
     }
 }
 
-static int fuse_all(struct module *m, bool large)
+static int fuse_all(struct module *m, bool light)
 {
     int changes = 0, before;
     do {
         before = changes;
         for (struct buffer *b = m->buffers; b; b = b->next) {
             struct fusion f = {.m = m, .b = b};
-            if (can_fuse(&f) && pays(&f, large)) {
+            if (can_fuse(&f) && pays(&f, light)) {
                 fuse(&f);
                 changes++;
             }

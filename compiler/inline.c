@@ -37,23 +37,35 @@ static void count_reads(void *context, const struct expr *load, int64_t iteratio
     }
 }
 
-/* Whether the store's index is the loops' variables, one per dimension: element for element. */
-static bool stores_identity(const struct nest *nest)
+/* Whether a dimension's index is a number whose digits are loop variables, each used once, that
+ * runs over the whole dimension: c, or 7*dy + dx. */
+static bool covers(const struct affine *index, int64_t extent)
+{
+    if (index->constant)
+        return false;
+    for (int i = index->count - 1, digit = 1; i >= 0; i--) {
+        const struct term *t = &index->term[i];
+        if (t->kind != TERM_VAR || t->factor != digit)
+            return false;
+        digit *= (int)t->var->extent;
+        if (i == 0)
+            return digit == extent;
+    }
+    return extent == 1;
+}
+
+/* Whether the nest stores every element once, each from loop variables that its index gives back.
+ */
+static bool stores_all(const struct nest *nest)
 {
     const struct stmt *store = nest->store;
-    if (store->buffer->shape.rank != nest->vars)
-        return false;
-    for (int i = 0; i < nest->vars; i++) {
-        const struct affine *a = store->index[i];
-        if (nest->var[i]->extent != store->buffer->shape.dim[i])
+    int64_t iterations = 1;
+    for (int i = 0; i < nest->vars; i++)
+        iterations *= nest->var[i]->extent;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        if (!covers(store->index[i], store->buffer->shape.dim[i]))
             return false;
-        if (nest->var[i]->extent == 1
-                ? a->count || a->constant
-                : a->count != 1 || a->constant || a->term[0].factor != 1 ||
-                      a->term[0].kind != TERM_VAR || a->term[0].var != nest->var[i])
-            return false;
-    }
-    return true;
+    return iterations == shape_elements(&store->buffer->shape);
 }
 
 static bool find_producer(struct module *m, struct buffer *buffer, struct producer *p)
@@ -66,7 +78,7 @@ static bool find_producer(struct module *m, struct buffer *buffer, struct produc
         if (here)
             p->kernel = k;
     }
-    return stores == 1 && nest_of(p->kernel->body, &p->nest) && stores_identity(&p->nest);
+    return stores == 1 && nest_of(p->kernel->body, &p->nest) && stores_all(&p->nest);
 }
 
 static const struct expr *replace_load(struct rewriter *r, const struct expr *load)
@@ -75,8 +87,13 @@ static const struct expr *replace_load(struct rewriter *r, const struct expr *lo
     if (load->buffer != p->buffer)
         return load;
     struct rewriter value = {.m = r->m};
-    for (int i = 0; i < p->nest.vars; i++)
-        rewriter_map(&value, p->nest.var[i], load->index[i]);
+    const struct stmt *store = p->nest.store;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        for (int j = 0; j < store->index[i]->count; j++) {
+            const struct term *t = &store->index[i]->term[j];
+            const struct affine *digit = affine_div(r->m->arena, load->index[i], t->factor);
+            rewriter_map(&value, t->var, affine_mod(r->m->arena, digit, t->var->extent));
+        }
     return rewrite_expr(&value, p->nest.store->value);
 }
 

@@ -79,6 +79,18 @@ int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixel
     return count;
 }
 
+struct stage_size stage_size(const struct kernel_stage *stage, int64_t tile)
+{
+    struct stage_size size = {1, 1, tile};
+    for (int i = 0; i < stage->nest.vars; i++)
+        *(i < stage->rows ? &size.rows : &size.columns) *= stage->nest.var[i]->extent;
+    if (size.rows < OWN_ROWS) {
+        size.rows *= tile;
+        size.repeats = 1;
+    }
+    return size;
+}
+
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment)
 {
     int count = 0;
@@ -123,8 +135,9 @@ struct schedule *schedule_of(const struct kernel *kernel, const char *target)
 enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, L3_BYTES_PER_CYCLE = 10 };
 
 struct sizes {
-    int64_t rows, columns, depth; /* of a nest, for one tile */
-    int64_t weights;              /* bytes that the reduction reads */
+    struct stage_size of;
+    int64_t depth;   /* of the reduction */
+    int64_t weights; /* bytes that it reads */
 };
 
 static void visit_weight_bytes(void *context, const struct expr *load, int64_t iterations)
@@ -136,9 +149,7 @@ static void visit_weight_bytes(void *context, const struct expr *load, int64_t i
 
 static struct sizes sizes_of(const struct kernel_stage *s, int64_t tile)
 {
-    struct sizes sizes = {tile, 1, 1, 0};
-    for (int i = 0; i < s->nest.vars; i++)
-        *(i < s->rows ? &sizes.rows : &sizes.columns) *= s->nest.var[i]->extent;
+    struct sizes sizes = {stage_size(s, tile), 1, 0};
     for (int i = 0; s->reduce && i < s->reduce->vars; i++)
         sizes.depth *= s->reduce->var[i]->extent;
     if (s->reduce)
@@ -168,8 +179,8 @@ static double nest_cycles(const struct target *t, const struct kernel_stage *s,
                           const struct sizes *sizes, const struct nest_plan *plan)
 {
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
-    int rows = segments_of_rows(sizes->rows, plan->rows, row);
-    int columns = segments_of_columns(sizes->columns, plan->columns, plan->lanes, column);
+    int rows = segments_of_rows(sizes->of.rows, plan->rows, row);
+    int columns = segments_of_columns(sizes->of.columns, plan->columns, plan->lanes, column);
     double cycles = 0;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
@@ -177,7 +188,7 @@ static double nest_cycles(const struct target *t, const struct kernel_stage *s,
                 (double)(row[i].count * column[j].count) *
                 block_cycles(t, s, row[i].size, column[j].size / column[j].lanes, sizes->depth);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
-    return at_least(cycles, (double)sizes->weights / rate);
+    return at_least(cycles * (double)sizes->of.repeats, (double)sizes->weights / rate);
 }
 
 /* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
@@ -197,14 +208,14 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
 {
     struct sizes sizes = sizes_of(s, tile);
     int64_t lanes = t->lanes;
-    while (lanes > 1 && lanes > sizes.columns)
+    while (lanes > 1 && lanes > sizes.of.columns)
         lanes /= 2;
     struct nest_plan found = {1, lanes, lanes};
     *best = HUGE_VAL;
     for (int64_t vectors = 1; vectors <= 8; vectors++)
-        for (int64_t rows = 1; rows <= 30 && rows <= sizes.rows; rows++) {
+        for (int64_t rows = 1; rows <= 30 && rows <= sizes.of.rows; rows++) {
             if (!fits_registers(t, s, rows, vectors) ||
-                (vectors > 1 && vectors * lanes > sizes.columns) ||
+                (vectors > 1 && vectors * lanes > sizes.of.columns) ||
                 (s->multiply && PANEL % (vectors * lanes) && vectors * lanes % PANEL))
                 continue;
             struct nest_plan plan = {rows, vectors * lanes, lanes};
@@ -236,7 +247,7 @@ static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *
     if (tile * k->bytes > k->target->l1_bytes)
         cycles *= 1.05;
     if (tile * k->bytes > k->target->l2_bytes / 2)
-        cycles *= 1.5;
+        cycles *= 1.05;
     return cycles;
 }
 

@@ -40,6 +40,13 @@ struct kernel_stage {
 int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,
                        struct var **pixel, struct kernel_stage *stage);
 
+/* Register tiles cover rows x columns, `repeats` times: a pixel at a time, or all of them at once. */
+enum { OWN_ROWS = 5 };
+struct stage_size {
+    int64_t rows, columns, repeats;
+};
+struct stage_size stage_size(const struct kernel_stage *stage, int64_t tile);
+
 /* Blocks of `rows` x `columns` that cover `total`: equal ones, then what is left. */
 struct segment {
     int64_t begin, size, count, lanes;

@@ -17,6 +17,13 @@ struct sum {
 
 static int compare(const struct affine *a, const struct affine *b);
 
+/* By name; a pass may hold two variables of one name until it has named them anew. */
+static int compare_vars(const struct var *a, const struct var *b)
+{
+    int order = a == b ? 0 : strcmp(a->name, b->name);
+    return order || a == b ? order : (uintptr_t)a < (uintptr_t)b ? -1 : 1;
+}
+
 /* Orders terms apart from their factor; by names, never by address, so that text is reproducible.
  */
 static int compare_terms(const struct term *a, const struct term *b)
@@ -24,7 +31,7 @@ static int compare_terms(const struct term *a, const struct term *b)
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
     if (a->kind == TERM_VAR)
-        return a->var == b->var ? 0 : strcmp(a->var->name, b->var->name);
+        return compare_vars(a->var, b->var);
     if (a->divisor != b->divisor)
         return a->divisor < b->divisor ? -1 : 1;
     if (a->kind == TERM_LOOKUP && a->table != b->table)
