@@ -68,6 +68,31 @@ static struct module *module_of(int64_t images, int64_t results, const char *gra
     return module;
 }
 
+enum { MOST_NUMBERS = 8192 };
+
+/* The input %0 is sample(i, 1), `images` of it. The graph goes on from %1. Returns results. */
+static inline const double *graph_run(int64_t images, int64_t results, enum precision precision,
+                                      const char *graph)
+{
+    static double image[MOST_NUMBERS], result[MOST_NUMBERS];
+    assert_true(images <= MOST_NUMBERS && results <= MOST_NUMBERS);
+    for (int64_t i = 0; i < images; i++)
+        image[i] = sample(i, 1);
+    struct arena *arena = arena_new();
+    const char *whole =
+        arena_printf(arena, "%%0 = input { shape = [1, 1, 1, %lld] } : f32[1, 1, 1, %lld]\n%s",
+                     (long long)images, (long long)images, graph);
+    struct module *module = module_of(images, results, whole, "");
+    struct tensors tensors = {0};
+    struct parameters parameters = {tensor_find, &tensors};
+    memset(result, 0, sizeof result);
+    assert_true(module_eval_graph(module, &parameters, precision, image, result));
+    tensors_free(&tensors);
+    module_free(module);
+    arena_free(arena);
+    return result;
+}
+
 /* Equal, NaN to NaN. */
 static inline void check_numbers(const double *found, const double *expected, int64_t count,
                                  double tolerance)

@@ -1,33 +1,21 @@
 /* The evaluator's loop form against the same loops in C. */
 #include "eval_text.h"
 
-enum { MOST = 8192 };
+static double image[MOST_NUMBERS], result[MOST_NUMBERS];
 
-static double image[MOST], result[MOST];
-
-static void fill_image(void)
-{
-    for (int i = 0; i < MOST; i++)
-        image[i] = sample(i, 1) / 3;
-}
-
-static void run_for(const char *target, int64_t images, int64_t results, enum precision precision,
-                    const char *graph, const char *kernels)
-{
-    assert_true(images <= MOST && results <= MOST);
-    fill_image();
-    struct module *module = module_of(images, results, graph, kernels);
-    struct tensors tensors = {0};
-    struct parameters parameters = {tensor_find, &tensors};
-    assert_true(module_eval_loops(module, &parameters, precision, target, image, result));
-    tensors_free(&tensors);
-    module_free(module);
-}
-
+/* Runs kernels on an image of sample(i, 1) / 3. */
 static void run(int64_t images, int64_t results, enum precision precision, const char *graph,
                 const char *kernels)
 {
-    run_for("x86-64-v3", images, results, precision, graph, kernels);
+    assert_true(images <= MOST_NUMBERS && results <= MOST_NUMBERS);
+    for (int i = 0; i < MOST_NUMBERS; i++)
+        image[i] = sample(i, 1) / 3;
+    struct module *module = module_of(images, results, graph, kernels);
+    struct tensors tensors = {0};
+    struct parameters parameters = {tensor_find, &tensors};
+    assert_true(module_eval_loops(module, &parameters, precision, "x86-64-v3", image, result));
+    tensors_free(&tensors);
+    module_free(module);
 }
 
 /* ---- matrix products ------------------------------------------------------------------------- */
@@ -426,94 +414,6 @@ static void test_scalars(void **state)
     }
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
-
-/* What was not written is NaN; of max, only the second operand's NaN stays. */
-static void test_poison(void **state)
-{
-    (void)state;
-    run(1, 6, PRECISION_F64, "",
-        "x : input f32[1]\nout : output f32[6]\n"
-        "one : workspace f32[2]\n"
-        "kernel a {\n"
-        "tile : stack f32[2]\n"
-        "tile[0] = 1\n"
-        "one[0] = tile[0]\n"
-        "out[0] = one[1]\n"
-        "out[1] = tile[1]\n"
-        "}\n"
-        "kernel b {\n"
-        "tile : stack f32[2]\n"
-        "out[2] = tile[0]\n"
-        "out[3] = one[0]\n"
-        "out[4] = max(tile[0], x[0])\n"
-        "out[5] = max(x[0], tile[0])\n"
-        "}\n");
-    const double expected[] = {NAN, NAN, NAN, 1, image[0], NAN};
-    check_numbers(result, expected, 6, 0);
-}
-
-/* Buffers planned at the same place hold the same numbers. */
-static void test_planned_memory(void **state)
-{
-    (void)state;
-    run(1, 5, PRECISION_F64, "",
-        "x : input f32[1]\nout : output f32[5]\n"
-        "one : workspace f32[2] at 64\n"
-        "two : workspace f32[2] at 68\n"
-        "three : workspace f32[2] at 4088\n"
-        "kernel a {\n"
-        "low : stack f32[2] at 0\n"
-        "high : stack f32[2] at 4\n"
-        "one[0] = 1\n"
-        "one[1] = 2\n"
-        "three[1] = 3\n"
-        "out[0] = two[0]\n"
-        "out[1] = two[1]\n"
-        "low[1] = 5\n"
-        "out[2] = high[0]\n"
-        "out[3] = low[0]\n"
-        "}\n"
-        "kernel b {\n"
-        "low : stack f32[2] at 0\n"
-        "out[3] = low[1]\n"
-        "out[4] = three[1]\n"
-        "}\n");
-    const double expected[] = {2, NAN, 5, NAN, 3};
-    check_numbers(result, expected, 5, 0);
-}
-
-static void test_targets(void **state)
-{
-    (void)state;
-    static const char kernels[] = "x : input f32[1]\nout : output f32[1]\n"
-                                  "kernel a { out[0] = 0 }\n"
-                                  "kernel b target \"x86-64-v3\" { out[0] = out[0] + 1 }\n"
-                                  "kernel b target \"x86-64-v4\" { out[0] = out[0] + 2 }\n"
-                                  "kernel c { out[0] = out[0] + 4 }\n";
-    static const char *const target[] = {NULL, "x86-64-v3", "x86-64-v4"};
-    struct module *module = module_of(1, 1, "", kernels);
-    for (int i = 0; i < 3; i++) {
-        double in = 0, out = -1;
-        assert_true(module_eval_loops(module, NULL, PRECISION_F32, target[i], &in, &out));
-        assert_true(out == 4 + i);
-    }
-    module_free(module);
-}
-
-static void test_missing_parameter(void **state)
-{
-    (void)state;
-    struct module *module =
-        module_of(1, 1, "%0 = parameter { name = \"missing\", shape = [1] } : f32[1]\n",
-                  "x : input f32[1]\nout : output f32[1]\nw : weights f32[1] = %0\n"
-                  "kernel a { out[0] = w[0] }\n");
-    struct parameters parameters = {tensor_find, NULL};
-    double in = 0, out = 0;
-    assert_false(module_eval_loops(module, &parameters, PRECISION_F64, NULL, &in, &out));
-    module_free(module);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,10 +435,6 @@ int main(void)
         cmocka_unit_test(test_mod_inside_of_sum),
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_scalars),
-        cmocka_unit_test(test_poison),
-        cmocka_unit_test(test_planned_memory),
-        cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_missing_parameter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
