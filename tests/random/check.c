@@ -1,0 +1,333 @@
+/* What has to be right about a model: the compiled one against the evaluator, for every target,
+ * number of threads and batch; and the loop form after every pass. */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include "backend.h"
+#include "random_model.h"
+#include "san/runtime.h"
+#include "verify.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Of float32 against float64: at most twice that of the plain evaluation, or this. */
+static const double LEAST_BOUND = 2e-6;
+/* Between passes, in float64. */
+static const double PASS_TOLERANCE = 1e-9;
+
+struct trial {
+    const struct random_model *m;
+    const struct checks *checks;
+    struct values values;
+    int64_t each, outputs; /* numbers of an image; of all results */
+    double *reference;     /* in float64 */
+    double plain;          /* error of the plain evaluation in float32 */
+    struct outcome *outcome;
+};
+
+__attribute__((format(printf, 3, 4))) static bool fail(struct trial *t, enum verdict verdict,
+                                                       const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    t->outcome->verdict = verdict;
+    vsnprintf(t->outcome->message, sizeof t->outcome->message, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* ---- memory between guard pages -------------------------------------------------------------- */
+
+struct guarded {
+    unsigned char *map;
+    size_t size;
+    void *data;
+};
+
+/* Ends right before a page that cannot be touched; another stands before it. All NaN. */
+static struct guarded guarded_new(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (bytes + page - 1) / page + 2;
+    struct guarded g = {.size = pages * page};
+    g.map = mmap(NULL, g.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (g.map == MAP_FAILED || mprotect(g.map + page, g.size - 2 * page, PROT_READ | PROT_WRITE))
+        abort();
+    memset(g.map + page, 0xff, g.size - 2 * page);
+    g.data = g.map + g.size - page - bytes;
+    return g;
+}
+
+static void guarded_free(struct guarded *g)
+{
+    munmap(g->map, g->size);
+}
+
+/* ---- compiled models ------------------------------------------------------------------------- */
+
+struct code {
+    struct backend_file object;
+    struct backend_loaded *loaded;
+    const struct san_model *model;
+};
+
+static struct module *scheduled_module(struct trial *t, int batch, int targets,
+                                       const char *const *target, const char *without)
+{
+    struct module *module = graph_from_model(&t->m->model, batch, t->m->threads, targets, target);
+    for (int i = 0; i < pass_count; i++) {
+        if (without && strcmp(pass_table[i].name, without) == 0) {
+            module->passes_done++;
+        } else if (passes_run(module, pass_table[i].name, NULL) != STATUS_DONE) {
+            fail(t, WRONG_COMPILE, "pass %s failed%s%s", pass_table[i].name,
+                 without ? ", without " : "", without ? without : "");
+            module_free(module);
+            return NULL;
+        }
+    }
+    return module;
+}
+
+static bool code_new(struct trial *t, struct code *code, int batch, int targets,
+                     const char *const *target, const char *without)
+{
+    static const uint8_t sha256[32] = {1};
+    char why[300] = "";
+    *code = (struct code){0};
+    struct module *module = scheduled_module(t, batch, targets, target, without);
+    if (!module)
+        return false;
+    bool good = backend_emit(module, &t->values.parameters, sha256, BACKEND_OBJECT, NULL,
+                             &code->object, why, sizeof why);
+    if (good)
+        code->model = backend_load(&code->object, module->name, &code->loaded, why, sizeof why);
+    module_free(module);
+    return code->model ? true
+                       : fail(t, WRONG_COMPILE, "%s: %s: %s", target[0],
+                              good ? "cannot load" : "cannot emit", why);
+}
+
+static void code_free(struct code *code)
+{
+    if (code->loaded)
+        backend_unload(code->loaded);
+    free(code->object.data);
+}
+
+/* One run of a batch from image `first`; `output`: the batch's results. */
+static bool run_batch(struct trial *t, const struct san_model *model, const struct san_exec *exec,
+                      int first, float *output)
+{
+    size_t inputs = (size_t)t->each * model->batch, outputs = (size_t)model->classes * model->batch;
+    struct guarded in = guarded_new(inputs * sizeof(float));
+    struct guarded out = guarded_new(outputs * sizeof(float));
+    struct guarded workspace = guarded_new((size_t)model->workspace_bytes);
+    float *image = in.data;
+    for (size_t i = 0; i < inputs; i++)
+        image[i] = (float)t->values.images[(int64_t)first * t->each + (int64_t)i];
+    int status = model->run(in.data, out.data, workspace.data, exec);
+    memcpy(output, out.data, outputs * sizeof(float));
+    guarded_free(&in);
+    guarded_free(&out);
+    guarded_free(&workspace);
+    return status == SAN_OK || fail(t, WRONG_RUN, "%s_run returned %d", model->name, status);
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+static bool right_numbers(struct trial *t, const float *output, const char *what, bool counts)
+{
+    struct outcome *o = t->outcome;
+    double *found = allocate(t->outputs, sizeof *found);
+    for (int64_t i = 0; i < t->outputs; i++)
+        found[i] = (double)output[i];
+    double error = relative_error(found, t->reference, t->outputs);
+    int64_t off = 0;
+    while (off < t->outputs && found[off] == t->reference[off])
+        off++;
+    double wrong = off < t->outputs ? found[off] : 0;
+    free(found);
+    if (t->m->exact)
+        return off == t->outputs ||
+               fail(t, WRONG_NUMBERS, "%s: output %lld is %.9g and must be %.9g", what,
+                    (long long)off, wrong, t->reference[off]);
+    if (error > o->error)
+        o->error = error;
+    if (counts && t->plain > 0 && o->ratios < MOST_RATIOS)
+        o->ratio[o->ratios++] = error / t->plain;
+    return error <= fmax(2 * t->plain, LEAST_BOUND) ||
+           fail(t, WRONG_NUMBERS, "%s: error %.3g, of the plain evaluation %.3g", what, error,
+                t->plain);
+}
+
+static bool evaluate_reference(struct trial *t)
+{
+    const struct random_model *m = t->m;
+    struct module *graph = graph_from_model(&m->model, m->batch, m->threads, 0, NULL);
+    double *single = allocate(t->outputs, sizeof *single);
+    t->reference = allocate(t->outputs, sizeof *t->reference);
+    bool good =
+        module_eval_graph(graph, &t->values.parameters, PRECISION_F64, t->values.images,
+                          t->reference) &&
+        module_eval_graph(graph, &t->values.parameters, PRECISION_F32, t->values.images, single);
+    t->plain = relative_error(single, t->reference, t->outputs);
+    t->outcome->plain = t->plain;
+    free(single);
+    module_free(graph);
+    if (!good)
+        return fail(t, WRONG_TEST, "a parameter is missing");
+    if (!isfinite(t->plain))
+        return fail(t, WRONG_TEST, "the plain evaluation is not finite");
+    return !m->exact || t->plain == 0 ||
+           fail(t, WRONG_TEST, "whole numbers that are not exact: %.3g", t->plain);
+}
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+static bool check_json(struct trial *t)
+{
+    char path[] = P_tmpdir "/sanc-random-XXXXXX";
+    struct model back;
+    int descriptor = mkstemp(path);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    if (!file)
+        return fail(t, WRONG_TEST, "cannot write %s", path);
+    model_write_json(&t->m->model, file);
+    fclose(file);
+    bool read = model_read(path, &back) == STATUS_DONE;
+    unlink(path);
+    if (!read)
+        return fail(t, WRONG_JSON, "the reader refuses the model");
+    return model_equal(&back, &t->m->model) ||
+           fail(t, WRONG_JSON, "the reader reads another model");
+}
+
+static bool check_threads(struct trial *t, const struct san_model *model, const char *target,
+                          const float *serial)
+{
+    struct san_pool *pool = san_pool_new((unsigned)t->m->threads);
+    struct san_exec exec = san_pool_exec(pool);
+    float *output = allocate(t->outputs, sizeof *output);
+    bool good = run_batch(t, model, &exec, 0, output);
+    if (good && memcmp(output, serial, (size_t)t->outputs * sizeof *output) != 0)
+        good = fail(t, WRONG_THREADS, "%s: other bits on %d threads", target, t->m->threads);
+    free(output);
+    san_pool_free(pool);
+    return good;
+}
+
+static bool check_code(struct trial *t, int targets, const char *const *target, const char *without,
+                       const char *what)
+{
+    struct code code;
+    float *output = allocate(t->outputs, sizeof *output);
+    bool good = code_new(t, &code, t->m->batch, targets, target, without) &&
+                run_batch(t, code.model, NULL, 0, output) &&
+                right_numbers(t, output, what, targets == 1 && !without) &&
+                (t->m->threads == 1 || check_threads(t, code.model, what, output));
+    free(output);
+    code_free(&code);
+    return good;
+}
+
+static bool check_one_by_one(struct trial *t, const char *const *target)
+{
+    struct code code;
+    float *output = allocate(t->outputs, sizeof *output);
+    bool good = code_new(t, &code, 1, 1, target, NULL);
+    for (int i = 0; good && i < t->m->batch; i++)
+        good = run_batch(t, code.model, NULL, i, output + (int64_t)i * t->m->model.classes);
+    good = good && right_numbers(t, output, "image by image", false);
+    if (!good && t->outcome->verdict == WRONG_NUMBERS)
+        t->outcome->verdict = WRONG_BATCH;
+    free(output);
+    code_free(&code);
+    return good;
+}
+
+/* Passes that only make it faster: without one, the result is the same. */
+static const char *const optional_passes[] = {"expand_batch_norm", "fold_affine",
+                                              "drop_softmax_bias", "merge_linears",
+                                              "fuse_pixels",       "pack_weights"};
+enum { OPTIONAL_PASSES = sizeof optional_passes / sizeof *optional_passes };
+
+static bool check_after_passes(struct trial *t)
+{
+    const struct checks *checks = t->checks;
+    struct images images = {t->values.images, t->m->batch, t->each};
+    struct pass_check check = {
+        .parameters = &t->values.parameters, .images = &images, .tolerance = PASS_TOLERANCE};
+    struct pass_observer observer = {pass_check_after, &check};
+    struct module *module =
+        graph_from_model(&t->m->model, t->m->batch, t->m->threads, checks->targets, checks->target);
+    bool good = passes_run(module, NULL, &observer) == STATUS_DONE;
+    if (!good && check.pass)
+        fail(t, WRONG_PASSES, "the result moves by %.3g in pass %s, %s", check.error, check.pass,
+             check.target);
+    else if (!good)
+        fail(t, WRONG_COMPILE, "a pass failed");
+    pass_check_free(&check);
+    module_free(module);
+    return good;
+}
+
+static bool check_without_pass(struct trial *t, const char *without)
+{
+    struct module *module =
+        scheduled_module(t, t->m->batch, t->checks->targets, t->checks->target, without);
+    double *result = allocate(t->outputs, sizeof *result), error = HUGE_VAL;
+    if (!module) {
+        free(result);
+        return false;
+    }
+    if (module_eval_loops(module, &t->values.parameters, PRECISION_F64, module->target[0],
+                          t->values.images, result))
+        error = relative_error(result, t->reference, t->outputs);
+    module_free(module);
+    free(result);
+    return error <= PASS_TOLERANCE ||
+           fail(t, WRONG_PASSES, "without pass %s the result moves by %.3g", without, error);
+}
+
+static bool check_passes(struct trial *t)
+{
+    bool good = check_after_passes(t);
+    for (int i = 0; good && i < OPTIONAL_PASSES; i++)
+        good = check_without_pass(t, optional_passes[i]);
+    const char *without = optional_passes[t->m->seed % OPTIONAL_PASSES];
+    char what[64];
+    snprintf(what, sizeof what, "without pass %s", without);
+    return good && check_code(t, 1, t->checks->target, without, what);
+}
+
+static bool check_all(struct trial *t)
+{
+    const struct checks *checks = t->checks;
+    bool good = check_json(t) && evaluate_reference(t);
+    for (int i = 0; good && i < checks->targets; i++)
+        good = check_code(t, 1, &checks->target[i], NULL, checks->target[i]);
+    if (good && checks->together && checks->targets > 1)
+        good = check_code(t, checks->targets, checks->target, NULL, "all targets in one object");
+    if (good && checks->batch && t->m->batch > 1)
+        good = check_one_by_one(t, checks->target);
+    return good && (!checks->passes || check_passes(t));
+}
+
+struct outcome model_check(const struct random_model *asked, const struct checks *checks)
+{
+    struct outcome outcome = {.verdict = PASSED};
+    struct random_model m = *asked;
+    struct trial t = {.m = &m, .checks = checks, .outcome = &outcome};
+    t.each = (int64_t)m.model.channels * m.model.height * m.model.width;
+    t.outputs = (int64_t)m.batch * m.model.classes;
+    if (!values_make(&t.values, &m)) { /* grow too large to be exact: real ones then */
+        values_free(&t.values);
+        m.exact = false;
+        values_make(&t.values, &m);
+    }
+    outcome.exact = m.exact;
+    check_all(&t);
+    free(t.reference);
+    values_free(&t.values);
+    return outcome;
+}

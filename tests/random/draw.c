@@ -1,0 +1,244 @@
+/* Models drawn from a seed, over all that the format allows but its sizes: those stay small. */
+#include "random_model.h"
+#include <math.h>
+#include <string.h>
+
+/* SplitMix64 by Steele, Lea and Flood. */
+uint64_t random_next(struct random *r)
+{
+    uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+struct random random_from(uint64_t seed, uint64_t stream)
+{
+    struct random r = {seed};
+    r.state = random_next(&r) ^ stream * 0xd1342543de82ef95u;
+    random_next(&r);
+    return r;
+}
+
+int random_between(struct random *r, int least, int most)
+{
+    return least + (int)(random_next(r) % (uint64_t)(most - least + 1));
+}
+
+double random_unit(struct random *r)
+{
+    return (double)(random_next(r) >> 11) * 0x1p-53;
+}
+
+double random_normal(struct random *r)
+{
+    double radius = sqrt(-2 * log(1 - random_unit(r)));
+    return radius * cos(2 * 3.14159265358979324 * random_unit(r));
+}
+
+bool random_chance(struct random *r, double probability)
+{
+    return random_unit(r) < probability;
+}
+
+#define PICK(r, ...)                                                                               \
+    ((const int[]){__VA_ARGS__}[random_next(r) % (sizeof((int[]){__VA_ARGS__}) / sizeof(int))])
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+static int relation_width(const struct attention *a)
+{
+    int j = a->footprint * a->footprint, c = a->relation_channels;
+    if (a->patchwise)
+        return a->relation == RELATION_STAR     ? j
+               : a->relation == RELATION_CLIQUE ? j * j
+                                                : c * (j + 1);
+    int width = a->relation == RELATION_DOT ? 1 : a->relation == RELATION_CONCATENATION ? 2 * c : c;
+    return width + (a->position == POSITION_RELATIVE   ? 2
+                    : a->position == POSITION_ABSOLUTE ? 4
+                                                       : 0);
+}
+
+static int border(const struct attention *a)
+{
+    return a->dilation * (a->footprint - 1) / 2;
+}
+
+static bool attention_valid(const struct attention *a, bool exact, int height, int width)
+{
+    bool patch = a->relation == RELATION_STAR || a->relation == RELATION_CLIQUE;
+    if (a->patchwise ? !patch && a->relation != RELATION_CONCATENATION : patch)
+        return false;
+    if (a->patchwise && (a->mapping == 0 || a->position != POSITION_NONE))
+        return false;
+    if (a->value_channels % a->share || a->value_channels < 1 || a->relation_channels < 1)
+        return false;
+    if (a->mapping == 0 && relation_width(a) != a->value_channels / a->share)
+        return false;
+    if (a->transforms == TRANSFORMS_PHI_PSI_BETA && a->relation_channels != a->value_channels)
+        return false;
+    if (a->padding == PADDING_REFLECT && border(a) >= (height < width ? height : width))
+        return false;
+    return !exact || (!a->softmax && a->position == POSITION_NONE);
+}
+
+bool random_model_valid(const struct random_model *m)
+{
+    const struct model *model = &m->model;
+    int height = model->height, width = model->width;
+    for (int i = 0; i < model->stages; i++) {
+        const struct stage *stage = &model->stage[i];
+        height /= 2;
+        width /= 2;
+        if (height < 1 || width < 1 || stage->channels < 1)
+            return false;
+        if (stage->blocks && !attention_valid(&stage->attention, m->exact, height, width))
+            return false;
+    }
+    int pixels = height * width;
+    return model->stages >= 1 && (!m->exact || (pixels & (pixels - 1)) == 0);
+}
+
+static double attention_work(const struct attention *a, int channels)
+{
+    double j = a->footprint * a->footprint, c = a->relation_channels, v = a->value_channels;
+    double weights = v / a->share, width = relation_width(a), work = channels * (2 * c + 2 * v);
+    double places = a->patchwise ? 1 : j;
+    work += places * width * (a->relation == RELATION_DOT || a->relation >= RELATION_STAR ? c : 1);
+    for (int i = 0; i < a->mapping; i++) {
+        double out = i == a->mapping - 1 ? weights * (a->patchwise ? j : 1)
+                     : a->patchwise      ? weights
+                                         : c;
+        work += places * width * (out + 4);
+        width = out;
+    }
+    return work + j * (v + 8 * weights * a->softmax);
+}
+
+double random_model_work(const struct random_model *m)
+{
+    const struct model *model = &m->model;
+    int height = model->height, width = model->width, channels = model->stem_channels;
+    double work = (double)height * width * (model->channels * (8.0 + channels) + 4 * channels);
+    for (int i = 0; i < model->stages; i++) {
+        const struct stage *stage = &model->stage[i];
+        double pixel = (channels + 4.0) * stage->channels;
+        height /= 2;
+        width /= 2;
+        if (stage->blocks)
+            pixel += stage->blocks * attention_work(&stage->attention, stage->channels);
+        work += height * width * pixel;
+        channels = stage->channels;
+    }
+    return m->batch * (work + (double)channels * model->classes);
+}
+
+/* ---- draws ----------------------------------------------------------------------------------- */
+
+static void draw_channels(struct random *r, struct attention *a, int channels)
+{
+    if (channels >= 32 && channels % 32 == 0 && random_chance(r, 0.3)) { /* the defaults */
+        a->share = 8;
+        a->relation_channels = channels / 16;
+        a->value_channels = channels / 4;
+    } else {
+        a->share = PICK(r, 1, 1, 2, 2, 3, 4, 5, 8);
+        a->relation_channels = PICK(r, 1, 1, 2, 3, 4, 5, 6, 8, 11, 16, 17, 32, 33);
+        a->value_channels = a->share * PICK(r, 1, 1, 2, 3, 4, 5, 7, 8, 9, 16);
+    }
+    if (a->mapping == 0)
+        a->value_channels = a->share * relation_width(a);
+    if (a->transforms != TRANSFORMS_PHI_PSI_BETA)
+        return;
+    if (a->mapping > 0 || a->relation == RELATION_DOT)
+        a->relation_channels = a->value_channels;
+    else if (a->relation_channels != a->value_channels)
+        a->transforms = TRANSFORMS_PHI_PSI;
+}
+
+static struct attention draw_attention(struct random *r, bool exact, int channels, int height,
+                                       int width)
+{
+    struct attention a = {.patchwise = random_chance(r, 0.4)};
+    a.relation = a.patchwise ? random_between(r, RELATION_CONCATENATION, RELATION_CLIQUE)
+                             : random_between(r, RELATION_SUBTRACTION, RELATION_CONCATENATION);
+    a.mapping = a.patchwise ? random_between(r, 1, 3) : PICK(r, 0, 1, 1, 2, 2, 2, 3);
+    a.position = a.patchwise || exact ? POSITION_NONE
+                                      : PICK(r, POSITION_NONE, POSITION_RELATIVE, POSITION_RELATIVE,
+                                             POSITION_ABSOLUTE);
+    a.softmax = !exact && random_chance(r, a.patchwise ? 0.3 : 0.7);
+    a.transforms = PICK(r, TRANSFORMS_DISTINCT, TRANSFORMS_DISTINCT, TRANSFORMS_DISTINCT,
+                        TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BETA);
+    a.footprint = PICK(r, 1, 3, 3, 3, 5, 5, 7, 7, 9, 11, 13, 15);
+    a.dilation = PICK(r, 1, 1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8);
+    int least = height < width ? height : width;
+    bool wants_reflect = random_chance(r, 0.65);
+    while (wants_reflect && border(&a) >= least && a.footprint > 1 && random_chance(r, 0.6)) {
+        if (a.dilation > 1)
+            a.dilation--;
+        else
+            a.footprint -= 2;
+    }
+    a.padding = wants_reflect && border(&a) < least ? PADDING_REFLECT : PADDING_ZERO;
+    draw_channels(r, &a, channels);
+    return a;
+}
+
+static int draw_channel_count(struct random *r)
+{
+    return PICK(r, 1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 16, 17, 24, 31, 32, 32, 33, 40, 48, 64);
+}
+
+/* A side of the last map. */
+static int draw_side(struct random *r, bool exact, int stages)
+{
+    if (exact)
+        return stages > 2 ? PICK(r, 1, 2, 2, 4) : PICK(r, 1, 2, 4, 4, 8, 8);
+    return stages > 2 ? PICK(r, 1, 1, 2, 3, 4, 5) : PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14);
+}
+
+static void draw_once(struct random *r, struct random_model *m)
+{
+    struct model *model = &m->model;
+    model->stages = PICK(r, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9);
+    int height = draw_side(r, m->exact, model->stages);
+    int width = random_chance(r, 0.4) ? height : draw_side(r, m->exact, model->stages);
+    int odd = (1 << model->stages) - 1; /* what pooling may drop */
+    model->height =
+        (height << model->stages) + (random_chance(r, 0.5) ? random_between(r, 0, odd) : 0);
+    model->width =
+        (width << model->stages) + (random_chance(r, 0.5) ? random_between(r, 0, odd) : 0);
+    model->channels = PICK(r, 1, 1, 2, 3, 3, 3, 4, 5, 9);
+    model->classes = PICK(r, 1, 2, 3, 7, 10, 16, 17, 33, 100);
+    model->stem_channels = random_chance(r, 0.1) ? 64 : draw_channel_count(r);
+    height = model->height;
+    width = model->width;
+    for (int i = 0; i < model->stages; i++) {
+        struct stage *stage = &model->stage[i];
+        height /= 2;
+        width /= 2;
+        stage->blocks = PICK(r, 0, 1, 1, 1, 1, 1, 2, 2, 3);
+        stage->channels = draw_channel_count(r);
+        stage->attention = i > 0 && random_chance(r, 0.2)
+                               ? model->stage[i - 1].attention
+                               : draw_attention(r, m->exact, stage->channels, height, width);
+    }
+    m->batch = PICK(r, 1, 1, 1, 2, 2, 3);
+    m->threads = PICK(r, 1, 2, 2, 3);
+}
+
+struct random_model random_model_draw(uint64_t seed, uint64_t number)
+{
+    static const double MOST_WORK = 6e6;
+    struct random r = random_from(seed, number);
+    struct random_model m = {.seed = random_next(&r)};
+    bool exact = random_chance(&r, 0.3);
+    do {
+        memset(&m.model, 0, sizeof m.model);
+        m.exact = exact;
+        m.doubles = random_chance(&r, 0.2);
+        draw_once(&r, &m);
+    } while (!random_model_valid(&m) || random_model_work(&m) > MOST_WORK);
+    snprintf(m.model.name, sizeof m.model.name, "random_%llu", (unsigned long long)number);
+    return m;
+}

@@ -1,0 +1,114 @@
+/* Random models over the whole format, each with seeded weights and images.
+ *
+ *   draw.c      a model from a seed            json.c      a model as the JSON that sanc reads
+ *   values.c    its weights and images         check.c     what has to be right about it
+ *   shrink.c    a smaller one that fails too    random_models.c   the program */
+#ifndef TESTS_RANDOM_MODEL_H
+#define TESTS_RANDOM_MODEL_H
+#include "model.h"
+#include "passes.h"
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+struct random {
+    uint64_t state;
+};
+
+struct random random_from(uint64_t seed, uint64_t stream);
+uint64_t random_next(struct random *r);
+int random_between(struct random *r, int least, int most);
+double random_unit(struct random *r);   /* [0, 1) */
+double random_normal(struct random *r); /* mean 0, variance 1 */
+bool random_chance(struct random *r, double probability);
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+struct random_model {
+    struct model model;
+    int batch, threads;
+    bool exact;   /* whole numbers throughout: the same bits in every order of sums */
+    bool doubles; /* weights that are no float32 */
+    uint64_t seed;
+};
+
+struct random_model random_model_draw(uint64_t seed, uint64_t number);
+/* Whether it keeps the format's rules, and those of exact numbers if it is exact. */
+bool random_model_valid(const struct random_model *m);
+/* Multiplications of one run, about: what its checks take time for. */
+double random_model_work(const struct random_model *m);
+
+/* Its JSON, with what defaults say already left out. */
+void model_write_json(const struct model *model, FILE *file);
+/* Whether both describe the same network. */
+bool model_equal(const struct model *a, const struct model *b);
+
+/* ---- weights and images ---------------------------------------------------------------------- */
+
+struct values {
+    struct module *graph; /* names and shapes */
+    double **data;        /* by instruction id, of parameters */
+    double *images;       /* (batch, c, h, w), each a float32 */
+    struct parameters parameters;
+};
+
+/* Weights that leave activations of order one, or whole numbers such that every sum is exact;
+ * false: whole numbers grow too large here. values_free in any case. */
+bool values_make(struct values *values, const struct random_model *m);
+void values_free(struct values *values);
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+enum verdict {
+    PASSED,
+    WRONG_JSON,    /* not read back as written */
+    WRONG_COMPILE, /* a pass, the backend or the loader failed */
+    WRONG_RUN,     /* NAME_run refused */
+    WRONG_NUMBERS, /* error over its bound, or not the bits of exact arithmetic */
+    WRONG_THREADS, /* other bits on two threads */
+    WRONG_BATCH,   /* other numbers one by one */
+    WRONG_PASSES,  /* other numbers after a pass, or without one */
+    WRONG_TEST,    /* the test's own mistake: the exact model is not exact */
+    CRASHED,
+    TIMED_OUT,
+    VERDICTS
+};
+extern const char *const verdict_name[VERDICTS];
+
+enum { MOST_RATIOS = 4 };
+
+struct outcome {
+    enum verdict verdict;
+    bool exact;
+    int ratios; /* error to that of the plain evaluation in float32, per target */
+    double ratio[MOST_RATIOS];
+    double error, plain; /* the worst */
+    double seconds;
+    char message[400];
+};
+
+struct checks {
+    int targets;
+    const char *const *target; /* that this machine runs */
+    bool passes;               /* evaluate after every pass, and without those that may be off */
+    bool batch;                /* and image by image */
+    bool together;             /* all targets in one object too */
+};
+
+/* In this process. */
+struct outcome model_check(const struct random_model *m, const struct checks *checks);
+/* In a process of its own, which may crash. quiet: what it prints is dropped. */
+struct outcome model_check_apart(const struct random_model *m, const struct checks *checks,
+                                 bool quiet);
+
+/* One check that runs in a process of its own. */
+struct running {
+    int process, pipe;
+};
+struct running check_start(const struct random_model *m, const struct checks *checks, bool quiet);
+struct outcome check_finish(const struct running *running, int status);
+
+/* The smallest model found that fails with the same verdict. */
+struct random_model model_shrink(const struct random_model *m, const struct checks *checks,
+                                 enum verdict verdict);
+
+#endif
