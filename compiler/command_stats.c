@@ -8,19 +8,43 @@ struct memory {
     int64_t weights, workspace, stack; /* bytes; stack: of one thread, part of the workspace */
 };
 
-static void print_text(const struct module *module, const struct stats *stats, const char *what,
-                       const struct memory *memory)
+/* What there is to say. */
+struct report {
+    const struct module *module;
+    struct stats stats;
+    struct traffic traffic; /* of the first target */
+    struct memory memory;
+};
+
+static void print_kernels(const struct traffic *traffic)
 {
+    printf("%-44s %15s %15s\n", "kernel", "bytes read", "bytes written");
+    for (int i = 0; i < traffic->count; i++)
+        printf("%-44s %15" PRId64 " %15" PRId64 "\n", traffic->kernel[i].name,
+               traffic->kernel[i].read, traffic->kernel[i].written);
+    printf("%-44s %15" PRId64 " %15" PRId64 "\n\n", "total", traffic->read, traffic->written);
+}
+
+static void print_text(const struct report *report, const char *what)
+{
+    const struct module *module = report->module;
+    const struct stats *stats = &report->stats;
+    const struct memory *memory = &report->memory;
     printf("%-32s %15s %18s\n", "layer", "parameters", what);
     for (int i = 0; i < stats->count; i++)
         printf("%-32s %15" PRId64 " %18" PRId64 "\n", stats->layer[i].name,
                stats->layer[i].parameters, stats->layer[i].operations);
     printf("%-32s %15" PRId64 " %18" PRId64 "\n\n", "total", stats->parameters, stats->operations);
-    printf("%s per image; memory for batches of %" PRId64 " and %" PRId64 " thread%s\n", what,
-           module->batch, module->threads, module->threads == 1 ? "" : "s");
-    printf("%-32s %15" PRId64 " bytes\n", "weights, as stored in the object", memory->weights);
-    printf("%-32s %15" PRId64 " bytes\n", "workspace", memory->workspace);
-    printf("%-32s %15" PRId64 " bytes\n", "stack of a thread, part of it", memory->stack);
+    print_kernels(&report->traffic);
+    printf("%s are per image; bytes for batches of %" PRId64 " and %" PRId64
+           " thread%s, kernels for %s\n",
+           what, module->batch, module->threads, module->threads == 1 ? "" : "s",
+           module->target[0]);
+    printf("%-40s %15" PRId64 " bytes\n", "moved to and from tensors and weights",
+           report->traffic.read + report->traffic.written);
+    printf("%-40s %15" PRId64 " bytes\n", "weights, as stored in the object", memory->weights);
+    printf("%-40s %15" PRId64 " bytes\n", "workspace", memory->workspace);
+    printf("%-40s %15" PRId64 " bytes\n", "stack of a thread, part of it", memory->stack);
 }
 
 static void print_json_string(const char *text)
@@ -38,9 +62,36 @@ static void print_json_string(const char *text)
     putchar('"');
 }
 
-static void print_json(const struct module *module, const struct stats *stats, const char *key,
-                       const struct memory *memory)
+static void print_json_layers(const struct stats *stats, const char *key)
 {
+    printf("  \"layers\": [");
+    for (int i = 0; i < stats->count; i++) {
+        printf("%s\n    { \"name\": ", i ? "," : "");
+        print_json_string(stats->layer[i].name);
+        printf(", \"parameters\": %" PRId64 ", \"%s\": %" PRId64 " }", stats->layer[i].parameters,
+               key, stats->layer[i].operations);
+    }
+    printf("\n  ],\n");
+}
+
+static void print_json_kernels(const struct traffic *traffic)
+{
+    printf("  \"kernels\": [");
+    for (int i = 0; i < traffic->count; i++) {
+        const struct kernel_traffic *kernel = &traffic->kernel[i];
+        printf("%s\n    { \"name\": ", i ? "," : "");
+        print_json_string(kernel->name);
+        printf(", \"layers\": ");
+        print_json_string(kernel->label ? kernel->label : "");
+        printf(", \"bytes_read\": %" PRId64 ", \"bytes_written\": %" PRId64 " }", kernel->read,
+               kernel->written);
+    }
+    printf("\n  ]\n");
+}
+
+static void print_json(const struct report *report, const char *key)
+{
+    const struct module *module = report->module;
     printf("{\n  \"model\": ");
     print_json_string(module->name);
     printf(",\n  \"batch\": %" PRId64 ",\n  \"threads\": %" PRId64 ",\n  \"targets\": [",
@@ -49,46 +100,50 @@ static void print_json(const struct module *module, const struct stats *stats, c
         printf("%s", i ? ", " : "");
         print_json_string(module->target[i]);
     }
-    printf("],\n  \"parameters\": %" PRId64 ",\n  \"%s\": %" PRId64 ",\n", stats->parameters, key,
-           stats->operations);
+    printf("],\n  \"parameters\": %" PRId64 ",\n  \"%s\": %" PRId64 ",\n", report->stats.parameters,
+           key, report->stats.operations);
+    printf("  \"bytes_read\": %" PRId64 ",\n  \"bytes_written\": %" PRId64 ",\n",
+           report->traffic.read, report->traffic.written);
     printf("  \"weights_bytes\": %" PRId64 ",\n  \"workspace_bytes\": %" PRId64
-           ",\n  \"stack_bytes\": %" PRId64 ",\n  \"layers\": [",
-           memory->weights, memory->workspace, memory->stack);
-    for (int i = 0; i < stats->count; i++) {
-        printf("%s\n    { \"name\": ", i ? "," : "");
-        print_json_string(stats->layer[i].name);
-        printf(", \"parameters\": %" PRId64 ", \"%s\": %" PRId64 " }", stats->layer[i].parameters,
-               key, stats->layer[i].operations);
-    }
-    printf("\n  ]\n}\n");
+           ",\n  \"stack_bytes\": %" PRId64 ",\n",
+           report->memory.weights, report->memory.workspace, report->memory.stack);
+    print_json_layers(&report->stats, key);
+    print_json_kernels(&report->traffic);
+    printf("}\n");
 }
 
-static enum status report(struct module *module, const struct options *options)
+static enum status out_of_memory(void)
 {
-    struct stats stats;
+    diag_error(NULL, 0, 0, "out of memory");
+    return STATUS_SYSTEM;
+}
+
+/* Layers are counted before the passes fold them away, kernels after. */
+static enum status report_print(struct report *report, struct module *module,
+                                const struct options *options)
+{
     bool paper = options->count == COUNT_PAPER;
-    enum status status = STATUS_DONE;
-    if (!graph_stats(module, (enum count)options->count, &stats)) {
-        diag_error(NULL, 0, 0, "out of memory");
-        status = STATUS_SYSTEM;
-    }
-    if (status == STATUS_DONE)
-        status = passes_run_observed(module, NULL, options, NULL);
-    if (status == STATUS_DONE) {
-        struct memory memory = {module_weights_bytes(module), module_workspace_bytes(module),
-                                module->scratch_bytes};
-        if (options->json)
-            print_json(module, &stats, paper ? "flops" : "macs", &memory);
-        else
-            print_text(module, &stats, paper ? "FLOPs" : "MACs", &memory);
-    }
-    stats_free(&stats);
-    return status;
+    report->module = module;
+    if (!graph_stats(module, (enum count)options->count, &report->stats))
+        return out_of_memory();
+    enum status status = passes_run_observed(module, NULL, options, NULL);
+    if (status != STATUS_DONE)
+        return status;
+    if (!module_traffic(module, module->target[0], &report->traffic))
+        return out_of_memory();
+    report->memory = (struct memory){module_weights_bytes(module), module_workspace_bytes(module),
+                                     module->scratch_bytes};
+    if (options->json)
+        print_json(report, paper ? "flops" : "macs");
+    else
+        print_text(report, paper ? "FLOPs" : "MACs");
+    return STATUS_DONE;
 }
 
 enum status command_stats(const struct options *options)
 {
     struct source source = {0};
+    struct report report = {0};
     struct module *module = NULL;
     enum status status = source_read(&source, options);
     if (status == STATUS_DONE)
@@ -96,7 +151,9 @@ enum status command_stats(const struct options *options)
     if (status == STATUS_DONE)
         status = source_module(&source, NULL, &module);
     if (status == STATUS_DONE)
-        status = report(module, options);
+        status = report_print(&report, module, options);
+    stats_free(&report.stats);
+    traffic_free(&report.traffic);
     if (module)
         module_free(module);
     source_free(&source);
