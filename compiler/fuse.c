@@ -218,8 +218,10 @@ static bool pays(struct fusion *f, bool light)
     int64_t elements = pixel_elements(f, f->b);
     if (2 * elements > 3 * around.largest)
         return true;
+    bool small = 2 * elements * 4 >= need.bytes;
     need.bytes += elements * 4;
-    return need.bytes * need.pixels <= TILE_BYTES && (!light || need.pixels <= LIGHT_PIXELS);
+    return need.bytes * need.pixels <= (small ? TILE_BYTES : NEAR_TILE_BYTES) &&
+           (!light || need.pixels <= LIGHT_PIXELS);
 }
 
 /* The index of an access to b, in its tile. */

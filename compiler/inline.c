@@ -15,12 +15,6 @@
 #include "passes.h"
 #include <string.h>
 
-struct producer {
-    struct buffer *buffer;
-    struct kernel *kernel;
-    struct nest nest;
-};
-
 struct reads {
     const struct buffer *buffer;
     int loads;
@@ -37,64 +31,12 @@ static void count_reads(void *context, const struct expr *load, int64_t iteratio
     }
 }
 
-/* Whether a dimension's index is a number whose digits are loop variables, each used once, that
- * runs over the whole dimension: c, or 7*dy + dx. */
-static bool covers(const struct affine *index, int64_t extent)
-{
-    if (index->constant)
-        return false;
-    for (int i = index->count - 1, digit = 1; i >= 0; i--) {
-        const struct term *t = &index->term[i];
-        if (t->kind != TERM_VAR || t->factor != digit)
-            return false;
-        digit *= (int)t->var->extent;
-        if (i == 0)
-            return digit == extent;
-    }
-    return extent == 1;
-}
-
-/* Whether the nest stores every element once, each from loop variables that its index gives back.
- */
-static bool stores_all(const struct nest *nest)
-{
-    const struct stmt *store = nest->store;
-    int64_t iterations = 1;
-    for (int i = 0; i < nest->vars; i++)
-        iterations *= nest->var[i]->extent;
-    for (int i = 0; i < store->buffer->shape.rank; i++)
-        if (!covers(store->index[i], store->buffer->shape.dim[i]))
-            return false;
-    return iterations == shape_elements(&store->buffer->shape);
-}
-
-static bool find_producer(struct module *m, struct buffer *buffer, struct producer *p)
-{
-    int stores = 0;
-    p->buffer = buffer;
-    for (struct kernel *k = m->kernels; k; k = k->next) {
-        int here = stmt_count_stores(k->body, buffer);
-        stores += here;
-        if (here)
-            p->kernel = k;
-    }
-    return stores == 1 && nest_of(p->kernel->body, &p->nest) && stores_all(&p->nest);
-}
-
 static const struct expr *replace_load(struct rewriter *r, const struct expr *load)
 {
     const struct producer *p = r->context;
     if (load->buffer != p->buffer)
         return load;
-    struct rewriter value = {.m = r->m};
-    const struct stmt *store = p->nest.store;
-    for (int i = 0; i < store->buffer->shape.rank; i++)
-        for (int j = 0; j < store->index[i]->count; j++) {
-            const struct term *t = &store->index[i]->term[j];
-            const struct affine *digit = affine_div(r->m->arena, load->index[i], t->factor);
-            rewriter_map(&value, t->var, affine_mod(r->m->arena, digit, t->var->extent));
-        }
-    return rewrite_expr(&value, p->nest.store->value);
+    return producer_value(r->m, p, load);
 }
 
 static void inline_into(struct module *m, struct producer *p, struct kernel *reader)
@@ -113,7 +55,7 @@ static bool reader_reduces(const struct kernel *reader)
 static bool try_inline(struct module *m, struct buffer *buffer)
 {
     struct producer p;
-    if (buffer->place != PLACE_WORKSPACE || !find_producer(m, buffer, &p))
+    if (buffer->place != PLACE_WORKSPACE || !producer_find(m, buffer, &p))
         return false;
     const struct expr *value = p.nest.store->value;
     struct kernel *reader = NULL;

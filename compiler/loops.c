@@ -292,3 +292,61 @@ void stmt_append(struct stmt **list, struct stmt *stmt)
         list = &(*list)->next;
     *list = stmt;
 }
+
+/* Whether a dimension's index is a number whose digits are loop variables, each used once, that
+ * runs over the whole dimension: c, or 7*dy + dx. */
+static bool covers(const struct affine *index, int64_t extent)
+{
+    if (index->constant)
+        return false;
+    for (int i = index->count - 1, digit = 1; i >= 0; i--) {
+        const struct term *t = &index->term[i];
+        if (t->kind != TERM_VAR || t->factor != digit)
+            return false;
+        digit *= (int)t->var->extent;
+        if (i == 0)
+            return digit == extent;
+    }
+    return extent == 1;
+}
+
+/* Whether the nest stores every element once, each from loop variables that its index gives back.
+ */
+static bool stores_all(const struct nest *nest)
+{
+    const struct stmt *store = nest->store;
+    int64_t iterations = 1;
+    for (int i = 0; i < nest->vars; i++)
+        iterations *= nest->var[i]->extent;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        if (!covers(store->index[i], store->buffer->shape.dim[i]))
+            return false;
+    return iterations == shape_elements(&store->buffer->shape);
+}
+
+bool producer_find(const struct module *m, struct buffer *buffer, struct producer *p)
+{
+    int stores = 0;
+    p->buffer = buffer;
+    for (struct kernel *k = m->kernels; k; k = k->next) {
+        int here = stmt_count_stores(k->body, buffer);
+        stores += here;
+        if (here)
+            p->kernel = k;
+    }
+    return stores == 1 && nest_of(p->kernel->body, &p->nest) && stores_all(&p->nest);
+}
+
+const struct expr *producer_value(struct module *m, const struct producer *p,
+                                  const struct expr *load)
+{
+    struct rewriter value = {.m = m};
+    const struct stmt *store = p->nest.store;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        for (int j = 0; j < store->index[i]->count; j++) {
+            const struct term *t = &store->index[i]->term[j];
+            const struct affine *digit = affine_div(m->arena, load->index[i], t->factor);
+            rewriter_map(&value, t->var, affine_mod(m->arena, digit, t->var->extent));
+        }
+    return rewrite_expr(&value, p->nest.store->value);
+}

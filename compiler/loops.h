@@ -58,6 +58,18 @@ void buffers_remove_unused(struct module *m);
 /* Gives every loop variable of a kernel a name of its own: y, y2, y3. */
 void kernel_name_vars(struct module *m, struct kernel *kernel);
 void kernels_name_vars(struct module *m); /* of all kernels */
+/* What a workspace buffer is computed by, where that is one nest that stores every element once. */
+struct producer {
+    struct buffer *buffer;
+    struct kernel *kernel;
+    struct nest nest;
+};
+
+bool producer_find(const struct module *m, struct buffer *buffer, struct producer *p);
+/* The expression of the element that `load` reads. */
+const struct expr *producer_value(struct module *m, const struct producer *p,
+                                  const struct expr *load);
+
 void stmt_append(struct stmt **list, struct stmt *stmt);
 
 #endif

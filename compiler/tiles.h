@@ -4,7 +4,7 @@
 #include "ir.h"
 
 /* What all tiles of a kernel may take together: they should stay in a core's L2 cache. */
-enum { TILE_BYTES = 450 << 10 };
+enum { TILE_BYTES = 450 << 10, NEAR_TILE_BYTES = 32 << 10 /* and these in L1 */ };
 
 struct tile_need {
     int64_t bytes;  /* of stack tiles, per pixel */
