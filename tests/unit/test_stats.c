@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "eval_text.h"
 #include "passes.h"
 #include "stats.h"
 #include <string.h>
@@ -158,13 +159,47 @@ static void agrees_with_the_paper(void **state)
     }
 }
 
+/* What a kernel reads twice counts once, what it does not reach does not count, and kernels of
+ * other targets do not. */
+static void counts_traffic(void **state)
+{
+    (void)state;
+    struct module *module = module_of(12, 12, "%0 = fill { value = 1.0, shape = [8] } : f32[8]\n",
+                                      "x : input f32[12]\n"
+                                      "out : output f32[12]\n"
+                                      "w : weights f32[8] = %0\n"
+                                      "kernel a {\n"
+                                      "for i in 8\n"
+                                      "out[i] = ((x[i] * w[i]) + (x[i + 1] * w[i]))\n"
+                                      "}\n"
+                                      "kernel rest target \"x86-64-v3\" {\n"
+                                      "for i in 2, j in 2\n"
+                                      "out[8 + 2 * i + j] = w[7 * i]\n"
+                                      "}\n"
+                                      "kernel other target \"x86-64-v4\" {\n"
+                                      "for i in 4\n"
+                                      "out[i + 8] = x[i]\n"
+                                      "}\n");
+    struct traffic traffic;
+    assert_true(module_traffic(module, "x86-64-v3", &traffic));
+    assert_int_equal(2, traffic.count);
+    assert_string_equal("a", traffic.kernel[0].name);
+    assert_int_equal(4 * (9 + 8), traffic.kernel[0].read);
+    assert_int_equal(4 * 8, traffic.kernel[0].written);
+    assert_int_equal(4 * 4, traffic.kernel[1].read);
+    assert_int_equal(4 * 4, traffic.kernel[1].written);
+    assert_int_equal(4 * (9 + 8 + 4), traffic.read);
+    assert_int_equal(4 * (8 + 4), traffic.written);
+    traffic_free(&traffic);
+    module_free(module);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_layers),
-        cmocka_unit_test(counts_dot_products),
-        cmocka_unit_test(sums_are_of_the_layers),
-        cmocka_unit_test(agrees_with_the_paper),
+        cmocka_unit_test(counts_layers),          cmocka_unit_test(counts_dot_products),
+        cmocka_unit_test(sums_are_of_the_layers), cmocka_unit_test(agrees_with_the_paper),
+        cmocka_unit_test(counts_traffic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
