@@ -180,7 +180,10 @@ static void larger(struct neighbours *n, const struct buffer *buffer)
 {
     if (buffer == n->f->b || buffer->place == PLACE_WEIGHTS || buffer->place == PLACE_STACK)
         return;
-    int64_t elements = pixel_elements(n->f, buffer);
+    /* of its own pixels: a border is not channels */
+    int64_t elements = buffer->place == PLACE_WORKSPACE ? 1 : pixel_elements(n->f, buffer);
+    for (int i = PIXEL_LOOPS; buffer->place == PLACE_WORKSPACE && i < buffer->shape.rank; i++)
+        elements *= buffer->shape.dim[i];
     n->largest = elements > n->largest ? elements : n->largest;
 }
 

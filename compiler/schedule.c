@@ -188,7 +188,9 @@ static double nest_cycles(const struct target *t, const struct kernel_stage *s,
                 (double)(row[i].count * column[j].count) *
                 block_cycles(t, s, row[i].size, column[j].size / column[j].lanes, sizes->depth);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
-    return at_least(cycles * (double)sizes->of.repeats, (double)sizes->weights / rate);
+    /* weights that L1 does not hold arrive while the machine computes, but not for nothing */
+    double stream = sizes->weights > t->l1_bytes ? (double)sizes->weights / rate : 0;
+    return cycles * (double)sizes->of.repeats + stream / 2;
 }
 
 /* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
@@ -246,7 +248,7 @@ static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *
     }
     if (tile * k->bytes > k->target->l1_bytes)
         cycles *= 1.05;
-    if (tile * k->bytes > k->target->l2_bytes / 2)
+    if (tile * k->bytes > k->target->l2_bytes)
         cycles *= 1.05;
     return cycles;
 }
