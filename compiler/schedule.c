@@ -188,9 +188,16 @@ static double nest_cycles(const struct target *t, const struct kernel_stage *s,
                 (double)(row[i].count * column[j].count) *
                 block_cycles(t, s, row[i].size, column[j].size / column[j].lanes, sizes->depth);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
-    /* weights that L1 does not hold arrive while the machine computes, but not for nothing */
+    /* Weights that L1 does not hold are one stream, which the machine fetches ahead while it computes,
+     * if not for nothing. Rows are many short ones: they have to be in L1 when the next column block
+     * comes back to them, and the fewer there are the better. */
     double stream = sizes->weights > t->l1_bytes ? (double)sizes->weights / rate : 0;
-    return cycles * (double)sizes->of.repeats + stream / 2;
+    int64_t row_bytes = s->multiply ? sizes->of.rows * sizes->depth * 4 : 0;
+    if (row_bytes > t->l1_bytes)
+        cycles *= 1.05;
+    if (row_bytes && sizes->of.repeats == 1)
+        cycles *= 1 + 0.02 * (double)(sizes->of.rows / plan->rows - 1);
+    return cycles * (double)sizes->of.repeats + stream / 8;
 }
 
 /* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
