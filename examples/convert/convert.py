@@ -280,7 +280,8 @@ def main(arguments=None):
                         help='reads checkpoints that hold more than tensors; this can run code that is '
                              'in them')
     options = parser.parse_args(arguments)
-    options.name = options.name or re.sub(r'\W', '_', os.path.basename(options.stem), flags=re.ASCII)
+    options.name = options.name or re.sub(r'\W|^(?=\d)', '_', os.path.basename(options.stem),
+                                          flags=re.ASCII)
     try:
         convert(options)
     except (Refusal, OSError) as problem:
