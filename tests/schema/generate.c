@@ -230,13 +230,12 @@ static void say_model_has_type(FILE *to, int type)
 /* A stage with a type of its own. */
 static void say_own_type_rule(FILE *to, int type)
 {
-    json_say(
-        to,
-        "{'if':{'allOf':[" BLOCKS "," HAS_ATTENTION("'required':['type'],'properties':{'type':{'"
-                                                    "const':'%s'}}") "]},"
-                                                                     "'then':" ATTENTION(
-                                                                         "'$ref':'#/$defs/%s'") "}",
-        type_name(type), type_name(type));
+    json_say(to,
+             "{'if':{'allOf':[" BLOCKS
+             "," HAS_ATTENTION("'required':['type'],'properties':{'type':{'"
+                               "const':'%s'}}") "]},"
+                                                "'then':" ATTENTION("'$ref':'#/$defs/%s'") "}",
+             type_name(type), type_name(type));
 }
 
 /* Stages that have the model's type. */
