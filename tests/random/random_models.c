@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_JOBS = 64, PASSES_EVERY = 10, BATCH_EVERY = 4, TOGETHER_EVERY = 16, MOST_SHRUNKEN = 3 };
+enum { MOST_JOBS = 64, PASSES_EVERY = 20, BATCH_EVERY = 4, TOGETHER_EVERY = 16, MOST_SHRUNKEN = 3 };
 static const double MOST_MEDIAN_RATIO = 1.5;
 static const int SKIPPED = 77;
 

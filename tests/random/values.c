@@ -81,13 +81,16 @@ static void fill_real(struct making *k, const char *name, const struct shape *sh
     int64_t count = shape_elements(shape);
     bool weight = ends_with(name, ".weight"), norm = weight && shape->rank == 1;
     double columns = (double)(count / shape->dim[0]);
-    double scale = strcmp(name, "fc.bias") == 0 ? 1 : norm || !weight ? 0.2 : sqrt(2 / columns);
+    bool logits = strcmp(name, "fc.bias") == 0;
+    double scale = logits ? 1 : norm || !weight ? 0.2 : sqrt(2 / columns);
     for (int64_t i = 0; i < count; i++) {
         double value = scale * random_normal(&k->random) + norm;
         if (norm && random_chance(&k->random, 0.15))
             value = -value;
         if (norm && random_chance(&k->random, 0.02))
             value = 0;
+        if (logits && count < 7) /* few logits must not all be near 0: errors are relative */
+            value = copysign(2 + fabs(value), value);
         data[i] = rounded(k, value);
     }
 }
@@ -129,19 +132,21 @@ static void settle_whole(struct making *k, const double *x, int64_t count, int64
     *mean = weight == 0 ? 0 : floor((top + bias - wanted) / weight);
 }
 
+/* Something like what would be measured, but with a mean nearer to 0 and a variance that is not
+ * small: where a channel hardly varies, as on a small map, the difference to its mean would be
+ * little more than rounding errors, made large. */
 static void settle_real(struct making *k, const double *x, int64_t count, int64_t stride,
                         double *mean, double *variance)
 {
     double sum = 0, squares = 0;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++)
         sum += x[i * stride];
-        squares += x[i * stride] * x[i * stride];
-    }
-    double average = sum / (double)count, square = squares / (double)count;
-    /* A single pixel varies in nothing: keep the scale plausible. */
-    double spread = fmax(square - average * average, 0) + 0.1 * square + 1e-3;
+    double shift = sum / (double)count * (0.8 * random_unit(&k->random) - 0.2);
+    for (int64_t i = 0; i < count; i++)
+        squares += (x[i * stride] - shift) * (x[i * stride] - shift);
+    double spread = squares / (double)count + 0.1;
     *variance = rounded(k, spread * (1 + 0.1 * random_unit(&k->random)));
-    *mean = rounded(k, average + 0.1 * random_normal(&k->random) * sqrt(spread));
+    *mean = rounded(k, shift + 0.1 * random_normal(&k->random) * sqrt(spread));
 }
 
 static void settle_norm(struct making *k, const struct inst *norm)
