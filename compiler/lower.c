@@ -115,8 +115,24 @@ static void finish_nest(struct lowering *l, struct kernel *kernel, const struct 
     *end = stmt;
 }
 
+/* The table's entry of a pixel's class. */
+static const struct expr *load_by_class(struct lowering *l, struct inst *inst,
+                                        const affine_ref *index)
+{
+    struct arena *arena = l->m->arena;
+    struct buffer *table = buffer_of(l, inst->in[0]), *classes = buffer_of(l, inst->in[1]);
+    classes->dtype = DTYPE_I32;
+    affine_ref pixel =
+        affine_add(arena, affine_scale(arena, index[1], inst->shape.dim[2]), index[2]);
+    affine_ref at[] = {affine_lookup(arena, classes, pixel, table->shape.dim[0]), index[3],
+                       index[4]};
+    return expr_load(l->m, table, at);
+}
+
 static const struct expr *load(struct lowering *l, struct inst *inst, const affine_ref *index)
 {
+    if (inst->op == OP_by_class)
+        return load_by_class(l, inst, index);
     return expr_load(l->m, buffer_of(l, inst), index);
 }
 
@@ -523,6 +539,9 @@ static void output_lower(struct lowering *l, struct inst *inst)
 #define parameter_lower NULL
 #define fill_lower NULL
 #define coordinates_lower NULL
+#define border_classes_lower NULL
+#define select_classes_lower NULL
+#define by_class_lower NULL /* read through load_by_class */
 
 int lower(struct module *m)
 {

@@ -282,6 +282,11 @@ const struct expr *expr_reduce(struct module *module, enum scalar_op op, int var
                                struct var *const *var, const struct expr *body,
                                const struct expr *init);
 
+/* Pixels of a line of `size` are of one class if they are as far from either end, up to `border`: the
+ * class of one, and how many there are. */
+int64_t border_class(int64_t at, int64_t size, int64_t border);
+int64_t border_class_count(int64_t size, int64_t border);
+
 int64_t shape_elements(const struct shape *shape);
 bool shape_equal(const struct shape *a, const struct shape *b);
 

@@ -152,6 +152,61 @@ static bool coordinates_shape(struct inst *inst, struct why *why)
     return true;
 }
 
+int64_t border_class(int64_t at, int64_t size, int64_t border)
+{
+    int64_t classes = border_class_count(size, border);
+    return at < border || classes == size ? at
+           : at >= size - border          ? at - size + classes
+                                          : border;
+}
+
+int64_t border_class_count(int64_t size, int64_t border)
+{
+    return size < 2 * border + 1 ? size : 2 * border + 1;
+}
+
+static bool border_classes_shape(struct inst *inst, struct why *why)
+{
+    (void)why;
+    inst->shape = shape_of(1, inst->attr[SLOT_border_classes_height].integer *
+                                  inst->attr[SLOT_border_classes_width].integer,
+                           0, 0, 0, 0);
+    return true;
+}
+
+static bool select_classes_shape(struct inst *inst, struct why *why)
+{
+    if (!want_rank(inst, 0, 5, why))
+        return false;
+    const struct shape *x = &inst->in[0]->shape;
+    int64_t border = inst->attr[SLOT_select_classes_border].integer;
+    if (x->dim[0] != 1)
+        return no(why, "input 0 is of %lld images, must be of 1", (long long)x->dim[0]);
+    inst->shape = shape_of(
+        3, border_class_count(x->dim[1], border) * border_class_count(x->dim[2], border),
+        x->dim[3], x->dim[4], 0, 0);
+    return true;
+}
+
+static bool by_class_shape(struct inst *inst, struct why *why)
+{
+    int64_t height = inst->attr[SLOT_by_class_height].integer;
+    int64_t width = inst->attr[SLOT_by_class_width].integer;
+    if (!want_rank(inst, 0, 3, why) || !want_rank(inst, 1, 1, why))
+        return false;
+    if (inst->in[1]->op != OP_border_classes || inst->in[1]->shape.dim[0] != height * width)
+        return no(why, "input 1 must be border_classes of height * width = %lld pixels",
+                  (long long)(height * width));
+    const union attr *a = inst->in[1]->attr;
+    int64_t border = a[SLOT_border_classes_border].integer, classes = inst->in[0]->shape.dim[0];
+    if (classes != border_class_count(a[SLOT_border_classes_height].integer, border) *
+                       border_class_count(a[SLOT_border_classes_width].integer, border))
+        return no(why, "input 0 has %lld classes, input 1 others", (long long)classes);
+    inst->shape =
+        shape_of(5, 1, height, width, inst->in[0]->shape.dim[1], inst->in[0]->shape.dim[2]);
+    return true;
+}
+
 static bool linear_shape(struct inst *inst, struct why *why)
 {
     const struct shape *x = &inst->in[0]->shape;

@@ -234,6 +234,35 @@ static void test_attention_torch(void **state)
     }
 }
 
+/* A relative position, one entry per class of pixels, is the whole map again. */
+static void test_classes(void **state)
+{
+    (void)state;
+    for (int dilation = 1; dilation <= 3; dilation++) {
+        char map[700], again[2000];
+        int border = dilation;
+        snprintf(map, sizeof map,
+                 "%%1 = coordinates { height = 5, width = 9 } : f32[1, 5, 9, 2]\n"
+                 "%%2 = relation %%1, %%1 { kind = subtraction, footprint = 3, dilation = %d, "
+                 "padding = reflect } : f32[1, 5, 9, 9, 2]\n",
+                 dilation);
+        int classes = (border < 2 ? 3 : 5) * (2 * border + 1);
+        snprintf(again, sizeof again,
+                 "%s%%3 = select_classes %%2 { border = %d } : f32[%d, 9, 2]\n"
+                 "%%4 = border_classes { height = 5, width = 9, border = %d } : f32[45]\n"
+                 "%%5 = by_class %%3, %%4 { height = 5, width = 9 } : f32[1, 5, 9, 9, 2]\n"
+                 "%%6 = reshape %%5 { shape = [1, 810] } : f32[1, 810]\n"
+                 "%%7 = output %%6 : f32[1, 810]\n",
+                 map, border, classes, border);
+        strcat(map, "%6 = reshape %2 { shape = [1, 810] } : f32[1, 810]\n"
+                    "%7 = output %6 : f32[1, 810]\n");
+        double *expected = test_malloc(810 * sizeof *expected);
+        memcpy(expected, graph_run(1, 810, PRECISION_F64, map), 810 * sizeof *expected);
+        check_numbers(graph_run(1, 810, PRECISION_F64, again), expected, 810, 1e-14);
+        test_free(expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_pad),
         cmocka_unit_test(test_aggregate),
         cmocka_unit_test(test_attention_torch),
+        cmocka_unit_test(test_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
