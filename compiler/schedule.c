@@ -132,6 +132,8 @@ struct schedule *schedule_of(const struct kernel *kernel, const char *target)
 
 /* ---- costs ----------------------------------------------------------------------------------- */
 
+enum { FAR_WEIGHTS = 2 << 20 /* bytes; more than this come from memory again at each inference */ };
+
 enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, L3_BYTES_PER_CYCLE = 10 };
 
 struct sizes {
@@ -197,7 +199,8 @@ static double nest_cycles(const struct target *t, const struct kernel_stage *s,
         cycles *= 1.05;
     if (row_bytes && sizes->of.repeats == 1)
         cycles *= 1 + 0.02 * (double)(sizes->of.rows / plan->rows - 1);
-    return cycles * (double)sizes->of.repeats + stream / 8;
+    double hidden = sizes->weights > FAR_WEIGHTS ? 0.5 : 0.875;
+    return cycles * (double)sizes->of.repeats + (1 - hidden) * stream;
 }
 
 /* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
