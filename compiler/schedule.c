@@ -190,9 +190,9 @@ static double nest_cycles(const struct target *t, const struct kernel_stage *s,
                 (double)(row[i].count * column[j].count) *
                 block_cycles(t, s, row[i].size, column[j].size / column[j].lanes, sizes->depth);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
-    /* Weights that L1 does not hold are one stream, which the machine fetches ahead while it computes,
-     * if not for nothing. Rows are many short ones: they have to be in L1 when the next column block
-     * comes back to them, and the fewer there are the better. */
+    /* Weights that L1 does not hold are one stream, which the machine fetches ahead while it
+     * computes, if not for nothing. Rows are many short ones: they have to be in L1 when the next
+     * column block comes back to them, and the fewer there are the better. */
     double stream = sizes->weights > t->l1_bytes ? (double)sizes->weights / rate : 0;
     int64_t row_bytes = s->multiply ? sizes->of.rows * sizes->depth * 4 : 0;
     if (row_bytes > t->l1_bytes)
@@ -243,6 +243,7 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
 struct kernel_view {
     const struct target *target;
     int64_t pixels, bytes; /* in all; of tiles per pixel */
+    int64_t threads;
     int stages;
     struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
 };
@@ -263,11 +264,13 @@ static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *
     return cycles;
 }
 
-/* A plan for all pixels: whole tiles, and one smaller one for what is left. */
+/* A plan for all pixels: whole tiles, shared by the threads, and one smaller one for what is left.
+ */
 static double plan_all(const struct kernel_view *k, int64_t tile, struct plan *plan)
 {
     struct plan rest;
-    double cycles = (double)(k->pixels / tile) * plan_tile(k, tile, plan);
+    int64_t tiles = k->pixels / tile;
+    double cycles = (double)((tiles + k->threads - 1) / k->threads) * plan_tile(k, tile, plan);
     if (k->pixels % tile)
         cycles += plan_tile(k, k->pixels % tile, &rest);
     return cycles;
@@ -281,7 +284,7 @@ static void plan_kernel(struct module *m, const struct kernel *kernel, const str
     static struct kernel_view view; /* too large for the stack; filled in anew each time */
     struct var *pixel[3];
     int pixels;
-    view = (struct kernel_view){.target = target, .pixels = 1};
+    view = (struct kernel_view){.target = target, .pixels = 1, .threads = m->threads};
     view.stages = kernel_list_stages(m, kernel, &pixels, pixel, view.stage);
     for (int i = 0; i < pixels; i++)
         view.pixels *= pixel[i]->extent;
