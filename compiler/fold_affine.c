@@ -91,17 +91,19 @@ static struct inst *fold_relation(struct fold *f)
     switch (f->of->attr[SLOT_relation_kind].integer) {
     case relation_kind_subtraction:
     case relation_kind_summation:
-        return relation_again(f, apply_constant(f, phi, f->c),
-                              f->scale ? apply_constant(f, psi, f->c) : psi);
+        /* One after the other: the order of arguments is the C compiler's choice. */
+        psi = f->scale ? apply_constant(f, psi, f->c) : psi;
+        phi = apply_constant(f, phi, f->c);
+        return relation_again(f, phi, psi);
     case relation_kind_hadamard:
     case relation_kind_dot:
         return f->scale ? relation_again(f, apply_constant(f, phi, f->c), psi) : NULL;
     case relation_kind_concatenation:
         if (!f->scale && !reflected)
             return NULL;
-        return relation_again(
-            f, apply_constant(f, phi, make_slice(&f->b, f->c, 0, 0, channels)),
-            apply_constant(f, psi, make_slice(&f->b, f->c, 0, channels, 2 * channels)));
+        psi = apply_constant(f, psi, make_slice(&f->b, f->c, 0, channels, 2 * channels));
+        phi = apply_constant(f, phi, make_slice(&f->b, f->c, 0, 0, channels));
+        return relation_again(f, phi, psi);
     default:
         return NULL;
     }
