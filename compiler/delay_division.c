@@ -6,9 +6,8 @@
  * sum's variables reaches, and a quotient that nothing else reads.
  *
  * Requires: kernels as inline_values leaves them. */
-#include "loops.h"
 #include "passes.h"
-#include "tiles.h"
+#include "touches.h"
 
 struct delay {
     struct producer p;
@@ -53,15 +52,14 @@ static const struct expr *rebuild(struct module *m, const struct expr *expr, con
     return clone;
 }
 
-static struct kernel *only_reader(const struct module *m, const struct buffer *buffer)
+static struct kernel *only_reader(const struct buffer *buffer)
 {
     struct kernel *reader = NULL;
-    for (struct kernel *k = m->kernels; k; k = k->next) {
-        int reads = kernel_count_reads(k, buffer);
-        if (reads > 1 || (reads && reader))
+    for (const struct touch *touch = buffer->touches; touch; touch = touch->next) {
+        if (touch->loads > 1 || (touch->loads && reader))
             return NULL;
-        if (reads)
-            reader = k;
+        if (touch->loads)
+            reader = touch->kernel;
     }
     return reader;
 }
@@ -71,9 +69,9 @@ static bool try_delay(struct module *m, struct buffer *buffer)
     struct delay d = {0};
     struct nest nest;
     struct kernel *reader;
-    if (buffer->place != PLACE_WORKSPACE || !producer_find(m, buffer, &d.p) ||
+    if (buffer->place != PLACE_WORKSPACE || !producer_find(buffer, &d.p) ||
         d.p.nest.store->value->op != SCALAR_div || expr_has_reduce(d.p.nest.store->value) ||
-        !(reader = only_reader(m, buffer)) || !nest_of(reader->body, &nest))
+        !(reader = only_reader(buffer)) || !nest_of(reader->body, &nest))
         return false;
     d.reduce = expr_find_reduce(nest.store->value);
     if (!d.reduce || d.reduce->op != SCALAR_sum || d.reduce->in[1] ||
@@ -84,17 +82,20 @@ static bool try_delay(struct module *m, struct buffer *buffer)
         return false;
     const struct expr *sum = expr_reduce(m, SCALAR_sum, d.reduce->vars, d.reduce->var, body, NULL);
     sum = expr_op(m, SCALAR_div, sum, d.divisor, NULL);
+    touches_forget(reader);
     nest.store->value = rebuild(m, nest.store->value, &d, sum);
-    kernel_remove(m, d.p.kernel);
+    touches_add(m, reader);
+    kernel_remove(d.p.kernel);
     return true;
 }
 
 int delay_division(struct module *m)
 {
     int changes = 0;
+    touches_index(m);
     for (struct buffer *buffer = m->buffers; buffer; buffer = buffer->next)
         changes += try_delay(m, buffer);
     buffers_remove_unused(m);
-    kernels_name_vars(m);
+    touches_finish(m);
     return changes;
 }

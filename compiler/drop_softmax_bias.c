@@ -21,7 +21,7 @@ int drop_softmax_bias(struct module *m)
     int changes = 0;
     for (struct inst *inst = m->first; inst; inst = inst->next)
         if (inst->op == OP_softmax && cancels(m, inst)) {
-            inst->in[0]->inputs = 2;
+            inst_drop_inputs(inst->in[0], 2);
             changes++;
         }
     graph_tidy(m);

@@ -19,9 +19,10 @@
  *
  * Done where b is larger than anything around it, or where the tiles that the linears of both want
  * still fit the L2 cache together. Requires: values inlined. */
-#include "loops.h"
 #include "passes.h"
 #include "tiles.h"
+#include "touches.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { PIXEL_LOOPS = 3, MAX_WRITERS = 16 };
@@ -82,26 +83,6 @@ static void check_read(void *context, const struct expr *load, int64_t iteration
         f->fits &= window_index(f, load->index[i], i, &inside);
 }
 
-static void count_read(void *context, const struct expr *load, int64_t iterations)
-{
-    (void)iterations;
-    struct reads_of {
-        const struct buffer *buffer;
-        int count;
-    } *reads = context;
-    reads->count += load->buffer == reads->buffer;
-}
-
-int kernel_count_reads(const struct kernel *kernel, const struct buffer *buffer)
-{
-    struct {
-        const struct buffer *buffer;
-        int count;
-    } reads = {buffer, 0};
-    stmt_visit_loads(kernel->body, 1, count_read, &reads);
-    return reads.count;
-}
-
 /* Whether a writer computes exactly its own pixel of b, and nothing else that lives in memory. */
 static bool writes_own_pixel(const struct fusion *f, const struct kernel *writer)
 {
@@ -128,21 +109,27 @@ static bool writes_own_pixel(const struct fusion *f, const struct kernel *writer
     return f->window == 1 || (!(*stages)->next && !writer->locals);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const struct kernel *const *p = a, *const *q = b;
+    return (*p)->number - (*q)->number;
+}
+
 static bool find_kernels(struct fusion *f)
 {
-    for (struct kernel *k = f->m->kernels; k; k = k->next) {
-        bool writes = stmt_count_stores(k->body, f->b) > 0;
-        if (kernel_count_reads(k, f->b)) {
-            if (f->reader || writes)
+    for (const struct touch *touch = f->b->touches; touch; touch = touch->next) {
+        if (touch->loads) {
+            if (f->reader || touch->stores)
                 return false;
-            f->reader = k;
+            f->reader = touch->kernel;
         }
-        if (writes) {
+        if (touch->stores) {
             if (f->writers == MAX_WRITERS)
                 return false;
-            f->writer[f->writers++] = k;
+            f->writer[f->writers++] = touch->kernel;
         }
     }
+    qsort(f->writer, (size_t)f->writers, sizeof *f->writer, by_number);
     return f->reader && f->writers;
 }
 
@@ -204,8 +191,7 @@ static void stores_larger(struct neighbours *n, const struct stmt *stmt)
 
 /* What keeping b out of memory is worth: everything if b is larger than all that it is made from
  * and made into. Else it has to be free: see tiles.h. Kernels that are content with few pixels at a
- * time
- * (`light`) merge before those that want many, which then know what tiles there are. */
+ * time (`light`) merge before those that want many, which then know what tiles there are. */
 enum { LIGHT_PIXELS = 4 };
 
 static bool pays(struct fusion *f, bool light)
@@ -300,15 +286,17 @@ static void fuse(struct fusion *f)
     for (int i = 0; i < f->writers; i++)
         stmt_append(&made, writer_stages(f, f->writer[i]));
     struct rewriter r = {.m = f->m, .load = load_tile, .context = f};
+    touches_forget(f->reader);
     kernel_stages(f->reader, f->pixel, &stages);
     stmt_append(&made, rewrite_stmts(&r, *stages));
     *stages = made;
+    touches_add(f->m, f->reader);
     for (int i = 0; i < f->writers; i++) {
         struct buffer **end = &f->reader->locals;
         while (*end)
             end = &(*end)->next;
         *end = f->writer[i]->locals;
-        kernel_remove(f->m, f->writer[i]);
+        kernel_remove(f->writer[i]);
     }
 }
 
@@ -331,8 +319,9 @@ static int fuse_all(struct module *m, bool light)
 
 int fuse_pixels(struct module *m)
 {
+    touches_index(m);
     int changes = fuse_all(m, true);
     changes += fuse_all(m, false);
-    kernels_name_vars(m);
+    touches_finish(m);
     return changes;
 }

@@ -88,15 +88,6 @@ bool expr_uses_var(const struct expr *expr, const struct var *var)
     return false;
 }
 
-int stmt_count_stores(const struct stmt *stmt, const struct buffer *buffer)
-{
-    int count = 0;
-    for (; stmt; stmt = stmt->next)
-        count +=
-            stmt->kind == STMT_FOR ? stmt_count_stores(stmt->body, buffer) : stmt->buffer == buffer;
-    return count;
-}
-
 void rewriter_map(struct rewriter *r, const struct var *from, const struct affine *to)
 {
     assert(r->vars < MAX_REWRITES);
@@ -161,60 +152,6 @@ struct stmt *rewrite_stmts(struct rewriter *r, const struct stmt *stmt)
         end = &clone->next;
     }
     return first;
-}
-
-struct kernel *kernel_find(const struct module *m, const char *name)
-{
-    for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
-        if (strcmp(kernel->name, name) == 0)
-            return kernel;
-    return NULL;
-}
-
-void kernel_remove(struct module *m, struct kernel *kernel)
-{
-    struct kernel **at = &m->kernels;
-    while (*at != kernel)
-        at = &(*at)->next;
-    *at = kernel->next;
-}
-
-struct usage {
-    const struct buffer *buffer;
-    bool used;
-};
-
-static bool affine_uses_table(const struct affine *a, const struct buffer *table)
-{
-    for (int i = 0; i < a->count; i++)
-        if (a->term[i].kind != TERM_VAR &&
-            (a->term[i].table == table || affine_uses_table(a->term[i].inner, table)))
-            return true;
-    return false;
-}
-
-static void visit_usage(void *context, const struct expr *load, int64_t iterations)
-{
-    (void)iterations;
-    struct usage *usage = context;
-    usage->used |= load->buffer == usage->buffer;
-    for (int i = 0; i < load->buffer->shape.rank; i++)
-        usage->used |= affine_uses_table(load->index[i], usage->buffer);
-}
-
-void buffers_remove_unused(struct module *m)
-{
-    for (struct buffer **at = &m->buffers; *at;) {
-        struct usage usage = {*at, (*at)->place == PLACE_INPUT || (*at)->place == PLACE_OUTPUT};
-        for (struct kernel *k = m->kernels; k && !usage.used; k = k->next) {
-            usage.used = stmt_count_stores(k->body, *at) > 0;
-            stmt_visit_loads(k->body, 1, visit_usage, &usage);
-        }
-        if (usage.used)
-            at = &(*at)->next;
-        else
-            *at = (*at)->next;
-    }
 }
 
 /* Names in use, by their base, with how often each was given. */
@@ -291,62 +228,4 @@ void stmt_append(struct stmt **list, struct stmt *stmt)
     while (*list)
         list = &(*list)->next;
     *list = stmt;
-}
-
-/* Whether a dimension's index is a number whose digits are loop variables, each used once, that
- * runs over the whole dimension: c, or 7*dy + dx. */
-static bool covers(const struct affine *index, int64_t extent)
-{
-    if (index->constant)
-        return false;
-    for (int i = index->count - 1, digit = 1; i >= 0; i--) {
-        const struct term *t = &index->term[i];
-        if (t->kind != TERM_VAR || t->factor != digit)
-            return false;
-        digit *= (int)t->var->extent;
-        if (i == 0)
-            return digit == extent;
-    }
-    return extent == 1;
-}
-
-/* Whether the nest stores every element once, each from loop variables that its index gives back.
- */
-static bool stores_all(const struct nest *nest)
-{
-    const struct stmt *store = nest->store;
-    int64_t iterations = 1;
-    for (int i = 0; i < nest->vars; i++)
-        iterations *= nest->var[i]->extent;
-    for (int i = 0; i < store->buffer->shape.rank; i++)
-        if (!covers(store->index[i], store->buffer->shape.dim[i]))
-            return false;
-    return iterations == shape_elements(&store->buffer->shape);
-}
-
-bool producer_find(const struct module *m, struct buffer *buffer, struct producer *p)
-{
-    int stores = 0;
-    p->buffer = buffer;
-    for (struct kernel *k = m->kernels; k; k = k->next) {
-        int here = stmt_count_stores(k->body, buffer);
-        stores += here;
-        if (here)
-            p->kernel = k;
-    }
-    return stores == 1 && nest_of(p->kernel->body, &p->nest) && stores_all(&p->nest);
-}
-
-const struct expr *producer_value(struct module *m, const struct producer *p,
-                                  const struct expr *load)
-{
-    struct rewriter value = {.m = m};
-    const struct stmt *store = p->nest.store;
-    for (int i = 0; i < store->buffer->shape.rank; i++)
-        for (int j = 0; j < store->index[i]->count; j++) {
-            const struct term *t = &store->index[i]->term[j];
-            const struct affine *digit = affine_div(m->arena, load->index[i], t->factor);
-            rewriter_map(&value, t->var, affine_mod(m->arena, digit, t->var->extent));
-        }
-    return rewrite_expr(&value, p->nest.store->value);
 }

@@ -30,9 +30,6 @@ void stmt_visit_loads(const struct stmt *stmt, int64_t iterations, load_visitor 
                       void *context);
 bool expr_uses_var(const struct expr *expr, const struct var *var);
 
-/* How many stores to the buffer stand below the statements. */
-int stmt_count_stores(const struct stmt *stmt, const struct buffer *buffer);
-
 /* Clones statements and expressions. Loop variables of the clone are new ones; variables listed
  * here become the given index. `load`, where set, may replace a load (its index rewritten already).
  */
@@ -52,24 +49,9 @@ const struct affine *rewrite_affine(struct rewriter *r, const struct affine *a);
 const struct expr *rewrite_expr(struct rewriter *r, const struct expr *expr);
 struct stmt *rewrite_stmts(struct rewriter *r, const struct stmt *stmt);
 
-struct kernel *kernel_find(const struct module *m, const char *name);
-void kernel_remove(struct module *m, struct kernel *kernel);
-void buffers_remove_unused(struct module *m);
 /* Gives every loop variable of a kernel a name of its own: y, y2, y3. */
 void kernel_name_vars(struct module *m, struct kernel *kernel);
 void kernels_name_vars(struct module *m); /* of all kernels */
-/* What a workspace buffer is computed by, where that is one nest that stores every element once. */
-struct producer {
-    struct buffer *buffer;
-    struct kernel *kernel;
-    struct nest nest;
-};
-
-bool producer_find(const struct module *m, struct buffer *buffer, struct producer *p);
-/* The expression of the element that `load` reads. */
-const struct expr *producer_value(struct module *m, const struct producer *p,
-                                  const struct expr *load);
-
 void stmt_append(struct stmt **list, struct stmt *stmt);
 
 #endif

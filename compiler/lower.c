@@ -11,6 +11,7 @@
  * Requires: footprints with padding valid (pad_borders); borders are then plain offsets. */
 #include "affine.h"
 #include "loops.h"
+#include "names.h"
 #include "passes.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -20,7 +21,11 @@ typedef const struct affine *affine_ref;
 
 struct lowering {
     struct module *m;
-    struct buffer **of; /* by instruction id */
+    struct buffer **of;   /* by instruction id */
+    struct names kernels; /* by name: how many were given it, as an int */
+    /* where the module's lists end, or before */
+    struct buffer **last_buffer;
+    struct kernel **last_kernel;
 };
 
 /* One nest: loops over an op's result, and the index of the element stored. */
@@ -30,6 +35,14 @@ struct loops {
     affine_ref index[MAX_RANK]; /* of the buffer stored to */
 };
 
+static struct buffer *new_buffer(struct lowering *l, const char *name, enum place place,
+                                 struct shape shape)
+{
+    struct buffer *buffer = buffer_new(l->m, l->last_buffer, name, place, shape);
+    l->last_buffer = &buffer->next;
+    return buffer;
+}
+
 static struct buffer *buffer_of(struct lowering *l, struct inst *inst)
 {
     struct buffer **of = &l->of[inst->id];
@@ -37,10 +50,30 @@ static struct buffer *buffer_of(struct lowering *l, struct inst *inst)
         return *of;
     bool constant = inst_is_constant(inst);
     const char *name = arena_printf(l->m->arena, "%c%d", constant ? 'w' : 'v', inst->id);
-    *of = buffer_new(l->m, &l->m->buffers, name, constant ? PLACE_WEIGHTS : PLACE_WORKSPACE,
-                     inst->shape);
-    (*of)->value = constant ? inst : NULL;
+    *of = new_buffer(l, name, constant ? PLACE_WEIGHTS : PLACE_WORKSPACE, inst->shape);
+    if (constant)
+        buffer_set_value(*of, inst);
     return *of;
+}
+
+static bool name_add(struct lowering *l, const char *name)
+{
+    int *given = ARENA_NEW(l->m->arena, int);
+    *given = 1;
+    return names_add(&l->kernels, name, strlen(name), given);
+}
+
+/* The text itself, or the first of text_2, text_3, ... that no kernel has. */
+static const char *unique_name(struct lowering *l, const char *text)
+{
+    const char *name = arena_printf(l->m->arena, "%s", text);
+    if (name_add(l, name))
+        return name;
+    int *given = names_find(&l->kernels, text, strlen(text))->value;
+    do
+        name = arena_printf(l->m->arena, "%s_%d", text, ++*given);
+    while (!name_add(l, name));
+    return name;
 }
 
 /* "layer0.0.sam" at 28x28x64: layer0_0_sam_28x28x64 */
@@ -54,15 +87,13 @@ static const char *kernel_name(struct lowering *l, const struct inst *inst)
     for (int i = 1; i < inst->shape.rank; i++)
         length += snprintf(text + length, sizeof text - (size_t)length, "%s%lld",
                            i == 1 ? "_" : "x", (long long)inst->shape.dim[i]);
-    const char *name = arena_printf(l->m->arena, "%s", text);
-    for (int i = 2; kernel_find(l->m, name); i++)
-        name = arena_printf(l->m->arena, "%s_%d", text, i);
-    return name;
+    return unique_name(l, text);
 }
 
 static struct kernel *kernel_for(struct lowering *l, const struct inst *inst)
 {
-    struct kernel *kernel = kernel_new(l->m, kernel_name(l, inst));
+    struct kernel *kernel = kernel_new(l->m, l->last_kernel, kernel_name(l, inst));
+    l->last_kernel = &kernel->next;
     kernel->label = inst->label;
     return kernel;
 }
@@ -430,7 +461,7 @@ static void softmax_lower(struct lowering *l, struct inst *inst)
     static const char *const part[] = {"top", "exp", "total"};
     struct buffer *buffer[3];
     for (int i = 0; i < 3; i++)
-        buffer[i] = buffer_new(m, &m->buffers, arena_printf(m->arena, "v%d_%s", inst->id, part[i]),
+        buffer[i] = new_buffer(l, arena_printf(m->arena, "v%d_%s", inst->id, part[i]),
                                PLACE_WORKSPACE, i == 1 ? inst->shape : reduced);
     for (int i = 0; i < 4; i++) {
         bool reduces = i == 0 || i == 2;
@@ -524,12 +555,12 @@ static void concat_lower(struct lowering *l, struct inst *inst)
 
 static void input_lower(struct lowering *l, struct inst *inst)
 {
-    l->of[inst->id] = buffer_new(l->m, &l->m->buffers, "image", PLACE_INPUT, inst->shape);
+    l->of[inst->id] = new_buffer(l, "image", PLACE_INPUT, inst->shape);
 }
 
 static void output_lower(struct lowering *l, struct inst *inst)
 {
-    l->of[inst->id] = buffer_new(l->m, &l->m->buffers, "logits", PLACE_OUTPUT, inst->shape);
+    l->of[inst->id] = new_buffer(l, "logits", PLACE_OUTPUT, inst->shape);
     struct kernel *kernel = kernel_for(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     finish_nest(l, kernel, &loops, buffer_of(l, inst), load(l, inst->in[0], loops.index));
@@ -549,9 +580,13 @@ int lower(struct module *m)
 #define OP(name, least, most, traits) [OP_##name] = name##_lower,
 #include "ops.def"
     };
-    struct lowering l = {m, calloc((size_t)m->next_id + 1, sizeof(struct buffer *))};
+    struct lowering l = {.m = m, .last_buffer = &m->buffers, .last_kernel = &m->kernels};
+    l.of = calloc((size_t)m->next_id + 1, sizeof *l.of);
     if (!l.of)
         abort();
+    l.kernels.arena = m->arena;
+    for (const struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
+        name_add(&l, kernel->name);
     int changes = 0;
     for (struct inst *inst = m->first; inst; inst = inst->next)
         if (!inst_is_constant(inst)) {

@@ -1,7 +1,7 @@
 /* %2 = linear %1, %wa, %ba : f32[1, 28, 28, 32]         %w = concat %wa, %wb { axis = 1 }
- * %3 = linear %1, %wb, %bb : f32[1, 28, 28, 128]   =>   %4 = linear %1, %w, %b : f32[1, 28, 28,
- * 160] %2 = slice %4 { axis = 3, begin = 0, end = 32 } %3 = slice %4 { axis = 3, begin = 32, end =
- * 160 }
+ * %3 = linear %1, %wb, %bb : f32[1, 28, 28, 128]   =>   %4 = linear %1, %w, %b : f32[.., 160]
+ *                                                       %2 = slice %4 { axis = 3, end = 32 }
+ *                                                       %3 = slice %4 { axis = 3, begin = 32 }
  *
  * Linears of the same value (phi, psi and beta) are one with their weights side by side: the value
  * is read once, and the wider product fills the machine better. Requires: no reader of the first
@@ -12,6 +12,7 @@
 
 enum { MAX_MERGED = 8 };
 
+/* What a merged linear replaced is unused, but stays in the list until the end. */
 static bool mergeable(const struct module *m, const struct inst *linear, const struct inst *x)
 {
     return linear->op == OP_linear && linear->in[0] == x && inst_count_uses(m, linear) &&
@@ -20,12 +21,15 @@ static bool mergeable(const struct module *m, const struct inst *linear, const s
             (inst_is_constant(linear->in[2]) && linear->in[2]->shape.rank == 1));
 }
 
-/* Those still in use: what a merged linear replaced stays in the list until the end. */
+/* In the order of the list from the first on, which goes no further than the last of them. */
 static int find_linears(const struct module *m, struct inst *first, struct inst **linear)
 {
-    int count = 0;
-    for (struct inst *inst = first; inst && count < MAX_MERGED; inst = inst->next)
-        if (mergeable(m, inst, first->in[0]))
+    const struct inst *x = first->in[0];
+    int count = 0, there = 0;
+    for (const struct use *use = x->users; use && there < MAX_MERGED; use = use->next)
+        there += use->user && use == use->user->use && mergeable(m, use->user, x);
+    for (struct inst *inst = first; inst && count < there; inst = inst->next)
+        if (mergeable(m, inst, x))
             linear[count++] = inst;
     return count;
 }

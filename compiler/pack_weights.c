@@ -4,11 +4,10 @@
  * A register tile of a linear reads 32 or fewer columns of every row of its weights; packed, these
  * follow each other in memory, where rows of N columns lie a page apart. Columns are filled up with
  * zeros, which nothing reads. 32 serves all targets, so that they share one copy. */
-#include "loops.h"
 #include "passes.h"
 #include "rewrite.h"
 #include "schedule.h"
-#include "tiles.h"
+#include "touches.h"
 
 struct packing {
     struct buffer *from, *to;
@@ -43,25 +42,36 @@ static bool wants_packing(const struct buffer *buffer)
            buffer->shape.dim[1] > PANEL;
 }
 
+static void pack_loads(struct module *m, struct packing *p, struct kernel *kernel)
+{
+    struct rewriter r = {.m = m, .load = load_packed, .context = p};
+    touches_forget(kernel);
+    kernel->body = rewrite_stmts(&r, kernel->body);
+    touches_add(m, kernel);
+}
+
 int pack_weights(struct module *m)
 {
     int changes = 0;
+    struct buffer **end = &m->buffers;
+    touches_index(m);
     for (struct buffer *buffer = m->buffers; buffer; buffer = buffer->next) {
         if (!wants_packing(buffer))
             continue;
         struct inst *value = packed_value(m, buffer->value);
-        struct packing p = {buffer, buffer_new(m, &m->buffers,
-                                               arena_printf(m->arena, "%s_packed", buffer->name),
-                                               PLACE_WEIGHTS, value->shape)};
-        p.to->value = value;
-        for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next) {
-            struct rewriter r = {.m = m, .load = load_packed, .context = &p};
-            if (kernel_count_reads(kernel, buffer))
-                kernel->body = rewrite_stmts(&r, kernel->body);
+        struct packing p = {buffer,
+                            buffer_new(m, end, arena_printf(m->arena, "%s_packed", buffer->name),
+                                       PLACE_WEIGHTS, value->shape)};
+        end = &p.to->next;
+        buffer_set_value(p.to, value);
+        for (struct touch *touch = buffer->touches, *next; touch; touch = next) {
+            next = touch->next;
+            if (touch->loads)
+                pack_loads(m, &p, touch->kernel);
         }
         changes++;
     }
     buffers_remove_unused(m);
-    kernels_name_vars(m);
+    touches_finish(m);
     return changes;
 }

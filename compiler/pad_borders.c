@@ -15,11 +15,11 @@ static struct inst *pad(struct builder *b, struct inst *x, int64_t size, int64_t
 {
     bool channels = x->op == OP_slice && x->attr[SLOT_slice_axis].integer == 3;
     struct inst *whole = channels ? x->in[0] : x, *found = NULL;
-    for (struct inst *inst = b->module->first; inst && !found; inst = inst->next)
-        if (inst->op == OP_pad && inst->in[0] == whole &&
-            inst->attr[SLOT_pad_size].integer == size &&
-            inst->attr[SLOT_pad_padding].integer == padding)
-            found = inst;
+    for (const struct use *use = whole->users; use && !found; use = use->next)
+        if (use->user && use->user->op == OP_pad &&
+            use->user->attr[SLOT_pad_size].integer == size &&
+            use->user->attr[SLOT_pad_padding].integer == padding)
+            found = use->user;
     if (!found) {
         union attr values[] = {{.integer = size}, {.integer = padding}};
         b->after = whole;
@@ -42,14 +42,15 @@ static int cut_from_padded(struct module *m, struct inst *padded)
     int64_t size = padded->attr[SLOT_pad_size].integer;
     if (inst_is_constant(x))
         return 0;
-    for (struct inst *user = m->first; user; user = user->next) {
-        if (user->op != OP_slice || user->in[0] != x)
+    for (struct use *use = x->users, *next; use; use = next) {
+        next = use->next;
+        if (!use->user || use->user->op != OP_slice)
             continue;
         if (!inner) {
             inner = make_slice(&b, padded, 1, size, size + x->shape.dim[1]);
             inner = make_slice(&b, inner, 2, size, size + x->shape.dim[2]);
         }
-        user->in[0] = inner;
+        inst_set_input(use->user, 0, inner);
     }
     return inner != NULL;
 }
@@ -63,7 +64,7 @@ static int pad_operands(struct module *m, struct inst *inst, int64_t footprint, 
         return 0;
     padding->integer = padding_kind_valid;
     for (int i = first; size && i < 2; i++)
-        inst->in[i] = pad(&b, inst->in[i], size, kind);
+        inst_set_input(inst, i, pad(&b, inst->in[i], size, kind));
     return 1;
 }
 

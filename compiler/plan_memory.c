@@ -4,19 +4,35 @@
  *
  * Largest first, each at the lowest offset where no buffer that lives at the same time is in the
  * way. */
-#include "loops.h"
 #include "passes.h"
-#include "tiles.h"
+#include "touches.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { ALIGNMENT = 64 };
 
-/* Kernels, by number among its target's, from the first store to the last read. */
+/* Kernels, by number among its target's, from the first store to the last read. A buffer that a
+ * target does not store to lives from -1 on, before the first. */
 struct life {
     struct buffer *buffer;
     int64_t bytes;
     int first[MAX_TARGETS], last[MAX_TARGETS];
+    const struct life *met; /* the last one placed that this one was found in the way of */
+};
+
+/* In a list of those that live when a certain kernel runs. */
+struct alive {
+    struct life *life;
+    struct alive *next;
+};
+
+struct planning {
+    struct module *m;
+    struct arena *scratch;
+    int kernels;
+    int *number[MAX_TARGETS];          /* of a kernel among its target's; -1: runs on others */
+    struct alive **alive[MAX_TARGETS]; /* those placed, by 1 + kernel among the target's */
+    struct life **near;                /* those in the way, while one is placed */
 };
 
 static int64_t aligned(int64_t bytes)
@@ -24,32 +40,33 @@ static int64_t aligned(int64_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static bool runs_on(const struct kernel *kernel, const char *target)
+static void number_kernels(struct planning *p)
 {
-    return !kernel->target || strcmp(kernel->target, target) == 0;
-}
-
-static void find_life(const struct module *m, struct life *life, int target)
-{
-    int number = 0;
-    life->first[target] = life->last[target] = -1;
-    for (const struct kernel *k = m->kernels; k; k = k->next) {
-        if (!runs_on(k, m->target[target]))
-            continue;
-        if (life->first[target] < 0 && stmt_count_stores(k->body, life->buffer))
-            life->first[target] = number;
-        if (stmt_count_stores(k->body, life->buffer) || kernel_count_reads(k, life->buffer))
-            life->last[target] = number;
-        number++;
+    for (const struct kernel *k = p->m->kernels; k; k = k->next)
+        p->kernels++;
+    for (int i = 0; i < p->m->targets; i++) {
+        int count = 0;
+        size_t slots = (size_t)p->kernels + 1;
+        p->number[i] = arena_alloc(p->scratch, slots * sizeof *p->number[i]);
+        p->alive[i] = arena_alloc(p->scratch, slots * sizeof *p->alive[i]);
+        for (const struct kernel *k = p->m->kernels; k; k = k->next) {
+            bool runs = !k->target || strcmp(k->target, p->m->target[i]) == 0;
+            p->number[i][k->number] = runs ? count++ : -1;
+        }
     }
 }
 
-static bool meet(const struct life *a, const struct life *b, int targets)
+static void find_life(const struct planning *p, struct life *life, int target)
 {
-    for (int i = 0; i < targets; i++)
-        if (a->first[i] <= b->last[i] && b->first[i] <= a->last[i])
-            return true;
-    return false;
+    int *first = &life->first[target], *last = &life->last[target];
+    *first = *last = -1;
+    for (const struct touch *touch = life->buffer->touches; touch; touch = touch->next) {
+        int number = p->number[target][touch->kernel->number];
+        if (number >= 0 && touch->stores && (*first < 0 || number < *first))
+            *first = number;
+        if ((touch->stores || touch->loads) && number > *last)
+            *last = number;
+    }
 }
 
 static int by_size(const void *a, const void *b)
@@ -60,48 +77,71 @@ static int by_size(const void *a, const void *b)
     return strcmp(p->buffer->name, q->buffer->name);
 }
 
-/* The lowest offset at which `life` meets none of those placed before it. */
-static int64_t lowest_offset(const struct life *placed, int count, const struct life *life,
-                             int targets)
+static int by_offset(const void *a, const void *b)
+{
+    const struct life *const *p = a, *const *q = b;
+    int64_t left = (*p)->buffer->offset, right = (*q)->buffer->offset;
+    return (left > right) - (left < right);
+}
+
+/* Lists those placed that live at the same time, each once. */
+static int find_near(struct planning *p, const struct life *life)
+{
+    int count = 0;
+    for (int i = 0; i < p->m->targets; i++)
+        for (int at = life->first[i]; at <= life->last[i]; at++)
+            for (const struct alive *alive = p->alive[i][at + 1]; alive; alive = alive->next)
+                if (alive->life->met != life) {
+                    alive->life->met = life;
+                    p->near[count++] = alive->life;
+                }
+    return count;
+}
+
+/* At the lowest offset where it meets none of those placed before. */
+static void place(struct planning *p, struct life *life)
 {
     int64_t offset = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < count; i++) {
-            int64_t begin = placed[i].buffer->offset, end = begin + placed[i].bytes;
-            if (offset < end && begin < offset + life->bytes && meet(&placed[i], life, targets)) {
-                offset = end;
-                moved = true;
-            }
-        }
+    int count = find_near(p, life);
+    qsort(p->near, (size_t)count, sizeof *p->near, by_offset);
+    for (int i = 0; i < count; i++) {
+        int64_t begin = p->near[i]->buffer->offset, end = begin + p->near[i]->bytes;
+        if (offset < end && begin < offset + life->bytes)
+            offset = end;
     }
-    return offset;
+    life->buffer->offset = offset;
+    for (int i = 0; i < p->m->targets; i++)
+        for (int at = life->first[i]; at <= life->last[i]; at++) {
+            struct alive *alive = ARENA_NEW(p->scratch, struct alive);
+            *alive = (struct alive){life, p->alive[i][at + 1]};
+            p->alive[i][at + 1] = alive;
+        }
+    if (offset + life->bytes > p->m->workspace_bytes)
+        p->m->workspace_bytes = offset + life->bytes;
 }
 
 static int plan_workspace(struct module *m)
 {
-    int count = 0, planned = 0;
+    struct planning p = {.m = m, .scratch = arena_new()};
+    int count = 0, found = 0;
+    touches_index(m);
+    number_kernels(&p);
     for (struct buffer *b = m->buffers; b; b = b->next)
         count += b->place == PLACE_WORKSPACE;
-    struct life *life = calloc((size_t)count + 1, sizeof *life);
-    if (!life)
-        abort();
+    struct life *life = arena_alloc(p.scratch, (size_t)count * sizeof *life);
+    p.near = arena_alloc(p.scratch, (size_t)count * sizeof *p.near);
     for (struct buffer *b = m->buffers; b; b = b->next)
         if (b->place == PLACE_WORKSPACE) {
-            life[planned].buffer = b;
-            life[planned].bytes = aligned(shape_elements(&b->shape) * 4);
+            life[found].buffer = b;
+            life[found].bytes = aligned(shape_elements(&b->shape) * 4);
             for (int i = 0; i < m->targets; i++)
-                find_life(m, &life[planned], i);
-            planned++;
+                find_life(&p, &life[found], i);
+            found++;
         }
     qsort(life, (size_t)count, sizeof *life, by_size);
-    for (int i = 0; i < count; i++) {
-        int64_t offset = lowest_offset(life, i, &life[i], m->targets);
-        life[i].buffer->offset = offset;
-        if (offset + life[i].bytes > m->workspace_bytes)
-            m->workspace_bytes = offset + life[i].bytes;
-    }
-    free(life);
+    for (int i = 0; i < count; i++)
+        place(&p, &life[i]);
+    arena_free(p.scratch);
     return count;
 }
 

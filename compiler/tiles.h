@@ -17,6 +17,5 @@ void tile_need_of(struct tile_need *need, const struct kernel *kernel, int outer
 /* The loops over pixels (n, y, x) of a kernel that has them, and the place of what stands in them.
  */
 bool kernel_stages(const struct kernel *kernel, struct var **pixel, struct stmt ***stages);
-int kernel_count_reads(const struct kernel *kernel, const struct buffer *buffer);
 
 #endif

@@ -45,6 +45,28 @@ static void link_after(struct module *module, struct inst *after, struct inst *i
         module->last = inst;
 }
 
+static void use_begin(struct use *use, struct inst *of)
+{
+    use->of = of;
+    use->prev = NULL;
+    use->next = of->users;
+    if (use->next)
+        use->next->prev = use;
+    of->users = use;
+    of->uses++;
+}
+
+static void use_end(struct use *use)
+{
+    if (!use->of)
+        return;
+    *(use->prev ? &use->prev->next : &use->of->users) = use->next;
+    if (use->next)
+        use->next->prev = use->prev;
+    use->of->uses--;
+    use->of = NULL;
+}
+
 struct inst *inst_new(struct module *module, struct inst *after, enum op op, int inputs,
                       struct inst *const *in)
 {
@@ -53,8 +75,11 @@ struct inst *inst_new(struct module *module, struct inst *after, enum op op, int
     inst->op = op;
     inst->id = module->next_id++;
     inst->inputs = inputs;
-    for (int i = 0; i < inputs; i++)
-        inst->in[i] = in[i];
+    inst->use = arena_alloc(module->arena, (size_t)inputs * sizeof *inst->use);
+    for (int i = 0; i < inputs; i++) {
+        inst->use[i].user = inst;
+        inst_set_input(inst, i, in[i]);
+    }
     const struct op_info *info = &op_info[op];
     for (int i = 0; i < info->attrs; i++) {
         if (info->attr[i].type == ATTR_TYPE_real)
@@ -66,9 +91,26 @@ struct inst *inst_new(struct module *module, struct inst *after, enum op op, int
     return inst;
 }
 
+void inst_set_input(struct inst *inst, int i, struct inst *to)
+{
+    assert(i >= 0 && i < inst->inputs && to);
+    use_end(&inst->use[i]);
+    use_begin(&inst->use[i], to);
+    inst->in[i] = to;
+}
+
+void inst_drop_inputs(struct inst *inst, int inputs)
+{
+    assert(inputs >= 0);
+    while (inst->inputs > inputs)
+        use_end(&inst->use[--inst->inputs]);
+}
+
 void inst_remove(struct module *module, struct inst *inst)
 {
     assert(inst_count_uses(module, inst) == 0);
+    for (int i = 0; i < inst->inputs; i++)
+        use_end(&inst->use[i]);
     if (inst->prev)
         inst->prev->next = inst->next;
     else
@@ -83,24 +125,22 @@ void inst_remove(struct module *module, struct inst *inst)
 /* Uses in `with` itself stay, so that an instruction can be put behind the one it reads. */
 void inst_replace_uses(struct module *module, struct inst *old, struct inst *with)
 {
-    for (struct inst *user = module->first; user; user = user->next)
-        for (int i = 0; i < user->inputs; i++)
-            if (user->in[i] == old && user != with)
-                user->in[i] = with;
-    for (struct buffer *buffer = module->buffers; buffer; buffer = buffer->next)
-        if (buffer->value == old)
-            buffer->value = with;
+    (void)module;
+    if (old == with)
+        return;
+    for (struct use *use = old->users, *next; use; use = next) {
+        next = use->next;
+        if (use->buffer)
+            buffer_set_value(use->buffer, with);
+        else if (use->user != with)
+            inst_set_input(use->user, (int)(use - use->user->use), with);
+    }
 }
 
 int inst_count_uses(const struct module *module, const struct inst *inst)
 {
-    int uses = 0;
-    for (const struct inst *user = module->first; user; user = user->next)
-        for (int i = 0; i < user->inputs; i++)
-            uses += user->in[i] == inst;
-    for (const struct buffer *buffer = module->buffers; buffer; buffer = buffer->next)
-        uses += buffer->value == inst;
-    return uses;
+    (void)module;
+    return inst->uses;
 }
 
 /* An op without operands says of itself whether it is constant; any other is if its operands are.
@@ -129,14 +169,22 @@ struct buffer *buffer_new(struct module *module, struct buffer **list, const cha
     return buffer;
 }
 
-struct kernel *kernel_new(struct module *module, const char *name)
+void buffer_set_value(struct buffer *buffer, struct inst *value)
+{
+    use_end(&buffer->use);
+    buffer->use.buffer = buffer;
+    buffer->value = value;
+    if (value)
+        use_begin(&buffer->use, value);
+}
+
+struct kernel *kernel_new(struct module *module, struct kernel **list, const char *name)
 {
     struct kernel *kernel = ARENA_NEW(module->arena, struct kernel);
     kernel->name = copy_name(module, name);
-    struct kernel **link = &module->kernels;
-    while (*link)
-        link = &(*link)->next;
-    *link = kernel;
+    while (*list)
+        list = &(*list)->next;
+    *list = kernel;
     return kernel;
 }
 

@@ -80,11 +80,22 @@ struct op_info {
     struct attr_info attr[MAX_ATTRS];
 };
 
+/* One input of an instruction, or the value of a buffer, in the list of what its value serves. */
+struct use {
+    struct inst *of;       /* NULL: in no list */
+    struct inst *user;     /* the instruction; or NULL and */
+    struct buffer *buffer; /* the buffer */
+    struct use *prev, *next;
+};
+
 struct inst {
     enum op op;
     int id; /* printed as %id; unique in the module */
     int inputs;
-    struct inst *in[MAX_INPUTS];
+    struct inst *in[MAX_INPUTS]; /* changed by inst_set_input and its like only */
+    struct use *use;             /* of each input */
+    struct use *users;           /* in no order */
+    int uses;                    /* how many users there are */
     union attr attr[MAX_ATTRS];
     struct shape shape; /* of the result; float32 */
     bool constant;      /* depends on parameters alone; known from inst_finish on */
@@ -143,7 +154,10 @@ struct buffer {
     enum dtype dtype;
     struct shape shape; /* row-major, as allocated */
     int64_t offset;     /* bytes; -1 until planned */
-    struct inst *value; /* of weights: a constant graph value of as many elements; else NULL */
+    struct inst *value; /* of weights: a constant graph value of as many elements; else NULL.
+                         * Changed by buffer_set_value only */
+    struct use use;     /* of the value */
+    struct touch *touches; /* by kernels: an index that a pass may keep; else NULL */
     struct buffer *next;
 };
 
@@ -215,6 +229,10 @@ struct kernel {
     struct stmt *body;
     struct schedule *schedules;
     struct kernel *next;
+    /* what a pass's index of touches keeps */
+    struct touch *touches;
+    int number;   /* among all kernels */
+    bool removed; /* swept out at the end of the pass */
 };
 
 /* ---- module ---------------------------------------------------------------------------------- */
@@ -253,9 +271,11 @@ void module_free(struct module *module);
 struct inst *inst_new(struct module *module, struct inst *after, enum op op, int inputs,
                       struct inst *const *in);
 bool inst_finish(struct inst *inst, char *why, size_t why_size);
-void inst_remove(struct module *module, struct inst *inst);           /* must be unused */
+void inst_remove(struct module *module, struct inst *inst); /* must be unused */
 void inst_replace_uses(struct module *module, struct inst *old, struct inst *with);
-int inst_count_uses(const struct module *module, const struct inst *inst);
+void inst_set_input(struct inst *inst, int i, struct inst *to);
+int inst_count_uses(const struct module *module, const struct inst *inst); /* buffers included */
+void inst_drop_inputs(struct inst *inst, int inputs); /* keeps the first ones */
 static inline bool inst_is_constant(const struct inst *inst)
 {
     return inst->constant;
@@ -267,7 +287,8 @@ static inline bool has(const struct inst *inst, enum trait trait)
 
 struct buffer *buffer_new(struct module *module, struct buffer **list, const char *name,
                           enum place place, struct shape shape); /* appended; f32, unplanned */
-struct kernel *kernel_new(struct module *module, const char *name); /* appended */
+void buffer_set_value(struct buffer *buffer, struct inst *value);  /* NULL: none */
+struct kernel *kernel_new(struct module *module, struct kernel **list, const char *name); /* same */
 struct var *var_new(struct module *module, const char *name, int64_t extent);
 struct stmt *stmt_for(struct module *module, struct var *var, enum loop_kind loop,
                       struct stmt *body);

@@ -252,7 +252,7 @@ struct buffer *parse_buffer(struct parser *parser, const struct token *name, boo
     buffer->shape = parse_shape(parser, 1);
     if (buffer->place == PLACE_WEIGHTS) {
         expect(parser, '=');
-        buffer->value = parse_value_use(parser);
+        buffer_set_value(buffer, parse_value_use(parser));
     }
     buffer->offset = -1;
     if (accept_word(parser, "at"))

@@ -1,28 +1,11 @@
 /* What the files of the parser and the printer share. Private to this folder. */
 #ifndef IR_TEXT_H
 #define IR_TEXT_H
+#include "names.h"
 #include "rules.h"
 #include <setjmp.h>
 
-/* ---- names (names.c) ------------------------------------------------------------------------- */
-
-/* A map from names to pointers. Zero-initialised but for its arena. */
-struct name_entry {
-    const char *name; /* NULL: free */
-    size_t length;
-    void *value;
-};
-
-struct names {
-    struct arena *arena;
-    size_t count, capacity;
-    struct name_entry *entry;
-};
-
-/* NULL: not there. The pointer is good until the next names_add. */
-struct name_entry *names_find(const struct names *names, const char *name, size_t length);
-/* False: the name is taken. `name` is not copied. */
-bool names_add(struct names *names, const char *name, size_t length, void *value);
+/* ---- words (names.c) ------------------------------------------------------------------------- */
 
 /* A C identifier of at most MOST_NAME bytes. */
 bool name_is_identifier(const char *name, size_t length);

@@ -204,6 +204,40 @@ bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool l
     return true;
 }
 
+/* ---- use lists ------------------------------------------------------------------------------- */
+
+/* How many users the list of an instruction has; -1: one that does not use it. */
+static int64_t count_listed(const struct inst *inst)
+{
+    int64_t count = 0;
+    for (const struct use *use = inst->users; use; use = use->next, count++)
+        if (use->of != inst)
+            return -1;
+    return count;
+}
+
+static bool verify_uses(struct verifier *verifier)
+{
+    int64_t listed = 0, uses = 0;
+    for (const struct inst *inst = verifier->module->first; inst; inst = inst->next) {
+        for (int i = 0; i < inst->inputs; i++, uses++)
+            if (inst->use[i].of != inst->in[i] || inst->use[i].user != inst)
+                return wrong(verifier, "%%%d = %s: not among the users of its input %d", inst->id,
+                             op_info[inst->op].name, i);
+        if (count_listed(inst) != inst->uses)
+            return wrong(verifier, "%%%d = %s: the list of its users is wrong", inst->id,
+                         op_info[inst->op].name);
+        listed += inst->uses;
+    }
+    for (const struct buffer *b = verifier->module->buffers; b; b = b->next) {
+        if (b->use.of != b->value)
+            return wrong(verifier, "buffer %s: not among the users of its value", b->name);
+        uses += b->value != NULL;
+    }
+    return uses == listed || wrong(verifier, "%lld uses are listed, there are %lld",
+                                   (long long)listed, (long long)uses);
+}
+
 /* ---- module ---------------------------------------------------------------------------------- */
 
 bool verify_target(struct verifier *verifier, const char *target)
@@ -261,7 +295,7 @@ bool module_verify(const struct module *module, char *why, size_t why_size)
     verifier.buffers.arena = verifier.kernels.arena = scratch;
     bool right = verify_head(&verifier) && verify_graph(&verifier) &&
                  verify_buffers(&verifier, module->buffers, false) && verify_places(&verifier) &&
-                 verify_kernels(&verifier);
+                 verify_uses(&verifier) && verify_kernels(&verifier);
     arena_free(scratch);
     return right;
 }

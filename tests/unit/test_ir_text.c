@@ -266,7 +266,7 @@ static void random_graph(struct module *module, int count)
     struct buffer *table =
         buffer_new(module, &module->buffers, "t", PLACE_WEIGHTS, (struct shape){1, {1000}});
     table->dtype = DTYPE_I32;
-    table->value = fill;
+    buffer_set_value(table, fill);
 }
 
 static struct module *random_module(int insts, int kernels)
@@ -281,7 +281,7 @@ static struct module *random_module(int insts, int kernels)
     for (int i = 0; i < kernels; i++) {
         char name[24];
         snprintf(name, sizeof name, "kernel_%d", i);
-        struct kernel *kernel = kernel_new(module, name);
+        struct kernel *kernel = kernel_new(module, &module->kernels, name);
         struct var *var[4] = {random_var(module), random_var(module), random_var(module), NULL};
         const struct affine *index[1] = {random_index(module, var, 3, table, 2)};
         struct stmt *body = stmt_store(module, x, index, random_expr(module, var, 3, x, table, 6));

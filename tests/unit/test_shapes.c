@@ -230,7 +230,7 @@ static void test_list(void **state)
     struct inst *sum = finished(inst_new(module, NULL, OP_add, 2, (struct inst *[]){a, a}));
     struct buffer *buffer =
         buffer_new(module, &module->buffers, "w", PLACE_WEIGHTS, (struct shape){1, {4}});
-    buffer->value = a;
+    buffer_set_value(buffer, a);
     assert_int_equal(inst_count_uses(module, a), 3);
     struct inst *relu = inst_new(module, a, OP_relu, 1, (struct inst *[]){a});
     assert_ptr_equal(a->next, relu);
@@ -246,7 +246,9 @@ static void test_list(void **state)
     assert_ptr_equal(sum->prev, relu);
     struct inst *input = inst_new(module, a, OP_input, 0, NULL);
     input->attr[SLOT_input_shape].shape = (struct shape){4, {1, 1, 1, 4}};
-    relu->in[0] = finished(input);
+    inst_set_input(relu, 0, finished(input));
+    assert_int_equal(inst_count_uses(module, a), 0);
+    assert_int_equal(inst_count_uses(module, input), 1);
     assert_false(inst_is_constant(input));
     assert_false(inst_is_constant(finished(relu)));
     assert_false(inst_is_constant(finished(sum)));
