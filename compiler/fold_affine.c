@@ -9,12 +9,13 @@
  *   linear           scale and shift go into the weights and the bias
  *   concat           each operand takes its channels' share
  *   subtraction,     s (phi_i - psi_j) + t = (s phi_i + t) - (s psi_j): a padded zero stays zero
- * under the summation        scale, and the shift goes to phi, which is never padded hadamard, dot
- * the scale goes to phi concatenation    phi and psi take their channels' share; a shift of psi
- * only where the border is reflected: a padded zero would miss it aggregate        the scale goes
- * to beta, sum_j w_j (s beta_j) = s sum_j w_j beta_j; the shift too where the weights sum to one
- * (softmax) and no neighbour is a padded zero relu(concat)     becomes concat(relu), so that a
- * constant part stays constant
+ *   summation        under the scale, and the shift goes to phi, which is never padded
+ *   hadamard, dot    the scale goes to phi; that of a dot product is one number for all channels
+ *   concatenation    phi and psi take their channels' share; a shift of psi only where the border
+ *                    is reflected: a padded zero would miss it
+ *   aggregate        the scale goes to beta, sum_j w_j (s beta_j) = s sum_j w_j beta_j; the shift
+ *                    too where the weights sum to one (softmax) and no neighbour is a padded zero
+ *   relu(concat)     becomes concat(relu), so that a constant part stays constant
  *
  * A relation or an aggregation passes on only what its operands' linears take in; tied transforms
  * (phi = psi, or phi = psi = beta) are not taken apart. */
@@ -125,7 +126,8 @@ static struct inst *fold_aggregate(struct fold *f)
 
 static struct inst *fold_into(struct fold *f)
 {
-    if (!used_once(f, f->of) || last_dim(f->of) != last_dim(f->c))
+    bool one_for_all = f->scale && f->of->op == OP_linear && last_dim(f->c) == 1;
+    if (!used_once(f, f->of) || (last_dim(f->of) != last_dim(f->c) && !one_for_all))
         return NULL;
     switch (f->of->op) {
     case OP_linear:
