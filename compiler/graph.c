@@ -232,7 +232,8 @@ static struct inst *network(struct builder *b, const struct model *model)
     b->label = "fc";
     x = make_1(b, OP_mean, x);
     struct inst *w = parameter(b, "fc", "weight", SHAPE(model->classes, last_dim(x)));
-    x = make_linear(b, x, transposed(b, w), parameter(b, "fc", "bias", SHAPE(model->classes)));
+    w = transposed(b, w); /* before the bias: the order of arguments is the C compiler's choice */
+    x = make_linear(b, x, w, parameter(b, "fc", "bias", SHAPE(model->classes)));
     return make_1(b, OP_output, x);
 }
 
