@@ -200,7 +200,9 @@ static int draw_side(struct random *r, bool exact, int stages)
 static void draw_once(struct random *r, struct random_model *m)
 {
     struct model *model = &m->model;
-    model->stages = PICK(r, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9);
+    model->stages = PICK(r, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 0);
+    if (model->stages == 0)
+        model->stages = random_between(r, 5, 9);
     int height = draw_side(r, m->exact, model->stages);
     int width = random_chance(r, 0.4) ? height : draw_side(r, m->exact, model->stages);
     int odd = (1 << model->stages) - 1; /* what pooling may drop */
@@ -217,7 +219,7 @@ static void draw_once(struct random *r, struct random_model *m)
         struct stage *stage = &model->stage[i];
         height /= 2;
         width /= 2;
-        stage->blocks = PICK(r, 0, 1, 1, 1, 1, 1, 2, 2, 3);
+        stage->blocks = PICK(r, 0, 1, 1, 1, 1, 1, 1, 1, 2, 3);
         stage->channels = draw_channel_count(r);
         stage->attention = i > 0 && random_chance(r, 0.2)
                                ? model->stage[i - 1].attention

@@ -1,6 +1,7 @@
 /* Compiles random models and compares them with the evaluator.
  *
  *   random_models [--seed N] [--first N] [--count N] [--jobs N] [--targets A,B] [-v]
+ *   random_models --list [--seed N] [--first N] [--count N]
  *   random_models --model FILE.json [--exact] [--batch N] [--threads N] [--values N]
  *
  * Model number i of a seed is always the same. A failure prints it, and the smallest model found
@@ -20,7 +21,7 @@ static const int SKIPPED = 77;
 struct settings {
     unsigned long long seed, values;
     int first, count, jobs, batch, threads;
-    bool verbose, exact;
+    bool verbose, exact, list;
     const char *model;
     int targets;
     const char *target[MAX_TARGETS];
@@ -45,7 +46,8 @@ struct tally {
 static int usage(void)
 {
     fputs("usage: random_models [--seed N] [--first N] [--count N] [--jobs N] [--targets A,B] "
-          "[-v]\n       random_models --model FILE.json [--exact] [--batch N] [--threads N] "
+          "[-v]\n       random_models --list [--seed N] [--first N] [--count N]\n"
+          "       random_models --model FILE.json [--exact] [--batch N] [--threads N] "
           "[--values N]\n",
           stderr);
     return 2;
@@ -100,6 +102,8 @@ static bool read_command_line(struct settings *s, int count, char **words)
             s->verbose = true;
         else if (strcmp(words[i], "--exact") == 0)
             s->exact = true;
+        else if (strcmp(words[i], "--list") == 0)
+            s->list = true;
         else if (i + 1 == count || !read_option(s, words[i], words[i + 1]))
             return false;
         else
@@ -221,6 +225,15 @@ static int run_many(const struct settings *s)
     return failed;
 }
 
+static int list(const struct settings *s)
+{
+    for (int i = s->first; i < s->first + s->count; i++) {
+        struct random_model m = random_model_draw(s->seed, (uint64_t)i);
+        print_model(&m);
+    }
+    return 0;
+}
+
 static int run_one(const struct settings *s)
 {
     struct random_model m = {
@@ -243,6 +256,8 @@ int main(int count, char **words)
     add_targets(&s, all);
     if (!read_command_line(&s, count, words))
         return usage();
+    if (s.list)
+        return list(&s);
     if (!s.targets) {
         printf("skipped: this machine runs none of the targets\n");
         return SKIPPED;
