@@ -184,14 +184,18 @@ static struct attention draw_attention(struct random *r, bool exact, int channel
     return a;
 }
 
-static int draw_channel_count(struct random *r)
+static int draw_channel_count(struct random *r, int stages)
 {
+    if (stages > 4) /* many pixels */
+        return PICK(r, 1, 2, 3, 4, 5, 8, 9);
     return PICK(r, 1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 16, 17, 24, 31, 32, 32, 33, 40, 48, 64);
 }
 
 /* A side of the last map. */
 static int draw_side(struct random *r, bool exact, int stages)
 {
+    if (stages > 4)
+        return PICK(r, 1, 1, 1, 2);
     if (exact)
         return stages > 2 ? PICK(r, 1, 2, 2, 4) : PICK(r, 1, 2, 4, 4, 8, 8);
     return stages > 2 ? PICK(r, 1, 1, 2, 3, 4, 5) : PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14);
@@ -212,15 +216,17 @@ static void draw_once(struct random *r, struct random_model *m)
         (width << model->stages) + (random_chance(r, 0.5) ? random_between(r, 0, odd) : 0);
     model->channels = PICK(r, 1, 1, 2, 3, 3, 3, 4, 5, 9);
     model->classes = PICK(r, 1, 2, 3, 7, 10, 16, 17, 33, 100);
-    model->stem_channels = random_chance(r, 0.1) ? 64 : draw_channel_count(r);
+    model->stem_channels =
+        random_chance(r, 0.1) && model->stages < 5 ? 64 : draw_channel_count(r, model->stages);
     height = model->height;
     width = model->width;
     for (int i = 0; i < model->stages; i++) {
         struct stage *stage = &model->stage[i];
         height /= 2;
         width /= 2;
-        stage->blocks = PICK(r, 0, 1, 1, 1, 1, 1, 1, 1, 2, 3);
-        stage->channels = draw_channel_count(r);
+        stage->blocks = height * width > 1024 ? PICK(r, 0, 0, 0, 0, 0, 0, 0, 1)
+                                              : PICK(r, 0, 1, 1, 1, 1, 1, 1, 1, 2, 3);
+        stage->channels = draw_channel_count(r, model->stages);
         stage->attention = i > 0 && random_chance(r, 0.2)
                                ? model->stage[i - 1].attention
                                : draw_attention(r, m->exact, stage->channels, height, width);
