@@ -96,8 +96,9 @@ static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
     LLVMValueRef n = LLVMBuildSub(e->builder, bits, integer(e, 0x4b400000, wide), "");
     LLVMValueRef half = LLVMBuildAShr(e->builder, n, integer(e, 1, wide), "");
     LLVMValueRef rest = LLVMBuildSub(e->builder, n, half, "");
-    LLVMValueRef y =
-        LLVMBuildFMul(e->builder, exp_reduced(e, wide, r), power_of_two(e, wide, half), "");
+    /* One after the other: the order of arguments is the C compiler's choice. */
+    LLVMValueRef y = power_of_two(e, wide, half);
+    y = LLVMBuildFMul(e->builder, exp_reduced(e, wide, r), y, "");
     return LLVMBuildFMul(e->builder, y, power_of_two(e, wide, rest), "");
 }
 
