@@ -1,14 +1,23 @@
 /* Carries out the schedules: every kernel becomes one kernel per target (and one more for the
  * pixels that fill no whole tile), whose loops have kinds and whose accumulators are in registers.
  *
- *   for n in 1, y in 28, x in 28 {                     for t in 56 parallel {
- *     for c in 64                              =>        for b in 1, r in 1 {
- *       out[n, y, x, c] = sum k in 32 (..)                 for i in 14 unroll, g in 2 unroll, v in
- * 16 vector }                                                        acc[i, 16*g + v] = 0 for k in
- * 32 schedule "x86-64-v4" {                                   for i in 14 unroll, g in 2 unroll, v
- * in 16 vector tile 14                                                  acc[i, 16*g + v] = fma(..,
- * .., acc[..]) nest 0 rows 14 columns 32 vector 16                  for i .. out[0, (14*t + i) div
- * 28, ..] = acc[..] }                                                      }
+ *   for n in 1, y in 28, x in 28, c in 64
+ *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
+ *   schedule "x86-64-v4" {
+ *     tile 14
+ *     nest 0 rows 14 columns 32 vector 16
+ *   }
+ * =>
+ *   for t in 56 parallel {
+ *     for b in 2 {
+ *       for i in 14 unroll, g in 2 unroll, v in 16 vector
+ *         acc[i, 16*g + v] = 0
+ *       for k in 32, i in 14 unroll, g in 2 unroll, v in 16 vector
+ *         acc[i, 16*g + v] = fma(a[.., k], w[k, 32*b + 16*g + v], acc[i, 16*g + v])
+ *       for i in 14 unroll, g in 2 unroll, v in 16 vector
+ *         out[0, (14*t + i) div 28, (14*t + i) mod 28, 32*b + 16*g + v] = acc[i, 16*g + v]
+ *     }
+ *   }
  *
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. A tile's stack buffers get a dimension for its pixels. Requires: one store per nest, at

@@ -4,8 +4,8 @@
  *                                                       %3 = slice %4 { axis = 3, begin = 32 }
  *
  * Linears of the same value (phi, psi and beta) are one with their weights side by side: the value
- * is read once, and the wider product fills the machine better. Requires: no reader of the first
- * stands before the last, which holds for what graph_from_model makes; else they are left alone. */
+ * is read once, and the wider product fills the machine better. The one stands where the first
+ * did: all its constants come before it (graph_tidy). */
 #include "passes.h"
 #include "rewrite.h"
 #include <string.h>

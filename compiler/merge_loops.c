@@ -1,7 +1,8 @@
-/* for j in 49, c in 8                                    for c in 392
- *   e[j, c] = exp(x[j, c] - top[0, c])             =>      e[c div 8, c mod 8] = exp(x[c div 8, c
- * mod 8]
- *                                                                                - top[0, c mod 8])
+/* for j in 49, c in 8
+ *   e[j, c] = exp(x[j, c] - top[0, c])
+ * =>
+ * for c in 392
+ *   e[c div 8, c mod 8] = exp(x[c div 8, c mod 8] - top[0, c mod 8])
  *
  * Elementwise work over few channels becomes one loop over all that lies in a row in memory, so
  * that it fills vectors: what every row shares is then read as a repeated pattern. For elementwise
