@@ -9,31 +9,10 @@
  *   }
  *
  * Requires: footprints with padding valid (pad_borders); borders are then plain offsets. */
-#include "affine.h"
-#include "loops.h"
-#include "names.h"
+#include "lower.h"
 #include "passes.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef const struct affine *affine_ref;
-
-struct lowering {
-    struct module *m;
-    struct buffer **of;   /* by instruction id */
-    struct names kernels; /* by name: how many were given it, as an int */
-    /* where the module's lists end, or before */
-    struct buffer **last_buffer;
-    struct kernel **last_kernel;
-};
-
-/* One nest: loops over an op's result, and the index of the element stored. */
-struct loops {
-    int vars;
-    struct var *var[MAX_RANK + 2];
-    affine_ref index[MAX_RANK]; /* of the buffer stored to */
-};
 
 static struct buffer *new_buffer(struct lowering *l, const char *name, enum place place,
                                  struct shape shape)
@@ -43,7 +22,7 @@ static struct buffer *new_buffer(struct lowering *l, const char *name, enum plac
     return buffer;
 }
 
-static struct buffer *buffer_of(struct lowering *l, struct inst *inst)
+struct buffer *lowering_buffer(struct lowering *l, struct inst *inst)
 {
     struct buffer **of = &l->of[inst->id];
     if (*of)
@@ -90,7 +69,7 @@ static const char *kernel_name(struct lowering *l, const struct inst *inst)
     return unique_name(l, text);
 }
 
-static struct kernel *kernel_for(struct lowering *l, const struct inst *inst)
+struct kernel *lowering_kernel(struct lowering *l, const struct inst *inst)
 {
     struct kernel *kernel = kernel_new(l->m, l->last_kernel, kernel_name(l, inst));
     l->last_kernel = &kernel->next;
@@ -98,24 +77,12 @@ static struct kernel *kernel_for(struct lowering *l, const struct inst *inst)
     return kernel;
 }
 
-static struct var *loop_over(struct lowering *l, struct loops *loops, const char *name,
-                             int64_t extent)
+struct var *loop_over(struct lowering *l, struct loops *loops, const char *name, int64_t extent)
 {
     return loops->var[loops->vars++] = var_new(l->m, name, extent);
 }
 
-static affine_ref at(struct lowering *l, struct var *var)
-{
-    return affine_var(l->m->arena, var);
-}
-
-static affine_ref zero(struct lowering *l)
-{
-    return affine_constant(l->m->arena, 0);
-}
-
-/* Loops over every dimension of a shape, with the index that they make. */
-static struct loops loops_over(struct lowering *l, const struct shape *shape)
+struct loops loops_over(struct lowering *l, const struct shape *shape)
 {
     static const char *const names[MAX_RANK + 1][MAX_RANK] = {
         {0},
@@ -130,12 +97,12 @@ static struct loops loops_over(struct lowering *l, const struct shape *shape)
     };
     struct loops loops = {0};
     for (int i = 0; i < shape->rank; i++)
-        loops.index[i] = at(l, loop_over(l, &loops, names[shape->rank][i], shape->dim[i]));
+        loops.index[i] = index_of(l, loop_over(l, &loops, names[shape->rank][i], shape->dim[i]));
     return loops;
 }
 
-static void finish_nest(struct lowering *l, struct kernel *kernel, const struct loops *loops,
-                        struct buffer *buffer, const struct expr *value)
+void finish_nest(struct lowering *l, struct kernel *kernel, const struct loops *loops,
+                 struct buffer *buffer, const struct expr *value)
 {
     struct stmt *stmt = stmt_store(l->m, buffer, loops->index, value);
     for (int i = loops->vars - 1; i >= 0; i--)
@@ -151,7 +118,8 @@ static const struct expr *load_by_class(struct lowering *l, struct inst *inst,
                                         const affine_ref *index)
 {
     struct arena *arena = l->m->arena;
-    struct buffer *table = buffer_of(l, inst->in[0]), *classes = buffer_of(l, inst->in[1]);
+    struct buffer *table = lowering_buffer(l, inst->in[0]),
+                  *classes = lowering_buffer(l, inst->in[1]);
     classes->dtype = DTYPE_I32;
     affine_ref pixel =
         affine_add(arena, affine_scale(arena, index[1], inst->shape.dim[2]), index[2]);
@@ -160,17 +128,11 @@ static const struct expr *load_by_class(struct lowering *l, struct inst *inst,
     return expr_load(l->m, table, at);
 }
 
-static const struct expr *load(struct lowering *l, struct inst *inst, const affine_ref *index)
+const struct expr *lowering_load(struct lowering *l, struct inst *inst, const affine_ref *index)
 {
     if (inst->op == OP_by_class)
         return load_by_class(l, inst, index);
-    return expr_load(l->m, buffer_of(l, inst), index);
-}
-
-static const struct expr *op2(struct lowering *l, enum scalar_op op, const struct expr *a,
-                              const struct expr *b)
-{
-    return expr_op(l->m, op, a, b, NULL);
+    return expr_load(l->m, lowering_buffer(l, inst), index);
 }
 
 /* An operand that broadcasts to the result at `index`. */
@@ -179,19 +141,19 @@ static const struct expr *load_broadcast(struct lowering *l, struct inst *inst, 
 {
     affine_ref own[MAX_RANK];
     for (int i = 0; i < inst->shape.rank; i++)
-        own[i] = inst->shape.dim[i] == 1 ? zero(l) : index[rank - inst->shape.rank + i];
-    return load(l, inst, own);
+        own[i] = inst->shape.dim[i] == 1 ? index_zero(l) : index[rank - inst->shape.rank + i];
+    return lowering_load(l, inst, own);
 }
 
 static void elementwise(struct lowering *l, struct inst *inst, enum scalar_op op,
                         const struct expr *second)
 {
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     const struct expr *in[2] = {0};
     for (int i = 0; i < inst->inputs; i++)
         in[i] = load_broadcast(l, inst->in[i], inst->shape.rank, loops.index);
-    finish_nest(l, kernel, &loops, buffer_of(l, inst),
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst),
                 expr_op(l->m, op, in[0], second ? second : in[1], NULL));
 }
 
@@ -227,39 +189,40 @@ static void relu_lower(struct lowering *l, struct inst *inst)
 
 static void batch_norm_lower(struct lowering *l, struct inst *inst)
 {
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     const struct expr *in[5];
     for (int i = 0; i < 5; i++)
         in[i] = load_broadcast(l, inst->in[i], inst->shape.rank, loops.index);
     const struct expr *eps = expr_constant(l->m, inst->attr[SLOT_batch_norm_eps].real);
     const struct expr *deviation =
-        expr_op(l->m, SCALAR_sqrt, op2(l, SCALAR_add, in[4], eps), NULL, NULL);
-    const struct expr *unit = op2(l, SCALAR_div, op2(l, SCALAR_sub, in[0], in[3]), deviation);
-    finish_nest(l, kernel, &loops, buffer_of(l, inst),
-                op2(l, SCALAR_add, op2(l, SCALAR_mul, unit, in[1]), in[2]));
+        expr_op(l->m, SCALAR_sqrt, expr_op2(l, SCALAR_add, in[4], eps), NULL, NULL);
+    const struct expr *unit =
+        expr_op2(l, SCALAR_div, expr_op2(l, SCALAR_sub, in[0], in[3]), deviation);
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst),
+                expr_op2(l, SCALAR_add, expr_op2(l, SCALAR_mul, unit, in[1]), in[2]));
 }
 
 static void linear_lower(struct lowering *l, struct inst *inst)
 {
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     int last = inst->shape.rank - 1;
     struct var *k = var_new(l->m, "k", last_dim(inst->in[0]));
-    affine_ref x[MAX_RANK], w[2] = {at(l, k), loops.index[last]};
+    affine_ref x[MAX_RANK], w[2] = {index_of(l, k), loops.index[last]};
     memcpy(x, loops.index, sizeof x);
-    x[last] = at(l, k);
+    x[last] = index_of(l, k);
     const struct expr *product =
-        op2(l, SCALAR_mul, load(l, inst->in[0], x), load(l, inst->in[1], w));
+        expr_op2(l, SCALAR_mul, lowering_load(l, inst->in[0], x), lowering_load(l, inst->in[1], w));
     const struct expr *bias =
         inst->inputs == 3 ? load_broadcast(l, inst->in[2], inst->shape.rank, loops.index) : NULL;
-    finish_nest(l, kernel, &loops, buffer_of(l, inst),
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst),
                 expr_reduce(l->m, SCALAR_sum, 1, &k, product, bias));
 }
 
 static void max_pool_lower(struct lowering *l, struct inst *inst)
 {
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     int64_t size = inst->attr[SLOT_max_pool_size].integer;
     struct var *window[2] = {var_new(l->m, "i", size), var_new(l->m, "k", size)};
@@ -267,188 +230,25 @@ static void max_pool_lower(struct lowering *l, struct inst *inst)
     memcpy(x, loops.index, sizeof x);
     for (int i = 0; i < 2; i++)
         x[1 + i] = affine_add(l->m->arena, affine_scale(l->m->arena, loops.index[1 + i], size),
-                              at(l, window[i]));
-    finish_nest(l, kernel, &loops, buffer_of(l, inst),
-                expr_reduce(l->m, SCALAR_maximum, 2, window, load(l, inst->in[0], x), NULL));
+                              index_of(l, window[i]));
+    finish_nest(
+        l, kernel, &loops, lowering_buffer(l, inst),
+        expr_reduce(l->m, SCALAR_maximum, 2, window, lowering_load(l, inst->in[0], x), NULL));
 }
 
 static void mean_lower(struct lowering *l, struct inst *inst)
 {
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     const struct shape *map = &inst->in[0]->shape;
     struct var *pixel[2] = {var_new(l->m, "y", map->dim[1]), var_new(l->m, "x", map->dim[2])};
-    affine_ref x[4] = {loops.index[0], at(l, pixel[0]), at(l, pixel[1]), loops.index[1]};
-    const struct expr *sum = expr_reduce(l->m, SCALAR_sum, 2, pixel, load(l, inst->in[0], x), NULL);
+    affine_ref x[4] = {loops.index[0], index_of(l, pixel[0]), index_of(l, pixel[1]),
+                       loops.index[1]};
+    const struct expr *sum =
+        expr_reduce(l->m, SCALAR_sum, 2, pixel, lowering_load(l, inst->in[0], x), NULL);
     double pixels = (double)(map->dim[1] * map->dim[2]);
-    finish_nest(l, kernel, &loops, buffer_of(l, inst),
-                op2(l, SCALAR_div, sum, expr_constant(l->m, pixels)));
-}
-
-/* One strip of a border: `count` lines along axis 1 (rows) or 2 (columns) from `first`, line i a
- * copy of line mirror - i, or zero. */
-static struct stmt *border_strip(struct lowering *l, struct inst *inst, int axis, int64_t first,
-                                 int64_t mirror)
-{
-    struct arena *arena = l->m->arena;
-    int64_t size = inst->attr[SLOT_pad_size].integer;
-    bool reflect = inst->attr[SLOT_pad_padding].integer == padding_kind_reflect;
-    struct shape strip = inst->shape;
-    strip.dim[axis] = size;
-    if (axis == 2)
-        strip.dim[1] -= 2 * size; /* the rows that have an interior; rows then bring the corners */
-    struct loops loops = loops_over(l, &strip);
-    struct buffer *buffer = buffer_of(l, inst);
-    affine_ref line = loops.index[axis], from[MAX_RANK];
-    if (axis == 2)
-        loops.index[1] = affine_offset(arena, loops.index[1], size);
-    memcpy(from, loops.index, sizeof from);
-    loops.index[axis] = affine_offset(arena, line, first);
-    from[axis] = affine_offset(arena, affine_scale(arena, line, -1), mirror - first);
-    struct stmt *stmt =
-        stmt_store(l->m, buffer, loops.index,
-                   reflect ? expr_load(l->m, buffer, from) : expr_constant(l->m, 0));
-    for (int i = loops.vars - 1; i >= 0; i--)
-        stmt = stmt_for(l->m, loops.var[i], LOOP_SERIAL, stmt);
-    return stmt;
-}
-
-/* The interior, then the columns beside it, then whole rows above and below. */
-static void pad_lower(struct lowering *l, struct inst *inst)
-{
-    struct arena *arena = l->m->arena;
-    int64_t size = inst->attr[SLOT_pad_size].integer;
-    struct kernel *kernel = kernel_for(l, inst);
-    struct loops loops = loops_over(l, &inst->in[0]->shape);
-    const struct expr *value = load(l, inst->in[0], loops.index);
-    loops.index[1] = affine_offset(arena, loops.index[1], size);
-    loops.index[2] = affine_offset(arena, loops.index[2], size);
-    finish_nest(l, kernel, &loops, buffer_of(l, inst), value);
-    for (int axis = 2; size && axis >= 1; axis--) {
-        int64_t extent = inst->shape.dim[axis] - 2 * size, end = size + extent;
-        kernel = kernel_for(l, inst);
-        kernel->body = border_strip(l, inst, axis, 0, 2 * size);
-        kernel->body->next = border_strip(l, inst, axis, end, 2 * end - 2);
-    }
-}
-
-/* Loops over (n, y, x, dy, dx), with the index of a neighbour's pixel in a padded map. */
-struct footprint {
-    struct loops loops; /* index: n, y, x */
-    affine_ref neighbour;
-    affine_ref near[3];
-};
-
-static affine_ref near_offset(struct lowering *l, affine_ref pixel, struct var *offset,
-                              int64_t dilation)
-{
-    return affine_add(l->m->arena, pixel, affine_scale(l->m->arena, at(l, offset), dilation));
-}
-
-static void footprint_near(struct lowering *l, struct footprint *f, struct var *dy, struct var *dx,
-                           int64_t dilation)
-{
-    f->near[0] = f->loops.index[0];
-    f->near[1] = near_offset(l, f->loops.index[1], dy, dilation);
-    f->near[2] = near_offset(l, f->loops.index[2], dx, dilation);
-    f->neighbour =
-        affine_add(l->m->arena, affine_scale(l->m->arena, at(l, dy), dx->extent), at(l, dx));
-}
-
-static struct footprint footprint_loops(struct lowering *l, const struct inst *inst, int64_t k,
-                                        int64_t dilation)
-{
-    struct footprint f = {
-        .loops = loops_over(l, &SHAPE(inst->shape.dim[0], inst->shape.dim[1], inst->shape.dim[2]))};
-    f.loops.var[1]->name = "y";
-    struct var *dy = loop_over(l, &f.loops, "dy", k), *dx = loop_over(l, &f.loops, "dx", k);
-    footprint_near(l, &f, dy, dx, dilation);
-    return f;
-}
-
-static const struct expr *load_pixel(struct lowering *l, struct inst *inst, const affine_ref *pixel,
-                                     affine_ref channel)
-{
-    affine_ref index[4] = {pixel[0], pixel[1], pixel[2], channel};
-    if (inst->shape.dim[0] == 1)
-        index[0] = zero(l);
-    return load(l, inst, index);
-}
-
-/* Subtraction, summation, product, and the two concatenations, whose parts are nests of their own:
- * `part` 0 is phi, 1 is psi. */
-static void relation_nest(struct lowering *l, struct inst *inst, struct kernel *kernel, int part)
-{
-    struct arena *arena = l->m->arena;
-    int kind = (int)inst->attr[SLOT_relation_kind].integer;
-    int64_t k = inst->attr[SLOT_relation_footprint].integer;
-    int64_t dilation = inst->attr[SLOT_relation_dilation].integer;
-    bool patch = kind == relation_kind_patch_concatenation;
-    struct footprint f = footprint_loops(l, inst, patch && part == 0 ? 1 : k, dilation);
-    int64_t channels = last_dim(inst->in[0]);
-    struct var *c = loop_over(l, &f.loops, "c", channels);
-    const struct expr *phi = load_pixel(l, inst->in[0], f.loops.index, at(l, c));
-    const struct expr *psi =
-        patch && part == 0 ? NULL : load_pixel(l, inst->in[1], f.near, at(l, c));
-    if (patch) {
-        affine_ref slot = affine_offset(arena, f.neighbour, part);
-        f.loops.index[3] = affine_add(arena, affine_scale(arena, slot, channels), at(l, c));
-    } else {
-        f.loops.index[3] = f.neighbour;
-        f.loops.index[4] = affine_offset(arena, at(l, c), part * channels);
-    }
-    const struct expr *value = kind == relation_kind_subtraction ? op2(l, SCALAR_sub, phi, psi)
-                               : kind == relation_kind_summation ? op2(l, SCALAR_add, phi, psi)
-                               : kind == relation_kind_hadamard  ? op2(l, SCALAR_mul, phi, psi)
-                               : part == 0                       ? phi
-                                                                 : psi;
-    finish_nest(l, kernel, &f.loops, buffer_of(l, inst), value);
-}
-
-/* <phi_i, psi_j>: dot and star; <phi_j, psi_l>: clique. */
-static void relation_products(struct lowering *l, struct inst *inst)
-{
-    struct arena *arena = l->m->arena;
-    int kind = (int)inst->attr[SLOT_relation_kind].integer;
-    int64_t k = inst->attr[SLOT_relation_footprint].integer;
-    int64_t dilation = inst->attr[SLOT_relation_dilation].integer;
-    struct kernel *kernel = kernel_for(l, inst);
-    struct footprint f = footprint_loops(l, inst, k, dilation);
-    struct var *c = var_new(l->m, "c", last_dim(inst->in[0]));
-    const affine_ref *left = f.loops.index;
-    affine_ref first[3], row = zero(l);
-    if (kind == relation_kind_clique) {
-        memcpy(first, f.near, sizeof first);
-        left = first;
-        row = affine_scale(arena, f.neighbour, k * k);
-        struct var *ey = loop_over(l, &f.loops, "ey", k), *ex = loop_over(l, &f.loops, "ex", k);
-        footprint_near(l, &f, ey, ex, dilation);
-    }
-    const struct expr *product = op2(l, SCALAR_mul, load_pixel(l, inst->in[0], left, at(l, c)),
-                                     load_pixel(l, inst->in[1], f.near, at(l, c)));
-    f.loops.index[3] = affine_add(arena, row, f.neighbour);
-    f.loops.index[4] = zero(l);
-    finish_nest(l, kernel, &f.loops, buffer_of(l, inst),
-                expr_reduce(l->m, SCALAR_sum, 1, &c, product, NULL));
-}
-
-static void relation_lower(struct lowering *l, struct inst *inst)
-{
-    assert(inst->attr[SLOT_relation_padding].integer == padding_kind_valid);
-    switch (inst->attr[SLOT_relation_kind].integer) {
-    case relation_kind_dot:
-    case relation_kind_star:
-    case relation_kind_clique:
-        relation_products(l, inst);
-        break;
-    case relation_kind_concatenation:
-    case relation_kind_patch_concatenation:
-        relation_nest(l, inst, kernel_for(l, inst), 0);
-        relation_nest(l, inst, kernel_for(l, inst), 1);
-        break;
-    default:
-        relation_nest(l, inst, kernel_for(l, inst), 0);
-    }
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst),
+                expr_op2(l, SCALAR_div, sum, expr_constant(l->m, pixels)));
 }
 
 /* top = max x; e = exp(x - top); e / sum e */
@@ -465,47 +265,31 @@ static void softmax_lower(struct lowering *l, struct inst *inst)
                                PLACE_WORKSPACE, i == 1 ? inst->shape : reduced);
     for (int i = 0; i < 4; i++) {
         bool reduces = i == 0 || i == 2;
-        struct kernel *kernel = kernel_for(l, inst);
+        struct kernel *kernel = lowering_kernel(l, inst);
         struct loops loops = loops_over(l, reduces ? &reduced : &inst->shape);
         affine_ref whole[MAX_RANK], one[MAX_RANK];
         memcpy(whole, loops.index, sizeof whole);
         memcpy(one, loops.index, sizeof one);
-        one[axis] = zero(l);
+        one[axis] = index_zero(l);
         struct var *j = reduces ? var_new(m, "k", inst->shape.dim[axis]) : NULL;
         if (reduces)
-            whole[axis] = at(l, j);
-        const struct expr *x = i < 2 ? load(l, inst->in[0], whole) : expr_load(m, buffer[1], whole);
+            whole[axis] = index_of(l, j);
+        const struct expr *x =
+            i < 2 ? lowering_load(l, inst->in[0], whole) : expr_load(m, buffer[1], whole);
         const struct expr *value =
             i == 0   ? expr_reduce(m, SCALAR_maximum, 1, &j, x, NULL)
-            : i == 1 ? expr_op(m, SCALAR_exp, op2(l, SCALAR_sub, x, expr_load(m, buffer[0], one)),
-                               NULL, NULL)
+            : i == 1 ? expr_op(m, SCALAR_exp,
+                               expr_op2(l, SCALAR_sub, x, expr_load(m, buffer[0], one)), NULL, NULL)
             : i == 2 ? expr_reduce(m, SCALAR_sum, 1, &j, x, NULL)
-                     : op2(l, SCALAR_div, x, expr_load(m, buffer[2], one));
-        finish_nest(l, kernel, &loops, i < 3 ? buffer[i] : buffer_of(l, inst), value);
+                     : expr_op2(l, SCALAR_div, x, expr_load(m, buffer[2], one));
+        finish_nest(l, kernel, &loops, i < 3 ? buffer[i] : lowering_buffer(l, inst), value);
     }
-}
-
-static void aggregate_lower(struct lowering *l, struct inst *inst)
-{
-    assert(inst->attr[SLOT_aggregate_padding].integer == padding_kind_valid);
-    struct kernel *kernel = kernel_for(l, inst);
-    int64_t k = inst->attr[SLOT_aggregate_footprint].integer;
-    struct footprint f = {.loops = loops_over(l, &inst->shape)};
-    struct var *offset[2] = {var_new(l->m, "dy", k), var_new(l->m, "dx", k)};
-    footprint_near(l, &f, offset[0], offset[1], inst->attr[SLOT_aggregate_dilation].integer);
-    affine_ref c = f.loops.index[3];
-    affine_ref weight[5] = {f.loops.index[0], f.loops.index[1], f.loops.index[2], f.neighbour,
-                            affine_mod(l->m->arena, c, last_dim(inst->in[0]))};
-    const struct expr *product =
-        op2(l, SCALAR_mul, load(l, inst->in[0], weight), load_pixel(l, inst->in[1], f.near, c));
-    finish_nest(l, kernel, &f.loops, buffer_of(l, inst),
-                expr_reduce(l->m, SCALAR_sum, 2, offset, product, NULL));
 }
 
 static void reshape_lower(struct lowering *l, struct inst *inst)
 {
     struct arena *arena = l->m->arena;
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     affine_ref flat = affine_linearize(arena, &inst->shape, loops.index), from[MAX_RANK];
     const struct shape *shape = &inst->in[0]->shape;
@@ -513,28 +297,28 @@ static void reshape_lower(struct lowering *l, struct inst *inst)
         from[i] = affine_mod(arena, flat, shape->dim[i]);
         flat = affine_div(arena, flat, shape->dim[i]);
     }
-    finish_nest(l, kernel, &loops, buffer_of(l, inst), load(l, inst->in[0], from));
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst), lowering_load(l, inst->in[0], from));
 }
 
 static void transpose_lower(struct lowering *l, struct inst *inst)
 {
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     affine_ref from[MAX_RANK];
     for (int i = 0; i < inst->shape.rank; i++)
         from[inst->attr[SLOT_transpose_order].shape.dim[i]] = loops.index[i];
-    finish_nest(l, kernel, &loops, buffer_of(l, inst), load(l, inst->in[0], from));
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst), lowering_load(l, inst->in[0], from));
 }
 
 static void slice_lower(struct lowering *l, struct inst *inst)
 {
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
     affine_ref from[MAX_RANK];
     memcpy(from, loops.index, sizeof from);
     int axis = (int)inst->attr[SLOT_slice_axis].integer;
     from[axis] = affine_offset(l->m->arena, from[axis], inst->attr[SLOT_slice_begin].integer);
-    finish_nest(l, kernel, &loops, buffer_of(l, inst), load(l, inst->in[0], from));
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst), lowering_load(l, inst->in[0], from));
 }
 
 static void concat_lower(struct lowering *l, struct inst *inst)
@@ -542,14 +326,14 @@ static void concat_lower(struct lowering *l, struct inst *inst)
     int axis = (int)inst->attr[SLOT_concat_axis].integer;
     int64_t begin = 0;
     for (int i = 0; i < inst->inputs; i++) {
-        struct kernel *kernel = kernel_for(l, inst);
+        struct kernel *kernel = lowering_kernel(l, inst);
         struct shape part = inst->shape;
         part.dim[axis] = inst->in[i]->shape.dim[axis];
         struct loops loops = loops_over(l, &part);
         const struct expr *value = load_broadcast(l, inst->in[i], part.rank, loops.index);
         loops.index[axis] = affine_offset(l->m->arena, loops.index[axis], begin);
         begin += part.dim[axis];
-        finish_nest(l, kernel, &loops, buffer_of(l, inst), value);
+        finish_nest(l, kernel, &loops, lowering_buffer(l, inst), value);
     }
 }
 
@@ -561,9 +345,10 @@ static void input_lower(struct lowering *l, struct inst *inst)
 static void output_lower(struct lowering *l, struct inst *inst)
 {
     l->of[inst->id] = new_buffer(l, "logits", PLACE_OUTPUT, inst->shape);
-    struct kernel *kernel = kernel_for(l, inst);
+    struct kernel *kernel = lowering_kernel(l, inst);
     struct loops loops = loops_over(l, &inst->shape);
-    finish_nest(l, kernel, &loops, buffer_of(l, inst), load(l, inst->in[0], loops.index));
+    finish_nest(l, kernel, &loops, lowering_buffer(l, inst),
+                lowering_load(l, inst->in[0], loops.index));
 }
 
 /* Always constant, so that there is nothing to run. */

@@ -1,0 +1,60 @@
+/* What the files of the pass lower share: making buffers, kernels and nests for instructions. */
+#ifndef COMPILER_LOWER_H
+#define COMPILER_LOWER_H
+#include "affine.h"
+#include "loops.h"
+#include "names.h"
+
+typedef const struct affine *affine_ref;
+
+struct lowering {
+    struct module *m;
+    struct buffer **of;   /* by instruction id */
+    struct names kernels; /* by name: how many were given it, as an int */
+    /* where the module's lists end, or before */
+    struct buffer **last_buffer;
+    struct kernel **last_kernel;
+};
+
+/* One nest: loops over an op's result, and the index of the element stored. */
+struct loops {
+    int vars;
+    struct var *var[MAX_RANK + 2];
+    affine_ref index[MAX_RANK]; /* of the buffer stored to */
+};
+
+/* What an instruction's value is stored in; made when first asked for. */
+struct buffer *lowering_buffer(struct lowering *l, struct inst *inst);
+const struct expr *lowering_load(struct lowering *l, struct inst *inst, const affine_ref *index);
+/* A new kernel, named after the instruction's layer and shape. */
+struct kernel *lowering_kernel(struct lowering *l, const struct inst *inst);
+
+struct var *loop_over(struct lowering *l, struct loops *loops, const char *name, int64_t extent);
+/* Loops over every dimension of a shape, with the index that they make. */
+struct loops loops_over(struct lowering *l, const struct shape *shape);
+/* Appends the loops around a store of the value. */
+void finish_nest(struct lowering *l, struct kernel *kernel, const struct loops *loops,
+                 struct buffer *buffer, const struct expr *value);
+
+static inline affine_ref index_of(struct lowering *l, struct var *var)
+{
+    return affine_var(l->m->arena, var);
+}
+
+static inline affine_ref index_zero(struct lowering *l)
+{
+    return affine_constant(l->m->arena, 0);
+}
+
+static inline const struct expr *expr_op2(struct lowering *l, enum scalar_op op,
+                                          const struct expr *a, const struct expr *b)
+{
+    return expr_op(l->m, op, a, b, NULL);
+}
+
+/* lower_footprint.c */
+void pad_lower(struct lowering *l, struct inst *inst);
+void relation_lower(struct lowering *l, struct inst *inst);
+void aggregate_lower(struct lowering *l, struct inst *inst);
+
+#endif
