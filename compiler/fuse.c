@@ -20,6 +20,7 @@
  * Done where b is larger than anything around it, or where the tiles that the linears of both want
  * still fit the L2 cache together. Requires: values inlined. */
 #include "passes.h"
+#include "schedule.h"
 #include "tiles.h"
 #include "touches.h"
 #include <stdlib.h>
@@ -133,6 +134,26 @@ static bool find_kernels(struct fusion *f)
     return f->reader && f->writers;
 }
 
+static int count_stages(const struct kernel *kernel)
+{
+    struct var *pixel[PIXEL_LOOPS];
+    struct stmt **stages;
+    int count = 0;
+    kernel_stages(kernel, pixel, &stages);
+    for (const struct stmt *stage = *stages; stage; stage = stage->next)
+        count++;
+    return count;
+}
+
+/* Schedules take so many: a network of footprint 1 would be one kernel. */
+static bool stages_fit(const struct fusion *f)
+{
+    int count = count_stages(f->reader);
+    for (int i = 0; i < f->writers; i++)
+        count += count_stages(f->writer[i]);
+    return count <= MAX_STAGES_OF_KERNEL;
+}
+
 static bool can_fuse(struct fusion *f)
 {
     struct stmt **stages;
@@ -148,7 +169,7 @@ static bool can_fuse(struct fusion *f)
     stmt_visit_loads(f->stages, 1, check_read, f);
     for (int i = 0; i < f->writers && f->fits; i++)
         f->fits = writes_own_pixel(f, f->writer[i]);
-    return f->fits;
+    return f->fits && stages_fit(f);
 }
 
 /* Elements of b per pixel of the reader. */

@@ -1,7 +1,6 @@
-/* The shape of every graph op's result, <op>_shape, and the limits on attributes. */
+/* The shape of every graph op's result: <op>_shape. */
 #include "rules.h"
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,28 +60,14 @@ static int64_t last_dim(const struct shape *shape)
 
 /* ---- what is wrong --------------------------------------------------------------------------- */
 
-struct why {
-    char *text;
-    size_t size;
-};
-
-/* Always false, for `return no(...)`. */
-__attribute__((format(printf, 2, 3))) static bool no(struct why *why, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(why->text, why->size, format, list);
-    va_end(list);
-    return false;
-}
-
 static bool want_rank(const struct inst *inst, int input, int rank, struct why *why)
 {
     char text[SHAPE_TEXT];
     const struct shape *shape = &inst->in[input]->shape;
     if (shape->rank == rank)
         return true;
-    return no(why, "input %d is %s, must have %d dimensions", input, shape_text(shape, text), rank);
+    return refuse(why, "input %d is %s, must have %d dimensions", input, shape_text(shape, text),
+                  rank);
 }
 
 static bool want_shape(const struct inst *inst, int input, const struct shape *shape,
@@ -91,8 +76,8 @@ static bool want_shape(const struct inst *inst, int input, const struct shape *s
     char found[SHAPE_TEXT], allowed[SHAPE_TEXT];
     if (shape_equal(&inst->in[input]->shape, shape))
         return true;
-    return no(why, "input %d is %s, must be %s", input, shape_text(&inst->in[input]->shape, found),
-              shape_text(shape, allowed));
+    return refuse(why, "input %d is %s, must be %s", input,
+                  shape_text(&inst->in[input]->shape, found), shape_text(shape, allowed));
 }
 
 static bool want_axis(const struct inst *inst, int64_t axis, struct why *why)
@@ -100,7 +85,7 @@ static bool want_axis(const struct inst *inst, int64_t axis, struct why *why)
     int rank = inst->in[0]->shape.rank;
     if (axis < rank)
         return true;
-    return no(why, "axis is %lld, the input has %d dimensions", (long long)axis, rank);
+    return refuse(why, "axis is %lld, the input has %d dimensions", (long long)axis, rank);
 }
 
 /* As NumPy does, into *shape, which starts as the first operand's. Skips `axis` (-1: none). */
@@ -124,10 +109,10 @@ static bool broadcast(struct shape *shape, const struct shape *other, int axis)
 static bool input_shape(struct inst *inst, struct why *why)
 {
     inst->shape = inst->attr[SLOT_input_shape].shape;
-    return inst->shape.rank == 4 || no(why,
-                                       "shape has %d dimensions, must have 4: batch, "
-                                       "channels, height, width",
-                                       inst->shape.rank);
+    return inst->shape.rank == 4 || refuse(why,
+                                           "shape has %d dimensions, must have 4: batch, "
+                                           "channels, height, width",
+                                           inst->shape.rank);
 }
 
 static bool parameter_shape(struct inst *inst, struct why *why)
@@ -155,9 +140,7 @@ static bool coordinates_shape(struct inst *inst, struct why *why)
 int64_t border_class(int64_t at, int64_t size, int64_t border)
 {
     int64_t classes = border_class_count(size, border);
-    return at < border || classes == size ? at
-           : at >= size - border          ? at - size + classes
-                                          : border;
+    return at < border || classes == size ? at : at >= size - border ? at - size + classes : border;
 }
 
 int64_t border_class_count(int64_t size, int64_t border)
@@ -168,8 +151,9 @@ int64_t border_class_count(int64_t size, int64_t border)
 static bool border_classes_shape(struct inst *inst, struct why *why)
 {
     (void)why;
-    inst->shape = shape_of(1, inst->attr[SLOT_border_classes_height].integer *
-                                  inst->attr[SLOT_border_classes_width].integer,
+    inst->shape = shape_of(1,
+                           inst->attr[SLOT_border_classes_height].integer *
+                               inst->attr[SLOT_border_classes_width].integer,
                            0, 0, 0, 0);
     return true;
 }
@@ -181,10 +165,10 @@ static bool select_classes_shape(struct inst *inst, struct why *why)
     const struct shape *x = &inst->in[0]->shape;
     int64_t border = inst->attr[SLOT_select_classes_border].integer;
     if (x->dim[0] != 1)
-        return no(why, "input 0 is of %lld images, must be of 1", (long long)x->dim[0]);
-    inst->shape = shape_of(
-        3, border_class_count(x->dim[1], border) * border_class_count(x->dim[2], border),
-        x->dim[3], x->dim[4], 0, 0);
+        return refuse(why, "input 0 is of %lld images, must be of 1", (long long)x->dim[0]);
+    inst->shape =
+        shape_of(3, border_class_count(x->dim[1], border) * border_class_count(x->dim[2], border),
+                 x->dim[3], x->dim[4], 0, 0);
     return true;
 }
 
@@ -195,13 +179,13 @@ static bool by_class_shape(struct inst *inst, struct why *why)
     if (!want_rank(inst, 0, 3, why) || !want_rank(inst, 1, 1, why))
         return false;
     if (inst->in[1]->op != OP_border_classes || inst->in[1]->shape.dim[0] != height * width)
-        return no(why, "input 1 must be border_classes of height * width = %lld pixels",
-                  (long long)(height * width));
+        return refuse(why, "input 1 must be border_classes of height * width = %lld pixels",
+                      (long long)(height * width));
     const union attr *a = inst->in[1]->attr;
     int64_t border = a[SLOT_border_classes_border].integer, classes = inst->in[0]->shape.dim[0];
     if (classes != border_class_count(a[SLOT_border_classes_height].integer, border) *
                        border_class_count(a[SLOT_border_classes_width].integer, border))
-        return no(why, "input 0 has %lld classes, input 1 others", (long long)classes);
+        return refuse(why, "input 0 has %lld classes, input 1 others", (long long)classes);
     inst->shape =
         shape_of(5, 1, height, width, inst->in[0]->shape.dim[1], inst->in[0]->shape.dim[2]);
     return true;
@@ -212,13 +196,13 @@ static bool linear_shape(struct inst *inst, struct why *why)
     const struct shape *x = &inst->in[0]->shape;
     char text[SHAPE_TEXT];
     if (x->rank < 1)
-        return no(why, "input 0 is [], must have 1 to 8 dimensions");
+        return refuse(why, "input 0 is [], must have 1 to 8 dimensions");
     if (!want_rank(inst, 1, 2, why))
         return false;
     const struct shape *w = &inst->in[1]->shape;
     if (last_dim(x) != w->dim[0])
-        return no(why, "input 1 is %s, must have the %lld rows that input 0 has columns",
-                  shape_text(w, text), (long long)last_dim(x));
+        return refuse(why, "input 1 is %s, must have the %lld rows that input 0 has columns",
+                      shape_text(w, text), (long long)last_dim(x));
     inst->shape = *x;
     inst->shape.dim[x->rank - 1] = w->dim[1];
     if (inst->inputs < 3)
@@ -227,8 +211,8 @@ static bool linear_shape(struct inst *inst, struct why *why)
     if (broadcast(&both, &inst->in[2]->shape, -1) && shape_equal(&both, &inst->shape))
         return true;
     char result[SHAPE_TEXT];
-    return no(why, "input 2 is %s, must broadcast to %s", shape_text(&inst->in[2]->shape, text),
-              shape_text(&inst->shape, result));
+    return refuse(why, "input 2 is %s, must broadcast to %s", shape_text(&inst->in[2]->shape, text),
+                  shape_text(&inst->shape, result));
 }
 
 static bool batch_norm_shape(struct inst *inst, struct why *why)
@@ -254,10 +238,10 @@ static bool both_shape(struct inst *inst, struct why *why)
     inst->shape = inst->in[0]->shape;
     if (broadcast(&inst->shape, &inst->in[1]->shape, -1))
         return true;
-    return no(why,
-              "inputs %s and %s do not broadcast: dimensions, counted from the last, must be "
-              "equal or 1",
-              shape_text(&inst->in[0]->shape, a), shape_text(&inst->in[1]->shape, b));
+    return refuse(why,
+                  "inputs %s and %s do not broadcast: dimensions, counted from the last, must be "
+                  "equal or 1",
+                  shape_text(&inst->in[0]->shape, a), shape_text(&inst->in[1]->shape, b));
 }
 
 #define relu_shape same_shape
@@ -278,8 +262,8 @@ static bool max_pool_shape(struct inst *inst, struct why *why)
     inst->shape.dim[2] /= size;
     if (inst->shape.dim[1] > 0 && inst->shape.dim[2] > 0)
         return true;
-    return no(why, "input 0 is %s, must have at least %lld by %lld pixels",
-              shape_text(&inst->in[0]->shape, text), (long long)size, (long long)size);
+    return refuse(why, "input 0 is %s, must have at least %lld by %lld pixels",
+                  shape_text(&inst->in[0]->shape, text), (long long)size, (long long)size);
 }
 
 static bool mean_shape(struct inst *inst, struct why *why)
@@ -295,10 +279,10 @@ static bool want_reflectable(const struct shape *x, int64_t padding, int64_t s, 
     int64_t least = x->dim[1] < x->dim[2] ? x->dim[1] : x->dim[2];
     if (padding != padding_kind_reflect || s < least)
         return true;
-    return no(why,
-              "a border of %lld pixels cannot be reflected in a map of %lld by %lld, at most "
-              "%lld can",
-              (long long)s, (long long)x->dim[1], (long long)x->dim[2], (long long)(least - 1));
+    return refuse(why,
+                  "a border of %lld pixels cannot be reflected in a map of %lld by %lld, at most "
+                  "%lld can",
+                  (long long)s, (long long)x->dim[1], (long long)x->dim[2], (long long)(least - 1));
 }
 
 static bool pad_shape(struct inst *inst, struct why *why)
@@ -319,7 +303,7 @@ static bool want_neighbours(const struct inst *inst, int input, struct shape map
 {
     int64_t s = dilation * (footprint - 1) / 2;
     if (footprint % 2 == 0)
-        return no(why, "footprint is %lld, must be odd", (long long)footprint);
+        return refuse(why, "footprint is %lld, must be odd", (long long)footprint);
     if (!want_reflectable(&map, padding, s, why))
         return false;
     if (padding == padding_kind_valid) {
@@ -362,7 +346,7 @@ static bool relation_shape(struct inst *inst, struct why *why)
         map.dim[1] -= 2 * s;
         map.dim[2] -= 2 * s;
         if (map.dim[1] < 1 || map.dim[2] < 1)
-            return no(why, "input 0 has no pixels within its border of %lld", (long long)s);
+            return refuse(why, "input 0 has no pixels within its border of %lld", (long long)s);
     }
     if (!want_neighbours(inst, 1, map, footprint, dilation, padding, why))
         return false;
@@ -389,11 +373,11 @@ static bool aggregate_shape(struct inst *inst, struct why *why)
     int64_t c = inst->in[1]->shape.dim[3], m = weight->dim[4];
     inst->shape = shape_of(4, weight->dim[0], weight->dim[1], weight->dim[2], c, 0);
     if (weight->dim[3] != footprint * footprint)
-        return no(why, "input 0 has %lld neighbours, must have footprint * footprint = %lld",
-                  (long long)weight->dim[3], (long long)(footprint * footprint));
+        return refuse(why, "input 0 has %lld neighbours, must have footprint * footprint = %lld",
+                      (long long)weight->dim[3], (long long)(footprint * footprint));
     if (c % m)
-        return no(why, "input 1 has %lld channels, must be a multiple of input 0's %lld",
-                  (long long)c, (long long)m);
+        return refuse(why, "input 1 has %lld channels, must be a multiple of input 0's %lld",
+                      (long long)c, (long long)m);
     return want_neighbours(inst, 1, inst->shape, footprint,
                            inst->attr[SLOT_aggregate_dilation].integer,
                            inst->attr[SLOT_aggregate_padding].integer, why);
@@ -405,8 +389,8 @@ static bool reshape_shape(struct inst *inst, struct why *why)
     inst->shape = inst->attr[SLOT_reshape_shape].shape;
     if (!shape_valid(&inst->shape) ||
         shape_elements(&inst->shape) != shape_elements(&inst->in[0]->shape))
-        return no(why, "shape is %s, must have as many elements as the input's %s",
-                  shape_text(&inst->shape, text), shape_text(&inst->in[0]->shape, other));
+        return refuse(why, "shape is %s, must have as many elements as the input's %s",
+                      shape_text(&inst->shape, text), shape_text(&inst->in[0]->shape, other));
     return true;
 }
 
@@ -423,8 +407,8 @@ static bool transpose_shape(struct inst *inst, struct why *why)
     }
     if (order->rank == x->rank && seen == (1u << x->rank) - 1)
         return true;
-    return no(why, "order is %s, must name each of the input's %d dimensions once",
-              shape_text(order, text), x->rank);
+    return refuse(why, "order is %s, must name each of the input's %d dimensions once",
+                  shape_text(order, text), x->rank);
 }
 
 static bool slice_shape(struct inst *inst, struct why *why)
@@ -435,8 +419,8 @@ static bool slice_shape(struct inst *inst, struct why *why)
         return false;
     inst->shape = inst->in[0]->shape;
     if (begin >= end || end > inst->shape.dim[axis])
-        return no(why, "[%lld, %lld) is no part of dimension %lld, [0, %lld)", (long long)begin,
-                  (long long)end, (long long)axis, (long long)inst->shape.dim[axis]);
+        return refuse(why, "[%lld, %lld) is no part of dimension %lld, [0, %lld)", (long long)begin,
+                      (long long)end, (long long)axis, (long long)inst->shape.dim[axis]);
     inst->shape.dim[axis] = end - begin;
     return true;
 }
@@ -452,8 +436,8 @@ static bool concat_shape(struct inst *inst, struct why *why)
     for (int i = 0; i < inst->inputs; i++) {
         const struct shape *x = &inst->in[i]->shape;
         if (x->rank != inst->shape.rank || !broadcast(&inst->shape, x, axis))
-            return no(why, "input %d is %s, must broadcast with %s along all but dimension %d", i,
-                      shape_text(x, text), shape_text(&inst->shape, other), axis);
+            return refuse(why, "input %d is %s, must broadcast with %s along all but dimension %d",
+                          i, shape_text(x, text), shape_text(&inst->shape, other), axis);
         along += x->dim[axis];
     }
     inst->shape.dim[axis] = along;
@@ -466,71 +450,6 @@ static bool output_shape(struct inst *inst, struct why *why)
     return want_rank(inst, 0, 2, why);
 }
 
-/* ---- attributes ------------------------------------------------------------------------------ */
-
-static bool check_shape_attr(const struct attr_info *info, const struct shape *shape,
-                             struct why *why)
-{
-    if (shape->rank < 1 || shape->rank > MAX_RANK)
-        return no(why, "%s has %d dimensions, must have 1 to %d", info->name, shape->rank,
-                  MAX_RANK);
-    for (int i = 0; i < shape->rank; i++)
-        if ((double)shape->dim[i] < info->least || (double)shape->dim[i] > info->most)
-            return no(why, "%s[%d] is %lld, must be from %.0f to %.0f", info->name, i,
-                      (long long)shape->dim[i], info->least, info->most);
-    return true;
-}
-
-static bool check_attr(const struct attr_info *info, const union attr *attr, struct why *why)
-{
-    switch (info->type) {
-    case ATTR_TYPE_string:
-        if (!attr->string || !attr->string[0] || strlen(attr->string) > MOST_NAME)
-            return no(why, "%s must have 1 to %d bytes", info->name, MOST_NAME);
-        return true;
-    case ATTR_TYPE_shape:
-        return check_shape_attr(info, &attr->shape, why);
-    case ATTR_TYPE_real:
-        if (!(attr->real >= info->least && attr->real <= info->most))
-            return no(why, "%s is %.9g, must be from %.9g to %.9g", info->name, attr->real,
-                      info->least, info->most);
-        return true;
-    case ATTR_TYPE_int:
-        if ((double)attr->integer < info->least || (double)attr->integer > info->most)
-            return no(why, "%s is %lld, must be from %.0f to %.0f", info->name,
-                      (long long)attr->integer, info->least, info->most);
-        return true;
-    default:
-        if ((double)attr->integer >= info->least && (double)attr->integer <= info->most)
-            return true;
-        const char *name = attr_enum_name(info->type, attr->integer);
-        return no(why, "%s is %s, must be from %s to %s", info->name, name ? name : "no value",
-                  attr_enum_name(info->type, (int64_t)info->least),
-                  attr_enum_name(info->type, (int64_t)info->most));
-    }
-}
-
-static bool check_rows(const struct inst *inst, struct why *why)
-{
-    const struct op_info *info = &op_info[inst->op];
-    if (inst->inputs < info->least_inputs || inst->inputs > info->most_inputs) {
-        if (info->least_inputs == info->most_inputs)
-            return no(why, "%d inputs, must be %d", inst->inputs, info->least_inputs);
-        return no(why, "%d inputs, must be %d to %d", inst->inputs, info->least_inputs,
-                  info->most_inputs);
-    }
-    for (int i = 0; i < info->attrs; i++)
-        if (!check_attr(&info->attr[i], &inst->attr[i], why))
-            return false;
-    return true;
-}
-
-bool inst_check_rows(const struct inst *inst, char *why, size_t why_size)
-{
-    struct why text = {why, why_size};
-    return check_rows(inst, &text);
-}
-
 bool inst_finish(struct inst *inst, char *why, size_t why_size)
 {
     static bool (*const infer[OP_COUNT])(struct inst * inst, struct why * why) = {
@@ -539,10 +458,11 @@ bool inst_finish(struct inst *inst, char *why, size_t why_size)
     };
     struct why text = {why, why_size};
     char shape[SHAPE_TEXT];
-    if (!check_rows(inst, &text) || !infer[inst->op](inst, &text))
+    if (!inst_check_rows(inst, &text) || !infer[inst->op](inst, &text))
         return false;
     inst->constant = inst_infer_constant(inst);
     if (shape_valid(&inst->shape))
         return true;
-    return no(&text, "the result %s has 2^40 elements or more", shape_text(&inst->shape, shape));
+    return refuse(&text, "the result %s has 2^40 elements or more",
+                  shape_text(&inst->shape, shape));
 }

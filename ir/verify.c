@@ -65,7 +65,7 @@ static bool verify_inst(struct verifier *verifier, struct inst *inst)
     if (inst->id < 0 || inst->id > MOST_ID || inst->id >= verifier->module->next_id)
         return wrong(verifier, "%%%d = %s: the id must be from 0 to %d and below next_id", inst->id,
                      name, MOST_ID);
-    if (!inst_check_rows(inst, text, sizeof text))
+    if (!inst_check_rows(inst, &(struct why){text, sizeof text}))
         return wrong(verifier, "%%%d = %s: %s", inst->id, name, text);
     if (!verify_operands(verifier, inst))
         return false;
