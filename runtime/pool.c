@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPIN_NS = 100 * 1000, SPINS_PER_CLOCK = 64, STACK_BYTES = 256 * 1024, CACHE_LINE = 64 };
+enum { SPIN_NS = 100 * 1000, SPINS_PER_CLOCK = 64, STACK_BYTES = 512 * 1024, CACHE_LINE = 64 };
 
 typedef void task_function(void *argument, uint32_t index);
 
@@ -180,7 +180,8 @@ static int start_workers(struct san_pool *pool)
     int error = pthread_attr_init(&attributes);
     if (error)
         return error;
-    /* The C library takes its thread-local data out of the stack, so its minimum is added. */
+    /* Half of it is promised to tasks: the C library takes the program's thread-local data out of the
+     * stack, and the minimum does not count them. */
     long least = sysconf(_SC_THREAD_STACK_MIN);
     size_t minimum = least > 0 ? (size_t)least : (size_t)PTHREAD_STACK_MIN;
     error = pthread_attr_setstacksize(&attributes, STACK_BYTES + minimum);
