@@ -149,14 +149,14 @@ enum place {
 enum dtype { DTYPE_F32, DTYPE_I32, DTYPE_COUNT };
 
 struct buffer {
-    const char *name; /* module-wide names for input to workspace, unique in the kernel for locals */
+    const char *name; /* unique in the module, or, for locals, in their kernel */
     enum place place;
     enum dtype dtype;
     struct shape shape; /* row-major, as allocated */
     int64_t offset;     /* bytes; -1 until planned */
-    struct inst *value; /* of weights: a constant graph value of as many elements; else NULL.
-                         * Changed by buffer_set_value only */
-    struct use use;     /* of the value */
+    /* of weights: a constant graph value of as many elements; else NULL. See buffer_set_value */
+    struct inst *value;
+    struct use use;        /* of the value */
     struct touch *touches; /* by kernels: an index that a pass may keep; else NULL */
     struct buffer *next;
 };
@@ -287,7 +287,7 @@ static inline bool has(const struct inst *inst, enum trait trait)
 
 struct buffer *buffer_new(struct module *module, struct buffer **list, const char *name,
                           enum place place, struct shape shape); /* appended; f32, unplanned */
-void buffer_set_value(struct buffer *buffer, struct inst *value);  /* NULL: none */
+void buffer_set_value(struct buffer *buffer, struct inst *value); /* NULL: none */
 struct kernel *kernel_new(struct module *module, struct kernel **list, const char *name); /* same */
 struct var *var_new(struct module *module, const char *name, int64_t extent);
 struct stmt *stmt_for(struct module *module, struct var *var, enum loop_kind loop,
