@@ -438,14 +438,31 @@ static struct kernel **apply_one(struct module *m, const struct kernel *from,
     return at;
 }
 
+/* Whether the kernel can have schedules and has one for each target; if not, m->error says so. */
+static bool check_schedules(struct module *m, const struct kernel *kernel)
+{
+    if (!kernel_check_schedulable(m, kernel))
+        return false;
+    for (int i = 0; i < m->targets; i++)
+        if (!schedule_of(kernel, m->target[i])) {
+            m->error = arena_printf(m->arena, "kernel %s has no schedule for \"%s\"", kernel->name,
+                                    m->target[i]);
+            return false;
+        }
+    return true;
+}
+
 int apply_schedules(struct module *m)
 {
     struct kernel *kernels = m->kernels, **at = &m->kernels;
     int changes = 0;
+    for (const struct kernel *kernel = kernels; kernel; kernel = kernel->next)
+        if (!check_schedules(m, kernel))
+            return 0;
     m->kernels = NULL;
     for (const struct kernel *from = kernels; from; from = from->next)
-        for (const struct schedule *s = from->schedules; s; s = s->next, changes++)
-            at = apply_one(m, from, s, at);
+        for (int i = 0; i < m->targets; i++, changes++)
+            at = apply_one(m, from, schedule_of(from, m->target[i]), at);
     *at = NULL;
     return changes;
 }

@@ -51,17 +51,50 @@ static void visit_operand(void *context, const struct expr *load, int64_t iterat
     o->serves_all = true;
 }
 
+static const struct stmt *stages_of(const struct kernel *kernel, int *pixels, struct var **pixel)
+{
+    struct stmt **stages;
+    bool found = kernel_stages(kernel, pixel, &stages);
+    *pixels = found ? 3 : 0;
+    return found ? *stages : kernel->body;
+}
+
+static const char *why_no_stage(const struct stmt *stage)
+{
+    struct stmt alone = *stage;
+    struct nest nest;
+    alone.next = NULL;
+    if (!nest_of(&alone, &nest))
+        return "a nest that is no loops around one store";
+    for (int i = 0; i < nest.vars; i++)
+        if (nest.loop[i] != LOOP_SERIAL)
+            return "a loop that is not serial";
+    const struct expr *value = nest.store->value;
+    return expr_has_reduce(value) && !expr_find_reduce(value) ? "two reductions in one nest" : NULL;
+}
+
+bool kernel_check_schedulable(struct module *m, const struct kernel *kernel)
+{
+    struct var *pixel[3];
+    int pixels, stages = 0, locals = 0;
+    const char *why = kernel->target ? "a target of its own" : NULL;
+    for (const struct stmt *s = stages_of(kernel, &pixels, pixel); s && !why; s = s->next, stages++)
+        why = why_no_stage(s);
+    for (const struct buffer *local = kernel->locals; local && !why; local = local->next, locals++)
+        why = local->place == PLACE_STACK ? NULL : "a local buffer that is not on the stack";
+    if (!why && (stages > MAX_STAGES_OF_KERNEL || locals > MAX_STAGES_OF_KERNEL))
+        why = "more nests or local buffers than 64";
+    if (why)
+        m->error = arena_printf(m->arena, "kernel %s cannot have a schedule: it has %s",
+                                kernel->name, why);
+    return !why;
+}
+
 int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,
                        struct var **pixel, struct kernel_stage *stage)
 {
-    struct stmt **stages, *body = kernel->body;
-    *pixels = 0;
-    if (kernel_stages(kernel, pixel, &stages)) {
-        *pixels = 3;
-        body = *stages;
-    }
     int count = 0;
-    for (const struct stmt *s = body; s; s = s->next, count++) {
+    for (const struct stmt *s = stages_of(kernel, pixels, pixel); s; s = s->next, count++) {
         assert(count < MAX_STAGES_OF_KERNEL);
         struct kernel_stage *made = &stage[count];
         *made = (struct kernel_stage){.alone = *s};
@@ -350,7 +383,9 @@ int schedule(struct module *m)
 {
     int changes = 0;
     char why[256];
-    for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
+    for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next) {
+        if (!kernel_check_schedulable(m, kernel))
+            break;
         for (int i = 0; i < m->targets; i++) {
             const struct target *target = target_find(m->target[i], why, sizeof why);
             assert(target); /* the command line was checked */
@@ -361,5 +396,6 @@ int schedule(struct module *m)
             write_schedule(m, kernel, m->target[i], &plan);
             changes++;
         }
+    }
     return changes;
 }

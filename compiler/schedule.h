@@ -36,7 +36,11 @@ struct kernel_stage {
     bool multiply; /* an operand serves all rows, as in a matrix product */
 };
 
-/* The stages of a kernel: those in its loops over pixels (*pixels = 3), or its whole body (0). */
+/* Whether a kernel is as passes leave it for schedules, which one in a dump need not be; if not,
+ * m->error says why. */
+bool kernel_check_schedulable(struct module *m, const struct kernel *kernel);
+
+/* The stages of a schedulable kernel: those in its loops over pixels (*pixels = 3), or its whole body (0). */
 int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,
                        struct var **pixel, struct kernel_stage *stage);
 
