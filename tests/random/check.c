@@ -11,8 +11,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Of float32 against float64: at most twice that of the plain evaluation, or this. */
-static const double LEAST_BOUND = 2e-6;
+/* Of float32 against float64: at most twice that of the plain evaluation, or this. Two errors that
+ * are as large by nature differ by more than a factor of 2 now and then, where all of a network
+ * goes through a few numbers: what is over its bound by less than NEAR has to keep it with most of
+ * OTHERS other weights and images. */
+static const double LEAST_BOUND = 2e-6, NEAR = 8;
+enum { OTHERS = 8, MOST_OVER = 2 };
 /* Between passes, in float64. */
 static const double PASS_TOLERANCE = 1e-9;
 
@@ -155,9 +159,10 @@ static bool right_numbers(struct trial *t, const float *output, const char *what
         o->error = error;
     if (counts && o->plain > 0 && o->ratios < MOST_RATIOS)
         o->ratio[o->ratios++] = error / o->plain;
-    return error <= fmax(2 * t->plain, LEAST_BOUND) ||
-           fail(t, WRONG_NUMBERS, "%s: error %.3g, of the plain evaluation %.3g", what, error,
-                t->plain);
+    double bound = fmax(2 * t->plain, LEAST_BOUND);
+    o->near = error <= NEAR * bound;
+    return error <= bound || fail(t, WRONG_NUMBERS, "%s: error %.3g, of the plain evaluation %.3g",
+                                  what, error, t->plain);
 }
 
 /* The graph in float64, and the error that float32 makes of it, if that is larger. */
@@ -331,7 +336,7 @@ static bool check_all(struct trial *t)
     return good && (!checks->passes || check_passes(t));
 }
 
-struct outcome model_check(const struct random_model *asked, const struct checks *checks)
+static struct outcome check_once(const struct random_model *asked, const struct checks *checks)
 {
     struct outcome outcome = {.verdict = PASSED};
     struct random_model m = *asked;
@@ -347,5 +352,25 @@ struct outcome model_check(const struct random_model *asked, const struct checks
     check_all(&t);
     free(t.reference);
     values_free(&t.values);
+    return outcome;
+}
+
+struct outcome model_check(const struct random_model *m, const struct checks *checks)
+{
+    struct outcome outcome = check_once(m, checks);
+    bool numbers = outcome.verdict == WRONG_NUMBERS || outcome.verdict == WRONG_BATCH;
+    if (outcome.exact || !numbers || !outcome.near)
+        return outcome;
+    struct random_model other = *m;
+    int over = 0;
+    for (int i = 0; i < OTHERS && over <= MOST_OVER; i++) {
+        other.seed++;
+        over += check_once(&other, checks).verdict != PASSED;
+    }
+    if (over <= MOST_OVER) {
+        outcome.verdict = PASSED;
+        snprintf(outcome.message, sizeof outcome.message,
+                 "over its bound; with other weights %d of %d times", over, OTHERS);
+    }
     return outcome;
 }

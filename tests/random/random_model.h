@@ -78,8 +78,8 @@ enum { MOST_RATIOS = 4 };
 
 struct outcome {
     enum verdict verdict;
-    bool exact;
-    int ratios; /* error to that of the plain evaluation in float32, per target */
+    bool exact, near; /* near: not far over the bound */
+    int ratios;       /* error to that of the plain evaluation in float32, per target */
     double ratio[MOST_RATIOS];
     double error, plain; /* the worst */
     double seconds;

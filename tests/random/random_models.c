@@ -150,7 +150,7 @@ static void count_outcome(const struct settings *s, struct tally *tally, const s
         tally->ratio[tally->ratios++] = outcome->ratio[i];
     if (outcome->error > tally->worst)
         tally->worst = outcome->error;
-    if (s->verbose)
+    if (s->verbose || (passed && *outcome->message))
         printf("%6d %-8s %5.2f s  %5.2f M  error %.2e  plain %.2e  %s\n", job->number,
                passed ? outcome->exact ? "exact" : "real" : "FAILED", outcome->seconds,
                1e-6 * random_model_work(&job->m), outcome->error, outcome->plain, outcome->message);
