@@ -15,7 +15,7 @@
  * are as large by nature differ by more than a factor of 2 now and then, where all of a network
  * goes through a few numbers: what is over its bound by less than NEAR has to keep it with most of
  * OTHERS other weights and images. */
-static const double LEAST_BOUND = 2e-6, NEAR = 8;
+static const double LEAST_BOUND = 2e-6, NEAR = 4;
 enum { OTHERS = 8, MOST_OVER = 2 };
 /* Between passes, in float64. */
 static const double PASS_TOLERANCE = 1e-9;
