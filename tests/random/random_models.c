@@ -14,7 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_JOBS = 64, PASSES_EVERY = 20, BATCH_EVERY = 4, TOGETHER_EVERY = 16, MOST_SHRUNKEN = 3 };
+enum {
+    MOST_JOBS = 64,
+    PASSES_EVERY = 20,
+    BATCH_EVERY = 4,
+    TOGETHER_EVERY = 16,
+    MOST_SHRUNKEN = 3,
+    FEW_RATIOS = 20
+};
 static const double MOST_MEDIAN_RATIO = 1.5;
 static const int SKIPPED = 77;
 
@@ -172,7 +179,8 @@ static int summarise(const struct tally *tally)
     qsort(tally->ratio, (size_t)tally->ratios, sizeof *tally->ratio, by_value);
     if (tally->ratios)
         median = tally->ratio[tally->ratios / 2];
-    bool good = median <= MOST_MEDIAN_RATIO;
+    /* a few models have no median to speak of */
+    bool good = tally->ratios < FEW_RATIOS || median <= MOST_MEDIAN_RATIO;
     printf("%d of them in exact whole numbers; of the others the largest error is %.2e, and the "
            "median of the error to that of the plain evaluation %.2f (at most %.1f)%s\n",
            tally->exact, tally->worst, median, MOST_MEDIAN_RATIO, good ? "" : ": too large");
