@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPIN_NS = 100 * 1000, SPINS_PER_CLOCK = 64, STACK_BYTES = 512 * 1024, CACHE_LINE = 64 };
+enum { SPIN_NS = 100 * 1000, SPINS_PER_CLOCK = 64, STACK_BYTES = 2048 * 1024, CACHE_LINE = 64 };
 
 typedef void task_function(void *argument, uint32_t index);
 
