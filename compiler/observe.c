@@ -2,7 +2,6 @@
 #include "observe.h"
 #include "file.h"
 #include "source.h"
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +15,12 @@ struct watch {
     int changes;
 };
 
-int pass_index(const char *name)
-{
-    int i = 0;
-    while (i < pass_count && strcmp(pass_table[i].name, name) != 0)
-        i++;
-    assert(i < pass_count);
-    return i;
-}
-
 enum status pass_reachable(const struct module *module, const char *name, bool before)
 {
-    if (pass_index(name) + !before >= module->passes_done)
+    if (pass_find(name) + !before >= passes_done(module))
         return STATUS_DONE;
     diag_error(NULL, 0, 0, "the dump was taken after pass '%s', too late for %s '%s'",
-               pass_table[module->passes_done - 1].name, before ? "before" : "after", name);
+               module->after, before ? "before" : "after", name);
     return STATUS_USAGE;
 }
 
@@ -68,10 +58,9 @@ static void print_module(const struct module *module, const char *when, const st
 /* DIR/07-NAME.sanir, after seven passes of which NAME was the last. */
 static enum status dump_module(const struct options *options, const struct module *module)
 {
-    int done = module->passes_done;
     struct arena *arena = arena_new();
-    const char *path = arena_printf(arena, "%s/%02d-%s.sanir", options->dump_dir, done,
-                                    done ? pass_table[done - 1].name : "graph");
+    const char *path = arena_printf(arena, "%s/%02d-%s.sanir", options->dump_dir,
+                                    passes_done(module), module->after ? module->after : "graph");
     enum status status = STATUS_SYSTEM;
     if (source_is_input(options, path)) {
         diag_error(NULL, 0, 0, "--dump-ir would write over its input %s", path);
@@ -101,8 +90,8 @@ static bool watch_after(void *context, const struct pass *pass, int changes, dou
 {
     struct watch *watch = context;
     const struct options *options = watch->options;
-    const struct pass *following =
-        module->passes_done < pass_count ? &pass_table[module->passes_done] : NULL;
+    int done = passes_done(module);
+    const struct pass *following = done < pass_count ? &pass_table[done] : NULL;
     if (pass) {
         watch->seconds += seconds;
         watch->changes += changes;
@@ -113,7 +102,7 @@ static bool watch_after(void *context, const struct pass *pass, int changes, dou
     if (names_pass(&options->print_before, following))
         print_module(module, "before", following);
     /* Where a dump was the input, the state it holds is not written again. */
-    if (options->dump_dir && (pass || module->passes_done == 0))
+    if (options->dump_dir && (pass || done == 0))
         watch->status = dump_module(options, module);
     if (watch->status != STATUS_DONE)
         return false;

@@ -9,9 +9,6 @@
 enum status passes_run_observed(struct module *module, const char *last,
                                 const struct options *options, const struct pass_observer *next);
 
-/* The position of a pass in pass_table; the name is one of them. */
-int pass_index(const char *name);
-
 /* Whether the module can still be brought to where a pass is done (or, before it, about to run); an
  * error is printed if not. */
 enum status pass_reachable(const struct module *module, const char *name, bool before);

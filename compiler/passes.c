@@ -11,6 +11,21 @@ const struct pass pass_table[] = {
 };
 const int pass_count = sizeof pass_table / sizeof *pass_table;
 
+int pass_find(const char *name)
+{
+    for (int i = 0; i < pass_count; i++)
+        if (strcmp(pass_table[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int passes_done(const struct module *module)
+{
+    int last = module->after ? pass_find(module->after) : -1;
+    assert(last >= 0 || !module->after); /* a dump's was checked */
+    return last + 1;
+}
+
 static double seconds_now(void)
 {
     struct timespec now;
@@ -31,9 +46,10 @@ static enum status run_one(struct module *module, const struct pass *pass,
     double start = seconds_now();
     int changes = pass->run(module);
     double seconds = seconds_now() - start;
-    module->passes_done++;
+    module->after = pass->name;
     if (module->error) {
-        diag_error(module->name, 0, 0, "%s", module->error);
+        diag_error(module->file, module->error_at.line, module->error_at.column, "%s",
+                   module->error);
         return STATUS_INPUT;
     }
     if (!module_verify(module, why, sizeof why)) {
@@ -48,8 +64,8 @@ enum status passes_run(struct module *module, const char *last,
 {
     if (!observed(observer, NULL, 0, 0, module))
         return STATUS_CHECK_FAILED;
-    while (module->passes_done < pass_count) {
-        const struct pass *pass = &pass_table[module->passes_done];
+    for (int i = passes_done(module); i < pass_count; i++) {
+        const struct pass *pass = &pass_table[i];
         enum status status = run_one(module, pass, observer);
         if (status != STATUS_DONE || (last && strcmp(pass->name, last) == 0))
             return status;

@@ -28,16 +28,19 @@ struct module *graph_from_model(const struct model *model, int64_t batch, int64_
  */
 struct tensor_need *graph_parameters(const struct model *model, struct arena *arena, size_t *count);
 
-/* Pass number `module->passes_done` onwards is what is still to run: a dump says where it was
- * taken. Called after every pass (and once before the first, with pass NULL); false stops the run.
- */
+/* The position of a pass in pass_table; -1: there is none of this name. */
+int pass_find(const char *name);
+/* How many passes of the table have run: those up to module->after, which is one of them. */
+int passes_done(const struct module *module);
+
+/* Called after every pass (and once before the first, with pass NULL); false stops the run. */
 struct pass_observer {
     bool (*after)(void *context, const struct pass *pass, int changes, double seconds,
                   const struct module *module);
     void *context;
 };
 
-/* Runs the passes that are left, up to and including `last` (NULL: all), verifying the module after
+/* Runs the passes behind module->after, up to and including `last` (NULL: all), verifying the module after
  * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said
  * no; STATUS_INPUT where a schedule asks for what cannot be done. */
 enum status passes_run(struct module *module, const char *last,

@@ -170,23 +170,41 @@ struct module *module_for_target(const struct module *module, const char *target
     return keep_targets(module, &(struct target_names){1, {target}});
 }
 
+static const char *pass_names(struct arena *arena)
+{
+    const char *names = pass_table[0].name;
+    for (int i = 1; i < pass_count; i++)
+        names = arena_printf(arena, "%s, %s", names, pass_table[i].name);
+    return names;
+}
+
+/* The pass that the dump was taken after is one of the table, and left what it should. */
+static enum status check_after(const char *file, const struct module *module)
+{
+    struct location at = module->after_at;
+    if (module->after && pass_find(module->after) < 0) {
+        diag_error(file, at.line, at.column, "found a dump after '%s', must be after one of %s",
+                   module->after, pass_names(module->arena));
+        return STATUS_INPUT;
+    }
+    bool lowered = passes_done(module) > pass_find("lower");
+    if (lowered == (module->kernels != NULL))
+        return STATUS_DONE;
+    if (lowered)
+        diag_error(file, at.line, at.column, "a dump after %s must hold kernels, found none",
+                   module->after);
+    else
+        diag_error(file, at.line, at.column,
+                   "a dump of before the pass lower must hold a graph alone, found kernels");
+    return STATUS_INPUT;
+}
+
 /* What the verifier cannot know: targets, passes, symbols. */
 static enum status check_dump(const struct options *options, const struct module *module)
 {
     char why[256];
     const char *file = options->operand;
-    enum status status = STATUS_DONE;
-    if (module->passes_done < 0 || module->passes_done > pass_count) {
-        diag_error(file, 0, 0, "the dump must be taken after 0 to %d passes, found %d", pass_count,
-                   module->passes_done);
-        status = STATUS_INPUT;
-    }
-    bool lowered = module->passes_done > pass_index("lower");
-    if (lowered != (module->kernels != NULL)) {
-        diag_error(file, 0, 0, "a dump after %d passes must hold %s, found %s", module->passes_done,
-                   lowered ? "kernels" : "a graph alone", lowered ? "none" : "kernels");
-        status = STATUS_INPUT;
-    }
+    enum status status = check_after(file, module);
     if (module->targets == 0) {
         diag_error(file, 0, 0, "there must be a target, found none");
         status = STATUS_INPUT;
@@ -244,6 +262,7 @@ static enum status parse_dump(const struct source *source, const char *only, str
         diag_error(file, error.line, error.column, "%s", error.message);
         return STATUS_INPUT;
     }
+    module->file = file;
     enum status status = STATUS_INPUT;
     if (module_verify(module, why, sizeof why))
         status = check_dump(source->options, module);

@@ -15,6 +15,11 @@
 
 enum { MAX_RANK = 8, MAX_INPUTS = 16, MAX_TARGETS = 8, IR_VERSION = 1 };
 
+/* Where something stood in the text it was read from, from 1; line 0: a pass made it. */
+struct location {
+    int line, column;
+};
+
 struct shape {
     int rank;
     int64_t dim[MAX_RANK];
@@ -242,8 +247,11 @@ struct module {
     const char *name;                 /* the model's, prefix of every symbol */
     int64_t batch, channels, height, width, classes;
     int64_t threads;                  /* workers the workspace has scratch for */
-    int passes_done;                  /* of the compiler's table; a dump goes on from there */
+    const char *after;                /* the last pass done, where a dump goes on; NULL: none */
+    struct location after_at;
+    const char *file;                 /* that it was read from, for messages; or NULL */
     const char *error;                /* what a pass found wrong with what a person wrote; or NULL */
+    struct location error_at;
     int targets;
     const char *target[MAX_TARGETS];
     struct inst *first, *last;        /* graph form, operands before users */

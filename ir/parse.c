@@ -47,6 +47,17 @@ static const char *parse_identifier(struct parser *parser)
     return name;
 }
 
+/* The name of a pass: whose table it has to be in is the compiler's to say. */
+static void parse_after(struct parser *parser)
+{
+    struct token token = parser->token;
+    if (token.kind != TOKEN_NAME || token.length > MOST_NAME)
+        parse_expected(parser, "the name of the last pass done");
+    parser->module->after = token_copy(parser, &token);
+    parser->module->after_at = (struct location){token.line, token.column};
+    lex(parser);
+}
+
 static void parse_head(struct parser *parser)
 {
     struct module *module = parser->module;
@@ -76,8 +87,8 @@ static void parse_head(struct parser *parser)
     }
     expect_word(parser, "threads");
     module->threads = expect_integer(parser, "threads", 1, 1 << 16);
-    expect_word(parser, "passes");
-    module->passes_done = (int)expect_integer(parser, "passes", 0, 1 << 16);
+    if (accept_word(parser, "after"))
+        parse_after(parser);
     if (!accept_word(parser, "workspace"))
         return;
     module->workspace_bytes = expect_integer(parser, "bytes", 0, 4 * MOST_ELEMENTS);

@@ -149,7 +149,9 @@ static void print_head(const struct module *module, FILE *file)
         fputc(' ', file);
         print_string(module->target[i], file);
     }
-    fprintf(file, "\nthreads %lld\npasses %d\n", (long long)module->threads, module->passes_done);
+    fprintf(file, "\nthreads %lld\n", (long long)module->threads);
+    if (module->after)
+        fprintf(file, "after %s\n", module->after);
     if (module->workspace_bytes || module->scratch_bytes)
         fprintf(file, "workspace %lld scratch %lld\n", (long long)module->workspace_bytes,
                 (long long)module->scratch_bytes);

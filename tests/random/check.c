@@ -81,7 +81,7 @@ static struct module *scheduled_module(struct trial *t, int batch, int targets,
     struct module *module = graph_from_model(&t->m->model, batch, t->m->threads, targets, target);
     for (int i = 0; i < pass_count; i++) {
         if (without && strcmp(pass_table[i].name, without) == 0) {
-            module->passes_done++;
+            module->after = without;
         } else if (passes_run(module, pass_table[i].name, NULL) != STATUS_DONE) {
             fail(t, WRONG_COMPILE, "pass %s failed%s%s", pass_table[i].name,
                  without ? ", without " : "", without ? without : "");

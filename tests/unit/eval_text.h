@@ -54,7 +54,7 @@ static struct module *module_of(int64_t images, int64_t results, const char *gra
     char *text =
         arena_printf(arena,
                      "sanir 1 model \"m\" input f32[1, 1, 1, %lld] classes %lld "
-                     "targets \"x86-64-v3\" \"x86-64-v4\" threads 1 passes 0 %s\ngraph {\n%s}\n%s",
+                     "targets \"x86-64-v3\" \"x86-64-v4\" threads 1 %s\ngraph {\n%s}\n%s",
                      (long long)images, (long long)results,
                      strstr(kernels, " at ") ? "workspace 4096 scratch 4096" : "", graph, kernels);
     struct ir_error error;

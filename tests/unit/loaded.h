@@ -108,6 +108,6 @@ static inline int run(struct loaded *l, const struct san_exec *exec)
 
 #define HEAD(inputs, outputs)                                                                      \
     "sanir 1\nmodel \"t\"\ninput f32[1, 1, 1, " inputs "]\nclasses " outputs                       \
-    "\ntargets \"x86-64-v3\" \"x86-64-v4\"\nthreads 3\npasses 0\n"
+    "\ntargets \"x86-64-v3\" \"x86-64-v4\"\nthreads 3\n"
 
 #endif

@@ -209,7 +209,7 @@ static char *gemm_text(int rows, int lanes)
     snprintf(
         text, 4096,
         "sanir 1\nmodel \"g\"\ninput f32[1, 1, %d, 256]\nclasses %d\n"
-        "targets \"x86-64-v3\" \"x86-64-v4\"\nthreads 1\npasses 0\n"
+        "targets \"x86-64-v3\" \"x86-64-v4\"\nthreads 1\n"
         "graph {\n  %%1 = parameter { name = \"w\", shape = [256, %d] } : f32[256, %d]\n}\n"
         "image : input f32[%d, 256]\nw : weights f32[256, %d] = %%1\nout : output f32[%d, %d]\n"
         "kernel gemm {\n  acc : registers f32[%d, %d]\n  for m in 8 parallel {\n"

@@ -61,8 +61,7 @@ static char *read_file(const char *path)
 /* ---- what is right --------------------------------------------------------------------------- */
 
 #define HEAD                                                                                       \
-    "sanir 1\nmodel \"m\"\ninput f32[1, 1, 4, 4]\nclasses 3\ntargets \"a\" \"b\"\nthreads 1\n"     \
-    "passes 0\n"
+    "sanir 1\nmodel \"m\"\ninput f32[1, 1, 4, 4]\nclasses 3\ntargets \"a\" \"b\"\nthreads 1\n"
 #define BUFFERS                                                                                    \
     "\ngraph {\n"                                                                                  \
     "  %0 = parameter { name = \"w\", shape = [16] } : f32[16]\n"                                  \

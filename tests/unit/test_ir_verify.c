@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define HEAD                                                                                       \
-    "sanir 1 model \"m\" input f32[1, 1, 4, 4] classes 3 targets \"a\" \"b\" threads 1 passes 0 "  \
+    "sanir 1 model \"m\" input f32[1, 1, 4, 4] classes 3 targets \"a\" \"b\" threads 1 "  \
     "workspace 1024 scratch 64 "
 #define GRAPH(lines) HEAD "graph { " lines " }"
 #define RECIPES                                                                                    \
@@ -29,10 +29,10 @@ static const struct {
 } cases[] = {
     /* the head */
     {GRAPH(IN OUT), ""},
-    {"sanir 1 model \"m\" input f32[1, 1, 4, 4] classes 3 targets \"a\" \"a\" threads 1 passes 0 "
+    {"sanir 1 model \"m\" input f32[1, 1, 4, 4] classes 3 targets \"a\" \"a\" threads 1 "
      "graph { " IN OUT " }",
      "the target \"a\" is given twice"},
-    {"sanir 1 model \"m\" input f32[1048576, 1, 4, 4] classes 1048576 targets threads 1 passes 0 "
+    {"sanir 1 model \"m\" input f32[1048576, 1, 4, 4] classes 1048576 targets threads 1 "
      "graph { " IN OUT " }",
      "batch, channels, height, width and classes must be at least 1, input and output have fewer "
      "than 2^40 elements"},

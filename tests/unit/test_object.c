@@ -6,7 +6,7 @@
 /* Two kernels that hand 60 numbers on through the workspace; a third that only some targets run. */
 static const char chain[] =
     "sanir 1\nmodel \"t\"\ninput f32[1, 1, 1, 60]\nclasses 60\n"
-    "targets \"x86-64-v4\" \"x86-64-v3\"\nthreads 4\npasses 0\nworkspace 240 scratch 240\n"
+    "targets \"x86-64-v4\" \"x86-64-v3\"\nthreads 4\nworkspace 240 scratch 240\n"
     "graph {\n  %1 = parameter { name = \"w\", shape = [60] } : f32[60]\n"
     "  %2 = parameter { name = \"w\", shape = [4, 15] } : f32[4, 15]\n}\n"
     "image : input f32[60]\na : weights f32[60] = %1\nb : weights f32[4, 15] = %2\n"

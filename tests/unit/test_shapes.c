@@ -144,7 +144,7 @@ static void write_case(char *text, size_t size, const char *inputs, const char *
     char operands[100] = "";
     size_t used = (size_t)snprintf(text, size,
                                    "sanir 1 model \"m\" input f32[1, 1, 1, 1] classes 1 "
-                                   "targets threads 1 passes 0 graph {\n");
+                                   "targets threads 1 graph {\n");
     for (const char *at = inputs; (at = strchr(at, '[')); at++, count++) {
         int length = (int)strcspn(at, "]") + 1;
         used += (size_t)snprintf(text + used, size - used,
