@@ -21,8 +21,8 @@ static enum status advance(struct module *module, const struct options *options)
     if (status != STATUS_DONE || !name)
         return status == STATUS_DONE ? passes_run_observed(module, NULL, options, NULL) : status;
     int stop = pass_find(name) + (options->after != NULL); /* passes to have run */
-    if (stop == passes_done(module))
-        return STATUS_DONE;
+    if (stop == 0)
+        return STATUS_DONE; /* --before the first */
     return passes_run_observed(module, pass_table[stop - 1].name, options, NULL);
 }
 

@@ -13,6 +13,8 @@ struct watch {
     enum status status; /* of what was written */
     double seconds;
     int changes;
+    struct arena *arena;
+    const char *table; /* of --dump-ir: a line for each pass, tabs between the columns */
 };
 
 enum status pass_reachable(const struct module *module, const char *name, bool before)
@@ -55,25 +57,33 @@ static void print_module(const struct module *module, const char *when, const st
     module_print(module, stderr);
 }
 
-/* DIR/07-NAME.sanir, after seven passes of which NAME was the last. */
-static enum status dump_module(const struct options *options, const struct module *module)
+static enum status dump_file(const struct watch *watch, const char *name, const char *text,
+                             size_t size)
 {
-    struct arena *arena = arena_new();
-    const char *path = arena_printf(arena, "%s/%02d-%s.sanir", options->dump_dir,
-                                    passes_done(module), module->after ? module->after : "graph");
-    enum status status = STATUS_SYSTEM;
-    if (source_is_input(options, path)) {
-        diag_error(NULL, 0, 0, "--dump-ir would write over its input %s", path);
-        status = STATUS_USAGE;
-    } else {
-        size_t size = 0;
-        char *text = module_text(module, &size);
-        if (text)
-            status = file_write(path, text, size);
-        free(text);
-    }
-    arena_free(arena);
+    const struct options *options = watch->options;
+    const char *path = arena_printf(watch->arena, "%s/%s", options->dump_dir, name);
+    if (!source_is_input(options, path))
+        return file_write(path, text, size);
+    diag_error(NULL, 0, 0, "--dump-ir would write over its input %s", path);
+    return STATUS_USAGE;
+}
+
+/* DIR/07-NAME.sanir, after seven passes of which NAME was the last. */
+static enum status dump_module(const struct watch *watch, const struct module *module)
+{
+    const char *name = arena_printf(watch->arena, "%02d-%s.sanir", passes_done(module),
+                                    module->after ? module->after : "graph");
+    size_t size = 0;
+    char *text = module_text(module, &size);
+    enum status status = text ? dump_file(watch, name, text, size) : STATUS_SYSTEM;
+    free(text);
     return status;
+}
+
+static void add_to_table(struct watch *watch, const struct pass *pass, int changes, double seconds)
+{
+    watch->table = arena_printf(watch->arena, "%s%d\t%s\t%d\t%.3f\n", watch->table,
+                                pass_find(pass->name) + 1, pass->name, changes, 1e3 * seconds);
 }
 
 static void print_times(const struct watch *watch, const struct pass *pass, int changes,
@@ -96,6 +106,7 @@ static bool watch_after(void *context, const struct pass *pass, int changes, dou
         watch->seconds += seconds;
         watch->changes += changes;
         print_times(watch, pass, changes, seconds);
+        add_to_table(watch, pass, changes, seconds);
         if (names_pass(&options->print_after, pass))
             print_module(module, "after", pass);
     }
@@ -103,7 +114,7 @@ static bool watch_after(void *context, const struct pass *pass, int changes, dou
         print_module(module, "before", following);
     /* Where a dump was the input, the state it holds is not written again. */
     if (options->dump_dir && (pass || done == 0))
-        watch->status = dump_module(options, module);
+        watch->status = dump_module(watch, module);
     if (watch->status != STATUS_DONE)
         return false;
     return !watch->next || watch->next->after(watch->next->context, pass, changes, seconds, module);
@@ -120,11 +131,16 @@ static enum status make_folder(const char *path)
 enum status passes_run_observed(struct module *module, const char *last,
                                 const struct options *options, const struct pass_observer *next)
 {
-    struct watch watch = {.options = options, .next = next};
+    struct watch watch = {.options = options,
+                          .next = next,
+                          .arena = module->arena,
+                          .table = "number\tpass\tchanges\tmilliseconds\n"};
     struct pass_observer observer = {watch_after, &watch};
     if (options->dump_dir && make_folder(options->dump_dir) != STATUS_DONE)
         return STATUS_SYSTEM;
     enum status status = passes_run(module, last, &observer);
+    if (options->dump_dir && watch.status == STATUS_DONE)
+        watch.status = dump_file(&watch, "passes.tsv", watch.table, strlen(watch.table));
     if (options->time_passes)
         fprintf(stderr, "%10.3f ms %6d changes  in all\n", 1e3 * watch.seconds, watch.changes);
     return watch.status != STATUS_DONE ? watch.status : status;

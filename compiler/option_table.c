@@ -74,7 +74,9 @@ const struct option_info option_table[] = {
     {"stop-after", 0, VALUE_PASS, FIELD(stop_after), "PASS", COMPILE, 0,
      "ends after this pass: only ir can be emitted", 0, 0, NULL},
     {"dump-ir", 0, VALUE_TEXT, FIELD(dump_dir), "DIR", MODEL_COMMANDS, 0,
-     "writes the IR after every pass to a numbered file; each compiles on", 0, 0, NULL},
+     "writes the IR after every pass to a numbered file, which compiles on,\n"
+     "and passes.tsv: changes and time of each",
+     0, 0, NULL},
     {"print-after", 0, VALUE_PASSES, FIELD(print_after), "PASSES", MODEL_COMMANDS, 0,
      "prints the IR after these passes to standard error", 0, 0, NULL},
     {"print-before", 0, VALUE_PASSES, FIELD(print_before), "PASSES", MODEL_COMMANDS, 0,

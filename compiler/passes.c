@@ -64,11 +64,9 @@ enum status passes_run(struct module *module, const char *last,
 {
     if (!observed(observer, NULL, 0, 0, module))
         return STATUS_CHECK_FAILED;
-    for (int i = passes_done(module); i < pass_count; i++) {
-        const struct pass *pass = &pass_table[i];
-        enum status status = run_one(module, pass, observer);
-        if (status != STATUS_DONE || (last && strcmp(pass->name, last) == 0))
-            return status;
-    }
-    return STATUS_DONE;
+    int stop = last ? pass_find(last) + 1 : pass_count;
+    enum status status = STATUS_DONE;
+    for (int i = passes_done(module); i < stop && status == STATUS_DONE; i++)
+        status = run_one(module, &pass_table[i], observer);
+    return status;
 }

@@ -40,7 +40,8 @@ struct pass_observer {
     void *context;
 };
 
-/* Runs the passes behind module->after, up to and including `last` (NULL: all), verifying the module after
+/* Runs the passes behind module->after, up to and including `last` (NULL: all; none where it is
+ * done), verifying the module after
  * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said
  * no; STATUS_INPUT where a schedule asks for what cannot be done. */
 enum status passes_run(struct module *module, const char *last,

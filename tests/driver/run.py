@@ -266,11 +266,55 @@ def test_wrong_inputs(folder):
 
 # ---- dumps and passes -----------------------------------------------------------------------------
 
+def dumps_in(folder):
+    return sorted(name for name in os.listdir(folder / 'dumps') if name.endswith('.sanir'))
+
+
+def table_of_passes(folder):
+    lines = folder.read('dumps/passes.tsv').decode().splitlines()
+    expect(lines[0].split('\t') == ['number', 'pass', 'changes', 'milliseconds'], lines[0])
+    return [line.split('\t') for line in lines[1:]]
+
+
+def test_dumps_with_a_table(folder):
+    """The table has the passes that ran, with the changes that --time-passes says."""
+    names = passes(folder)
+    said = folder.run('stats', 'model.json', '--dump-ir', 'dumps', '--time-passes', says=' ms ')
+    table = table_of_passes(folder)
+    expect([row[:2] for row in table] == [[str(i + 1), name] for i, name in enumerate(names)],
+           str(table))
+    for _, name, changes, milliseconds in table:
+        expect(f'{milliseconds} ms {changes:>6} changes  {name}\n' in said, f'{name}: {said}')
+    total = sum(int(row[2]) for row in table)
+    expect(total > 0 and f' ms {total:>6} changes  in all\n' in said, f'{total} changes: {said}')
+    middle = len(names) // 2
+    folder.run('ir', f'dumps/{middle:02}-{names[middle - 1]}.sanir', '-o', 'm.sanir', '--after',
+               names[middle + 1], '--dump-ir', 'dumps')
+    expect([row[1] for row in table_of_passes(folder)] == names[middle:middle + 2],
+           'not the passes that ran')
+
+
+def test_stops_and_dumps(folder):
+    """What is stopped dumps what was done, and a dump that is there already adds nothing."""
+    names = passes(folder)
+    folder.run('compile', 'model.json', '--emit', 'ir', '--stop-after', names[2], '-o', 'm.sanir',
+               '--dump-ir', 'dumps', *V3)
+    expect(len(dumps_in(folder)) == 4 and dumps_in(folder)[3] == f'03-{names[2]}.sanir',
+           str(dumps_in(folder)))
+    expect(folder.read('m.sanir') == folder.read(f'dumps/03-{names[2]}.sanir'), 'another text')
+    shutil.rmtree(folder / 'dumps')
+    folder.run('ir', 'm.sanir', '--after', names[2], '-o', 'same.sanir', '--dump-ir', 'dumps')
+    expect(dumps_in(folder) == [] and table_of_passes(folder) == [], 'a dump of its input')
+    expect(folder.read('m.sanir') == folder.read('same.sanir'), 'another text')
+    folder.run('compile', 'm.sanir', '--emit', 'ir', '--stop-after', names[0], '-o', 'x.sanir',
+               status=USAGE, says='too late')
+
+
 def test_dumps_resume(folder):
     """The dump after each pass compiles to the same object."""
     folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o', '--dump-ir', 'dumps')
     names = passes(folder)
-    dumps = sorted(os.listdir(folder / 'dumps'))
+    dumps = dumps_in(folder)
     expect(dumps == ['00-graph.sanir'] + [f'{i + 1:02}-{name}.sanir'
                                           for i, name in enumerate(names)], str(dumps))
     for dump in dumps:
@@ -421,7 +465,7 @@ def test_run_of_a_dump(folder):
         return 'this machine has no AVX2'
     _, reference = run_model(folder, *V3)
     folder.run('stats', 'model.json', '--dump-ir', 'dumps', *V3)
-    for dump in sorted(os.listdir(folder / 'dumps')):
+    for dump in dumps_in(folder):
         _, found = run_model(folder, model=f'dumps/{dump}')
         expect(found == reference, f'{dump}: another output')
     off, _ = run_model(folder, '--engine', 'eval', model=f'dumps/{dump}')
