@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Dumps of every pass: the text reads back and prints to the same bytes, and compiles on to the same object.
+
+    dumps.py SANC [--shared | --models [--objects]] [NAME...]
+
+Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of ../shared/models at
+224x224, with weights made up here. What each dump comes to is compared as a text, the loops after all passes, and as an
+object; of the --models, whose objects take long, every fifth dump is compiled, with --objects all. The dumps also compile
+with other weights, to what the model compiles to with those.
+"""
+import argparse
+import array
+import concurrent.futures
+import json
+import os
+import re
+import struct
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
+import common  # noqa: E402
+
+CASES = os.path.join(common.ROOT, "tests", "numeric", "cases")
+TARGET = ["--target", "x86-64-v3"]
+POOL = 65521  # made-up weights repeat after so many: a prime, so that no two rows are alike
+
+
+def write_weights(path, needs):
+    """Float32 tensors of these names and shapes, from 0.01 to 0.06, as variances may be."""
+    pool = array.array("f", (0.01 + 0.05 * (i * 40503 % POOL) / POOL for i in range(POOL)))
+    header, data, end = {}, [], 0
+    for name, shape in needs:
+        elements = 1
+        for dimension in shape:
+            elements *= dimension
+        begin, end = end, end + 4 * elements
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+        data.append((pool * (elements // POOL + 1))[:elements].tobytes())
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(data))
+
+
+def write_other_weights(path, source):
+    """The same tensors with other numbers, none of which changes its sign."""
+    with open(source, "rb") as file:
+        data = file.read()
+    (size,) = struct.unpack_from("<Q", data)
+    changed = bytearray(data)
+    for name, entry in json.loads(data[8:8 + size]).items():
+        if name == "__metadata__" or entry["dtype"] not in ("F32", "F64"):
+            continue
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        values = array.array(common.TYPECODES[entry["dtype"]], data[begin:end])
+        changed[begin:end] = array.array(
+            values.typecode, (v * (1 + (i % 7) / 16) for i, v in enumerate(values))).tobytes()
+    with open(path, "wb") as file:
+        file.write(changed)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def compile_model(sanc, model, weights, out, *options):
+    common.call(sanc, "compile", model, "-w", weights, "-o", out, *options)
+    return read(out)
+
+
+def state(dump):
+    """The words that make `sanc ir` print a dump as it stands."""
+    number, name = os.path.basename(dump)[:-len(".sanir")].split("-")
+    return ["--after", name] if int(number) else None
+
+
+def check_texts(sanc, dump, first_pass, loops, tally, scratch):
+    text = os.path.join(scratch, "text.sanir")
+    common.call(sanc, "ir", dump, "-o", text, *(state(dump) or ["--before", first_pass]))
+    tally.check(read(text) == read(dump), f"{dump} prints as another text")
+    common.call(sanc, "ir", dump, "-o", text)
+    tally.check(read(text) == loops, f"{dump} comes to other loops")
+
+
+def check_dumps(sanc, name, model, weights, every, scratch):
+    """every: the step between dumps that are compiled to objects. (tally, line to print)"""
+    tally = common.Tally()
+    folder, out = os.path.join(scratch, name), os.path.join(scratch, "out.o")
+    other = os.path.join(scratch, "other.safetensors")
+    write_other_weights(other, weights)
+    mine = compile_model(sanc, model, weights, out, "--dump-ir", folder, *TARGET)
+    others = compile_model(sanc, model, other, out, *TARGET)
+    tally.check(mine != others, f"{name}: other weights make no difference")
+    dumps = sorted(os.path.join(folder, file) for file in os.listdir(folder) if file.endswith(".sanir"))
+    first_pass = os.path.basename(dumps[1])[len("01-"):-len(".sanir")]
+    objects = 0
+    for number, dump in enumerate(dumps):
+        check_texts(sanc, dump, first_pass, read(dumps[-1]), tally, scratch)
+        if (len(dumps) - 1 - number) % every:
+            continue
+        objects += 1
+        tally.check(compile_model(sanc, dump, weights, out) == mine, f"{dump} gives another object")
+        if number % 4 == 0 or number == len(dumps) - 1:
+            tally.check(compile_model(sanc, dump, other, out) == others,
+                        f"{dump} gives another object with other weights")
+    return tally, f"{name:24} {len(dumps)} dumps, {objects} compiled"
+
+
+def check_case(sanc, name, folder, every):
+    with tempfile.TemporaryDirectory() as scratch:
+        return check_dumps(sanc, name, os.path.join(folder, name, "model.json"),
+                           os.path.join(folder, name, "weights.safetensors"), every, scratch)
+
+
+def check_network(sanc, name, folder, every):
+    with tempfile.TemporaryDirectory() as scratch:
+        model, graph = os.path.join(folder, name + ".json"), os.path.join(scratch, "graph.sanir")
+        first_pass = common.call(sanc, "ir", "--list-passes").split()[1]
+        common.call(sanc, "ir", model, "--before", first_pass, "-o", graph)
+        needs = re.findall(r'parameter \{ name = "([^"]*)", shape = (\[[^]]*\])', read(graph).decode())
+        weights = os.path.join(scratch, "weights.safetensors")
+        write_weights(weights, [(name, json.loads(shape)) for name, shape in needs])
+        return check_dumps(sanc, name, model, weights, every, scratch)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sanc")
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--models", action="store_true")
+    parser.add_argument("--objects", action="store_true")
+    parser.add_argument("name", nargs="*")
+    args = parser.parse_intermixed_args()
+    folder = CASES
+    if args.shared or args.models:
+        folder = common.shared("models" if args.models else "cases")
+    names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder))
+    check, every = (check_network, 1 if args.objects else 5) if args.models else (check_case, 1)
+    total = common.Tally()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for tally, line in pool.map(lambda name: check(args.sanc, name, folder, every), names):
+            print(line, flush=True)
+            total.passed += tally.passed
+            total.failed += tally.failed
+    return total.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
