@@ -56,6 +56,7 @@ static LLVMValueRef pointer_of(struct emitter *e, const struct buffer *buffer)
         if (!pointer)
             emit_fail(e, "%s", why);
         return pointer;
+    case PLACE_SHARED:
     case PLACE_COUNT:
         break;
     }
@@ -107,7 +108,7 @@ static void add_body(struct emitter *e, const struct stmt *body)
     for (const struct stmt *stmt = body; stmt; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR) {
             add_body(e, stmt->body);
-        } else {
+        } else if (stmt->kind == STMT_STORE) {
             add_access(e, stmt->buffer, stmt->index);
             add_expr(e, stmt->value);
         }

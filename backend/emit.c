@@ -149,6 +149,8 @@ static void emit_body(struct emitter *e, const struct stmt *body)
     for (const struct stmt *stmt = body; stmt && !e->failed; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR)
             emit_loop(e, stmt);
+        else if (stmt->kind == STMT_BARRIER)
+            emit_fail(e, "a barrier, which %s does not have", e->target->name);
         else
             emit_store(e, stmt->buffer, stmt->index, emit_expr(e, stmt->value));
     }

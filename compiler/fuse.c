@@ -57,7 +57,7 @@ bool kernel_stages(const struct kernel *kernel, struct var **pixel, struct stmt 
         last = last->next;
     while (last && last->kind == STMT_FOR)
         last = last->body;
-    return last && last->buffer->shape.rank > PIXEL_LOOPS;
+    return last && last->kind == STMT_STORE && last->buffer->shape.rank > PIXEL_LOOPS;
 }
 
 /* index = scale * var + something in [0, scale) that no pixel loop is part of. */
@@ -206,7 +206,7 @@ static void stores_larger(struct neighbours *n, const struct stmt *stmt)
     for (; stmt; stmt = stmt->next)
         if (stmt->kind == STMT_FOR)
             stores_larger(n, stmt->body);
-        else
+        else if (stmt->kind == STMT_STORE)
             larger(n, stmt->buffer);
 }
 

@@ -12,7 +12,7 @@ bool nest_of(const struct stmt *stmt, struct nest *nest)
             nest->store = (struct stmt *)stmt;
             return true;
         }
-        if (nest->vars == MAX_NEST)
+        if (stmt->kind != STMT_FOR || nest->vars == MAX_NEST)
             return false;
         nest->loop[nest->vars] = stmt->loop;
         nest->var[nest->vars++] = stmt->var;
@@ -72,7 +72,7 @@ void stmt_visit_loads(const struct stmt *stmt, int64_t iterations, load_visitor 
     for (; stmt; stmt = stmt->next)
         if (stmt->kind == STMT_FOR)
             stmt_visit_loads(stmt->body, iterations * stmt->var->extent, visit, context);
-        else
+        else if (stmt->kind == STMT_STORE)
             expr_visit_loads(stmt->value, iterations, visit, context);
 }
 
@@ -140,7 +140,7 @@ struct stmt *rewrite_stmts(struct rewriter *r, const struct stmt *stmt)
             clone->var = fresh_var(r, stmt->var);
             clone->body = rewrite_stmts(r, stmt->body);
             r->vars = vars;
-        } else {
+        } else if (stmt->kind == STMT_STORE) {
             for (int i = 0; i < stmt->buffer->shape.rank; i++)
                 clone->index[i] = rewrite_affine(r, stmt->index[i]);
             clone->value = rewrite_expr(r, stmt->value);
@@ -197,7 +197,7 @@ static void name_in_stmts(struct names *names, struct stmt *stmt)
         if (stmt->kind == STMT_FOR) {
             name_var(names, stmt->var);
             name_in_stmts(names, stmt->body);
-        } else {
+        } else if (stmt->kind == STMT_STORE) {
             name_in_expr(names, stmt->value);
         }
 }

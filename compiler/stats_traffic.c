@@ -34,7 +34,7 @@ static struct part *part_of(struct parts *parts, const struct buffer *buffer)
 static void access_buffer(struct parts *parts, const struct buffer *buffer,
                           const struct affine *const *index, int64_t iterations)
 {
-    if (buffer->place == PLACE_STACK || buffer->place == PLACE_REGISTERS)
+    if (buffer->place >= PLACE_STACK)
         return;
     struct part *part = part_of(parts, buffer);
     part->accesses += iterations;
@@ -56,7 +56,7 @@ static void visit_stores(struct parts *parts, const struct stmt *stmt, int64_t i
     for (; stmt; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR)
             visit_stores(parts, stmt->body, iterations * stmt->var->extent);
-        else
+        else if (stmt->kind == STMT_STORE)
             access_buffer(parts, stmt->buffer, stmt->index, iterations);
     }
 }

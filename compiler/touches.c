@@ -59,6 +59,8 @@ static void add_stores(struct adding *a, const struct stmt *stmt)
             add_stores(a, stmt->body);
             continue;
         }
+        if (stmt->kind != STMT_STORE)
+            continue;
         struct touch *touch = touch_of(a, stmt->buffer);
         if (touch)
             touch->stores++;

@@ -72,7 +72,8 @@ static bool find_written(struct trace *trace, const struct stmt *stmt, int kerne
     for (; stmt && good; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR)
             good = find_written(trace, stmt->body, kernel);
-        else if (stmt->buffer->place == PLACE_WORKSPACE || stmt->buffer->place == PLACE_OUTPUT)
+        else if (stmt->kind == STMT_STORE &&
+                 (stmt->buffer->place == PLACE_WORKSPACE || stmt->buffer->place == PLACE_OUTPUT))
             good = add_written(trace, buffer_named(trace->module, stmt->buffer->name), stmt->buffer,
                                kernel);
     }

@@ -219,6 +219,39 @@ struct stmt *stmt_store(struct module *module, struct buffer *buffer,
     return stmt;
 }
 
+struct stmt *stmt_barrier(struct module *module)
+{
+    struct stmt *stmt = ARENA_NEW(module->arena, struct stmt);
+    stmt->kind = STMT_BARRIER;
+    return stmt;
+}
+
+static int64_t most_threads(const struct stmt *stmt)
+{
+    int64_t most = 1;
+    for (; stmt; stmt = stmt->next) {
+        if (stmt->kind != STMT_FOR)
+            continue;
+        int64_t threads = stmt->loop == LOOP_THREAD ? stmt->var->extent : most_threads(stmt->body);
+        most = threads > most ? threads : most;
+    }
+    return most;
+}
+
+struct launch kernel_launch(const struct kernel *kernel)
+{
+    struct launch launch = {1, most_threads(kernel->body), 0};
+    const struct stmt *stmt = kernel->body;
+    for (; stmt && stmt->kind == STMT_FOR && stmt->loop == LOOP_BLOCK; stmt = stmt->body)
+        launch.blocks *= stmt->var->extent;
+    for (const struct buffer *local = kernel->locals; local; local = local->next) {
+        int64_t end = local->offset + 4 * shape_elements(&local->shape);
+        if (local->place == PLACE_SHARED && local->offset >= 0 && end > launch.shared_bytes)
+            launch.shared_bytes = end;
+    }
+    return launch;
+}
+
 const struct expr *expr_constant(struct module *module, double value)
 {
     struct expr *expr = ARENA_NEW(module->arena, struct expr);

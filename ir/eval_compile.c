@@ -425,7 +425,7 @@ static struct step *compile_stmt(struct compiler *c, const struct stmt *stmt)
             if (at->var->extent > 1)
                 g.loop[g.loops++] = at;
             at = at->body;
-        } while (!only_stores(at) && !at->next && g.loops < MOST_LOOPS);
+        } while (!only_stores(at) && at->kind == STMT_FOR && !at->next && g.loops < MOST_LOOPS);
         if (!only_stores(at))
             return compile_loop(c, stmt->var, compile_stmts(c, stmt->body));
         g.stores = at;
@@ -441,6 +441,8 @@ static struct step *compile_stmts(struct compiler *c, const struct stmt *stmt)
 {
     struct step *first = NULL, **end = &first;
     for (; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_BARRIER)
+            continue; /* threads run one after the other */
         *end = compile_stmt(c, stmt);
         end = &(*end)->next;
     }

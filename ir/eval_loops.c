@@ -13,7 +13,9 @@ struct loops {
     const struct module *module;
     const struct parameters *parameters;
     bool single;
-    double *workspace, *scratch; /* planned memory, an element in the place of four bytes */
+    /* planned memory, an element in the place of four bytes; shared: of the running kernel */
+    double *workspace, *scratch, *shared;
+    int64_t shared_bytes;
     struct memories memories;    /* the module's, then the running kernel's */
 };
 
@@ -30,30 +32,48 @@ static double *poisoned_new(int64_t elements)
     return data;
 }
 
-static bool buffer_is_planned(const struct module *module, const struct buffer *buffer)
+/* The memory that planned buffers of a place share, NULL: none. */
+static double *planned_memory(const struct loops *l, enum place place, int64_t *bytes)
 {
-    int64_t bytes = buffer->place == PLACE_WORKSPACE ? module->workspace_bytes
-                    : buffer->place == PLACE_STACK   ? module->scratch_bytes
-                                                     : 0;
+    *bytes = 0;
+    switch (place) {
+    case PLACE_WORKSPACE:
+        *bytes = l->module->workspace_bytes;
+        return l->workspace;
+    case PLACE_STACK:
+        *bytes = l->module->scratch_bytes;
+        return l->scratch;
+    case PLACE_SHARED:
+        *bytes = l->shared_bytes;
+        return l->shared;
+    default:
+        return NULL;
+    }
+}
+
+static bool buffer_is_planned(const struct loops *l, const struct buffer *buffer)
+{
+    int64_t bytes;
+    planned_memory(l, buffer->place, &bytes);
     return bytes > 0 && buffer->offset >= 0;
 }
 
 static double *planned_data(const struct loops *l, const struct buffer *buffer)
 {
-    bool whole = buffer->place == PLACE_WORKSPACE;
-    int64_t bytes = whole ? l->module->workspace_bytes : l->module->scratch_bytes;
+    int64_t bytes;
+    double *memory = planned_memory(l, buffer->place, &bytes);
     assert(buffer->offset % ELEMENT_BYTES == 0);
     assert(buffer->offset / ELEMENT_BYTES + shape_elements(&buffer->shape) <=
            bytes / ELEMENT_BYTES);
     (void)bytes;
-    return (whole ? l->workspace : l->scratch) + buffer->offset / ELEMENT_BYTES;
+    return memory + buffer->offset / ELEMENT_BYTES;
 }
 
 static struct memory *memory_add(struct loops *l, const struct buffer *buffer)
 {
     struct memory *memory = &l->memories.memory[l->memories.count++];
     memory->buffer = buffer;
-    memory->owned = !buffer_is_planned(l->module, buffer);
+    memory->owned = !buffer_is_planned(l, buffer);
     memory->data =
         memory->owned ? poisoned_new(shape_elements(&buffer->shape)) : planned_data(l, buffer);
     return memory;
@@ -127,6 +147,8 @@ static bool kernel_run(struct loops *l, const struct kernel *kernel)
 {
     int global = l->memories.count;
     poison(l->scratch, l->module->scratch_bytes / ELEMENT_BYTES);
+    l->shared_bytes = kernel_launch(kernel).shared_bytes;
+    l->shared = poisoned_new(l->shared_bytes / ELEMENT_BYTES);
     for (const struct buffer *buffer = kernel->locals; buffer; buffer = buffer->next)
         memory_add(l, buffer);
     struct arena *arena = arena_new();
@@ -136,6 +158,7 @@ static bool kernel_run(struct loops *l, const struct kernel *kernel)
         program_run(&program);
     arena_free(arena);
     memories_cut(l, global);
+    free(l->shared);
     return ok;
 }
 
@@ -158,7 +181,8 @@ bool module_eval_loops(const struct module *module, const struct parameters *par
                        enum precision precision, const char *target, const double *input,
                        double *output)
 {
-    struct loops l = {module, parameters, precision == PRECISION_F32, NULL, NULL, {0, NULL}};
+    struct loops l = {
+        .module = module, .parameters = parameters, .single = precision == PRECISION_F32};
     l.workspace = poisoned_new(module->workspace_bytes / ELEMENT_BYTES);
     l.scratch = poisoned_new(module->scratch_bytes / ELEMENT_BYTES);
     memories_reserve(&l);

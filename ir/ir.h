@@ -147,7 +147,9 @@ enum place {
     PLACE_WEIGHTS,   /* constant data in the object: `value` is its recipe */
     PLACE_WORKSPACE, /* whole tensors, at `offset` bytes into the caller's workspace */
     PLACE_STACK,     /* a tile, private to one worker, at `offset` bytes into its scratch */
-    PLACE_REGISTERS, /* every index constant once loops are unrolled; vectors along the last dim */
+    PLACE_REGISTERS, /* every index constant once loops are unrolled; vectors along the last dim.
+                      * The first may be a thread's variable: each thread has its own */
+    PLACE_SHARED,    /* a tile that the threads of a block share, at `offset` bytes */
     PLACE_COUNT
 };
 
@@ -193,10 +195,16 @@ enum loop_kind {
     LOOP_PARALLEL, /* iterations may run at once on several workers; outermost of a kernel only */
     LOOP_UNROLL,   /* written out */
     LOOP_VECTOR,   /* one vector operation: the innermost loop; `extent` lanes */
+    LOOP_BLOCK,    /* a block of threads for each iteration, in any order; outermost */
+    LOOP_THREAD,   /* iteration i is thread i of its block; those that there are beyond, wait */
     LOOP_KIND_COUNT
 };
 
-enum stmt_kind { STMT_FOR, STMT_STORE };
+enum stmt_kind {
+    STMT_FOR,
+    STMT_STORE,
+    STMT_BARRIER /* a block's threads wait for each other, and see what was stored before */
+};
 
 struct stmt {
     enum stmt_kind kind;
@@ -226,11 +234,14 @@ struct schedule {
     struct schedule *next;
 };
 
+/* Threads of a block, and bytes of shared memory that a block may ask for. */
+enum { MOST_THREADS = 1024, MOST_SHARED = 1 << 20 };
+
 struct kernel {
     const char *name;
     const char *label;      /* the model's layers it computes, for people; or NULL */
     const char *target;     /* NULL: any */
-    struct buffer *locals;  /* stack and registers */
+    struct buffer *locals;  /* stack, registers and shared */
     struct stmt *body;
     struct schedule *schedules;
     struct kernel *next;
@@ -302,6 +313,7 @@ struct stmt *stmt_for(struct module *module, struct var *var, enum loop_kind loo
                       struct stmt *body);
 struct stmt *stmt_store(struct module *module, struct buffer *buffer,
                         const struct affine *const *index, const struct expr *value);
+struct stmt *stmt_barrier(struct module *module);
 const struct expr *expr_constant(struct module *module, double value);
 const struct expr *expr_load(struct module *module, struct buffer *buffer,
                              const struct affine *const *index);
@@ -315,6 +327,12 @@ const struct expr *expr_reduce(struct module *module, enum scalar_op op, int var
  * class of one, and how many there are. */
 int64_t border_class(int64_t at, int64_t size, int64_t border);
 int64_t border_class_count(int64_t size, int64_t border);
+
+/* How a kernel is started: its blocks, the threads of one, the bytes that they share (once planned). */
+struct launch {
+    int64_t blocks, threads, shared_bytes;
+};
+struct launch kernel_launch(const struct kernel *kernel);
 
 int64_t shape_elements(const struct shape *shape);
 bool shape_equal(const struct shape *a, const struct shape *b);

@@ -30,15 +30,14 @@ const struct scalar_info scalar_info[SCALAR_COUNT] = {
 const char *const place_name[PLACE_COUNT] = {
     [PLACE_INPUT] = "input",         [PLACE_OUTPUT] = "output", [PLACE_WEIGHTS] = "weights",
     [PLACE_WORKSPACE] = "workspace", [PLACE_STACK] = "stack",   [PLACE_REGISTERS] = "registers",
+    [PLACE_SHARED] = "shared",
 };
 
 const char *const dtype_name[DTYPE_COUNT] = {[DTYPE_F32] = "f32", [DTYPE_I32] = "i32"};
 
 const char *const loop_kind_name[LOOP_KIND_COUNT] = {
-    [LOOP_SERIAL] = "serial",
-    [LOOP_PARALLEL] = "parallel",
-    [LOOP_UNROLL] = "unroll",
-    [LOOP_VECTOR] = "vector",
+    [LOOP_SERIAL] = "serial", [LOOP_PARALLEL] = "parallel", [LOOP_UNROLL] = "unroll",
+    [LOOP_VECTOR] = "vector", [LOOP_BLOCK] = "block",       [LOOP_THREAD] = "thread",
 };
 
 static const struct {

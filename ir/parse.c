@@ -243,7 +243,7 @@ static enum place parse_place(struct parser *parser, bool local)
     for (int place = least; place < most; place++)
         if (accept_word(parser, place_name[place]))
             return (enum place)place;
-    parse_expected(parser, local ? "a place in a kernel: stack, registers"
+    parse_expected(parser, local ? "a place in a kernel: stack, registers, shared"
                                  : "a place: input, output, weights, workspace");
 }
 

@@ -74,7 +74,9 @@ static struct stmt *parse_stmt(struct parser *parser)
 {
     if (accept_word(parser, "for"))
         return parse_for(parser);
-    struct token name = expect_name(parser, "a statement: a store, or for");
+    if (accept_word(parser, "barrier"))
+        return stmt_barrier(parser->module);
+    struct token name = expect_name(parser, "a statement: a store, for, or barrier");
     return parse_store(parser, &name);
 }
 
@@ -122,12 +124,13 @@ static void parse_kernel_body(struct parser *parser, struct kernel *kernel)
     struct buffer **last_local = &kernel->locals;
     struct stmt **last = &kernel->body;
     while (parser->token.kind != '}' && !token_is(&parser->token, "schedule")) {
-        if (token_is(&parser->token, "for")) {
+        if (token_is(&parser->token, "for") || token_is(&parser->token, "barrier")) {
             *last = parse_stmt(parser);
             last = &(*last)->next;
             continue;
         }
-        struct token name = expect_name(parser, "a buffer, a store, for, schedule, or '}'");
+        struct token name =
+            expect_name(parser, "a buffer, a store, for, barrier, schedule, or '}'");
         if (parser->token.kind != ':') {
             *last = parse_store(parser, &name);
             last = &(*last)->next;

@@ -79,6 +79,10 @@ static void print_stmts(const struct stmt *stmt, int indent, FILE *file)
 {
     for (; stmt; stmt = stmt->next) {
         fprintf(file, "%*s", indent, "");
+        if (stmt->kind == STMT_BARRIER) {
+            fputs("barrier\n", file);
+            continue;
+        }
         if (stmt->kind == STMT_STORE) {
             print_indices(stmt->buffer, stmt->index, file);
             fputs(" = ", file);

@@ -138,6 +138,11 @@ static bool verify_offset(struct verifier *verifier, const struct buffer *buffer
     if (buffer->offset < 0 || buffer->offset > 4 * MOST_ELEMENTS || buffer->offset % 4)
         return wrong(verifier, "buffer %s: the offset %lld, must be a multiple of 4 up to 2^42",
                      buffer->name, (long long)buffer->offset);
+    if (buffer->place == PLACE_SHARED)
+        return buffer->offset + bytes <= MOST_SHARED ||
+               wrong(verifier, "buffer %s: bytes %lld to %lld, a block shares at most %d",
+                     buffer->name, (long long)buffer->offset, (long long)(buffer->offset + bytes),
+                     MOST_SHARED);
     if (buffer->place != PLACE_WORKSPACE && buffer->place != PLACE_STACK)
         return buffer->place == PLACE_WEIGHTS ||
                wrong(verifier, "buffer %s: in %s, must have no offset", buffer->name,
@@ -174,7 +179,7 @@ static bool verify_buffer(struct verifier *verifier, const struct buffer *buffer
     if ((int)buffer->place < 0 || buffer->place >= PLACE_COUNT ||
         (buffer->place >= PLACE_STACK) != local)
         return wrong(verifier,
-                     "buffer %s: stack and registers belong into a kernel, the other "
+                     "buffer %s: stack, registers and shared belong into a kernel, the other "
                      "places into the module",
                      name);
     if (!shape_valid(&buffer->shape))

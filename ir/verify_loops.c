@@ -116,10 +116,18 @@ static bool is_static(const struct verifier *verifier, const struct affine *inde
             continue;
         }
         enum loop_kind kind = verifier->loop[find_var(verifier, term->var)];
-        if (kind == LOOP_SERIAL || kind == LOOP_PARALLEL)
+        if (kind != LOOP_UNROLL && kind != LOOP_VECTOR && kind != LOOP_KIND_COUNT)
             return false;
     }
     return true;
+}
+
+/* Each thread has registers of its own: `acc[t, i]` in `for t in 128 thread`. */
+static bool is_thread(const struct verifier *verifier, const struct affine *index)
+{
+    const struct term *term = index->term;
+    return index->count == 1 && !index->constant && term->kind == TERM_VAR && term->factor == 1 &&
+           verifier->loop[find_var(verifier, term->var)] == LOOP_THREAD;
 }
 
 static bool verify_access(struct verifier *verifier, const struct buffer *buffer,
@@ -138,7 +146,8 @@ static bool verify_access(struct verifier *verifier, const struct buffer *buffer
             continue;
         if (!verify_index(verifier, buffer, i, index[i], buffer->shape.dim[i]))
             return false;
-        if (buffer->place == PLACE_REGISTERS && !is_static(verifier, index[i]))
+        if (buffer->place == PLACE_REGISTERS && !is_static(verifier, index[i]) &&
+            (i || !is_thread(verifier, index[0])))
             return wrong(verifier,
                          "%s: index %d of registers depends on a loop that is not "
                          "unrolled, or on a table",
@@ -209,12 +218,61 @@ static bool verify_store(struct verifier *verifier, const struct stmt *stmt)
 
 static bool verify_stmts(struct verifier *verifier, const struct stmt *stmt);
 
+/* The kind of the innermost of the outer `scope` loops that is one of `a` and `b`; else
+ * LOOP_KIND_COUNT. */
+static enum loop_kind loop_around(const struct verifier *verifier, int scope, enum loop_kind a,
+                                  enum loop_kind b)
+{
+    for (int i = scope; i-- > 0;)
+        if (verifier->loop[i] == a || verifier->loop[i] == b)
+            return verifier->loop[i];
+    return LOOP_KIND_COUNT;
+}
+
+/* Whether the kernel consists of this loop and block loops around it, of fewer than 2^31 blocks. */
+static bool is_block_loop(const struct kernel *kernel, const struct stmt *loop)
+{
+    int64_t blocks = 1;
+    for (const struct stmt *stmt = kernel->body; stmt; stmt = stmt->body) {
+        if (stmt->next || stmt->kind != STMT_FOR || stmt->loop != LOOP_BLOCK ||
+            stmt->var->extent > INT32_MAX / blocks)
+            return false;
+        blocks *= stmt->var->extent;
+        if (stmt == loop)
+            return true;
+    }
+    return false;
+}
+
+static bool verify_device_loop(struct verifier *verifier, const struct stmt *stmt, int scope)
+{
+    const char *name = stmt->var->name;
+    if (stmt->loop == LOOP_BLOCK && !is_block_loop(verifier->kernel, stmt))
+        return wrong(verifier,
+                     "loop %s: block, must be outermost, alone, and fewer than 2^31 blocks", name);
+    if (stmt->loop != LOOP_THREAD)
+        return true;
+    if (stmt->var->extent > MOST_THREADS)
+        return wrong(verifier, "loop %s: %lld threads, at most %d are allowed", name,
+                     (long long)stmt->var->extent, MOST_THREADS);
+    enum loop_kind around = loop_around(verifier, scope, LOOP_THREAD, LOOP_PARALLEL);
+    return around == LOOP_KIND_COUNT || wrong(verifier, "loop %s: thread, must not be in a %s loop",
+                                              name, loop_kind_name[around]);
+}
+
+static bool verify_barrier(struct verifier *verifier)
+{
+    enum loop_kind around = loop_around(verifier, verifier->scope, LOOP_THREAD, LOOP_PARALLEL);
+    return around == LOOP_KIND_COUNT ||
+           wrong(verifier, "a barrier in a %s loop", loop_kind_name[around]);
+}
+
 static bool verify_for(struct verifier *verifier, const struct stmt *stmt)
 {
     int scope = verifier->scope;
     if ((int)stmt->loop < 0 || stmt->loop >= LOOP_KIND_COUNT)
         return wrong(verifier, "a loop of no kind");
-    if (!enter_var(verifier, stmt->var, stmt->loop))
+    if (!enter_var(verifier, stmt->var, stmt->loop) || !verify_device_loop(verifier, stmt, scope))
         return false;
     if (stmt->loop == LOOP_PARALLEL && scope)
         return wrong(verifier, "loop %s: parallel, must be outermost", stmt->var->name);
@@ -234,9 +292,11 @@ static bool verify_for(struct verifier *verifier, const struct stmt *stmt)
 static bool verify_stmts(struct verifier *verifier, const struct stmt *stmt)
 {
     for (; stmt; stmt = stmt->next) {
-        if (stmt->kind != STMT_FOR && stmt->kind != STMT_STORE)
-            return wrong(verifier, "a statement of no kind");
-        if (stmt->kind == STMT_FOR ? !verify_for(verifier, stmt) : !verify_store(verifier, stmt))
+        bool right = stmt->kind == STMT_FOR       ? verify_for(verifier, stmt)
+                     : stmt->kind == STMT_STORE   ? verify_store(verifier, stmt)
+                     : stmt->kind == STMT_BARRIER ? verify_barrier(verifier)
+                                                  : wrong(verifier, "a statement of no kind");
+        if (!right)
             return false;
     }
     return true;

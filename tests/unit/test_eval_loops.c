@@ -414,6 +414,36 @@ static void test_scalars(void **state)
     }
 }
 
+/* The rows of a matrix, a slab of columns in shared memory at a time; each thread keeps its sum. The
+ * second tile lies over the first, so that a wrong place gives NaN or wrong numbers. */
+static void test_blocks_and_threads(void **state)
+{
+    (void)state;
+    run(6 * 8, 6, PRECISION_F64, "",
+        "x : input f32[6, 8]\nout : output f32[6]\n"
+        "kernel a {\n"
+        "tile : shared f32[3, 4] at 0\ntwice : shared f32[3] at 32\ntotal : registers f32[3, 1]\n"
+        "for b in 2 block {\n"
+        "for t in 3 thread\ntotal[t, 0] = 0.5\n"
+        "for k in 2 {\n"
+        "for t1 in 12 thread\ntile[t1 div 4, t1 mod 4] = x[3*b + t1 div 4, 4*k + t1 mod 4]\n"
+        "barrier\n"
+        "for t2 in 3 thread, c in 4\ntotal[t2, 0] = total[t2, 0] + tile[t2, c]\n"
+        "barrier\n"
+        "}\n"
+        "for t3 in 3 thread\ntwice[t3] = 2 * total[t3, 0]\n"
+        "barrier\n"
+        "for t4 in 3 thread\nout[3*b + t4] = twice[2 - t4]\n"
+        "}\n}\n");
+    for (int b = 0; b < 2; b++)
+        for (int i = 0; i < 3; i++) {
+            double total = 0.5;
+            for (int c = 0; c < 8; c++)
+                total += image[(3 * b + 2 - i) * 8 + c];
+            assert_true(result[3 * b + i] == 2 * total);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_mod_inside_of_sum),
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_blocks_and_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

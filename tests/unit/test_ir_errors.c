@@ -145,7 +145,7 @@ static const struct {
               PARENS20 "1"),
      "18:203", "nested more than 200 deep"},
     {BODY("t : workspace f32[1]"), "18:5",
-     "found 'workspace', must be a place in a kernel: stack, registers"},
+     "found 'workspace', must be a place in a kernel: stack, registers, shared"},
     {BODY("x : stack f32[1]"), "18:1", "a second buffer of the name x"},
     {BODY("x[0] = 1\nt : stack f32[1]"), "19:1",
      "a buffer behind the first statement of its kernel"},
@@ -155,7 +155,7 @@ static const struct {
     {BODY("schedule \"a\" {\n1 2 3 4 5 6 7 8 9 10\n}"), "19:19", "more than 8 operands"},
     {BODY("schedule \"a\" {\n}\nx[0] = 1"), "20:1", "found 'x', must be a schedule, or '}'"},
     {BODY("for i in 3 {"), "18:13",
-     "found the end of the text, must be a statement: a store, or for"},
+     "found the end of the text, must be a statement: a store, for, or barrier"},
 };
 
 static void test_wrong(void **state)

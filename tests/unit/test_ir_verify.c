@@ -116,6 +116,37 @@ static const struct {
      "kernel k: loop i: vector, must be innermost"},
     {BODY("for i in 8 { }"), ""},
 
+    /* loops of a GPU */
+    {BODY(
+         "s : shared f32[8] at 1048544 for b in 4 block, c in 2 block { for t in 8 thread s[t] = 0 "
+         "barrier for t1 in 4 thread x[16*b + 8*c + t1] = s[t1 + 4] }"),
+     ""},
+    {BODY("s : shared f32[8] at 1048548"),
+     "kernel k: buffer s: bytes 1048548 to 1048580, a block shares at most 1048576"},
+    {LOOPS("s : shared f32[8] kernel k { }"), NULL},
+    {BODY("for i in 8, j in 8 block y[i, j] = 0"),
+     "kernel k: loop j: block, must be outermost, alone, and fewer than 2^31 blocks"},
+    {BODY("for i in 8 block x[i] = 0 x[9] = 0"),
+     "kernel k: loop i: block, must be outermost, alone, and fewer than 2^31 blocks"},
+    {BODY("for i in 65536 block, j in 65536 block x[0] = 0"),
+     "kernel k: loop j: block, must be outermost, alone, and fewer than 2^31 blocks"},
+    {BODY("for i in 1024 thread x[i div 16] = 0"), ""},
+    {BODY("for i in 1025 thread x[0] = 0"),
+     "kernel k: loop i: 1025 threads, at most 1024 are allowed"},
+    {BODY("for i in 8 thread, k in 2, j in 8 thread y[i, j] = 0"),
+     "kernel k: loop j: thread, must not be in a thread loop"},
+    {BODY("for i in 8 parallel, j in 8 thread y[i, j] = 0"),
+     "kernel k: loop j: thread, must not be in a parallel loop"},
+    {BODY("for i in 8 thread { x[i] = 0 barrier }"), "kernel k: a barrier in a thread loop"},
+    {BODY("for i in 8 barrier"), ""},
+    {BODY("r : registers f32[8, 2] for i in 8 thread, j in 2 unroll r[i, j] = 0"), ""},
+    {BODY("r : registers f32[2, 8] for i in 8 thread, j in 2 unroll r[j, i] = 0"),
+     "kernel k: r: index 1 of registers depends on a loop that is not unrolled, or on a table"},
+    {BODY("r : registers f32[9] for i in 8 thread r[i + 1] = 0"),
+     "kernel k: r: index 0 of registers depends on a loop that is not unrolled, or on a table"},
+    {BODY("r : registers f32[8] for i in 8 block r[i] = 0"),
+     "kernel k: r: index 0 of registers depends on a loop that is not unrolled, or on a table"},
+
     /* accesses */
     {BODY("for i in 64 x[i] = 0"), ""},
     {BODY("for i in 65 x[i] = 0"),
@@ -250,7 +281,8 @@ static void test_built_loops(void **state)
     b.local->name = "x";
     check(&b, "kernel k: buffer x: another buffer has this name");
     b.local->place = PLACE_WORKSPACE;
-    check(&b, "kernel k: buffer t: stack and registers belong into a kernel, the other places into "
+    check(&b, "kernel k: buffer t: stack, registers and shared belong into a kernel, the other "
+              "places into "
               "the module");
     b.local->shape.dim[0] = 0;
     check(&b, "kernel k: buffer t: its dimensions must be at least 1 and its elements fewer than "
