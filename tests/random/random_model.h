@@ -2,7 +2,8 @@
  *
  *   draw.c      a model from a seed            json.c      a model as the JSON that sanc reads
  *   values.c    its weights and images         check.c     what has to be right about it
- *   shrink.c    a smaller one that fails too    random_models.c   the program */
+ *   permute.c   weights in another order       shrink.c    a smaller one that fails too
+ *   apart.c     a check in its own process     random_models.c   the program */
 #ifndef TESTS_RANDOM_MODEL_H
 #define TESTS_RANDOM_MODEL_H
 #include "model.h"
@@ -55,6 +56,9 @@ struct values {
  * false: whole numbers grow too large here. values_free in any case. */
 bool values_make(struct values *values, const struct random_model *m);
 void values_free(struct values *values);
+/* Gives the weight channels of every attention another order, and whatever depends on it; false:
+ * nothing has changed. */
+bool values_permute(struct values *values, const struct random_model *m);
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
@@ -78,7 +82,7 @@ enum { MOST_RATIOS = 4 };
 
 struct outcome {
     enum verdict verdict;
-    bool exact, near; /* near: not far over the bound */
+    bool exact;
     int ratios;       /* error to that of the plain evaluation in float32, per target */
     double ratio[MOST_RATIOS];
     double error, plain; /* the worst */
@@ -92,6 +96,7 @@ struct checks {
     bool passes;               /* evaluate after every pass, and without those that may be off */
     bool batch;                /* and image by image */
     bool together;             /* all targets in one object too */
+    bool permuted;             /* and with the weight channels in another order */
 };
 
 /* In this process. */

@@ -18,6 +18,7 @@ enum {
     MOST_JOBS = 64,
     PASSES_EVERY = 20,
     BATCH_EVERY = 4,
+    PERMUTED_EVERY = 5,
     TOGETHER_EVERY = 16,
     MOST_SHRUNKEN = 3,
     FEW_RATIOS = 20
@@ -196,7 +197,8 @@ static struct checks checks_of(const struct settings *s, int number)
                            .target = s->target,
                            .passes = number % PASSES_EVERY == 0,
                            .batch = number % BATCH_EVERY == 0,
-                           .together = number % TOGETHER_EVERY == 1};
+                           .together = number % TOGETHER_EVERY == 1,
+                           .permuted = number % PERMUTED_EVERY == 2};
 }
 
 static struct job *job_of(struct job *jobs, int count, int process)
@@ -246,7 +248,7 @@ static int run_one(const struct settings *s)
 {
     struct random_model m = {
         .batch = s->batch, .threads = s->threads, .exact = s->exact, .seed = s->values};
-    struct checks checks = {s->targets, s->target, true, true, true};
+    struct checks checks = {s->targets, s->target, true, true, true, true};
     if (model_read(s->model, &m.model) != STATUS_DONE)
         return 3;
     struct outcome outcome = model_check_apart(&m, &checks, false);
