@@ -25,7 +25,6 @@
 #include "passes.h"
 #include "schedule.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef const struct affine *affine_ref;
@@ -364,53 +363,6 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
     return to;
 }
 
-static bool read_number(const char *text, int64_t least, int64_t most, int64_t *value)
-{
-    char *end;
-    long long read = strtoll(text, &end, 10);
-    *value = read;
-    return !*end && read >= least && read <= most;
-}
-
-/* nest I rows R columns C vector V */
-static bool read_nest(const struct command *c, struct plan *plan)
-{
-    int64_t index;
-    if (c->operands != 7 || !read_number(c->operand[0], 0, plan->nests - 1, &index))
-        return false;
-    struct nest_plan *nest = &plan->nest[index];
-    return strcmp(c->operand[1], "rows") == 0 && strcmp(c->operand[3], "columns") == 0 &&
-           strcmp(c->operand[5], "vector") == 0 && read_number(c->operand[2], 1, 64, &nest->rows) &&
-           read_number(c->operand[4], 1, 1024, &nest->columns) &&
-           read_number(c->operand[6], 1, 64, &nest->lanes) &&
-           (nest->lanes & (nest->lanes - 1)) == 0 && nest->columns % nest->lanes == 0;
-}
-
-/* A schedule that a person wrote may ask for anything: m->error says what is wrong with it. */
-static bool read_schedule(struct module *m, const struct kernel *kernel,
-                          const struct schedule *schedule, int nests, struct plan *plan)
-{
-    *plan = (struct plan){.tile = 1, .nests = nests};
-    for (int i = 0; i < nests; i++)
-        plan->nest[i] = (struct nest_plan){1, 1, 1};
-    for (const struct command *c = schedule->commands; c; c = c->next) {
-        bool right = strcmp(c->word, "tile") == 0
-                         ? c->operands == 1 && read_number(c->operand[0], 1, 4096, &plan->tile)
-                         : strcmp(c->word, "nest") == 0 && read_nest(c, plan);
-        if (right)
-            continue;
-        m->error = arena_printf(
-            m->arena,
-            "kernel %s, schedule \"%s\": '%s' must be 'tile T' with T from 1 to 4096, or 'nest I "
-            "rows R columns C vector V' with I from 0 to %d, R from 1 to 64, V a power of two to "
-            "64 "
-            "and C a multiple of V to 1024",
-            kernel->name, schedule->target, c->word, nests - 1);
-        return false;
-    }
-    return true;
-}
-
 static struct kernel **apply_one(struct module *m, const struct kernel *from,
                                  const struct schedule *schedule, struct kernel **at)
 {
@@ -418,16 +370,12 @@ static struct kernel **apply_one(struct module *m, const struct kernel *from,
     struct plan plan;
     struct var *pixel[3];
     int pixels;
-    int nests = kernel_list_stages(m, from, &pixels, pixel, stage);
-    if (!read_schedule(m, from, schedule, nests, &plan))
+    kernel_list_stages(m, from, &pixels, pixel, stage);
+    if (!schedule_read(m, from, schedule, &plan))
         return at;
     int64_t total = 1;
     for (int i = 0; i < pixels; i++)
         total *= pixel[i]->extent;
-    if (!pixels)
-        plan.tile = 1;
-    if (plan.tile > total)
-        plan.tile = total;
     int64_t whole = total / plan.tile, rest = total % plan.tile;
     *at = build_kernel(m, from, schedule->target, &plan, 0, plan.tile, whole, "");
     at = &(*at)->next;
@@ -447,6 +395,7 @@ static bool check_schedules(struct module *m, const struct kernel *kernel)
         if (!schedule_of(kernel, m->target[i])) {
             m->error = arena_printf(m->arena, "kernel %s has no schedule for \"%s\"", kernel->name,
                                     m->target[i]);
+            m->error_at = kernel->at;
             return false;
         }
     return true;
@@ -461,7 +410,7 @@ int apply_schedules(struct module *m)
             return 0;
     m->kernels = NULL;
     for (const struct kernel *from = kernels; from; from = from->next)
-        for (int i = 0; i < m->targets; i++, changes++)
+        for (int i = 0; i < m->targets && !m->error; i++, changes++)
             at = apply_one(m, from, schedule_of(from, m->target[i]), at);
     *at = NULL;
     return changes;

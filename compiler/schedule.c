@@ -84,10 +84,12 @@ bool kernel_check_schedulable(struct module *m, const struct kernel *kernel)
         why = local->place == PLACE_STACK ? NULL : "a local buffer that is not on the stack";
     if (!why && (stages > MAX_STAGES_OF_KERNEL || locals > MAX_STAGES_OF_KERNEL))
         why = "more nests or local buffers than 64";
-    if (why)
-        m->error = arena_printf(m->arena, "kernel %s cannot have a schedule: it has %s",
-                                kernel->name, why);
-    return !why;
+    if (!why)
+        return true;
+    m->error =
+        arena_printf(m->arena, "kernel %s cannot have a schedule: it has %s", kernel->name, why);
+    m->error_at = kernel->at;
+    return false;
 }
 
 int kernel_list_stages(struct module *m, const struct kernel *kernel, int *pixels,

@@ -58,6 +58,11 @@ struct segment {
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment);
 int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct segment *segment);
 
+/* What a schedule of a schedulable kernel asks for. False: it asks for what cannot be, and m->error
+ * says what is allowed, m->error_at where. */
+bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
+                   struct plan *plan);
+
 struct schedule *schedule_of(const struct kernel *kernel, const char *target);
 
 #endif

@@ -225,11 +225,14 @@ struct command {
     const char *word;
     int operands;
     const char *operand[MAX_RANK]; /* names and numbers as written */
+    struct location at;            /* of the word */
+    int operand_column[MAX_RANK];
     struct command *next;
 };
 
 struct schedule {
     const char *target;
+    struct location at;
     struct command *commands;
     struct schedule *next;
 };
@@ -244,6 +247,7 @@ struct kernel {
     struct buffer *locals;  /* stack, registers and shared */
     struct stmt *body;
     struct schedule *schedules;
+    struct location at; /* of its name */
     struct kernel *next;
     /* what a pass's index of touches keeps */
     struct touch *touches;

@@ -154,6 +154,11 @@ void lex_skip_lines(struct parser *parser)
 
 /* ---- what the parser asks -------------------------------------------------------------------- */
 
+struct location token_location(const struct token *token)
+{
+    return (struct location){token->line, token->column};
+}
+
 bool token_is(const struct token *token, const char *text)
 {
     return token->kind == TOKEN_NAME && token->length == strlen(text) &&

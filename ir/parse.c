@@ -54,7 +54,7 @@ static void parse_after(struct parser *parser)
     if (token.kind != TOKEN_NAME || token.length > MOST_NAME)
         parse_expected(parser, "the name of the last pass done");
     parser->module->after = token_copy(parser, &token);
-    parser->module->after_at = (struct location){token.line, token.column};
+    parser->module->after_at = token_location(&token);
     lex(parser);
 }
 

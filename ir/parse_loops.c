@@ -87,9 +87,11 @@ static struct command *parse_command(struct parser *parser, struct token word)
 {
     struct command *command = ARENA_NEW(parser->module->arena, struct command);
     command->word = token_copy(parser, &word);
+    command->at = token_location(&word);
     for (word = lex_word(parser); word.length; word = lex_word(parser)) {
         if (command->operands == MAX_RANK)
             parse_fail(parser, &word, "more than %d operands", MAX_RANK);
+        command->operand_column[command->operands] = word.column;
         command->operand[command->operands++] = token_copy(parser, &word);
     }
     return command;
@@ -100,6 +102,7 @@ static struct schedule *parse_schedule(struct parser *parser)
 {
     struct schedule *schedule = ARENA_NEW(parser->module->arena, struct schedule);
     struct command **last = &schedule->commands;
+    schedule->at = token_location(&parser->token);
     schedule->target = expect_string(parser, MOST_NAME);
     if (parser->token.kind != '{')
         parse_expected(parser, "'{'");
@@ -158,6 +161,7 @@ void parse_kernel(struct parser *parser)
     struct token name = expect_name(parser, "the name of a kernel");
     struct kernel *kernel = ARENA_NEW(arena, struct kernel);
     kernel->name = token_copy(parser, &name);
+    kernel->at = token_location(&name);
     if (parser->token.kind == TOKEN_STRING)
         kernel->label = expect_string(parser, MOST_STRING);
     if (accept_word(parser, "target"))

@@ -57,6 +57,7 @@ _Noreturn void parse_fail(struct parser *parser, const struct token *token, cons
     __attribute__((format(printf, 3, 4)));
 _Noreturn void parse_expected(struct parser *parser, const char *allowed);
 
+struct location token_location(const struct token *token);
 bool token_is(const struct token *token, const char *text); /* this name */
 bool accept(struct parser *parser, int kind);
 bool accept_word(struct parser *parser, const char *word);

@@ -1,0 +1,180 @@
+/* Reads a schedule, which a person may have written: what its commands ask for, or, at the place of
+ * the word that asks for what cannot be, what is allowed there. */
+#include "schedule.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_TILE = 4096, MOST_TILE_BYTES = 16 << 20, MOST_COLUMNS = 1024, MOST_VECTORS = 64 };
+
+struct reading {
+    struct module *m;
+    const struct kernel *kernel;
+    const struct kernel_stage *stage;
+    const struct target *target;
+    int64_t pixels; /* 0: no loops over pixels */
+    const struct command *command;
+    struct plan *plan;
+    bool tile_read, nest_read[MAX_STAGES_OF_KERNEL];
+};
+
+enum { WORD = -1 }; /* for the number of an operand */
+
+__attribute__((format(printf, 3, 4))) static bool fail(struct reading *r, int operand,
+                                                       const char *format, ...)
+{
+    char text[512];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    r->m->error = arena_printf(r->m->arena, "kernel %s: %s", r->kernel->name, text);
+    r->m->error_at = r->command->at;
+    if (operand >= 0)
+        r->m->error_at.column = r->command->operand_column[operand];
+    return false;
+}
+
+/* what: "pixels of a tile" */
+static bool read_number(struct reading *r, int operand, const char *what, int64_t least,
+                        int64_t most, int64_t *value)
+{
+    char *end;
+    const char *text = r->command->operand[operand];
+    long long read = strtoll(text, &end, 10);
+    *value = read;
+    if (!*end && *text >= '0' && *text <= '9' && read >= least && read <= most)
+        return true;
+    return fail(r, operand, "found '%s', must be %s: an integer from %lld to %lld", text, what,
+                (long long)least, (long long)most);
+}
+
+static bool read_word(struct reading *r, int operand, const char *word)
+{
+    return strcmp(r->command->operand[operand], word) == 0 ||
+           fail(r, operand, "found '%s', must be '%s'", r->command->operand[operand], word);
+}
+
+static int64_t bytes_of_tile(const struct kernel *kernel)
+{
+    int64_t bytes = 0;
+    for (const struct buffer *local = kernel->locals; local; local = local->next)
+        bytes += shape_elements(&local->shape) * 4;
+    return bytes;
+}
+
+/* tile T */
+static bool read_tile(struct reading *r)
+{
+    if (r->tile_read)
+        return fail(r, WORD, "a second 'tile'");
+    r->tile_read = true;
+    int64_t most = r->pixels ? r->pixels : 1, bytes = bytes_of_tile(r->kernel);
+    const char *what = r->pixels ? "pixels of a tile" : "1, since no loops here run over pixels";
+    if (!read_number(r, 0, what, 1, most < MOST_TILE ? most : MOST_TILE, &r->plan->tile))
+        return false;
+    if (r->plan->tile == 1 || bytes * r->plan->tile <= MOST_TILE_BYTES)
+        return true;
+    return fail(r, 0, "%lld pixels of %lld bytes each are a tile of more than %d bytes",
+                (long long)r->plan->tile, (long long)bytes, (int)MOST_TILE_BYTES);
+}
+
+/* The nest that the first operand names. */
+static bool read_nest_number(struct reading *r, int64_t *nest)
+{
+    return read_number(r, 0, "the number of a nest of this kernel", 0, r->plan->nests - 1, nest);
+}
+
+/* The columns of a nest; of those without any it is one that counts. */
+static int64_t columns_of(const struct reading *r, int64_t nest)
+{
+    return stage_size(&r->stage[nest], 1).columns;
+}
+
+/* Sums stay in registers, a vector each, while their reduction runs. */
+static bool check_registers(struct reading *r, const struct kernel_stage *stage,
+                            const struct nest_plan *plan)
+{
+    int64_t vectors = plan->rows * (plan->columns / plan->lanes);
+    if (stage->reduce && vectors > r->target->registers)
+        return fail(r, 2, "%lld rows of %lld vectors need %lld registers, %s has %d",
+                    (long long)plan->rows, (long long)(plan->columns / plan->lanes),
+                    (long long)vectors, r->target->name, r->target->registers);
+    return vectors <= MOST_VECTORS ||
+           fail(r, 2, "%lld rows of %lld vectors, at most %d vectors are written out",
+                (long long)plan->rows, (long long)(plan->columns / plan->lanes), MOST_VECTORS);
+}
+
+/* nest I rows R columns C vector V */
+static bool read_nest(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    if (r->nest_read[index])
+        return fail(r, 0, "a second 'nest %lld'", (long long)index);
+    r->nest_read[index] = true;
+    struct nest_plan *nest = &r->plan->nest[index];
+    int64_t columns = columns_of(r, index);
+    if (!read_word(r, 1, "rows") || !read_word(r, 3, "columns") || !read_word(r, 5, "vector") ||
+        !read_number(r, 2, "rows", 1, MOST_VECTORS, &nest->rows) ||
+        !read_number(r, 4, "columns of the nest", 1,
+                     columns < MOST_COLUMNS ? columns : MOST_COLUMNS, &nest->columns) ||
+        !read_number(r, 6, "lanes of a vector of the target", 1, r->target->lanes, &nest->lanes))
+        return false;
+    if (nest->lanes & (nest->lanes - 1))
+        return fail(r, 6, "a vector of %lld lanes, must be a power of two", (long long)nest->lanes);
+    if (nest->columns % nest->lanes)
+        return fail(r, 4, "%lld columns, must be whole vectors of %lld", (long long)nest->columns,
+                    (long long)nest->lanes);
+    return check_registers(r, &r->stage[index], nest);
+}
+
+static const struct {
+    const char *word, *usage;
+    int operands;
+    bool (*read)(struct reading *r);
+} commands[] = {
+    {"tile", "tile T", 1, read_tile},
+    {"nest", "nest I rows R columns C vector V", 7, read_nest},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static bool read_command(struct reading *r)
+{
+    char allowed[512] = "";
+    for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(r->command->word, commands[i].word) == 0)
+            return r->command->operands == commands[i].operands
+                       ? commands[i].read(r)
+                       : fail(r, WORD, "found %d operands, must be '%s'", r->command->operands,
+                              commands[i].usage);
+        size_t used = strlen(allowed);
+        snprintf(allowed + used, sizeof allowed - used, "%s'%s'", i ? " or " : "",
+                 commands[i].usage);
+    }
+    return fail(r, WORD, "found '%s', must be %s", r->command->word, allowed);
+}
+
+bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
+                   struct plan *plan)
+{
+    static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
+    struct var *pixel[3];
+    char why[256];
+    int pixels, nests = kernel_list_stages(m, kernel, &pixels, pixel, stage);
+    struct reading r = {.m = m, .kernel = kernel, .stage = stage, .plan = plan};
+    r.target = target_find(schedule->target, why, sizeof why);
+    assert(r.target); /* of the module, which was checked */
+    r.pixels = pixels > 0;
+    for (int i = 0; i < pixels; i++)
+        r.pixels *= pixel[i]->extent;
+    *plan = (struct plan){.tile = 1, .nests = nests};
+    for (int i = 0; i < nests; i++)
+        plan->nest[i] = (struct nest_plan){1, 1, 1};
+    for (r.command = schedule->commands; r.command; r.command = r.command->next)
+        if (!read_command(&r))
+            return false;
+    return true;
+}
