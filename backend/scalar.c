@@ -59,14 +59,6 @@ static LLVMValueRef min_of(struct emitter *e, LLVMValueRef a, LLVMValueRef b)
     return LLVMBuildSelect(e->builder, below, a, b, "");
 }
 
-/* 2 to the power of integers in [-126, 127]. */
-static LLVMValueRef power_of_two(struct emitter *e, bool wide, LLVMValueRef exponent)
-{
-    LLVMValueRef biased = LLVMBuildAdd(e->builder, exponent, integer(e, 127, wide), "");
-    LLVMValueRef bits = LLVMBuildShl(e->builder, biased, integer(e, 23, wide), "");
-    return LLVMBuildBitCast(e->builder, bits, type_like(e, e->f32, wide), "");
-}
-
 /* exp(r) for |r| <= ln(2) / 2: the degree 6 polynomial of least relative error (1.9e-9), by Remez'
  * algorithm in float64, its coefficients rounded to float. */
 static LLVMValueRef exp_reduced(struct emitter *e, bool wide, LLVMValueRef r)
@@ -79,27 +71,62 @@ static LLVMValueRef exp_reduced(struct emitter *e, bool wide, LLVMValueRef r)
     return p;
 }
 
-/* exp(x) = 2^n exp(x - n ln 2), n the integer next to x / ln 2: adding 1.5 * 2^23 rounds it and
- * leaves it in the low bits. 2^n is multiplied in two halves, so that subnormal results and those
- * above 2^127 come out right. Beyond [-104, 89] the result is 0 or infinity; NaN stays NaN. */
+/* Added, it rounds to an integer n and leaves n + 254 in the low nine bits. */
+static const double round_magic = 0x1.8p23 + 254;
+
+/* p * 2^n in two halves, so that subnormal results and those above 2^127 come out right: the halves
+ * n div 2 + 127 and n - n div 2 + 127 are exponents as they stand in a float. */
+static LLVMValueRef scale_in_halves(struct emitter *e, bool wide, LLVMValueRef p,
+                                    LLVMValueRef shifted)
+{
+    LLVMTypeRef f32 = type_like(e, e->f32, wide);
+    LLVMValueRef bits = LLVMBuildBitCast(e->builder, shifted, type_like(e, e->i32, wide), "");
+    LLVMValueRef half = LLVMBuildShl(e->builder, bits, integer(e, 22, wide), "");
+    half = LLVMBuildAnd(e->builder, half, integer(e, -(1 << 23), wide), "");
+    LLVMValueRef both = LLVMBuildShl(e->builder, bits, integer(e, 23, wide), "");
+    LLVMValueRef rest = LLVMBuildSub(e->builder, both, half, "");
+    p = LLVMBuildFMul(e->builder, p, LLVMBuildBitCast(e->builder, half, f32, ""), "");
+    return LLVMBuildFMul(e->builder, p, LLVMBuildBitCast(e->builder, rest, f32, ""), "");
+}
+
+/* The instruction that multiplies by 2^n and rounds once, as the two halves do. */
+static const char *scale_intrinsic(const struct emitter *e, bool wide)
+{
+    if (!wide || e->target->lanes < 16)
+        return NULL;
+    return e->lanes == 16  ? "llvm.x86.avx512.mask.scalef.ps.512"
+           : e->lanes == 8 ? "llvm.x86.avx512.mask.scalef.ps.256"
+           : e->lanes == 4 ? "llvm.x86.avx512.mask.scalef.ps.128"
+                           : NULL;
+}
+
+static LLVMValueRef scale(struct emitter *e, const char *intrinsic, LLVMValueRef p, LLVMValueRef n)
+{
+    enum { CURRENT_ROUNDING = 4 };
+    LLVMTypeRef mask = LLVMIntTypeInContext(e->context, e->lanes == 16 ? 16 : 8);
+    LLVMValueRef in[5] = {p, n, LLVMGetPoison(LLVMTypeOf(p)), LLVMConstAllOnes(mask),
+                          LLVMConstInt(e->i32, CURRENT_ROUNDING, 0)};
+    unsigned id = LLVMLookupIntrinsicID(intrinsic, strlen(intrinsic));
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->out, id, NULL, 0);
+    LLVMTypeRef signature = LLVMIntrinsicGetType(e->context, id, NULL, 0);
+    return LLVMBuildCall2(e->builder, signature, function, in, e->lanes == 16 ? 5 : 4, "");
+}
+
+/* exp(x) = 2^n exp(x - n ln 2), n the integer next to x / ln 2. Beyond [-104, 89] the result is 0
+ * or infinity; NaN stays NaN. */
 static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
 {
-    const double magic = 0x1.8p23, ln2_high = 0x1.62e43p-1, ln2_low = -0x1.05c61p-29;
+    const double ln2_high = 0x1.62e43p-1, ln2_low = -0x1.05c61p-29;
     x = max_of(e, number(e, -104, wide), x);
     x = min_of(e, number(e, 89, wide), x);
     LLVMValueRef shifted =
-        fma_of(e, wide, x, number(e, 0x1.715476p0, wide), number(e, magic, wide));
-    LLVMValueRef rounded = LLVMBuildFSub(e->builder, shifted, number(e, magic, wide), "");
-    LLVMValueRef r = fma_of(e, wide, rounded, number(e, -ln2_high, wide), x);
-    r = fma_of(e, wide, rounded, number(e, -ln2_low, wide), r);
-    LLVMValueRef bits = LLVMBuildBitCast(e->builder, shifted, type_like(e, e->i32, wide), "");
-    LLVMValueRef n = LLVMBuildSub(e->builder, bits, integer(e, 0x4b400000, wide), "");
-    LLVMValueRef half = LLVMBuildAShr(e->builder, n, integer(e, 1, wide), "");
-    LLVMValueRef rest = LLVMBuildSub(e->builder, n, half, "");
-    /* One after the other: the order of arguments is the C compiler's choice. */
-    LLVMValueRef y = power_of_two(e, wide, half);
-    y = LLVMBuildFMul(e->builder, exp_reduced(e, wide, r), y, "");
-    return LLVMBuildFMul(e->builder, y, power_of_two(e, wide, rest), "");
+        fma_of(e, wide, x, number(e, 0x1.715476p0, wide), number(e, round_magic, wide));
+    LLVMValueRef n = LLVMBuildFSub(e->builder, shifted, number(e, round_magic, wide), "");
+    LLVMValueRef r = fma_of(e, wide, n, number(e, -ln2_high, wide), x);
+    r = fma_of(e, wide, n, number(e, -ln2_low, wide), r);
+    LLVMValueRef p = exp_reduced(e, wide, r);
+    const char *intrinsic = scale_intrinsic(e, wide);
+    return intrinsic ? scale(e, intrinsic, p, n) : scale_in_halves(e, wide, p, shifted);
 }
 
 static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, LLVMValueRef *in)
