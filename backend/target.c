@@ -33,58 +33,77 @@ static const struct feature {
 };
 enum { FEATURES = sizeof feature_table / sizeof *feature_table };
 
+/* Families of cores: what they have in common. `any` stands for whatever has AVX2 or AVX-512. Ports
+ * and divisions as makers' guides and uops.info have them; the last three columns of any, golden_cove
+ * and zen5 were measured with `sanc bench --kernels`, those of the others are taken from them. */
+static const struct core core_table[] = {
+    /* name, vector, load, store, divide, issue, L2, memory, begin */
+    {"any", {3, 2}, {2, 2}, {1, 1}, {5, 10}, 4, 32, 8, 12},
+    {"haswell", {3, 0}, {2, 0}, {1, 0}, {10, 0}, 4, 32, 8, 12},
+    {"skylake", {3, 2}, {2, 2}, {1, 1}, {5, 10}, 4, 40, 8, 12},
+    {"sunny_cove", {3, 2}, {2, 2}, {2, 1}, {5, 10}, 5, 40, 8, 12},
+    {"golden_cove", {3, 2}, {3, 2}, {2, 1}, {5, 10}, 6, 40, 8, 12},
+    {"atom", {2, 0}, {2, 0}, {2, 0}, {10, 0}, 5, 32, 8, 12},
+    {"knl", {2, 0}, {2, 0}, {1, 0}, {16, 0}, 2, 16, 4, 12},
+    {"zen", {4, 0}, {2, 0}, {1, 0}, {5, 0}, 5, 28, 8, 12},
+    {"zen3", {4, 0}, {3, 0}, {2, 0}, {5, 0}, 6, 28, 10, 12},
+    {"zen4", {4, 2}, {3, 1}, {2, 0.5}, {5, 10}, 6, 28, 10, 12},
+    {"zen5", {4, 4}, {4, 2}, {2, 1}, {5, 10}, 8, 56, 12, 12},
+};
+enum { ANY, HASWELL, SKYLAKE, SUNNY_COVE, GOLDEN_COVE, ATOM, KNL, ZEN, ZEN3, ZEN4, ZEN5 };
+
 #define KIB *1024LL
-#define AVX2(cpu, symbol, fma, latency, l1, l2)                                                    \
+#define AVX2(cpu, symbol, core, fma, latency, l1, l2)                                              \
     {                                                                                              \
-        cpu, cpu, AVX2_FEATURES, symbol, 8, 16, fma, latency, l1 KIB, l2 KIB                       \
+        cpu, cpu, AVX2_FEATURES, symbol, 8, 16, fma, latency, l1 KIB, l2 KIB, &core_table[core]    \
     }
-#define AVX512(cpu, symbol, fma, latency, l1, l2)                                                  \
+#define AVX512(cpu, symbol, core, fma, latency, l1, l2)                                            \
     {                                                                                              \
-        cpu, cpu, AVX512_FEATURES, symbol, 16, 32, fma, latency, l1 KIB, l2 KIB                    \
+        cpu, cpu, AVX512_FEATURES, symbol, 16, 32, fma, latency, l1 KIB, l2 KIB, &core_table[core] \
     }
 
-/* Processor, symbol, vector FMAs per cycle, their latency, L1 and L2 in KiB. The first two stand
+/* Processor, symbol, core, vector FMAs per cycle, their latency, L1 and L2 in KiB. The first two stand
  * for whatever has their instructions, so they assume small caches. Others as their makers'
  * optimisation guides have them; Xeon Phi lacks avx512bw and counts as AVX2. */
 static const struct target target_table[] = {
-    AVX2("x86-64-v3", "avx2", 2, 4, 32, 512),
-    AVX512("x86-64-v4", "avx512", 2, 4, 32, 512),
-    AVX2("haswell", "haswell", 2, 5, 32, 256),
-    AVX2("core-avx2", "core_avx2", 2, 5, 32, 256),
-    AVX2("broadwell", "broadwell", 2, 5, 32, 256),
-    AVX2("skylake", "skylake", 2, 4, 32, 256),
-    AVX2("bdver4", "bdver4", 1, 5, 16, 1024),
-    AVX2("znver1", "znver1", 1, 5, 32, 512),
-    AVX2("znver2", "znver2", 2, 5, 32, 512),
-    AVX2("znver3", "znver3", 2, 4, 32, 512),
-    AVX2("knl", "knl", 2, 6, 32, 512),
-    AVX2("knm", "knm", 2, 6, 32, 512),
-    AVX2("alderlake", "alderlake", 2, 4, 48, 1280),
-    AVX2("raptorlake", "raptorlake", 2, 4, 48, 2048),
-    AVX2("meteorlake", "meteorlake", 2, 4, 48, 2048),
-    AVX2("arrowlake", "arrowlake", 2, 4, 48, 3072),
-    AVX2("arrowlake-s", "arrowlake_s", 2, 4, 48, 3072),
-    AVX2("lunarlake", "lunarlake", 2, 4, 48, 2560),
-    AVX2("pantherlake", "pantherlake", 2, 4, 48, 3072),
-    AVX2("gracemont", "gracemont", 1, 6, 32, 512),
-    AVX2("sierraforest", "sierraforest", 1, 6, 32, 1024),
-    AVX2("grandridge", "grandridge", 1, 6, 32, 1024),
-    AVX2("clearwaterforest", "clearwaterforest", 2, 4, 32, 1024),
-    AVX512("skylake-avx512", "skylake_avx512", 2, 4, 32, 1024),
-    AVX512("skx", "skx", 2, 4, 32, 1024),
-    AVX512("cascadelake", "cascadelake", 2, 4, 32, 1024),
-    AVX512("cooperlake", "cooperlake", 2, 4, 32, 1024),
-    AVX512("cannonlake", "cannonlake", 1, 4, 32, 256),
-    AVX512("icelake-client", "icelake_client", 1, 4, 48, 512),
-    AVX512("rocketlake", "rocketlake", 1, 4, 48, 512),
-    AVX512("tigerlake", "tigerlake", 1, 4, 48, 1280),
-    AVX512("icelake-server", "icelake_server", 2, 4, 48, 1280),
-    AVX512("sapphirerapids", "sapphirerapids", 2, 4, 48, 2048),
-    AVX512("emeraldrapids", "emeraldrapids", 2, 4, 48, 2048),
-    AVX512("graniterapids", "graniterapids", 2, 4, 48, 2048),
-    AVX512("graniterapids-d", "graniterapids_d", 2, 4, 48, 2048),
-    AVX512("znver4", "znver4", 1, 4, 32, 1024),
-    AVX512("znver5", "znver5", 2, 4, 48, 1024),
+    AVX2("x86-64-v3", "avx2", ANY, 2, 4, 32, 512),
+    AVX512("x86-64-v4", "avx512", ANY, 2, 4, 32, 512),
+    AVX2("haswell", "haswell", HASWELL, 2, 5, 32, 256),
+    AVX2("core-avx2", "core_avx2", HASWELL, 2, 5, 32, 256),
+    AVX2("broadwell", "broadwell", HASWELL, 2, 5, 32, 256),
+    AVX2("skylake", "skylake", SKYLAKE, 2, 4, 32, 256),
+    AVX2("bdver4", "bdver4", HASWELL, 1, 5, 16, 1024),
+    AVX2("znver1", "znver1", ZEN, 1, 5, 32, 512),
+    AVX2("znver2", "znver2", ZEN, 2, 5, 32, 512),
+    AVX2("znver3", "znver3", ZEN3, 2, 4, 32, 512),
+    AVX2("knl", "knl", KNL, 2, 6, 32, 512),
+    AVX2("knm", "knm", KNL, 2, 6, 32, 512),
+    AVX2("alderlake", "alderlake", GOLDEN_COVE, 2, 4, 48, 1280),
+    AVX2("raptorlake", "raptorlake", GOLDEN_COVE, 2, 4, 48, 2048),
+    AVX2("meteorlake", "meteorlake", GOLDEN_COVE, 2, 4, 48, 2048),
+    AVX2("arrowlake", "arrowlake", GOLDEN_COVE, 2, 4, 48, 3072),
+    AVX2("arrowlake-s", "arrowlake_s", GOLDEN_COVE, 2, 4, 48, 3072),
+    AVX2("lunarlake", "lunarlake", GOLDEN_COVE, 2, 4, 48, 2560),
+    AVX2("pantherlake", "pantherlake", GOLDEN_COVE, 2, 4, 48, 3072),
+    AVX2("gracemont", "gracemont", ATOM, 1, 6, 32, 512),
+    AVX2("sierraforest", "sierraforest", ATOM, 1, 6, 32, 1024),
+    AVX2("grandridge", "grandridge", ATOM, 1, 6, 32, 1024),
+    AVX2("clearwaterforest", "clearwaterforest", ATOM, 2, 4, 32, 1024),
+    AVX512("skylake-avx512", "skylake_avx512", SKYLAKE, 2, 4, 32, 1024),
+    AVX512("skx", "skx", SKYLAKE, 2, 4, 32, 1024),
+    AVX512("cascadelake", "cascadelake", SKYLAKE, 2, 4, 32, 1024),
+    AVX512("cooperlake", "cooperlake", SKYLAKE, 2, 4, 32, 1024),
+    AVX512("cannonlake", "cannonlake", SKYLAKE, 1, 4, 32, 256),
+    AVX512("icelake-client", "icelake_client", SUNNY_COVE, 1, 4, 48, 512),
+    AVX512("rocketlake", "rocketlake", SUNNY_COVE, 1, 4, 48, 512),
+    AVX512("tigerlake", "tigerlake", SUNNY_COVE, 1, 4, 48, 1280),
+    AVX512("icelake-server", "icelake_server", SUNNY_COVE, 2, 4, 48, 1280),
+    AVX512("sapphirerapids", "sapphirerapids", GOLDEN_COVE, 2, 4, 48, 2048),
+    AVX512("emeraldrapids", "emeraldrapids", GOLDEN_COVE, 2, 4, 48, 2048),
+    AVX512("graniterapids", "graniterapids", GOLDEN_COVE, 2, 4, 48, 2048),
+    AVX512("graniterapids-d", "graniterapids_d", GOLDEN_COVE, 2, 4, 48, 2048),
+    AVX512("znver4", "znver4", ZEN4, 1, 4, 32, 1024),
+    AVX512("znver5", "znver5", ZEN5, 2, 4, 48, 1024),
 };
 enum { TARGETS = sizeof target_table / sizeof *target_table };
 
@@ -161,6 +180,16 @@ static int64_t cache_bytes(int name, int64_t assumed)
     return bytes > 0 ? bytes : assumed;
 }
 
+static void measure_caches(struct target *target)
+{
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+    target->l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, target->l1_bytes);
+    target->l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, target->l2_bytes);
+#else
+    (void)target;
+#endif
+}
+
 static struct target native;
 static pthread_once_t native_once = PTHREAD_ONCE_INIT;
 
@@ -177,10 +206,7 @@ static void native_init(void)
             native = target_table[i];
     native.name = "native";
     native.symbol = "native";
-#ifdef _SC_LEVEL1_DCACHE_SIZE
-    native.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, native.l1_bytes);
-    native.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, native.l2_bytes);
-#endif
+    measure_caches(&native);
 }
 
 static const struct target *target_native(char *why, size_t why_size)
@@ -193,6 +219,22 @@ static const struct target *target_native(char *why, size_t why_size)
     }
     pthread_once(&native_once, native_init);
     return &native;
+}
+
+/* The processor by its name, even where only some of its instructions are used. */
+struct target target_on_this_machine(const struct target *target)
+{
+    struct target here = *target;
+    const char *cpu = cpu_host_name();
+    for (int i = 0; i < TARGETS; i++)
+        if (!strcmp(target_table[i].name, cpu)) {
+            here.core = target_table[i].core;
+            if (target_table[i].lanes == target->lanes)
+                here.fma_per_cycle = target_table[i].fma_per_cycle;
+            here.fma_latency = target_table[i].fma_latency;
+        }
+    measure_caches(&here);
+    return here;
 }
 
 const struct target *target_find(const char *name, char *why, size_t why_size)

@@ -5,6 +5,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a core does per cycle, for vectors of 256 [0] and of 512 bits [1], 0 where it has none: what a
+ * prediction of cycles needs. Sustained rates, as programs get them. */
+struct core {
+    const char *name;
+    double vector[2]; /* vector operations of any kind; FMAs: fma_per_cycle of the target */
+    double load[2], store[2];
+    double divide[2];        /* cycles of a division, a vector */
+    double issue;            /* instructions of any kind */
+    double l2_bytes;         /* from L2 to L1 */
+    double memory_bytes;     /* from beyond L2: a third cache or memory, whatever streams of weights get */
+    double begin;            /* cycles to begin and end an inner loop: a pipeline fills, a branch is missed */
+};
+
 struct target {
     const char *name;     /* as on the command line: "x86-64-v3", "x86-64-v4", an LLVM CPU name */
     const char *cpu;      /* LLVM's CPU name */
@@ -16,11 +29,16 @@ struct target {
     int fma_per_cycle;          /* vector FMAs started per cycle */
     int fma_latency;            /* cycles */
     int64_t l1_bytes, l2_bytes; /* data caches of a core */
+    const struct core *core;
 };
 
 /* The target of that name ("native" is this machine), owned by the library; NULL with a reason: not
  * known, or without AVX2 and FMA. */
 const struct target *target_find(const char *name, char *why, size_t why_size);
+
+/* This machine's core running code that was made for a target: what measured times are compared
+ * with. Only for a target that runs here. */
+struct target target_on_this_machine(const struct target *target);
 
 /* Whether this machine runs code for the target; if not, why names the features it lacks. */
 bool target_runs_here(const struct target *target, char *why, size_t why_size);

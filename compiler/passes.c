@@ -1,5 +1,6 @@
 #include "passes.h"
 #include "loops.h"
+#include "predict.h"
 #include <assert.h>
 #include <string.h>
 #include <time.h>
@@ -56,12 +57,14 @@ static enum status run_one(struct module *module, const struct pass *pass,
         diag_error(NULL, 0, 0, "the pass %s broke the module: %s", pass->name, why);
         return STATUS_DEFECT;
     }
+    module_write_costs(module);
     return observed(observer, pass, changes, seconds, module) ? STATUS_DONE : STATUS_CHECK_FAILED;
 }
 
 enum status passes_run(struct module *module, const char *last,
                        const struct pass_observer *observer)
 {
+    module_write_costs(module); /* of a dump: it may have been edited */
     if (!observed(observer, NULL, 0, 0, module))
         return STATUS_CHECK_FAILED;
     int stop = last ? pass_find(last) + 1 : pass_count;

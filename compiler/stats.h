@@ -38,9 +38,8 @@ struct traffic {
 };
 
 /* Counts the loop form of a target, for a whole batch: what a kernel reads of a buffer is counted
- * once, as if a cache kept it from the kernel's begin to its end, and so is what it writes. That is
- * the box around all it touches, or the number of accesses where that is less. Tables of indices
- * are left out. Names belong to the module. False: out of memory. Free with traffic_free. */
+ * once, as if a cache kept it from the kernel's begin to its end, and so is what it writes
+ * (work_footprint). Names belong to the module. False: out of memory. Free with traffic_free. */
 bool module_traffic(const struct module *module, const char *target, struct traffic *traffic);
 void traffic_free(struct traffic *traffic);
 

@@ -240,6 +240,28 @@ struct schedule {
 /* Threads of a block, and bytes of shared memory that a block may ask for. */
 enum { MOST_THREADS = 1024, MOST_SHARED = 1 << 20 };
 
+/* What limits a kernel. */
+enum bound {
+    BOUND_FMA,     /* FMAs */
+    BOUND_VECTOR,  /* other vector operations: exp, max, division, shuffles */
+    BOUND_LATENCY, /* chains of operations, beginnings and ends of loops, index arithmetic */
+    BOUND_L1,      /* loads and stores */
+    BOUND_L2,      /* bytes from L2 to L1 */
+    BOUND_MEMORY,  /* bytes from beyond L2 */
+    BOUND_COUNT
+};
+
+/* What one run of a kernel costs: numbers for people, computed anew whenever passes run, so that
+ * nothing depends on what a text says. */
+struct cost {
+    int64_t flops, exps; /* an FMA is 2 flops */
+    int64_t bytes;       /* distinct ones, of tensors and weights; flops / bytes is the intensity */
+    /* of kernels that have been scheduled for their target, on one core; else 0 */
+    int64_t l1_bytes, l2_bytes, memory_bytes; /* moved between registers, L1, L2 and what is beyond */
+    int64_t cycles;                           /* at least 1 */
+    enum bound bound;
+};
+
 struct kernel {
     const char *name;
     const char *label;      /* the model's layers it computes, for people; or NULL */
@@ -248,6 +270,7 @@ struct kernel {
     struct stmt *body;
     struct schedule *schedules;
     struct location at; /* of its name */
+    struct cost *cost; /* NULL: not known */
     struct kernel *next;
     /* what a pass's index of touches keeps */
     struct touch *touches;
@@ -282,6 +305,7 @@ extern const struct scalar_info scalar_info[SCALAR_COUNT];
 extern const char *const place_name[PLACE_COUNT];
 extern const char *const dtype_name[DTYPE_COUNT];
 extern const char *const loop_kind_name[LOOP_KIND_COUNT];
+extern const char *const bound_name[BOUND_COUNT];
 const char *attr_enum_name(enum attr_type type, int64_t value); /* NULL: no such value */
 
 /* ---- builder (build.c) ----------------------------------------------------------------------- */

@@ -35,6 +35,11 @@ const char *const place_name[PLACE_COUNT] = {
 
 const char *const dtype_name[DTYPE_COUNT] = {[DTYPE_F32] = "f32", [DTYPE_I32] = "i32"};
 
+const char *const bound_name[BOUND_COUNT] = {
+    [BOUND_FMA] = "fma", [BOUND_VECTOR] = "vector", [BOUND_LATENCY] = "latency",
+    [BOUND_L1] = "l1",   [BOUND_L2] = "l2",         [BOUND_MEMORY] = "memory",
+};
+
 const char *const loop_kind_name[LOOP_KIND_COUNT] = {
     [LOOP_SERIAL] = "serial", [LOOP_PARALLEL] = "parallel", [LOOP_UNROLL] = "unroll",
     [LOOP_VECTOR] = "vector", [LOOP_BLOCK] = "block",       [LOOP_THREAD] = "thread",

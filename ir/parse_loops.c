@@ -120,6 +120,56 @@ static struct schedule *parse_schedule(struct parser *parser)
     return schedule;
 }
 
+/* ---- costs ----------------------------------------------------------------------------------- */
+
+static int64_t parse_number(struct parser *parser, const char *name)
+{
+    expect_word(parser, name);
+    expect(parser, '=');
+    return expect_integer(parser, name, 0, INT64_MAX);
+}
+
+static enum bound parse_bound(struct parser *parser)
+{
+    expect_word(parser, "bound");
+    expect(parser, '=');
+    for (int bound = 0; bound < BOUND_COUNT; bound++)
+        if (accept_word(parser, bound_name[bound]))
+            return (enum bound)bound;
+    parse_expected(parser, "fma, vector, latency, l1, l2 or memory");
+}
+
+/* { flops = 12, ... }: what is printed from other numbers is read and not kept. */
+static struct cost *parse_cost(struct parser *parser)
+{
+    struct cost *cost = ARENA_NEW(parser->module->arena, struct cost);
+    expect(parser, '{');
+    cost->flops = parse_number(parser, "flops");
+    expect(parser, ',');
+    cost->exps = parse_number(parser, "exps");
+    expect(parser, ',');
+    cost->bytes = parse_number(parser, "bytes");
+    bool more = accept(parser, ',');
+    if (more && accept_word(parser, "intensity")) {
+        expect(parser, '=');
+        expect_real(parser);
+        more = accept(parser, ',');
+    }
+    if (more) {
+        cost->l1_bytes = parse_number(parser, "l1");
+        expect(parser, ',');
+        cost->l2_bytes = parse_number(parser, "l2");
+        expect(parser, ',');
+        cost->memory_bytes = parse_number(parser, "memory");
+        expect(parser, ',');
+        cost->cycles = parse_number(parser, "cycles");
+        expect(parser, ',');
+        cost->bound = parse_bound(parser);
+    }
+    expect(parser, '}');
+    return cost;
+}
+
 /* ---- kernels --------------------------------------------------------------------------------- */
 
 static void parse_kernel_body(struct parser *parser, struct kernel *kernel)
@@ -167,6 +217,8 @@ void parse_kernel(struct parser *parser)
     if (accept_word(parser, "target"))
         kernel->target = expect_string(parser, MOST_NAME);
     expect(parser, '{');
+    if (accept_word(parser, "cost"))
+        kernel->cost = parse_cost(parser);
     parse_kernel_body(parser, kernel);
     *parser->last_kernel = kernel;
     parser->last_kernel = &kernel->next;

@@ -121,6 +121,19 @@ static void print_schedule(const struct schedule *schedule, FILE *file)
     fputs("  }\n", file);
 }
 
+static void print_cost(const struct cost *cost, FILE *file)
+{
+    fprintf(file, "  cost { flops = %lld, exps = %lld, bytes = %lld", (long long)cost->flops,
+            (long long)cost->exps, (long long)cost->bytes);
+    if (cost->bytes)
+        fprintf(file, ", intensity = %.3g", (double)cost->flops / (double)cost->bytes);
+    if (cost->cycles)
+        fprintf(file, ", l1 = %lld, l2 = %lld, memory = %lld, cycles = %lld, bound = %s",
+                (long long)cost->l1_bytes, (long long)cost->l2_bytes, (long long)cost->memory_bytes,
+                (long long)cost->cycles, bound_name[cost->bound]);
+    fputs(" }\n", file);
+}
+
 static void print_kernel(const struct kernel *kernel, FILE *file)
 {
     fprintf(file, "\nkernel %s", kernel->name);
@@ -133,6 +146,8 @@ static void print_kernel(const struct kernel *kernel, FILE *file)
         print_string(kernel->target, file);
     }
     fputs(" {\n", file);
+    if (kernel->cost)
+        print_cost(kernel->cost, file);
     print_buffers(kernel->locals, "  ", file);
     print_stmts(kernel->body, 2, file);
     for (const struct schedule *schedule = kernel->schedules; schedule; schedule = schedule->next)

@@ -101,6 +101,10 @@ static const char *const same[] = {
     KERNEL("  z : stack f32[]\n  z[] = z[] + 1\n"),
     KERNEL("  a1 : stack f32[2]\n  schedule \"a\" {\n    tile m-1 2.5 x=3\n    go\n  }\n"
            "  schedule \"b\" {\n  }\n"),
+    KERNEL("  cost { flops = 12, exps = 0, bytes = 48, intensity = 0.25 }\n  x[0] = 1\n"),
+    KERNEL("  cost { flops = 0, exps = 3, bytes = 0 }\n  a1 : stack f32[2]\n  x[0] = 1\n"),
+    KERNEL("  cost { flops = 1234567890123, exps = 5, bytes = 7, intensity = 1.76e+11, l1 = 1, l2 = 2, "
+           "memory = 3, cycles = 4, bound = fma }\n  x[0] = 1\n"),
     HEAD BUFFERS "\nkernel k \"a \\\"b\\\" \\\\ \\x01\\x7f \xc3\xa9\" target \"a\" {\n}\n"
                  "\nkernel k target \"b\" {\n}\n",
 };

@@ -1,0 +1,355 @@
+/* Cycles of a kernel, from its loops and the description of a target.
+ *
+ * Every operation belongs to the innermost loop that it depends on (LLVM moves it out to there), once
+ * for each value of the unrolled loops that it depends on, as a vector where it depends on a vector
+ * loop. What belongs to a loop runs at the rate of the ports that it needs most, or of its longest
+ * chain, and each time an inner loop begins, a pipeline fills. Bytes that L1 or L2 do not hold take
+ * their time beside that; the machine hides most of the shorter one behind the longer. */
+#include "predict.h"
+#include "affine.h"
+#include "cost.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CHAIN = 64 }; /* loops around a statement that a backend takes */
+
+/* Time that a loop's own statements need of everything, for one run, in cycles; and entries. */
+struct need {
+    double fma, vector, load, store, divide, issue, chain;
+    double l1_bytes;
+};
+
+struct level {
+    const struct stmt *loop;
+    int region; /* of a loop that is written down as a loop; -1: unrolled or vector */
+};
+
+struct view {
+    const struct target *target;
+    int wide; /* which column of the core's description */
+    struct arena *arena;
+    int depth;
+    struct level chain[MAX_CHAIN];
+    int regions, room;
+    struct loop_cost *region;
+    struct need *need;
+};
+
+/* ---- regions --------------------------------------------------------------------------------- */
+
+static int region_new(struct view *v, const struct stmt *loop, int parent, double runs)
+{
+    if (v->regions == v->room) {
+        v->room = v->room ? 2 * v->room : 16;
+        v->region = realloc(v->region, (size_t)v->room * sizeof *v->region);
+        v->need = realloc(v->need, (size_t)v->room * sizeof *v->need);
+        if (!v->region || !v->need)
+            exit(4);
+    }
+    v->region[v->regions] = (struct loop_cost){.loop = loop, .parent = parent, .runs = runs};
+    v->need[v->regions] = (struct need){0};
+    return v->regions++;
+}
+
+static int innermost(const struct view *v)
+{
+    for (int i = v->depth; i-- > 0;)
+        if (v->chain[i].region >= 0)
+            return v->chain[i].region;
+    return 0;
+}
+
+/* Where something that depends on these loops of the chain runs, how often per run of that loop, and
+ * in how many lanes (0: a scalar). */
+struct placed {
+    struct need *need;
+    double count;
+    int64_t lanes;
+};
+
+static struct placed place(struct view *v, uint64_t loops)
+{
+    struct placed placed = {&v->need[0], 1, 0};
+    for (int i = 0; i < v->depth; i++) {
+        const struct stmt *loop = v->chain[i].loop;
+        if (!(loops >> i & 1))
+            continue;
+        if (v->chain[i].region >= 0)
+            placed.need = &v->need[v->chain[i].region];
+        else if (loop->loop == LOOP_VECTOR)
+            placed.lanes = loop->var->extent;
+        else
+            placed.count *= (double)loop->var->extent;
+    }
+    return placed;
+}
+
+/* Registers that so many lanes take. */
+static double registers(const struct view *v, int64_t lanes)
+{
+    return lanes <= v->target->lanes ? 1 : (double)((lanes + v->target->lanes - 1) / v->target->lanes);
+}
+
+/* ---- accesses -------------------------------------------------------------------------------- */
+
+static uint64_t index_loops(const struct view *v, const struct affine *index)
+{
+    uint64_t loops = 0;
+    for (int i = 0; i < v->depth; i++)
+        if (v->chain[i].loop->var->extent > 1 && affine_uses(index, v->chain[i].loop->var))
+            loops |= UINT64_C(1) << i;
+    return loops;
+}
+
+/* Divisions, remainders and lookups are scalar arithmetic where their variables change. */
+static void need_index(struct view *v, const struct affine *index)
+{
+    enum { INSTRUCTIONS = 5 };
+    for (int i = 0; i < index->count; i++) {
+        const struct term *term = &index->term[i];
+        if (term->kind == TERM_VAR)
+            continue;
+        struct placed at = place(v, index_loops(v, term->inner));
+        at.need->issue += INSTRUCTIONS * at.count;
+        at.need->load += term->kind == TERM_LOOKUP ? at.count : 0;
+    }
+}
+
+/* Elements from one lane to the next: 0 all the same, 1 neighbours; -1: a few repeated, -2: apart. */
+static int lane_step(const struct view *v, const struct affine *index)
+{
+    const struct var *lane = v->depth ? v->chain[v->depth - 1].loop->var : NULL;
+    if (!lane || v->chain[v->depth - 1].loop->loop != LOOP_VECTOR || !affine_uses(index, lane))
+        return 0;
+    for (int i = 0; i < index->count; i++) {
+        const struct term *term = &index->term[i];
+        if (term->kind == TERM_VAR && term->var == lane)
+            return term->factor == 1 ? 1 : -2;
+        if (term->kind == TERM_MOD && affine_uses(term->inner, lane))
+            return term->divisor <= v->target->lanes ? -1 : -2;
+    }
+    return -2;
+}
+
+static void need_access(struct view *v, const struct affine *index, struct placed at, bool store)
+{
+    int step = lane_step(v, index);
+    double parts = registers(v, at.lanes), lanes = at.lanes ? (double)at.lanes : 1;
+    double *port = store ? &at.need->store : &at.need->load;
+    if (step == -2) {
+        *port += at.count * lanes;
+        at.need->vector += at.count * lanes;
+        at.need->issue += 2 * at.count * lanes;
+    } else {
+        *port += at.count * (step == 0 && !store ? 1 : parts);
+        at.need->vector += step == -1 ? at.count * parts : 0;
+        at.need->issue += at.count * parts * (store ? 1 : 0.5); /* most loads are part of another */
+    }
+    at.need->l1_bytes += 4 * at.count * (step == 0 && !store ? 1 : lanes);
+}
+
+static uint64_t need_load(struct view *v, const struct expr *load)
+{
+    const struct affine *index = affine_linearize(v->arena, &load->buffer->shape, load->index);
+    uint64_t loops = index_loops(v, index);
+    if (load->buffer->place != PLACE_REGISTERS) {
+        need_index(v, index);
+        need_access(v, index, place(v, loops), false);
+        return loops;
+    }
+    for (int i = 0; i < v->depth; i++) /* what it holds changes with every loop around */
+        if (v->chain[i].region >= 0)
+            loops |= UINT64_C(1) << i;
+    return loops;
+}
+
+/* ---- expressions ----------------------------------------------------------------------------- */
+
+/* Vector operations of an exponential as the backend writes it, and FMAs among them. */
+enum { EXP_OPERATIONS = 21, EXP_FMAS = 9 };
+
+static void need_operation(struct view *v, enum scalar_op op, struct placed at)
+{
+    double parts = at.count * registers(v, at.lanes);
+    double operations = op == SCALAR_exp ? EXP_OPERATIONS : 1;
+    if (op == SCALAR_fma || op == SCALAR_exp)
+        at.need->fma += parts * (op == SCALAR_exp ? EXP_FMAS : 1);
+    if (op == SCALAR_div || op == SCALAR_sqrt)
+        at.need->divide += parts * v->target->core->divide[at.lanes > 8];
+    at.need->vector += parts * operations;
+    at.need->issue += parts * operations;
+}
+
+/* The loops of the chain that the expression depends on. */
+static uint64_t need_expr(struct view *v, const struct expr *expr)
+{
+    if (expr->op == SCALAR_constant)
+        return 0;
+    if (expr->op == SCALAR_load)
+        return need_load(v, expr);
+    uint64_t loops = 0;
+    for (int i = 0; i < 3; i++)
+        if (expr->in[i])
+            loops |= need_expr(v, expr->in[i]);
+    need_operation(v, expr->op, place(v, loops));
+    return loops;
+}
+
+static bool reads_register(const struct expr *expr, const struct stmt *store)
+{
+    if (expr->op == SCALAR_load && expr->buffer == store->buffer)
+        return true;
+    for (int i = 0; i < 3; i++)
+        if (expr->in[i] && reads_register(expr->in[i], store))
+            return true;
+    return false;
+}
+
+/* A sum in registers waits for its last step: once per run for each term that goes to one element. */
+static void need_chain(struct view *v, const struct stmt *store, uint64_t loops)
+{
+    double steps = v->target->fma_latency;
+    if (store->buffer->place != PLACE_REGISTERS || !reads_register(store->value, store))
+        return;
+    for (int i = 0; i < v->depth; i++)
+        if (v->chain[i].region < 0 && v->chain[i].loop->loop != LOOP_VECTOR && !(loops >> i & 1))
+            steps *= (double)v->chain[i].loop->var->extent;
+    struct need *need = &v->need[innermost(v)];
+    need->chain = steps > need->chain ? steps : need->chain;
+}
+
+static void need_store(struct view *v, const struct stmt *store)
+{
+    const struct affine *index = affine_linearize(v->arena, &store->buffer->shape, store->index);
+    uint64_t loops = index_loops(v, index);
+    need_expr(v, store->value);
+    need_chain(v, store, loops);
+    if (store->buffer->place == PLACE_REGISTERS)
+        return;
+    need_index(v, index);
+    for (int i = 0; i < v->depth; i++)
+        loops |= UINT64_C(1) << i;
+    need_access(v, index, place(v, loops), true);
+}
+
+static void need_stmts(struct view *v, const struct stmt *stmt, int region, double runs)
+{
+    for (; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_STORE)
+            need_store(v, stmt);
+        if (stmt->kind != STMT_FOR || v->depth == MAX_CHAIN) /* the backend refuses more */
+            continue;
+        bool written_out = stmt->loop == LOOP_UNROLL || stmt->loop == LOOP_VECTOR || stmt->var->extent == 1;
+        double inside = written_out ? runs : runs * (double)stmt->var->extent;
+        int inner = written_out ? region : region_new(v, stmt, region, inside);
+        v->chain[v->depth++] = (struct level){stmt, written_out ? -1 : inner};
+        need_stmts(v, stmt->body, inner, inside);
+        v->depth--;
+    }
+}
+
+/* ---- cycles ---------------------------------------------------------------------------------- */
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double region_cycles(struct view *v, int i, struct prediction *p)
+{
+    const struct core *core = v->target->core;
+    const struct need *need = &v->need[i];
+    struct loop_cost *region = &v->region[i];
+    double limit[BOUND_COUNT] = {0};
+    limit[BOUND_FMA] = need->fma / v->target->fma_per_cycle;
+    limit[BOUND_VECTOR] = larger(need->vector / core->vector[v->wide], need->divide);
+    limit[BOUND_L1] = larger(need->load / core->load[v->wide], need->store / core->store[v->wide]);
+    limit[BOUND_LATENCY] = larger(need->chain, (need->issue + 2) / core->issue);
+    double most = 0;
+    for (int b = 0; b < BOUND_COUNT; b++)
+        if (limit[b] > most) {
+            most = limit[b];
+            region->bound = (enum bound)b;
+        }
+    double entries = region->parent < 0 ? 0 : region->runs / (double)region->loop->var->extent;
+    region->cycles = region->runs * most;
+    p->cycles_of[region->bound] += region->cycles;
+    p->cycles_of[BOUND_LATENCY] += entries * core->begin;
+    region->cycles += entries * core->begin;
+    p->cost.l1_bytes += (int64_t)(need->l1_bytes * region->runs);
+    return region->cycles;
+}
+
+static double beyond(const struct work *work, int64_t cache)
+{
+    double bytes = 0, *each = calloc((size_t)work->buffers + 1, sizeof *each);
+    if (!each)
+        exit(4);
+    work_misses(work, cache, each);
+    for (int i = 0; i < work->buffers; i++)
+        bytes += each[i];
+    free(each);
+    return bytes;
+}
+
+/* Of the shorter of two streams of work that run beside each other, so much is not hidden. */
+static const double UNHIDDEN = 0.3;
+
+static double add_beside(double cycles, double other)
+{
+    return larger(cycles, other) + UNHIDDEN * (cycles < other ? cycles : other);
+}
+
+static void count_cost(const struct work *work, struct cost *cost)
+{
+    int64_t *bytes = calloc((size_t)work->buffers + 1, sizeof *bytes);
+    if (!bytes)
+        exit(4);
+    cost->flops = work_flops(work);
+    cost->exps = work->ops[SCALAR_exp];
+    work_footprint(work, ACCESS_READ | ACCESS_WRITE, bytes);
+    for (int i = 0; i < work->buffers; i++)
+        cost->bytes += work->buffer[i]->place >= PLACE_STACK ? 0 : bytes[i];
+    free(bytes);
+}
+
+static void predict(const struct kernel *kernel, const struct work *work, const struct target *target,
+                    double kept, struct prediction *p)
+{
+    *p = (struct prediction){0};
+    count_cost(work, &p->cost);
+    if (!target || !target->core || work->ops[SCALAR_sum] || work->ops[SCALAR_maximum])
+        return; /* not scheduled */
+    struct view v = {.target = target, .wide = target->lanes > 8, .arena = arena_new()};
+    need_stmts(&v, kernel->body, region_new(&v, NULL, -1, 1), 1);
+    double cycles = 0;
+    for (int i = 0; i < v.regions; i++)
+        cycles += region_cycles(&v, i, p);
+    double memory = larger(0, beyond(work, target->l2_bytes) - kept);
+    p->cost.l2_bytes = (int64_t)beyond(work, target->l1_bytes);
+    p->cost.memory_bytes = (int64_t)memory;
+    p->cycles_of[BOUND_L2] = (double)p->cost.l2_bytes / target->core->l2_bytes;
+    p->cycles_of[BOUND_MEMORY] = memory / target->core->memory_bytes;
+    for (int b = 0; b < BOUND_COUNT; b++)
+        if (p->cycles_of[b] > p->cycles_of[p->cost.bound])
+            p->cost.bound = (enum bound)b;
+    cycles = add_beside(cycles, add_beside(p->cycles_of[BOUND_L2], p->cycles_of[BOUND_MEMORY]));
+    p->cost.cycles = (int64_t)larger(1, cycles);
+    p->loops = v.regions;
+    p->loop = v.region;
+    free(v.need);
+    arena_free(v.arena);
+}
+
+void kernel_predict(const struct kernel *kernel, const struct target *target, double kept,
+                    struct prediction *prediction)
+{
+    struct work *work = work_new(kernel);
+    predict(kernel, work, target, kept, prediction);
+    work_free(work);
+}
+
+void prediction_free(struct prediction *prediction)
+{
+    free(prediction->loop);
+}

@@ -1,0 +1,332 @@
+#include "cost.h"
+#include "affine.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Counts end here instead of overflowing. */
+static const int64_t MOST = INT64_C(1) << 58;
+
+static int64_t product(int64_t a, int64_t b)
+{
+    return a > MOST / b ? MOST : a * b;
+}
+
+static int64_t sum(int64_t a, int64_t b)
+{
+    return a > MOST - b ? MOST : a + b;
+}
+
+/* ---- what there is --------------------------------------------------------------------------- */
+
+static void *grown(void *array, int count, size_t size)
+{
+    if (count & (count - 1))
+        return array; /* rooms are powers of two */
+    array = realloc(array, 2 * (size_t)(count ? count : 1) * size);
+    if (!array)
+        exit(4);
+    return array;
+}
+
+static int enter_loop(struct work *work, const struct var *var, const struct stmt *stmt, int parent)
+{
+    work->loop = grown(work->loop, work->loops, sizeof *work->loop);
+    work->loop[work->loops] = (struct work_loop){
+        .var = var,
+        .stmt = stmt,
+        .parent = parent,
+        .depth = parent < 0 ? 0 : work->loop[parent].depth + 1,
+        .begin = work->accesses,
+    };
+    return work->loops++;
+}
+
+static void leave_loops(struct work *work, int loop, int parent)
+{
+    for (; loop != parent; loop = work->loop[loop].parent) {
+        work->loop[loop].end = work->accesses;
+        work->loop[loop].next = work->loops;
+    }
+}
+
+static int buffer_number(struct work *work, const struct buffer *buffer)
+{
+    for (int i = 0; i < work->buffers; i++)
+        if (work->buffer[i] == buffer)
+            return i;
+    work->buffer = grown(work->buffer, work->buffers, sizeof *work->buffer);
+    work->buffer[work->buffers] = buffer;
+    return work->buffers++;
+}
+
+static void add_access(struct work *work, const struct buffer *buffer,
+                       const struct affine *const *index, bool store, int loop, int64_t iterations)
+{
+    if (buffer->place == PLACE_REGISTERS)
+        return;
+    work->access = grown(work->access, work->accesses, sizeof *work->access);
+    work->access[work->accesses++] = (struct work_access){
+        buffer, buffer_number(work, buffer), index, store, loop, iterations};
+}
+
+static void add_expr(struct work *work, const struct expr *expr, int loop, int64_t iterations)
+{
+    int parent = loop;
+    int64_t inside = iterations;
+    for (int i = 0; i < expr->vars; i++) {
+        loop = enter_loop(work, expr->var[i], NULL, loop);
+        inside = product(inside, expr->var[i]->extent);
+    }
+    work->ops[expr->op] = sum(work->ops[expr->op], inside);
+    if (expr->op == SCALAR_load)
+        add_access(work, expr->buffer, expr->index, false, loop, iterations);
+    if (expr->in[0])
+        add_expr(work, expr->in[0], loop, inside);
+    leave_loops(work, loop, parent);
+    for (int i = 1; i < 3; i++)
+        if (expr->in[i])
+            add_expr(work, expr->in[i], parent, iterations);
+}
+
+static void add_stmts(struct work *work, const struct stmt *stmt, int parent, int64_t iterations)
+{
+    for (; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR) {
+            int loop = enter_loop(work, stmt->var, stmt, parent);
+            add_stmts(work, stmt->body, loop, product(iterations, stmt->var->extent));
+            leave_loops(work, loop, parent);
+        } else if (stmt->kind == STMT_STORE) {
+            add_expr(work, stmt->value, parent, iterations);
+            add_access(work, stmt->buffer, stmt->index, true, parent, iterations);
+            work->stores = sum(work->stores, iterations);
+        }
+    }
+}
+
+struct work *work_new(const struct kernel *kernel)
+{
+    struct work *work = calloc(1, sizeof *work);
+    if (!work)
+        exit(4);
+    add_stmts(work, kernel->body, -1, 1);
+    return work;
+}
+
+void work_free(struct work *work)
+{
+    free(work->loop);
+    free(work->access);
+    free(work->buffer);
+    free(work);
+}
+
+int64_t work_flops(const struct work *work)
+{
+    static const enum scalar_op counted[] = {SCALAR_add, SCALAR_sub,  SCALAR_mul, SCALAR_div,
+                                             SCALAR_max, SCALAR_sqrt, SCALAR_sum, SCALAR_maximum};
+    int64_t flops = sum(work->ops[SCALAR_fma], work->ops[SCALAR_fma]);
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
+        flops = sum(flops, work->ops[counted[i]]);
+    return flops;
+}
+
+/* ---- footprints ------------------------------------------------------------------------------ */
+
+/* What is touched of a buffer, elements least to most in each dimension; points: at most so many. */
+struct box {
+    bool used;
+    int64_t least[MAX_RANK], most[MAX_RANK], points;
+};
+
+/* A place from which accesses are seen: loops of less depth than this stand still, in their middle. */
+struct view {
+    const struct work *work;
+    int loop, depth;
+};
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static void index_range(const struct view *view, const struct affine *index, int64_t *least,
+                        int64_t *most);
+
+static void term_range(const struct view *view, const struct term *term, int64_t *least,
+                       int64_t *most)
+{
+    if (term->kind == TERM_VAR) {
+        int loop = view->loop;
+        while (loop >= 0 && view->work->loop[loop].var != term->var)
+            loop = view->work->loop[loop].parent;
+        bool still = loop < 0 || view->work->loop[loop].depth < view->depth;
+        *least = still ? term->var->extent / 2 : 0;
+        *most = still ? *least : term->var->extent - 1;
+        return;
+    }
+    index_range(view, term->inner, least, most);
+    int64_t low = floor_div(*least, term->divisor), high = floor_div(*most, term->divisor);
+    if (term->kind == TERM_DIV) {
+        *least = low;
+        *most = high;
+    } else if (term->kind == TERM_MOD && low == high) {
+        *least -= low * term->divisor;
+        *most -= low * term->divisor;
+    } else { /* all of it; a table is taken to name other rows for each index */
+        *most = *most - *least < term->divisor ? *most - *least : term->divisor - 1;
+        *most = term->kind == TERM_MOD ? term->divisor - 1 : *most;
+        *least = 0;
+    }
+}
+
+static void index_range(const struct view *view, const struct affine *index, int64_t *least,
+                        int64_t *most)
+{
+    *least = *most = index->constant;
+    for (int i = 0; i < index->count; i++) {
+        int64_t low, high, factor = index->term[i].factor;
+        term_range(view, &index->term[i], &low, &high);
+        *least += factor * (factor > 0 ? low : high);
+        *most += factor * (factor > 0 ? high : low);
+    }
+}
+
+static bool access_uses(const struct work_access *access, const struct var *var)
+{
+    for (int i = 0; i < access->buffer->shape.rank; i++)
+        if (affine_uses(access->index[i], var))
+            return true;
+    return false;
+}
+
+static int64_t volume(const struct box *box, int rank)
+{
+    int64_t elements = 1;
+    for (int i = 0; i < rank; i++)
+        elements *= box->most[i] - box->least[i] + 1;
+    return elements;
+}
+
+/* Different iterations of loops that the index has nothing of touch the same elements. */
+static int64_t access_points(const struct work *work, const struct work_access *access, int depth)
+{
+    int64_t points = 1;
+    for (int l = access->loop; l >= 0 && work->loop[l].depth >= depth; l = work->loop[l].parent)
+        if (access_uses(access, work->loop[l].var))
+            points = product(points, work->loop[l].var->extent);
+    return points;
+}
+
+static void add_to_box(const struct work *work, const struct work_access *access, int depth,
+                       struct box *box)
+{
+    struct view view = {work, access->loop, depth};
+    struct box own = {.used = true};
+    int rank = access->buffer->shape.rank;
+    for (int i = 0; i < rank; i++)
+        index_range(&view, access->index[i], &own.least[i], &own.most[i]);
+    int64_t points = access_points(work, access, depth), elements = volume(&own, rank);
+    own.points = points < elements ? points : elements;
+    if (!box->used) {
+        *box = own;
+        return;
+    }
+    for (int i = 0; i < rank; i++) {
+        box->least[i] = own.least[i] < box->least[i] ? own.least[i] : box->least[i];
+        box->most[i] = own.most[i] > box->most[i] ? own.most[i] : box->most[i];
+    }
+    box->points = sum(box->points, own.points);
+}
+
+/* The bytes of each buffer that these accesses touch while loops of less than `depth` stand still;
+ * the sum of all. */
+static int64_t footprint(const struct work *work, int begin, int end, int depth, unsigned kinds,
+                         int64_t *bytes)
+{
+    int64_t all = 0;
+    struct box *box = calloc((size_t)work->buffers + 1, sizeof *box);
+    if (!box)
+        exit(4);
+    for (int i = begin; i < end; i++) {
+        const struct work_access *access = &work->access[i];
+        if (kinds & (access->store ? ACCESS_WRITE : ACCESS_READ))
+            add_to_box(work, access, depth, &box[access->number]);
+    }
+    for (int i = 0; i < work->buffers; i++) {
+        int64_t elements = box[i].used ? volume(&box[i], work->buffer[i]->shape.rank) : 0;
+        bytes[i] = 4 * (elements < box[i].points ? elements : box[i].points);
+        all = sum(all, bytes[i]);
+    }
+    free(box);
+    return all;
+}
+
+void work_footprint(const struct work *work, unsigned kinds, int64_t *bytes)
+{
+    footprint(work, 0, work->accesses, 0, kinds, bytes);
+}
+
+/* ---- caches ---------------------------------------------------------------------------------- */
+
+struct cache {
+    const struct work *work;
+    int64_t size;
+    int64_t *scratch; /* of one footprint */
+    double *bytes;
+};
+
+static void fetch(struct cache *cache, double times)
+{
+    for (int i = 0; i < cache->work->buffers; i++)
+        cache->bytes[i] += times * (double)cache->scratch[i];
+}
+
+/* One execution of what stands directly in `loop` (-1: in the kernel), `times` over. */
+static void fetch_body(struct cache *cache, int loop, double times)
+{
+    enum { ANY = ACCESS_READ | ACCESS_WRITE };
+    const struct work *work = cache->work;
+    int begin = loop < 0 ? 0 : work->loop[loop].begin;
+    int end = loop < 0 ? work->accesses : work->loop[loop].end;
+    int depth = loop < 0 ? 0 : work->loop[loop].depth + 1;
+    if (footprint(work, begin, end, depth, ANY, cache->scratch) <= cache->size) {
+        fetch(cache, times);
+        return;
+    }
+    int inner = loop + 1, last = loop < 0 ? work->loops : work->loop[loop].next;
+    for (int at = begin; at < end || inner < last;) {
+        if (inner == last || at < work->loop[inner].begin) { /* an access between loops */
+            footprint(work, at, at + 1, depth, ANY, cache->scratch);
+            fetch(cache, times);
+            at++;
+            continue;
+        }
+        const struct work_loop *l = &work->loop[inner];
+        if (footprint(work, l->begin, l->end, depth + 1, ANY, cache->scratch) <= cache->size) {
+            footprint(work, l->begin, l->end, depth, ANY, cache->scratch);
+            fetch(cache, times);
+        } else {
+            fetch_body(cache, inner, times * (double)l->var->extent);
+        }
+        at = l->end;
+        inner = l->next;
+    }
+}
+
+void work_misses(const struct work *work, int64_t size, double *bytes)
+{
+    struct cache cache = {work, size, calloc((size_t)work->buffers + 1, sizeof(int64_t)), bytes};
+    if (!cache.scratch)
+        exit(4);
+    memset(bytes, 0, (size_t)work->buffers * sizeof *bytes);
+    fetch_body(&cache, -1, 1);
+    free(cache.scratch);
+    bool *written = calloc((size_t)work->buffers + 1, sizeof *written);
+    if (!written)
+        exit(4);
+    for (int i = 0; i < work->accesses; i++)
+        written[work->access[i].number] |= work->access[i].store;
+    for (int i = 0; i < work->buffers; i++)
+        bytes[i] *= written[i] ? 2 : 1;
+    free(written);
+}
