@@ -4,25 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The best of the targets that this machine has: the widest, of equals the last. */
-static enum status choose_target(const struct module *module, const char **best)
-{
-    int lanes = 0;
-    char why[MAX_TARGETS][256];
-    for (int i = 0; i < module->targets; i++) {
-        const struct target *target = target_find(module->target[i], why[i], sizeof why[i]);
-        if (!target || !target_runs_here(target, why[i], sizeof why[i]) || target->lanes < lanes)
-            continue;
-        lanes = target->lanes;
-        *best = module->target[i];
-    }
-    if (lanes)
-        return STATUS_DONE;
-    for (int i = 0; i < module->targets; i++)
-        diag_error(NULL, 0, 0, "this machine does not run %s: %s", module->target[i], why[i]);
-    return STATUS_SYSTEM;
-}
-
 static enum status run_native(const struct source *source, const struct module *graph,
                               const struct images *images, float *output)
 {

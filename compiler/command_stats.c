@@ -1,4 +1,5 @@
 #include "command.h"
+#include "escape.h"
 #include "execute.h"
 #include "observe.h"
 #include "stats.h"
@@ -47,27 +48,12 @@ static void print_text(const struct report *report, const char *what)
     printf("%-40s %15" PRId64 " bytes\n", "stack of a thread, part of it", memory->stack);
 }
 
-static void print_json_string(const char *text)
-{
-    putchar('"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            printf("\\%c", c);
-        else if (c < ' ' || c == 127)
-            printf("\\u%04x", c);
-        else
-            putchar(c);
-    }
-    putchar('"');
-}
-
 static void print_json_layers(const struct stats *stats, const char *key)
 {
     printf("  \"layers\": [");
     for (int i = 0; i < stats->count; i++) {
         printf("%s\n    { \"name\": ", i ? "," : "");
-        print_json_string(stats->layer[i].name);
+        escape_print(stats->layer[i].name, stdout);
         printf(", \"parameters\": %" PRId64 ", \"%s\": %" PRId64 " }", stats->layer[i].parameters,
                key, stats->layer[i].operations);
     }
@@ -80,9 +66,9 @@ static void print_json_kernels(const struct traffic *traffic)
     for (int i = 0; i < traffic->count; i++) {
         const struct kernel_traffic *kernel = &traffic->kernel[i];
         printf("%s\n    { \"name\": ", i ? "," : "");
-        print_json_string(kernel->name);
+        escape_print(kernel->name, stdout);
         printf(", \"layers\": ");
-        print_json_string(kernel->label ? kernel->label : "");
+        escape_print(kernel->label ? kernel->label : "", stdout);
         printf(", \"bytes_read\": %" PRId64 ", \"bytes_written\": %" PRId64 " }", kernel->read,
                kernel->written);
     }
@@ -93,12 +79,12 @@ static void print_json(const struct report *report, const char *key)
 {
     const struct module *module = report->module;
     printf("{\n  \"model\": ");
-    print_json_string(module->name);
+    escape_print(module->name, stdout);
     printf(",\n  \"batch\": %" PRId64 ",\n  \"threads\": %" PRId64 ",\n  \"targets\": [",
            module->batch, module->threads);
     for (int i = 0; i < module->targets; i++) {
         printf("%s", i ? ", " : "");
-        print_json_string(module->target[i]);
+        escape_print(module->target[i], stdout);
     }
     printf("],\n  \"parameters\": %" PRId64 ",\n  \"%s\": %" PRId64 ",\n", report->stats.parameters,
            key, report->stats.operations);

@@ -91,3 +91,20 @@ void escape_decode(const unsigned char *from, size_t left, char *to)
         left -= used;
     }
 }
+
+void escape_print(const char *text, FILE *file)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    fputc('"', file);
+    for (size_t left = strlen(text), length; left; left -= length, at += length) {
+        length = utf8_length(at, left);
+        if (*at == '"' || *at == '\\')
+            fprintf(file, "\\%c", *at);
+        else if (length == 0 || *at < ' ' || *at == 127 || *at == '<')
+            fprintf(file, "\\u%04x", *at);
+        else
+            fwrite(at, 1, length, file);
+        length = length ? length : 1;
+    }
+    fputc('"', file);
+}

@@ -54,6 +54,24 @@ static int64_t image_of_batch(const struct images *images, int64_t first, int64_
     return first + i < images->count ? first + i : images->count - 1;
 }
 
+enum status choose_target(const struct module *module, const char **best)
+{
+    int lanes = 0;
+    char why[MAX_TARGETS][256];
+    for (int i = 0; i < module->targets; i++) {
+        const struct target *target = target_find(module->target[i], why[i], sizeof why[i]);
+        if (!target || !target_runs_here(target, why[i], sizeof why[i]) || target->lanes < lanes)
+            continue;
+        lanes = target->lanes;
+        *best = module->target[i];
+    }
+    if (lanes)
+        return STATUS_DONE;
+    for (int i = 0; i < module->targets; i++)
+        diag_error(NULL, 0, 0, "this machine does not run %s: %s", module->target[i], why[i]);
+    return STATUS_SYSTEM;
+}
+
 /* ---- compiled -------------------------------------------------------------------------------- */
 
 int64_t module_weights_bytes(const struct module *module)

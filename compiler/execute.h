@@ -15,6 +15,10 @@ struct images {
 enum status images_read(const char *path, const struct module *module, struct weights **file,
                         struct images *images);
 
+/* The best of the module's targets that this machine has: the widest, of equals the last. The name is
+ * the module's; an error is printed where it has none of them. */
+enum status choose_target(const struct module *module, const char **best);
+
 /* A model compiled into memory. */
 struct compiled {
     struct backend_file object;

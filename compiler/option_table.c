@@ -2,7 +2,7 @@
 #include "command.h"
 #include <string.h>
 
-enum { COMPILE = 1, RUN = 2, VERIFY = 4, STATS = 8, IR = 16, MODEL_COMMANDS = 31 };
+enum { COMPILE = 1, RUN = 2, VERIFY = 4, STATS = 8, IR = 16, BENCH = 32, MODEL_COMMANDS = 63 };
 
 /* In the order of the bits above; `help` takes no options. */
 const struct command_info command_table[] = {
@@ -25,6 +25,12 @@ const struct command_info command_table[] = {
     {"ir", "MODEL", "prints the intermediate representation",
      "After all passes, or where --after or --before say. Goes to standard output, or to -o.\n",
      command_ir},
+    {"bench", "MODEL", "times the compiled model",
+     "Latency and throughput of the best target that this machine has, as a fraction of the FMA peak\n"
+     "that its core shows in the same run. With --kernels the time of each kernel beside what was\n"
+     "predicted and what its narrowest limit allows, those first that lose most against it. With one\n"
+     "thread times are processor time.\n",
+     command_bench},
     {"help", "[COMMAND]", "explains a command", "", command_help},
 };
 const int command_count = sizeof command_table / sizeof *command_table;
@@ -39,7 +45,7 @@ static const char *const counts[] = {"macs", "paper", NULL};
 
 #define FIELD(field) offsetof(struct options, field)
 const struct option_info option_table[] = {
-    {"weights", 'w', VALUE_TEXT, FIELD(weights), "FILE", MODEL_COMMANDS, RUN | VERIFY,
+    {"weights", 'w', VALUE_TEXT, FIELD(weights), "FILE", MODEL_COMMANDS, RUN | VERIFY | BENCH,
      "safetensors file with the model's weights", 0, 0, NULL},
     {"output", 'o', VALUE_TEXT, FIELD(output), "FILE", COMPILE | RUN | IR, COMPILE | RUN,
      "file to write; of several kinds or targets, their stem", 0, 0, NULL},
@@ -65,7 +71,10 @@ const struct option_info option_table[] = {
      "macs (default): multiply-adds; paper: operations as the paper counts them", 0, 0, counts},
     {"each-pass", 0, VALUE_NONE, FIELD(each_pass), NULL, VERIFY, 0,
      "evaluates after every pass, too, and names the one that changes the result", 0, 0, NULL},
-    {"json", 0, VALUE_NONE, FIELD(json), NULL, VERIFY | STATS, 0, "prints JSON", 0, 0, NULL},
+    {"kernels", 0, VALUE_NONE, FIELD(kernels), NULL, BENCH, 0, "times each kernel, too", 0, 0, NULL},
+    {"seconds", 0, VALUE_REAL, FIELD(seconds), "X", BENCH, 0,
+     "how long to repeat runs, five at least (default: 2)", 0.001, 3600, NULL},
+    {"json", 0, VALUE_NONE, FIELD(json), NULL, VERIFY | STATS | BENCH, 0, "prints JSON", 0, 0, NULL},
     {"after", 0, VALUE_PASS, FIELD(after), "PASS", IR, 0, "prints what this pass left", 0, 0, NULL},
     {"before", 0, VALUE_PASS, FIELD(before), "PASS", IR, 0, "prints what this pass gets", 0, 0,
      NULL},

@@ -35,12 +35,12 @@ struct options {
     const char *weights, *output, *input, *dump_dir; /* NULL: not given */
     struct target_names target;                      /* none: the defaults, or what the dump says */
     int64_t batch, threads;                          /* 0: not given */
-    double tolerance;                                /* 0: not given */
+    double tolerance, seconds;                       /* 0: not given */
     unsigned emit;                                   /* a bit for each enum emit; 0: not given */
     int engine, precision, count; /* enum engine; always 0; enum count of stats.h */
     struct pass_names print_after, print_before;
     const char *stop_after, *after, *before;
-    bool time_passes, list_passes, each_pass, json, verbose, help;
+    bool time_passes, list_passes, each_pass, json, kernels, verbose, help;
     unsigned long long given; /* a bit for each row of the table of options */
     char *text;               /* what split lists point into */
 };

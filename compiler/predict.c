@@ -87,7 +87,8 @@ static struct placed place(struct view *v, uint64_t loops)
 /* Registers that so many lanes take. */
 static double registers(const struct view *v, int64_t lanes)
 {
-    return lanes <= v->target->lanes ? 1 : (double)((lanes + v->target->lanes - 1) / v->target->lanes);
+    return lanes <= v->target->lanes ? 1
+                                     : (double)((lanes + v->target->lanes - 1) / v->target->lanes);
 }
 
 /* ---- accesses -------------------------------------------------------------------------------- */
@@ -239,7 +240,8 @@ static void need_stmts(struct view *v, const struct stmt *stmt, int region, doub
             need_store(v, stmt);
         if (stmt->kind != STMT_FOR || v->depth == MAX_CHAIN) /* the backend refuses more */
             continue;
-        bool written_out = stmt->loop == LOOP_UNROLL || stmt->loop == LOOP_VECTOR || stmt->var->extent == 1;
+        bool written_out =
+            stmt->loop == LOOP_UNROLL || stmt->loop == LOOP_VECTOR || stmt->var->extent == 1;
         double inside = written_out ? runs : runs * (double)stmt->var->extent;
         int inner = written_out ? region : region_new(v, stmt, region, inside);
         v->chain[v->depth++] = (struct level){stmt, written_out ? -1 : inner};
@@ -292,12 +294,13 @@ static double beyond(const struct work *work, int64_t cache)
     return bytes;
 }
 
-/* Of the shorter of two streams of work that run beside each other, so much is not hidden. */
-static const double UNHIDDEN = 0.3;
+/* Streams from a cache run beside the arithmetic, and hide this part of their time or less behind it. */
+static const double L2_HIDDEN = 0.6, MEMORY_HIDDEN = 0.3;
 
-static double add_beside(double cycles, double other)
+static double add_beside(double cycles, double stream, double hidden)
 {
-    return larger(cycles, other) + UNHIDDEN * (cycles < other ? cycles : other);
+    double behind = hidden * stream;
+    return cycles + stream - (behind < cycles ? behind : cycles);
 }
 
 static void count_cost(const struct work *work, struct cost *cost)
@@ -313,8 +316,8 @@ static void count_cost(const struct work *work, struct cost *cost)
     free(bytes);
 }
 
-static void predict(const struct kernel *kernel, const struct work *work, const struct target *target,
-                    double kept, struct prediction *p)
+static void predict(const struct kernel *kernel, const struct work *work,
+                    const struct target *target, double kept, struct prediction *p)
 {
     *p = (struct prediction){0};
     count_cost(work, &p->cost);
@@ -333,7 +336,8 @@ static void predict(const struct kernel *kernel, const struct work *work, const 
     for (int b = 0; b < BOUND_COUNT; b++)
         if (p->cycles_of[b] > p->cycles_of[p->cost.bound])
             p->cost.bound = (enum bound)b;
-    cycles = add_beside(cycles, add_beside(p->cycles_of[BOUND_L2], p->cycles_of[BOUND_MEMORY]));
+    cycles = add_beside(cycles, p->cycles_of[BOUND_L2], L2_HIDDEN);
+    cycles = add_beside(cycles, p->cycles_of[BOUND_MEMORY], MEMORY_HIDDEN);
     p->cost.cycles = (int64_t)larger(1, cycles);
     p->loops = v.regions;
     p->loop = v.region;

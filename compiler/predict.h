@@ -15,7 +15,8 @@ struct loop_cost {
 
 struct prediction {
     struct cost cost;
-    double cycles_of[BOUND_COUNT]; /* what each limit alone would take, and what begins and ends loops */
+    double cycles_of
+        [BOUND_COUNT]; /* what each limit alone would take, and what begins and ends loops */
     int loops;
     struct loop_cost *loop;
 };

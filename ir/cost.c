@@ -65,8 +65,8 @@ static void add_access(struct work *work, const struct buffer *buffer,
     if (buffer->place == PLACE_REGISTERS)
         return;
     work->access = grown(work->access, work->accesses, sizeof *work->access);
-    work->access[work->accesses++] = (struct work_access){
-        buffer, buffer_number(work, buffer), index, store, loop, iterations};
+    work->access[work->accesses++] =
+        (struct work_access){buffer, buffer_number(work, buffer), index, store, loop, iterations};
 }
 
 static void add_expr(struct work *work, const struct expr *expr, int loop, int64_t iterations)
@@ -268,6 +268,8 @@ void work_footprint(const struct work *work, unsigned kinds, int64_t *bytes)
 
 /* ---- caches ---------------------------------------------------------------------------------- */
 
+enum { ANY = ACCESS_READ | ACCESS_WRITE };
+
 struct cache {
     const struct work *work;
     int64_t size;
@@ -281,10 +283,27 @@ static void fetch(struct cache *cache, double times)
         cache->bytes[i] += times * (double)cache->scratch[i];
 }
 
+static void fetch_body(struct cache *cache, int loop, double times);
+
+/* All iterations of a loop. Caches throw out nearly what was used least recently: of a body that is too
+ * large by some part of the cache, that part is fetched anew each time. */
+static void fetch_loop(struct cache *cache, int loop, double times)
+{
+    const struct work_loop *l = &cache->work->loop[loop];
+    int64_t body = footprint(cache->work, l->begin, l->end, l->depth + 1, ANY, cache->scratch);
+    double over = (double)(body - cache->size) / (double)cache->size;
+    over = over < 0 ? 0 : over > 1 ? 1 : over;
+    if (over > 0)
+        fetch_body(cache, loop, over * times * (double)l->var->extent);
+    if (over < 1) {
+        footprint(cache->work, l->begin, l->end, l->depth, ANY, cache->scratch);
+        fetch(cache, (1 - over) * times);
+    }
+}
+
 /* One execution of what stands directly in `loop` (-1: in the kernel), `times` over. */
 static void fetch_body(struct cache *cache, int loop, double times)
 {
-    enum { ANY = ACCESS_READ | ACCESS_WRITE };
     const struct work *work = cache->work;
     int begin = loop < 0 ? 0 : work->loop[loop].begin;
     int end = loop < 0 ? work->accesses : work->loop[loop].end;
@@ -301,15 +320,9 @@ static void fetch_body(struct cache *cache, int loop, double times)
             at++;
             continue;
         }
-        const struct work_loop *l = &work->loop[inner];
-        if (footprint(work, l->begin, l->end, depth + 1, ANY, cache->scratch) <= cache->size) {
-            footprint(work, l->begin, l->end, depth, ANY, cache->scratch);
-            fetch(cache, times);
-        } else {
-            fetch_body(cache, inner, times * (double)l->var->extent);
-        }
-        at = l->end;
-        inner = l->next;
+        fetch_loop(cache, inner, times);
+        at = work->loop[inner].end;
+        inner = work->loop[inner].next;
     }
 }
 
@@ -321,12 +334,4 @@ void work_misses(const struct work *work, int64_t size, double *bytes)
     memset(bytes, 0, (size_t)work->buffers * sizeof *bytes);
     fetch_body(&cache, -1, 1);
     free(cache.scratch);
-    bool *written = calloc((size_t)work->buffers + 1, sizeof *written);
-    if (!written)
-        exit(4);
-    for (int i = 0; i < work->accesses; i++)
-        written[work->access[i].number] |= work->access[i].store;
-    for (int i = 0; i < work->buffers; i++)
-        bytes[i] *= written[i] ? 2 : 1;
-    free(written);
 }

@@ -25,10 +25,10 @@ struct work_access {
 struct work {
     int loops, accesses, buffers;
     struct work_loop *loop;
-    struct work_access *access;    /* but those of registers and of tables of indices */
-    const struct buffer **buffer;  /* those accessed */
-    int64_t ops[SCALAR_COUNT];     /* executed; a sum and a maximum count once per iteration */
-    int64_t stores;                /* likewise; registers included, as in ops[SCALAR_load] */
+    struct work_access *access;   /* but those of registers and of tables of indices */
+    const struct buffer **buffer; /* those accessed */
+    int64_t ops[SCALAR_COUNT];    /* executed; a sum and a maximum count once per iteration */
+    int64_t stores;               /* likewise; registers included, as in ops[SCALAR_load] */
 };
 
 /* Free with work_free. */
@@ -45,9 +45,9 @@ enum access_kind { ACCESS_READ = 1, ACCESS_WRITE = 2 };
  * around them, or their number where that is less. Exact for boxes without holes. */
 void work_footprint(const struct work *work, unsigned kinds, int64_t *bytes);
 
-/* Bytes of each buffer that a cache of this size has to fetch, least recently used out first, empty at
- * the beginning. Found loop by loop: what an iteration touches and the cache holds is fetched once
- * for the whole loop. What is written counts twice, since it goes back. */
+/* Bytes of each buffer that a cache of this size has to fetch, empty at the beginning. Found loop by
+ * loop: where the cache holds what an iteration touches, that is fetched once for the whole loop; where
+ * that is twice the cache or more, anew in each iteration. What is written counts as what is read does. */
 void work_misses(const struct work *work, int64_t cache, double *bytes);
 
 #endif

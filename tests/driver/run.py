@@ -85,7 +85,7 @@ def passes(folder):
 
 def test_help(folder):
     listed = folder.run('help', prints='usage: sanc COMMAND')
-    for command in ('compile', 'run', 'verify', 'stats', 'ir', 'help'):
+    for command in ('compile', 'run', 'verify', 'stats', 'ir', 'bench', 'help'):
         expect(f'\n  {command} ' in listed, f'{command} is not listed')
         folder.run('help', command, prints=f'usage: sanc {command} ')
         folder.run(command, '--help', prints=f'usage: sanc {command} ')
@@ -99,6 +99,7 @@ def test_help_names_every_option(folder):
                                         '--time-passes -v',
                              'run': '-w --input --output --engine --target --batch --threads',
                              'verify': '-w --input --tolerance --each-pass --json',
+                             'bench': '-w --kernels --seconds --json --target --batch --threads',
                              'stats': '--json --target --batch --threads',
                              'ir': '--after --before --list-passes'}.items():
         text = folder.run('help', command)
@@ -116,7 +117,7 @@ def test_wrong_command_lines(folder):
     before = folder.files()
     make = ['compile', 'model.json', *WEIGHTS, '-o', 'net.o']
     for words, says in [
-            ([], 'use compile, run, verify, stats, ir or help'),
+            ([], 'use compile, run, verify, stats, ir, bench or help'),
             (['explode'], "unknown command 'explode'"),
             (['compile'], 'needs a model'),
             (['compile', 'model.json', *WEIGHTS], 'needs --output'),
@@ -528,13 +529,14 @@ def test_missing_processor(folder):
 
 # ---------------------------------------------------------------------------------------------------
 
-def main():
+
+def main(functions):
     sanc, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
     if not os.path.isdir(CASE):
         print(f'SKIPPED: {CASE} is missing')
         return SKIPPED
     passed = failed = 0
-    tests = [(name, value) for name, value in globals().items()
+    tests = [(name, value) for name, value in functions.items()
              if name.startswith('test_') and inspect.isfunction(value)]
     for name, test in tests:
         if names and name not in names:
@@ -556,4 +558,4 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(globals()))

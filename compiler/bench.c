@@ -1,0 +1,265 @@
+#define _GNU_SOURCE /* CLOCK_THREAD_CPUTIME_ID */
+#include "bench.h"
+#include "passes.h"
+#include "san/runtime.h"
+#include "verify.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t clock_now(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* A profile's clock; context: the number of threads. */
+static uint64_t clock_of_threads(void *context)
+{
+    return clock_now(*(const unsigned *)context > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *p = a, *q = b;
+    return (*p > *q) - (*p < *q);
+}
+
+static struct spread spread_of(double *value, int count)
+{
+    qsort(value, (size_t)count, sizeof *value, by_value);
+    double middle = (value[(count - 1) / 2] + value[count / 2]) / 2;
+    return (struct spread){value[0], value[count / 10], middle, value[count - 1 - count / 10]};
+}
+
+/* ---- peak ------------------------------------------------------------------------------------ */
+
+enum { PEAK_ROWS = 12, PEAK_STEPS = 100000 };
+
+/* 12 chains of FMAs: enough to hide a latency of 4 to 6 cycles on two ports. */
+static const char peak_text[] =
+    "sanir 1 model \"peak\" input f32[1, 1, 2, %d] classes %d targets \"%s\" threads 1 after %s\n"
+    "workspace 64 scratch 64\n"
+    "graph { }\n"
+    "input : input f32[2, %d]\n"
+    "output : output f32[%d, %d]\n"
+    "kernel peak target \"%s\" {\n"
+    "  factor : registers f32[2, %d]\n"
+    "  acc : registers f32[%d, %d]\n"
+    "  for f in 2 unroll, u in %d vector factor[f, u] = input[f, u]\n"
+    "  for i in %d unroll, v in %d vector acc[i, v] = 1\n"
+    "  for k in %d, i2 in %d unroll, v2 in %d vector\n"
+    "    acc[i2, v2] = fma(acc[i2, v2], factor[0, v2], factor[1, v2])\n"
+    "  for i3 in %d unroll, v3 in %d vector output[i3, v3] = acc[i3, v3]\n"
+    "}\n";
+
+static struct module *peak_module(const char *target, int lanes)
+{
+    struct arena *arena = arena_new();
+    const char *last = pass_table[pass_count - 1].name;
+    char *text = arena_printf(arena, peak_text, lanes, PEAK_ROWS * lanes, target, last, lanes,
+                              PEAK_ROWS, lanes, target, lanes, PEAK_ROWS, lanes, lanes, PEAK_ROWS,
+                              lanes, PEAK_STEPS, PEAK_ROWS, lanes, PEAK_ROWS, lanes);
+    struct ir_error error;
+    struct module *module = module_parse(text, strlen(text), &error);
+    assert(module);
+    arena_free(arena);
+    return module;
+}
+
+static enum status measure_peak(struct bench *bench)
+{
+    enum { TRIES = 40 };
+    int lanes = bench->here.lanes;
+    struct module *module = peak_module(bench->target, lanes);
+    struct compiled compiled = {0};
+    struct execution execution = {0};
+    unsigned threads = 1;
+    enum status status = compiled_load(module, bench->source, &compiled);
+    if (status == STATUS_DONE && !execution_new(&execution, compiled.model))
+        status = STATUS_SYSTEM;
+    for (int i = 0; i < TRIES && status == STATUS_DONE; i++) {
+        for (int j = 0; j < 2 * lanes; j++)
+            execution.input[j] = j < lanes ? 0.5f : 1.0f;
+        uint64_t begin = clock_of_threads(&threads);
+        compiled.model->run(execution.input, execution.output, execution.workspace, NULL);
+        double ns = (double)(clock_of_threads(&threads) - begin);
+        double gflops = 2.0 * PEAK_STEPS * PEAK_ROWS * lanes / ns;
+        bench->peak_gflops = gflops > bench->peak_gflops ? gflops : bench->peak_gflops;
+    }
+    bench->ghz = bench->peak_gflops / (2 * lanes * bench->here.fma_per_cycle);
+    execution_free(&execution);
+    compiled_free(&compiled);
+    module_free(module);
+    return status;
+}
+
+/* ---- the model ------------------------------------------------------------------------------- */
+
+enum { LEAST_RUNS = 5, MOST_RUNS = 10000 };
+
+/* Times of runs, and of each kernel in each run. */
+struct record {
+    int runs, kernels;
+    double *run, *kernel; /* kernel: run after run */
+};
+
+static void keep(struct record *record, double ms, const uint64_t *ticks)
+{
+    record->run[record->runs] = ms;
+    for (int i = 0; i < record->kernels; i++)
+        record->kernel[(size_t)record->runs * (size_t)record->kernels + (size_t)i] =
+            (double)ticks[i] / 1e6;
+    record->runs++;
+}
+
+static bool room_for(struct record *record)
+{
+    if (record->runs & (record->runs - 1))
+        return true;
+    size_t room = 2 * (size_t)(record->runs ? record->runs : 1);
+    double *run = realloc(record->run, room * sizeof *run);
+    record->run = run ? run : record->run;
+    double *kernel = realloc(record->kernel, room * (size_t)(record->kernels + 1) * sizeof *kernel);
+    record->kernel = kernel ? kernel : record->kernel;
+    return run && kernel;
+}
+
+/* Runs until the time is over; with a profile, its ticks are kept for each run. */
+static enum status repeat(const struct execution *execution, struct san_exec *exec, double seconds,
+                          struct record *record)
+{
+    const struct san_model *model = execution->model;
+    const struct san_profile *profile = exec->profile;
+    unsigned threads = exec->threads;
+    uint64_t start = clock_now(CLOCK_MONOTONIC);
+    while (record->runs < MOST_RUNS &&
+           (record->runs < LEAST_RUNS ||
+            (double)(clock_now(CLOCK_MONOTONIC) - start) < 1e9 * seconds)) {
+        if (!room_for(record))
+            return STATUS_SYSTEM;
+        if (profile)
+            memset(profile->ticks, 0, model->kernel_count * sizeof *profile->ticks);
+        uint64_t begin = clock_of_threads(&threads);
+        int code = model->run(execution->input, execution->output, execution->workspace, exec);
+        double ms = (double)(clock_of_threads(&threads) - begin) / 1e6;
+        if (code != SAN_OK)
+            return STATUS_DEFECT; /* it ran before */
+        keep(record, ms, profile ? profile->ticks : NULL);
+    }
+    return STATUS_DONE;
+}
+
+static enum status take_kernels(struct bench *bench, const struct record *record)
+{
+    double *value = allocate(record->runs, sizeof *value);
+    bench->kernel = allocate(record->kernels, sizeof *bench->kernel);
+    for (int i = 0; value && bench->kernel && i < record->kernels; i++) {
+        for (int run = 0; run < record->runs; run++)
+            value[run] = record->kernel[(size_t)run * (size_t)record->kernels + (size_t)i];
+        bench->kernel[i] = spread_of(value, record->runs);
+    }
+    free(value);
+    return value && bench->kernel ? STATUS_DONE : STATUS_SYSTEM;
+}
+
+/* First plain runs, then those with a profile. */
+static enum status time_runs(struct bench *bench, const struct execution *execution,
+                             struct san_exec *exec)
+{
+    const struct san_model *model = execution->model;
+    struct record plain = {0}, profiled = {.kernels = (int)model->kernel_count};
+    enum status status = repeat(execution, exec, bench->seconds, &plain);
+    if (status == STATUS_DONE) {
+        bench->runs = plain.runs;
+        bench->run = spread_of(plain.run, plain.runs);
+    }
+    unsigned threads = exec->threads;
+    uint64_t *ticks = allocate(2 * (int64_t)model->kernel_count, sizeof *ticks);
+    struct san_profile profile = {clock_of_threads, &threads, ticks, ticks + model->kernel_count};
+    exec->profile = &profile;
+    if (!ticks)
+        status = STATUS_SYSTEM;
+    if (status == STATUS_DONE && bench->kernels)
+        status = repeat(execution, exec, bench->seconds, &profiled);
+    if (status == STATUS_DONE && bench->kernels)
+        status = take_kernels(bench, &profiled);
+    exec->profile = NULL;
+    free(ticks);
+    free(plain.run);
+    free(plain.kernel);
+    free(profiled.run);
+    free(profiled.kernel);
+    return status;
+}
+
+static enum status time_on_threads(struct bench *bench, const struct execution *execution)
+{
+    unsigned threads = (unsigned)bench->module->threads;
+    struct san_exec exec = {.abi_version = SAN_ABI_VERSION, .threads = 1};
+    if (threads <= 1)
+        return time_runs(bench, execution, &exec);
+    struct san_pool *pool = san_pool_new(threads);
+    if (!pool) {
+        diag_error(NULL, 0, 0, "cannot start %u threads: %s", threads, strerror(errno));
+        return STATUS_SYSTEM;
+    }
+    exec = san_pool_exec(pool);
+    enum status status = time_runs(bench, execution, &exec);
+    san_pool_free(pool);
+    return status;
+}
+
+static enum status time_model(struct bench *bench)
+{
+    const struct module *m = bench->module;
+    struct compiled compiled = {0};
+    struct execution execution = {0};
+    double *image = random_images(1, m->batch, m->channels, m->height, m->width);
+    struct images images = {image, m->batch, m->channels * m->height * m->width};
+    enum status status = image ? compiled_load(m, bench->source, &compiled) : STATUS_SYSTEM;
+    if (status == STATUS_DONE && !execution_new(&execution, compiled.model))
+        status = STATUS_SYSTEM;
+    if (status == STATUS_DONE) /* not timed: memory is touched for the first time */
+        status = execution_run(&execution, NULL, &images, 0);
+    if (status == STATUS_DONE)
+        status = time_on_threads(bench, &execution);
+    execution_free(&execution);
+    compiled_free(&compiled);
+    free(image);
+    return status;
+}
+
+enum status bench_run(struct bench *bench)
+{
+    char why[256];
+    const struct target *target = target_find(bench->target, why, sizeof why);
+    assert(target); /* it was chosen */
+    bench->here = target_on_this_machine(target);
+    module_predict(bench->module, bench->target, &bench->here, &bench->predictions);
+    enum status status = measure_peak(bench);
+    if (status == STATUS_DONE)
+        status = time_model(bench);
+    return status;
+}
+
+void bench_free(struct bench *bench)
+{
+    predictions_free(&bench->predictions);
+    free(bench->kernel);
+}
+
+double prediction_limit(const struct prediction *prediction, enum bound *bound)
+{
+    double most = 0;
+    *bound = BOUND_FMA;
+    for (int b = 0; b < BOUND_COUNT; b++)
+        if (b != BOUND_LATENCY && prediction->cycles_of[b] > most) {
+            most = prediction->cycles_of[b];
+            *bound = (enum bound)b;
+        }
+    return most;
+}

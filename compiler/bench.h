@@ -1,0 +1,39 @@
+/* Times of a compiled model, and what the core could do. */
+#ifndef COMPILER_BENCH_H
+#define COMPILER_BENCH_H
+#include "execute.h"
+#include "predict.h"
+
+/* Milliseconds. */
+struct spread {
+    double best, low, median, high; /* low and high: a tenth of the runs is below and above */
+};
+
+struct bench {
+    /* what to do */
+    const struct module *module; /* scheduled, for one target */
+    const char *target;
+    const struct source *source;
+    double seconds; /* how long to go on, but for a few runs at least */
+    bool kernels;   /* times of each, too */
+
+    /* what was found; bench_free */
+    int runs;
+    struct spread run;
+    double peak_gflops; /* of one core: FMAs in registers */
+    double ghz;         /* the clock at which it has that */
+    struct target here; /* the target's code on this machine's core */
+    struct predictions predictions;
+    struct spread *kernel; /* of predictions.kernel; NULL: not asked for */
+};
+
+/* With one thread, times are processor time of that thread: other work on the machine counts as little as
+ * it can. Kernel times are of runs of their own. Errors are printed; bench_free in any case. */
+enum status bench_run(struct bench *bench);
+void bench_free(struct bench *bench);
+
+/* What the kernel would take if nothing but its narrowest limit counted, in cycles: FMAs, vector
+ * operations, loads and stores, or bytes from L2 and beyond. */
+double prediction_limit(const struct prediction *prediction, enum bound *bound);
+
+#endif

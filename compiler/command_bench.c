@@ -1,0 +1,190 @@
+#include "bench.h"
+#include "command.h"
+#include "escape.h"
+#include "observe.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const double DEFAULT_SECONDS = 2;
+
+/* One line of the table of kernels. */
+struct line {
+    const struct kernel *kernel;
+    const struct prediction *prediction;
+    struct spread ms;
+    double predicted_ms, limit_ms, lost_ms;
+    enum bound bound; /* of the limit */
+};
+
+static int by_lost(const void *a, const void *b)
+{
+    const struct line *p = a, *q = b;
+    return (q->lost_ms > p->lost_ms) - (q->lost_ms < p->lost_ms);
+}
+
+/* The kernels, those first where most time is lost against the limit. free() it. */
+static struct line *lines_new(const struct bench *bench)
+{
+    const struct predictions *p = &bench->predictions;
+    struct line *line = allocate(p->count, sizeof *line);
+    for (int i = 0; line && i < p->count; i++) {
+        line[i] = (struct line){p->kernel[i], &p->of[i], .ms = bench->kernel[i]};
+        line[i].predicted_ms = (double)p->of[i].cost.cycles / bench->ghz / 1e6;
+        line[i].limit_ms = prediction_limit(&p->of[i], &line[i].bound) / bench->ghz / 1e6;
+        line[i].lost_ms = line[i].ms.median - line[i].limit_ms;
+    }
+    if (line)
+        qsort(line, (size_t)p->count, sizeof *line, by_lost);
+    return line;
+}
+
+static double flops_of(const struct bench *bench)
+{
+    double flops = 0;
+    for (int i = 0; i < bench->predictions.count; i++)
+        flops += (double)bench->predictions.of[i].cost.flops;
+    return flops;
+}
+
+static double gflops(double flops, double ms)
+{
+    return ms > 0 ? flops / ms / 1e6 : 0;
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static void print_kernels(const struct bench *bench, const struct line *line)
+{
+    printf("\n%-44s %9s %9s %9s %9s  %-7s %9s\n", "kernel", "ms", "lost", "predicted", "limit",
+           "by", "GFLOP/s");
+    for (int i = 0; i < bench->predictions.count; i++)
+        printf("%-44s %9.4f %9.4f %9.4f %9.4f  %-7s %9.1f\n", line[i].kernel->name,
+               line[i].ms.median, line[i].lost_ms, line[i].predicted_ms, line[i].limit_ms,
+               bound_name[line[i].bound],
+               gflops((double)line[i].prediction->cost.flops, line[i].ms.median));
+}
+
+static void print_text(const struct bench *bench, const struct line *line)
+{
+    const struct module *m = bench->module;
+    double rate = gflops(flops_of(bench), bench->run.median);
+    double peak = bench->peak_gflops * (double)m->threads;
+    printf("%s on %s (%s), batches of %" PRId64 ", %" PRId64 " thread%s, %d runs\n", m->name,
+           bench->target, bench->here.core->name, m->batch, m->threads, m->threads == 1 ? "" : "s",
+           bench->runs);
+    printf("latency     %.3f ms median, 10%% to 90%% %.3f to %.3f, best %.3f\n", bench->run.median,
+           bench->run.low, bench->run.high, bench->run.best);
+    printf("throughput  %.2f images/s\n", 1e3 * (double)m->batch / bench->run.median);
+    printf("arithmetic  %.1f GFLOP/s, %.1f%% of %.1f, the measured FMA peak (%.2f GHz)\n", rate,
+           100 * rate / peak, peak, bench->ghz);
+    printf("predicted   %.3f ms on one core\n", bench->predictions.cycles / bench->ghz / 1e6);
+    if (line)
+        print_kernels(bench, line);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void print_spread(const struct spread *ms)
+{
+    printf("{ \"median\": %.6f, \"low\": %.6f, \"high\": %.6f, \"best\": %.6f }", ms->median,
+           ms->low, ms->high, ms->best);
+}
+
+static void print_json_line(const struct line *line)
+{
+    const struct cost *cost = &line->prediction->cost;
+    printf("    { \"name\": ");
+    escape_print(line->kernel->name, stdout);
+    printf(", \"layers\": ");
+    escape_print(line->kernel->label ? line->kernel->label : "", stdout);
+    printf(",\n      \"ms\": ");
+    print_spread(&line->ms);
+    printf(",\n      \"predicted_ms\": %.6f, \"limit_ms\": %.6f, \"lost_ms\": %.6f, \"limit\": "
+           "\"%s\",\n"
+           "      \"cycles\": %" PRId64 ", \"limit_cycles\": %.0f, \"bound\": \"%s\",\n",
+           line->predicted_ms, line->limit_ms, line->lost_ms, bound_name[line->bound], cost->cycles,
+           prediction_limit(line->prediction, &(enum bound){0}), bound_name[cost->bound]);
+    printf("      \"cycles_by\": {");
+    for (int b = 0; b < BOUND_COUNT; b++)
+        printf("%s \"%s\": %.0f", b ? "," : "", bound_name[b], line->prediction->cycles_of[b]);
+    printf(" },\n");
+    printf(
+        "      \"flops\": %" PRId64 ", \"exps\": %" PRId64 ", \"bytes\": %" PRId64
+        ", \"l1_bytes\": %" PRId64 ", \"l2_bytes\": %" PRId64 ", \"memory_bytes\": %" PRId64 " }",
+        cost->flops, cost->exps, cost->bytes, cost->l1_bytes, cost->l2_bytes, cost->memory_bytes);
+}
+
+static void print_json(const struct bench *bench, const struct line *line)
+{
+    const struct module *m = bench->module;
+    double flops = flops_of(bench), rate = gflops(flops, bench->run.median);
+    double peak = bench->peak_gflops * (double)m->threads;
+    printf("{\n  \"model\": ");
+    escape_print(m->name, stdout);
+    printf(",\n  \"target\": ");
+    escape_print(bench->target, stdout);
+    printf(",\n  \"core\": \"%s\",\n  \"batch\": %" PRId64 ",\n  \"threads\": %" PRId64
+           ",\n  \"runs\": %d,\n  \"latency_ms\": ",
+           bench->here.core->name, m->batch, m->threads, bench->runs);
+    print_spread(&bench->run);
+    printf(",\n  \"images_per_second\": %.4f,\n  \"flops\": %.0f,\n  \"gflops\": %.4f,\n"
+           "  \"peak_gflops\": %.4f,\n  \"fraction_of_peak\": %.6f,\n  \"ghz\": %.4f,\n"
+           "  \"predicted_ms\": %.6f",
+           1e3 * (double)m->batch / bench->run.median, flops, rate, peak, rate / peak, bench->ghz,
+           bench->predictions.cycles / bench->ghz / 1e6);
+    for (int i = 0; line && i < bench->predictions.count; i++) {
+        printf(i ? ",\n" : ",\n  \"kernels\": [\n");
+        print_json_line(&line[i]);
+    }
+    printf(line ? "\n  ]\n}\n" : "\n}\n");
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static enum status bench_target(const struct source *source, const char *target)
+{
+    const struct options *options = source->options;
+    struct module *module = NULL;
+    struct line *line = NULL;
+    enum status status = source_module(source, target, &module);
+    if (status == STATUS_DONE)
+        status = passes_run_observed(module, NULL, options, NULL);
+    struct bench bench = {.module = module,
+                          .target = target,
+                          .source = source,
+                          .seconds = options->seconds > 0 ? options->seconds : DEFAULT_SECONDS,
+                          .kernels = options->kernels};
+    if (status == STATUS_DONE)
+        status = bench_run(&bench);
+    if (status == STATUS_DONE && bench.kernels)
+        line = lines_new(&bench);
+    if (status == STATUS_DONE && bench.kernels && !line)
+        status = STATUS_SYSTEM;
+    if (status == STATUS_DONE)
+        (options->json ? print_json : print_text)(&bench, line);
+    free(line);
+    bench_free(&bench);
+    if (module)
+        module_free(module);
+    return status;
+}
+
+enum status command_bench(const struct options *options)
+{
+    struct source source = {0};
+    struct module *graph = NULL;
+    const char *target = NULL;
+    enum status status = source_read(&source, options);
+    if (status == STATUS_DONE)
+        status = source_module(&source, NULL, &graph);
+    if (status == STATUS_DONE)
+        status = choose_target(graph, &target);
+    if (status == STATUS_DONE)
+        status = source_read_weights(&source);
+    if (status == STATUS_DONE)
+        status = bench_target(&source, target);
+    if (graph)
+        module_free(graph);
+    source_free(&source);
+    return status;
+}
