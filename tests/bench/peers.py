@@ -1,57 +1,103 @@
 #!/usr/bin/env python3
-"""How long a compiled network takes beside the same network in PyTorch eager, both on one thread.
+"""How long compiled networks take beside what a user would pick instead.
 
-    peers.py SANC [NAME] [--rounds N] [--json]
+    peers.py SANC [NETWORK...] [--peers A,B] [--threads 1,2] [--batch 1,8] [--rounds N] [--results FILE]
 
-NAME is a network of ../shared/models, which is not part of the project; without it san10_pairwise. Weights are seeded
-(../shared/reference/make_case.py). The two take turns within one run, since a machine's speed drifts; a first turn of each
-is thrown away. PyTorch comes from this Python or from a virtual environment made in build/torch.
+NETWORK is one of ../shared/models, which is not part of the project; without one, all of them. Weights are seeded
+(../shared/reference/make_case.py). For each network, number of threads and size of batch, the programs are started and checked
+against the reference in float64, then take turns in N rounds; what the start needs (compiling, exporting) is not timed, and kept
+in build/bench for the next time. The results are added to FILE, by default build/bench/results.json, after each; `chart.py FILE`
+draws them. The programs come from this Python, the one named by TORCH_PYTHON, or a virtual environment made in build/peers.
 """
 import argparse
+import array
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "numeric"))
 import common
 import torch_python
 
-RUNS_PER_ROUND = {"sanc": 5, "PyTorch": 2}
+PEERS = ["eager", "compiled", "onnxruntime", "openvino", "iree"]
+PACKAGES = ["torch", "numpy", "safetensors", "onnx", "onnxscript", "onnxruntime", "openvino",
+            "iree-base-compiler", "iree-base-runtime"]
+MODULES = "torch, safetensors.torch, onnxscript, onnxruntime, openvino, iree.runtime"
+BUILD = os.path.join(common.ROOT, "build", "bench")
+MOST_ERROR = 1e-5
+LEAST_RUNS, ROUND_MS = 2, 400  # of each program in a round
 
 
 class Program:
     """A process that runs the network as often as it is told."""
 
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
+    def __init__(self, log, *command):
+        start = time.monotonic()
+        with open(log, "w") as errors:
+            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=errors, text=True)
+        self.log, self.times = log, []
+        self.error = float(self.line())
+        self.start_s = time.monotonic() - start
+        self.runs = max(LEAST_RUNS, int(ROUND_MS / min(self.run(1))))
+
+    def line(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise EOFError(f"ended early, see {self.log}")
+        return line
 
     def run(self, runs):
         """Milliseconds of each run."""
         self.process.stdin.write(f"{runs}\n")
         self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit("a timed program ended early")
-        return list(map(float, line.split()))
+        return list(map(float, self.line().split()))
+
+    def turn(self):
+        self.times += self.run(self.runs)
 
     def end(self):
         self.process.stdin.close()
         self.process.wait()
 
+    def summary(self):
+        times = sorted(self.times)
+        return {"median_ms": statistics.median(times), "p10_ms": times[len(times) // 10],
+                "p90_ms": times[-1 - len(times) // 10], "runs": len(times), "error": self.error,
+                "start_s": self.start_s}
 
-def build_program(sanc, name, case, folder):
+
+def start_sanc(sanc, name, case, batch, threads):
+    """The network compiled and linked with time_model.c, run on raw files of images and logits."""
+    folder = os.path.join(BUILD, f"{name}-{batch}-{threads}")
+    os.makedirs(folder, exist_ok=True)
     stem = os.path.join(folder, name)
     common.call(sanc, "compile", os.path.join(case, "model.json"), "-w",
-                os.path.join(case, "weights.safetensors"), "-o", stem + ".o")
-    common.call("cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-I", folder,
-                f"-DMODEL={name}_model", f'-DHEADER="{name}.h"', os.path.join(HERE, "time_model.c"),
-                stem + ".o", "-o", stem)
-    return stem
+                os.path.join(case, "weights.safetensors"), "-o", stem + ".o", "--batch", batch,
+                "--threads", threads)
+    tensors = common.read_safetensors(os.path.join(case, "io.safetensors"))
+    for tensor, typecode, path in ("input", "f", stem + ".in"), ("output", "d", stem + ".out"):
+        shape, values = tensors[tensor]
+        with open(path, "wb") as file:
+            array.array(typecode, values[:len(values) // shape[0] * batch]).tofile(file)
+    libraries = os.path.dirname(os.path.abspath(sanc))
+    common.call("cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-I", folder, "-I",
+                os.path.join(common.ROOT, "runtime"), f"-DMODEL={name}_model", f'-DHEADER="{name}.h"',
+                os.path.join(HERE, "time_model.c"), stem + ".o", "-L", libraries, "-lsanrt", "-lm",
+                "-lpthread", "-o", stem)
+    return Program(stem + ".log", stem, threads, stem + ".in", stem + ".out")
+
+
+def start_peer(python, peer, name, case, batch, threads):
+    cache = os.path.join(BUILD, name)
+    os.makedirs(cache, exist_ok=True)
+    return Program(os.path.join(cache, f"{peer}-{batch}-{threads}.log"), python,
+                   os.path.join(HERE, "peer.py"), peer, common.shared("reference"), case, batch, threads,
+                   cache)
 
 
 def machine():
@@ -63,47 +109,98 @@ def machine():
             f"{os.cpu_count()} processors, {wide}")
 
 
-def summary(times):
-    times = sorted(times)
-    low, high = times[len(times) // 10], times[-1 - len(times) // 10]
-    return {"median_ms": statistics.median(times), "p10_ms": low, "p90_ms": high, "runs": len(times)}
+def peak_of(sanc, case, target):
+    """The core's FMA peak with the target's vectors, measured now, in GFLOP/s; None where it does not run here."""
+    try:
+        text = common.call(sanc, "bench", os.path.join(case, "model.json"), "-w",
+                           os.path.join(case, "weights.safetensors"), "--target", target, "--json")
+    except common.Failure as failure:
+        if failure.status == 4:
+            return None
+        raise
+    return json.loads(text)["peak_gflops"]
 
 
-def measure(programs, rounds):
-    times = {name: [] for name in programs}
-    for turn in range(rounds + 1):
-        for name, program in programs.items():
-            took = program.run(RUNS_PER_ROUND[name])
-            times[name] += took if turn > 0 else []
-    return {name: summary(values) for name, values in times.items()}
+def measure(start, names, rounds):
+    """{name: summary}; a program that does not start is left out and said so."""
+    programs = {}
+    for name in names:
+        try:
+            programs[name] = start(name)
+        except EOFError as error:
+            print(f"  {name} is left out: {error}", flush=True)
+            continue
+        if programs[name].error > MOST_ERROR:
+            sys.exit(f"{name}: the output is off by {programs[name].error}")
+    for _ in range(rounds):
+        for program in programs.values():
+            program.turn()
+    for program in programs.values():
+        program.end()
+    return {name: program.summary() for name, program in programs.items()}
+
+
+def keep(path, row):
+    """Puts the row into the file, in the place of an earlier one of the same setting."""
+    rows = []
+    if os.path.exists(path):
+        with open(path) as file:
+            rows = json.load(file)
+    setting = ("network", "batch", "threads", "machine")
+    rows = [old for old in rows if any(old[key] != row[key] for key in setting)] + [row]
+    with open(path + ".new", "w") as file:
+        json.dump(rows, file, indent=1)
+    os.rename(path + ".new", path)
+
+
+def show(row):
+    print(f"{row['network']}, batch {row['batch']}, {row['threads']} thread(s)")
+    for name, times in row["programs"].items():
+        print(f"  {name:12} median {times['median_ms']:9.2f} ms, 10% to 90%: {times['p10_ms']:.2f} to "
+              f"{times['p90_ms']:.2f}, {times['runs']} runs, error {times['error']:.1e}")
+    peers = {name: times["median_ms"] for name, times in row["programs"].items() if name != "sanc"}
+    ours = row["programs"]["sanc"]["median_ms"]
+    floor = 2e-6 * row["macs"] * row["batch"] / (row["peak_gflops"] * row["threads"])
+    print(f"  sanc is at {100 * floor / ours:.1f}% of the FMA peak of {row['peak_gflops']:.0f} GFLOP/s a core"
+          + (f", and {min(peers.values()) / ours:.2f} times as fast as {min(peers, key=peers.get)}"
+             if peers else ""), flush=True)
+
+
+def whole_numbers(text):
+    return [int(word) for word in text.split(",")]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
-    parser.add_argument("name", nargs="?", default="san10_pairwise")
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("network", nargs="*")
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--threads", type=whole_numbers, default=[1, 2])
+    parser.add_argument("--batch", type=whole_numbers, default=[1, 8])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--results", default=os.path.join(BUILD, "results.json"))
     args = parser.parse_args()
-    model = common.shared("models", args.name + ".json")
-    python = torch_python.find_or_make()
-    case = torch_python.make_case(python, model, os.path.join(common.ROOT, "build", "models", args.name))
-    with tempfile.TemporaryDirectory() as folder:
-        programs = {"sanc": Program(build_program(args.sanc, args.name, case, folder)),
-                    "PyTorch": Program(python, os.path.join(HERE, "time_torch.py"),
-                                       common.shared("reference"), case)}
-        results = measure(programs, args.rounds)
-        for program in programs.values():
-            program.end()
-    ratio = results["PyTorch"]["median_ms"] / results["sanc"]["median_ms"]
-    if args.json:
-        print(json.dumps({"network": args.name, "machine": machine(), "ratio": ratio, **results}))
-        return
-    print(f"{args.name}, batch 1, 1 thread, {machine()}")
-    for name, row in results.items():
-        print(f"  {name:8} median {row['median_ms']:8.2f} ms, 10% to 90%: {row['p10_ms']:.2f} to "
-              f"{row['p90_ms']:.2f} ms, {row['runs']} runs")
-    print(f"  sanc is {ratio:.2f} times as fast")
+    folder = common.shared("models")
+    networks = args.network or sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".json"))
+    peers = [peer for peer in args.peers.split(",") if peer]
+    python = (torch_python.find() if peers == ["eager"] else None) or torch_python.find_or_make(MODULES, PACKAGES)
+    os.makedirs(BUILD, exist_ok=True)
+    print(machine(), flush=True)
+    for network in networks:
+        case = torch_python.make_case(python, os.path.join(folder, network + ".json"),
+                                      os.path.join(BUILD, network, "case"), max(args.batch))
+        macs = json.loads(common.call(args.sanc, "stats", os.path.join(case, "model.json"), "--json"))["macs"]
+        for batch in args.batch:
+            for threads in args.threads:
+                start = lambda name: (start_sanc(args.sanc, network, case, batch, threads) if name == "sanc"
+                                      else start_peer(python, name, network, case, batch, threads))
+                programs = measure(start, ["sanc"] + peers, args.rounds)
+                peak = peak_of(args.sanc, case, "x86-64-v4") or peak_of(args.sanc, case, "x86-64-v3")
+                row = {"network": network, "batch": batch, "threads": threads, "machine": machine(),
+                       "date": time.strftime("%Y-%m-%d"), "macs": macs, "peak_gflops": peak,
+                       "programs": programs}
+                keep(args.results, row)
+                show(row)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
-/* Times one compiled model: each line read from standard input is a number of runs; the answer is a
- * line with the milliseconds of each. Compiled with -DMODEL=NAME_model -DHEADER="NAME.h". */
+/* Times one compiled model: program THREADS INPUT EXPECTED
+ *
+ * INPUT holds the batch's images as floats, EXPECTED its logits as doubles. First prints the error
+ * of the output, ||out - expected|| / ||expected||. Then each line of standard input is a number of
+ * runs; the answer is a line with the milliseconds of each. Compiled with -DMODEL=NAME_model
+ * -DHEADER="NAME.h". */
 #include HEADER
+#include "san/runtime.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,32 +19,70 @@ static double milliseconds(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-int main(void)
+/* The whole file, which has to have that many bytes. */
+static void *file_read(const char *path, size_t bytes)
 {
-    const struct san_model *model = &MODEL;
-    size_t pixels = (size_t)model->batch * model->channels * model->height * model->width;
-    size_t logits = (size_t)model->batch * model->classes, unit = model->workspace_alignment;
-    float *input = malloc(pixels * sizeof *input), *output = malloc(logits * sizeof *output);
-    void *workspace = aligned_alloc(unit, (model->workspace_bytes / unit + 1) * unit);
-    if (!input || !output || !workspace)
+    FILE *file = fopen(path, "rb");
+    void *data = malloc(bytes);
+    if (!file || !data || fread(data, 1, bytes, file) != bytes || fgetc(file) != EOF) {
+        fprintf(stderr, "%s: not %zu bytes\n", path, bytes);
+        exit(1);
+    }
+    fclose(file);
+    return data;
+}
+
+static double error_of(const float *output, const double *expected, size_t count)
+{
+    double difference = 0, norm = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += ((double)output[i] - expected[i]) * ((double)output[i] - expected[i]);
+        norm += expected[i] * expected[i];
+    }
+    return sqrt(difference / norm);
+}
+
+static double run(const float *input, float *output, void *workspace, const struct san_exec *exec)
+{
+    double start = milliseconds();
+    int status = MODEL.run(input, output, workspace, exec);
+    double end = milliseconds();
+    if (status != SAN_OK) {
+        fprintf(stderr, "%s_run returned %d\n", MODEL.name, status);
+        exit(1);
+    }
+    return end - start;
+}
+
+int main(int count, char **words)
+{
+    if (count != 4)
+        return 2;
+    unsigned threads = (unsigned)strtoul(words[1], NULL, 10);
+    size_t pixels = (size_t)MODEL.batch * MODEL.channels * MODEL.height * MODEL.width;
+    size_t logits = (size_t)MODEL.batch * MODEL.classes, unit = MODEL.workspace_alignment;
+    float *input = file_read(words[2], pixels * sizeof *input);
+    double *expected = file_read(words[3], logits * sizeof *expected);
+    float *output = malloc(logits * sizeof *output);
+    void *workspace = aligned_alloc(unit, (MODEL.workspace_bytes / unit + 1) * unit);
+    struct san_pool *pool = threads > 1 ? san_pool_new(threads) : NULL;
+    if (!output || !workspace || (threads > 1 && !pool))
         return 1;
-    for (size_t i = 0; i < pixels; i++)
-        input[i] = (float)(i * 2654435761u % 1000) / 500.0f - 1.0f;
-    memset(workspace, 0, model->workspace_bytes);
+    struct san_exec threaded = {0};
+    if (pool)
+        threaded = san_pool_exec(pool);
+    const struct san_exec *exec = pool ? &threaded : NULL;
+    memset(output, 0xff, logits * sizeof *output);
+    run(input, output, workspace, exec);
+    printf("%.3e\n", error_of(output, expected, logits));
+    fflush(stdout);
     int runs;
     while (scanf("%d", &runs) == 1) {
-        for (int i = 0; i < runs; i++) {
-            double start = milliseconds();
-            int status = model->run(input, output, workspace, NULL);
-            double end = milliseconds();
-            if (status != SAN_OK) {
-                fprintf(stderr, "%s_run returned %d\n", model->name, status);
-                return 1;
-            }
-            printf("%.4f ", end - start);
-        }
+        for (int i = 0; i < runs; i++)
+            printf("%.4f ", run(input, output, workspace, exec));
         printf("\n");
         fflush(stdout);
     }
+    san_pool_free(pool);
     return 0;
 }
