@@ -82,13 +82,21 @@ static void set_weights(struct emitter *e, LLVMValueRef branch, int64_t extent)
                     LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
 }
 
+/* Assembly names the blocks: for.k is the body of loop k, end.k what follows it. */
+static LLVMBasicBlockRef append_block(struct emitter *e, const char *what, const struct var *var)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s.%s", what, var->name);
+    return LLVMAppendBasicBlockInContext(e->context, e->function, name);
+}
+
 /* From begin to end - 1, at least once. */
 static void emit_range(struct emitter *e, const struct stmt *loop, LLVMValueRef begin,
                        LLVMValueRef end)
 {
     LLVMBasicBlockRef before = LLVMGetInsertBlock(e->builder);
-    LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(e->context, e->function, "loop");
-    LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(e->context, e->function, "done");
+    LLVMBasicBlockRef body = append_block(e, "for", loop->var);
+    LLVMBasicBlockRef after = append_block(e, "end", loop->var);
     LLVMBuildBr(e->builder, body);
     LLVMPositionBuilderAtEnd(e->builder, body);
     LLVMValueRef phi = LLVMBuildPhi(e->builder, e->i64, loop->var->name);

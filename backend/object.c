@@ -206,6 +206,7 @@ static bool write_out(LLVMModuleRef out, LLVMTargetMachineRef machine, enum back
     }
     LLVMMemoryBufferRef buffer = NULL;
     char *message = NULL;
+    LLVMSetTargetMachineAsmVerbosity(machine, 1); /* names of loops, spills */
     LLVMCodeGenFileType type = kind == BACKEND_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
     if (LLVMTargetMachineEmitToMemoryBuffer(machine, out, type, &message, &buffer))
         return take_error(&message, why, why_size);

@@ -263,3 +263,13 @@ double prediction_limit(const struct prediction *prediction, enum bound *bound)
         }
     return most;
 }
+
+void rates_print(const struct target *target, FILE *file)
+{
+    fprintf(file,
+            "\"rates\": { \"flops\": %d, \"l1\": %.1f, \"l2\": %.1f, \"memory\": %.1f, "
+            "\"l1_size\": %lld, \"l2_size\": %lld }",
+            2 * target->lanes * target->fma_per_cycle,
+            4 * target->lanes * target->core->load[target->lanes > 8], target->core->l2_bytes,
+            target->core->memory_bytes, (long long)target->l1_bytes, (long long)target->l2_bytes);
+}

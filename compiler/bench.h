@@ -32,6 +32,9 @@ struct bench {
 enum status bench_run(struct bench *bench);
 void bench_free(struct bench *bench);
 
+/* "rates": { ... }, what a roofline is drawn by: flops and bytes per cycle, and bytes of caches. */
+void rates_print(const struct target *target, FILE *file);
+
 /* What the kernel would take if nothing but its narrowest limit counted, in cycles: FMAs, vector
  * operations, loads and stores, or bytes from L2 and beyond. */
 double prediction_limit(const struct prediction *prediction, enum bound *bound);

@@ -129,9 +129,10 @@ static void print_json(const struct bench *bench, const struct line *line)
     print_spread(&bench->run);
     printf(",\n  \"images_per_second\": %.4f,\n  \"flops\": %.0f,\n  \"gflops\": %.4f,\n"
            "  \"peak_gflops\": %.4f,\n  \"fraction_of_peak\": %.6f,\n  \"ghz\": %.4f,\n"
-           "  \"predicted_ms\": %.6f",
+           "  \"predicted_ms\": %.6f,\n  ",
            1e3 * (double)m->batch / bench->run.median, flops, rate, peak, rate / peak, bench->ghz,
            bench->predictions.cycles / bench->ghz / 1e6);
+    rates_print(&bench->here, stdout);
     for (int i = 0; line && i < bench->predictions.count; i++) {
         printf(i ? ",\n" : ",\n  \"kernels\": [\n");
         print_json_line(&line[i]);

@@ -2,6 +2,7 @@
 #include "execute.h"
 #include "observe.h"
 #include "outputs.h"
+#include "report.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -41,6 +42,8 @@ static enum status emit(const struct source *source, const struct module *module
         return STATUS_DONE;
     case EMIT_IR:
         return emit_ir(source, module, output);
+    case EMIT_REPORT:
+        return report_make(source, module, target, &output->file);
     case EMIT_OBJECT:
         target = NULL;
         break;
@@ -78,6 +81,10 @@ static enum status check_options(const struct options *options)
     unsigned emit = options->emit ? options->emit : 1u << EMIT_OBJECT;
     if ((emit >> EMIT_OBJECT & 1) && !options->weights) {
         diag_error(NULL, 0, 0, "'sanc compile' needs --weights FILE to make an object");
+        return STATUS_USAGE;
+    }
+    if (options->profile && !(emit >> EMIT_REPORT & 1)) {
+        diag_error(NULL, 0, 0, "--profile FILE is for a report: --emit report");
         return STATUS_USAGE;
     }
     if (options->stop_after && emit != 1u << EMIT_IR) {

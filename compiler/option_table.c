@@ -8,8 +8,8 @@ enum { COMPILE = 1, RUN = 2, VERIFY = 4, STATS = 8, IR = 16, BENCH = 32, MODEL_C
 const struct command_info command_table[] = {
     {"compile", "MODEL", "compiles a model to an object file and its header",
      "Writes what --emit names; obj also writes the header beside the object. With several\n"
-     "kinds, -o is a stem that gets their extensions: .o .h .s .ll .sanir. asm, llvm and ir are\n"
-     "one file for each target, STEM.TARGET.EXTENSION where there is more than one.\n",
+     "kinds, -o is a stem that gets their extensions: .o .h .s .ll .sanir .html. asm, llvm, ir\n"
+     "and report are one file for each target, STEM.TARGET.EXTENSION where there is more than one.\n",
      command_compile},
     {"run", "MODEL", "compiles a model in memory and runs it on images",
      "Reads `input` (n, c, h, w) of a safetensors file and writes `output` (n, classes). Of the\n"
@@ -35,9 +35,9 @@ const struct command_info command_table[] = {
 };
 const int command_count = sizeof command_table / sizeof *command_table;
 
-const char *const emit_name[EMIT_COUNT] = {"obj", "header", "asm", "llvm", "ir"};
-const char *const emit_extension[EMIT_COUNT] = {".o", ".h", ".s", ".ll", ".sanir"};
-const char *const emit_unsupported[] = {"ptx", "cubin", "launch", "report", NULL};
+const char *const emit_name[EMIT_COUNT] = {"obj", "header", "asm", "llvm", "ir", "report"};
+const char *const emit_extension[EMIT_COUNT] = {".o", ".h", ".s", ".ll", ".sanir", ".html"};
+const char *const emit_unsupported[] = {"ptx", "cubin", "launch", NULL};
 
 static const char *const engines[] = {"native", "eval", "eval32", NULL};
 static const char *const precisions[] = {"f32", NULL};
@@ -52,7 +52,7 @@ const struct option_info option_table[] = {
     {"input", 0, VALUE_TEXT, FIELD(input), "FILE", RUN | VERIFY, RUN,
      "safetensors file with the images, `input` (n, c, h, w)", 0, 0, NULL},
     {"emit", 0, VALUE_EMIT, FIELD(emit), "KINDS", COMPILE, 0,
-     "obj (default), header, asm, llvm, ir; several with commas", 0, 0, NULL},
+     "obj (default), header, asm, llvm, ir, report; several with commas", 0, 0, NULL},
     {"target", 0, VALUE_TARGETS, FIELD(target), "NAMES", MODEL_COMMANDS, 0,
      "x86-64-v3, x86-64-v4, native, or a CPU's name; several with commas\n"
      "(default: x86-64-v3,x86-64-v4)",
@@ -65,6 +65,8 @@ const struct option_info option_table[] = {
      "of the arithmetic: f32 (default)", 0, 0, precisions},
     {"engine", 0, VALUE_CHOICE, FIELD(engine), "NAME", RUN, 0,
      "native (default); eval and eval32: the evaluator, in float64 and float32", 0, 0, engines},
+    {"profile", 0, VALUE_TEXT, FIELD(profile), "FILE", COMPILE, 0,
+     "what `sanc bench --kernels --json` wrote, for a report to show", 0, 0, NULL},
     {"tolerance", 0, VALUE_REAL, FIELD(tolerance), "X", VERIFY, 0,
      "largest error ||out - ref|| / ||ref|| (default: 1e-5)", 1e-15, 1, NULL},
     {"count", 0, VALUE_CHOICE, FIELD(count), "NAME", STATS, 0,

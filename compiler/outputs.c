@@ -5,7 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const unsigned PER_TARGET = 1u << EMIT_ASSEMBLY | 1u << EMIT_LLVM | 1u << EMIT_IR;
+static const unsigned PER_TARGET = 1u << EMIT_ASSEMBLY | 1u << EMIT_LLVM | 1u << EMIT_IR |
+                                   1u << EMIT_REPORT;
 
 static size_t without_extension(const char *path, const char *extension)
 {

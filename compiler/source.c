@@ -52,7 +52,8 @@ void source_free(struct source *source)
 
 bool source_is_input(const struct options *options, const char *path)
 {
-    const char *const input[] = {options->operand, options->weights, options->input};
+    const char *const input[] = {options->operand, options->weights, options->input,
+                                 options->profile};
     for (size_t i = 0; i < sizeof input / sizeof *input; i++)
         if (input[i] && file_same(input[i], path))
             return true;

@@ -368,6 +368,7 @@ bool shape_equal(const struct shape *a, const struct shape *b);
 /* ---- text (print.c, parse.c) ----------------------------------------------------------------- */
 
 void module_print(const struct module *module, FILE *file);
+void kernel_print(const struct kernel *kernel, FILE *file);
 
 struct ir_error {
     int line, column; /* from 1 */

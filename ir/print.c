@@ -134,9 +134,9 @@ static void print_cost(const struct cost *cost, FILE *file)
     fputs(" }\n", file);
 }
 
-static void print_kernel(const struct kernel *kernel, FILE *file)
+void kernel_print(const struct kernel *kernel, FILE *file)
 {
-    fprintf(file, "\nkernel %s", kernel->name);
+    fprintf(file, "kernel %s", kernel->name);
     if (kernel->label) {
         fputc(' ', file);
         print_string(kernel->label, file);
@@ -185,6 +185,8 @@ void module_print(const struct module *module, FILE *file)
     fputs("}\n", file);
     fputs(module->buffers ? "\n" : "", file);
     print_buffers(module->buffers, "", file);
-    for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
-        print_kernel(kernel, file);
+    for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next) {
+        fputc('\n', file);
+        kernel_print(kernel, file);
+    }
 }

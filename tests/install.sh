@@ -3,6 +3,7 @@
 #
 #   tests/install.sh GROUP...        build: what `sanc` and the example need to be built
 #                                    test: what the tests need besides; clang; llvm22
+#                                    browser: what the test of the report draws its page with
 set -eu
 
 packages=
@@ -12,7 +13,8 @@ for group in "$@"; do
         test) packages="$packages g++ python3 python3-jsonschema libcmocka-dev binutils" ;;
         clang) packages="$packages clang-19 libclang-rt-19-dev" ;;
         llvm22) packages="$packages llvm-22-dev" ;;
-        *) echo "$0: unknown group '$group'; there are build, test, clang and llvm22" >&2; exit 2 ;;
+        browser) packages="$packages chromium fonts-dejavu-core" ;;
+        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22 and browser" >&2; exit 2 ;;
     esac
 done
 
