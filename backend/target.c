@@ -34,8 +34,8 @@ static const struct feature {
 enum { FEATURES = sizeof feature_table / sizeof *feature_table };
 
 /* Families of cores: what they have in common. `any` stands for whatever has AVX2 or AVX-512. Ports
- * and divisions as makers' guides and uops.info have them; the last three columns of any, golden_cove
- * and zen5 were measured with `sanc bench --kernels`, those of the others are taken from them. */
+ * and divisions as makers' guides and uops.info have them; the last three columns of golden_cove were
+ * fitted to measured kernels (`sanc bench --kernels`), those of the others are estimates beside it. */
 static const struct core core_table[] = {
     /* name, vector, load, store, divide, issue, L2, memory, begin */
     {"any", {3, 2}, {2, 2}, {1, 1}, {5, 10}, 4, 32, 6, 6},

@@ -166,13 +166,14 @@ static uint64_t need_load(struct view *v, const struct expr *load)
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
-/* Vector operations of an exponential as the backend writes it, and FMAs among them. */
-enum { EXP_OPERATIONS = 21, EXP_FMAS = 9 };
+/* Vector operations of an exponential as the backend writes it, with AVX-512's scaling by a power of two
+ * and without, and FMAs among them. */
+enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 18, EXP_FMAS = 9 };
 
 static void need_operation(struct view *v, enum scalar_op op, struct placed at)
 {
     double parts = at.count * registers(v, at.lanes);
-    double operations = op == SCALAR_exp ? EXP_OPERATIONS : 1;
+    double operations = op != SCALAR_exp ? 1 : v->wide ? EXP_OPERATIONS_SCALED : EXP_OPERATIONS;
     if (op == SCALAR_fma || op == SCALAR_exp)
         at.need->fma += parts * (op == SCALAR_exp ? EXP_FMAS : 1);
     if (op == SCALAR_div || op == SCALAR_sqrt)

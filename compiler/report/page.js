@@ -292,7 +292,7 @@ function advice(kernel) {
       'rows or columns in the nest give more chains at once, a larger tile longer loops.');
   if (share('vector') > 0.2)
     said.push(`${percent(share('vector'))} go into vector operations other than FMAs` +
-      (kernel.exps ? `; ${count(kernel.exps)} exponentials take 21 of them for each vector` : '') +
+      (kernel.exps ? `; ${count(kernel.exps)} exponentials take 13 of them for a vector with AVX-512, 18 without` : '') +
       ': vectors shorter than the registers and lanes that are not neighbours make it worse.');
   if (share('l1') > 0.2)
     said.push(`${percent(share('l1'))} wait for loads and stores: a register tile of more rows uses what it has loaded more often.`);
