@@ -21,7 +21,7 @@ struct page {
     const struct module *module;
     const struct target *target;
     struct predictions predictions;
-    const char *assembly; /* of all kernels */
+    const char *assembly; /* of the kernels that are left */
 };
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -58,14 +58,15 @@ static void put_loop_text(const struct page *page, const struct kernel *kernel)
     free(text);
 }
 
-/* The function of a kernel, without directives and lines of comments. */
-static void put_assembly(const struct page *page, const struct kernel *kernel)
+/* The function of a kernel, without directives and lines of comments. They stand in the kernels' order. */
+static void put_assembly(struct page *page, const struct kernel *kernel)
 {
     struct arena *arena = arena_new();
     const char *symbol =
         arena_printf(arena, "\n%s_%s__%s:", page->module->name, kernel->name, page->target->symbol);
     const char *at = strstr(page->assembly, symbol);
     const char *end = at ? strstr(at, "\n.Lfunc_end") : NULL;
+    page->assembly = end ? end : page->assembly;
     char *kept = arena_alloc(arena, end ? (size_t)(end - at) + 1 : 1), *to = kept;
     for (at = end ? at + 1 : NULL; at && at < end;) {
         const char *line_end = strchr(at, '\n');
@@ -82,7 +83,27 @@ static void put_assembly(const struct page *page, const struct kernel *kernel)
     arena_free(arena);
 }
 
-static void put_kernel(const struct page *page, const struct kernel *kernel,
+/* Names of the module's tensors that a kernel reads or writes. */
+static void put_tensors(const struct page *page, const struct work *work, enum access_kind kind)
+{
+    const char *between = "";
+    fprintf(page->out, "\"%s\":[", kind == ACCESS_WRITE ? "writes" : "reads");
+    for (int i = 0; i < work->buffers; i++) {
+        const struct buffer *buffer = work->buffer[i];
+        bool touched = false;
+        for (int j = 0; j < work->accesses && !touched; j++)
+            touched =
+                work->access[j].number == i && work->access[j].store == (kind == ACCESS_WRITE);
+        if (!touched || buffer->place == PLACE_WEIGHTS || buffer->place >= PLACE_STACK)
+            continue;
+        fputs(between, page->out);
+        escape_print(buffer->name, page->out);
+        between = ",";
+    }
+    fprintf(page->out, "],");
+}
+
+static void put_kernel(struct page *page, const struct kernel *kernel,
                        const struct prediction *prediction)
 {
     const struct cost *cost = &prediction->cost;
@@ -102,6 +123,10 @@ static void put_kernel(const struct page *page, const struct kernel *kernel,
     for (int b = 0; b < BOUND_COUNT; b++)
         fprintf(page->out, "%s\"%s\":%.0f", b ? "," : "", bound_name[b], prediction->cycles_of[b]);
     fprintf(page->out, "},");
+    struct work *work = work_new(kernel);
+    put_tensors(page, work, ACCESS_READ);
+    put_tensors(page, work, ACCESS_WRITE);
+    work_free(work);
     put_loops(page, prediction);
     put_loop_text(page, kernel);
     put_assembly(page, kernel);
@@ -110,53 +135,23 @@ static void put_kernel(const struct page *page, const struct kernel *kernel,
 
 /* ---- buffers --------------------------------------------------------------------------------- */
 
-/* Which kernels (their numbers) touch a buffer of the module, and how. */
-static bool put_touches(const struct page *page, const struct buffer *buffer, struct work **work,
-                        enum access_kind kind)
-{
-    bool some = false;
-    for (int i = 0; i < page->predictions.count; i++) {
-        bool touched = false;
-        for (int j = 0; j < work[i]->accesses && !touched; j++)
-            touched = work[i]->access[j].buffer == buffer &&
-                      work[i]->access[j].store == (kind == ACCESS_WRITE);
-        if (touched)
-            fprintf(page->out, some ? ",%d" : "%d", i);
-        some |= touched;
-    }
-    return some;
-}
-
 static void put_buffers(const struct page *page)
 {
-    struct work **work = allocate(page->predictions.count, sizeof(struct work *));
-    if (!work)
-        exit(4);
-    for (int i = 0; i < page->predictions.count; i++)
-        work[i] = work_new(page->predictions.kernel[i]);
     const char *between = "";
     for (const struct buffer *b = page->module->buffers; b; b = b->next) {
         if (b->place == PLACE_WEIGHTS)
             continue;
         fprintf(page->out, "%s{\"name\":", between);
         escape_print(b->name, page->out);
-        fprintf(page->out,
-                ",\"place\":\"%s\",\"offset\":%" PRId64 ",\"bytes\":%" PRId64 ",\"written\":[",
+        fprintf(page->out, ",\"place\":\"%s\",\"offset\":%" PRId64 ",\"bytes\":%" PRId64 "}",
                 place_name[b->place], b->offset, 4 * shape_elements(&b->shape));
-        put_touches(page, b, work, ACCESS_WRITE);
-        fprintf(page->out, "],\"read\":[");
-        put_touches(page, b, work, ACCESS_READ);
-        fprintf(page->out, "]}");
         between = ",";
     }
-    for (int i = 0; i < page->predictions.count; i++)
-        work_free(work[i]);
-    free(work);
 }
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-static void put_data(const struct page *page)
+static void put_data(struct page *page)
 {
     const struct module *m = page->module;
     const struct target *t = page->target;
@@ -191,7 +186,7 @@ static void put_profile(FILE *out, const char *profile)
             fputc(*profile, out);
 }
 
-static void put_page(const struct page *page, const char *profile)
+static void put_page(struct page *page, const char *profile)
 {
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
@@ -277,6 +272,11 @@ enum status report_make(const struct source *source, const struct module *module
     char why[512] = "", *profile = NULL;
     struct backend_file assembly = {0};
     struct page page = {.module = module, .target = target_find(target, why, sizeof why)};
+    if (!page.target || !page.target->core) {
+        diag_error(NULL, 0, 0,
+                   "there are reports of processors with AVX2 or AVX-512 alone, not of %s", target);
+        return STATUS_USAGE;
+    }
     enum status status = read_profile(&page, source->options->profile, &profile);
     if (status == STATUS_DONE &&
         !backend_emit(module, &source->parameters, no_weights, BACKEND_ASSEMBLY, target, &assembly,

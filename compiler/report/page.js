@@ -3,6 +3,15 @@ const read = id => JSON.parse(document.getElementById(id).textContent);
 const data = read('data'), profile = read('profile'), kernels = data.kernels;
 const ghz = profile ? profile.ghz : null, rates = (profile || data).rates;
 
+/* Which kernels read and write each buffer, by their numbers. */
+const touches = (key, names) => {
+  const numbers = {};
+  kernels.forEach((kernel, i) => kernel[names].forEach(name => (numbers[name] ||= []).push(i)));
+  for (const buffer of data.buffers) buffer[key] = numbers[buffer.name] || [];
+};
+touches('read', 'reads');
+touches('written', 'writes');
+
 /* What was measured, by the name of the kernel; predictions are then those that stand beside it there. */
 for (const found of profile ? profile.kernels : []) {
   const kernel = kernels.find(one => one.name === found.name);
