@@ -1,23 +1,32 @@
 /* for j in 49, c in 8
  *   e[j, c] = exp(x[j, c] - top[0, c])
+ * for j2 in 49, c2 in 8
+ *   w[j2, c2] = sum k in 8 (a[k] * b[k, 8*j2 + c2])
  * =>
  * for c in 392
  *   e[c div 8, c mod 8] = exp(x[c div 8, c mod 8] - top[0, c mod 8])
+ * for c2 in 392
+ *   w[c2 div 8, c2 mod 8] = sum k in 8 (a[k] * b[k, c2])
  *
- * Elementwise work over few channels becomes one loop over all that lies in a row in memory, so
- * that it fills vectors: what every row shares is then read as a repeated pattern. For elementwise
- * nests whose store is contiguous over both loops, with channels a power of two below a vector's
- * width. */
+ * Two loops become one over all that lies in a row in memory. Elementwise work over few channels
+ * then fills vectors, and what every row shares is read as a repeated pattern: where channels are a
+ * power of two below a vector's width. A linear whose weights differ from row to row has columns
+ * alone, so that its register tiles share the weights among pixels: where all that it reads either
+ * lies in a row as well or is the same for all of them. For stores that are contiguous over both
+ * loops. */
 #include "affine.h"
 #include "loops.h"
 #include "passes.h"
 
 enum { WIDE = 16 /* lanes of the widest vectors */ };
 
-/* Whether neighbours in (row, channel) order are neighbours in memory, or rows do not matter. */
+enum sharing { SHARE_NOTHING, SHARE_ROWS, SHARE_ALL };
+
+/* Whether neighbours in (row, channel) order are neighbours in memory; or, as `sharing` allows,
+ * rows do not matter, or neither of both does. */
 static bool access_merges(struct module *m, const struct buffer *buffer,
                           const struct affine *const *index, const struct var *row,
-                          const struct var *channel, bool may_repeat)
+                          const struct var *channel, enum sharing sharing)
 {
     const struct affine *flat = affine_linearize(m->arena, &buffer->shape, index);
     int64_t row_factor = 0, channel_factor = 0;
@@ -32,13 +41,16 @@ static bool access_merges(struct module *m, const struct buffer *buffer,
             channel_factor = t->factor;
         }
     }
+    if (sharing == SHARE_ALL && channel_factor == 0 && row_factor == 0)
+        return true;
     return channel_factor == 1 &&
-           (row_factor == channel->extent || (may_repeat && row_factor == 0));
+           (row_factor == channel->extent || (sharing == SHARE_ROWS && row_factor == 0));
 }
 
 struct check {
     struct module *m;
     const struct var *row, *channel;
+    enum sharing sharing;
     bool merges;
 };
 
@@ -46,10 +58,10 @@ static void check_load(void *context, const struct expr *load, int64_t iteration
 {
     (void)iterations;
     struct check *c = context;
-    c->merges &= access_merges(c->m, load->buffer, load->index, c->row, c->channel, true);
+    c->merges &= access_merges(c->m, load->buffer, load->index, c->row, c->channel, c->sharing);
 }
 
-/* The loop over rows above an elementwise store that may be merged with the loop in it. */
+/* The loop over rows above a store that may be merged with the loop in it. */
 static bool merges(struct module *m, const struct stmt *stmt)
 {
     const struct stmt *inner = stmt->body;
@@ -58,11 +70,12 @@ static bool merges(struct module *m, const struct stmt *stmt)
         return false;
     const struct stmt *store = inner->body;
     int64_t channels = inner->var->extent;
-    struct check check = {m, stmt->var, inner->var,
-                          channels > 1 && channels < WIDE && (channels & (channels - 1)) == 0 &&
-                              !expr_has_reduce(store->value)};
-    check.merges =
-        check.merges && access_merges(m, store->buffer, store->index, stmt->var, inner->var, false);
+    bool reduces = expr_has_reduce(store->value);
+    struct check check = {
+        m, stmt->var, inner->var, reduces ? SHARE_ALL : SHARE_ROWS,
+        reduces || (channels > 1 && channels < WIDE && (channels & (channels - 1)) == 0)};
+    check.merges = check.merges && access_merges(m, store->buffer, store->index, stmt->var,
+                                                 inner->var, SHARE_NOTHING);
     if (check.merges)
         expr_visit_loads(store->value, 1, check_load, &check);
     return check.merges;
