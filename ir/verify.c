@@ -1,6 +1,5 @@
-/* What every module has to keep. Here: the head, the graph and the buffers; verify_loops.c:
- * kernels. Not asked yet: that reads follow writes, that parallel iterations stay apart, and that
- * buffers in use at once do not overlap. */
+/* What every module has to keep. Here: the head, the graph and the buffers; verify_loops.c: how
+ * kernels are made; verify_flow.c, verify_races.c, verify_lives.c: what data does in them. */
 #include "verify.h"
 #include <stdarg.h>
 #include <string.h>
@@ -300,7 +299,7 @@ bool module_verify(const struct module *module, char *why, size_t why_size)
     verifier.buffers.arena = verifier.kernels.arena = scratch;
     bool right = verify_head(&verifier) && verify_graph(&verifier) &&
                  verify_buffers(&verifier, module->buffers, false) && verify_places(&verifier) &&
-                 verify_uses(&verifier) && verify_kernels(&verifier);
+                 verify_uses(&verifier) && verify_kernels(&verifier) && verify_flow(&verifier);
     arena_free(scratch);
     return right;
 }

@@ -1,6 +1,7 @@
 /* What the files of the verifier share. Private to this folder. */
 #ifndef IR_VERIFY_H
 #define IR_VERIFY_H
+#include "index_set.h"
 #include "text.h"
 
 enum { MOST_SCOPE = 256 };
@@ -20,6 +21,8 @@ struct verifier {
     const struct var *var[MOST_SCOPE];
     enum loop_kind loop[MOST_SCOPE];
     int depth;
+
+    struct effort effort; /* left for looking at indices one by one */
 };
 
 /* Always false, for `return wrong(...)`; names the kernel at hand, if any. */
@@ -29,5 +32,6 @@ bool wrong(struct verifier *verifier, const char *format, ...)
 bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool local);
 bool verify_target(struct verifier *verifier, const char *target);
 bool verify_kernels(struct verifier *verifier); /* verify_loops.c */
+bool verify_flow(struct verifier *verifier);    /* verify_flow.c; what the others let pass */
 
 #endif

@@ -1,4 +1,4 @@
-/* What kernels have to keep. */
+/* What kernels have to keep, each statement by itself. */
 #include "affine.h"
 #include "verify.h"
 #include <string.h>

@@ -152,7 +152,7 @@ static struct prediction predicted_tile(const char *rows, const char *value)
     target.l1_bytes = target.l2_bytes = 1 << 30;
     struct arena *arena = arena_new();
     struct module *module =
-        module_of(6000, 96,
+        module_from(false, 6000, 96,
                   "%0 = input { shape = [1, 1, 1, 6000] } : f32[1, 1, 1, 6000]\n"
                   "%1 = parameter { name = \"s\", shape = [1000, 16] } : f32[1000, 16]\n",
                   arena_printf(arena, tile, rows, value));

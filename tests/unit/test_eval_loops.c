@@ -325,6 +325,8 @@ static void test_lookup(void **state)
         "middle[p, q] = x[rows{19}[p], 3*q + 2]\n"
         "for r in 45, s in 19\n"
         "out[r, s] = middle[r, rows{19}[s + r]] + middle[r, s]\n"
+        "for t1 in 19, u1 in 19\n"
+        "out[t1 + 45, u1] = 0\n"
         "for t in 19, u in 19\n"
         "out[t + 45, rows{19}[u]] = x[t, u]\n"
         "}\n");

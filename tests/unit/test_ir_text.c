@@ -33,12 +33,12 @@ static struct module *parse(const char *text)
     return module;
 }
 
-/* text -> module -> the same text; verifies it too */
-static void check_same(const char *text)
+/* text -> module -> the same text */
+static void check_same(const char *text, bool verifies)
 {
     char why[300] = "";
     struct module *module = parse(text);
-    if (!module_verify(module, why, sizeof why))
+    if (verifies && !module_verify(module, why, sizeof why))
         fail_msg("%s", why);
     char *again = print(module);
     assert_string_equal(again, text);
@@ -113,7 +113,7 @@ static void test_same(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        check_same(same[i]);
+        check_same(same[i], false);
 }
 
 /* Forms that are read, and what they come out as. */
@@ -162,7 +162,7 @@ static void test_readme(void **state)
         char *end = strstr(at, "```");
         assert_non_null(end);
         *end = 0;
-        check_same(at);
+        check_same(at, true);
         strcat(all, at);
         at = end + 1;
     }

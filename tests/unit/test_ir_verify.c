@@ -19,7 +19,10 @@
     "in : input f32[4, 4] out : output f32[3] rows : weights i32[16] = %0 "                        \
     "w : weights f32[16] = %1 x : workspace f32[64] at 0 y : workspace f32[8, 8] "
 #define LOOPS(rest) HEAD RECIPES rest
-#define BODY(lines) HEAD RECIPES BUFFERS "kernel k { " lines "\n}"
+/* writes all that the cases read */
+#define FIRST                                                                                      \
+    "kernel first { for o in 3 out[o] = 0 for a in 64 x[a] = 0 for b in 8, c in 8 y[b, c] = 0 } "
+#define BODY(lines) HEAD RECIPES BUFFERS FIRST "kernel k { " lines "\n}"
 
 #define IN "%0 = input { shape = [1, 1, 4, 4] } : f32[1, 1, 4, 4] "
 #define OUT "%8 = fill { shape = [1, 3] } : f32[1, 3] %9 = output %8 : f32[1, 3] "
@@ -83,7 +86,9 @@ static const struct {
     {HEAD "graph { " IN "%1 = fill { shape = [4] } : f32[4] %2 = mul %0, %1 : f32[1, 1, 4, 4] } "
           "w : weights f32[16] = %2 kernel k { }",
      "buffer w: its value %2 is not constant"},
-    {LOOPS("x : workspace f32[256] at 0 in : input f32[16] out : output f32[3] kernel k { }"), ""},
+    {LOOPS("x : workspace f32[256] at 0 in : input f32[16] out : output f32[3] "
+           "kernel k { for i in 3 out[i] = 0 }"),
+     ""},
     {LOOPS("x : workspace f32[256] at 4 kernel k { }"),
      "buffer x: bytes 4 to 1028 of a workspace of 1024"},
     {LOOPS("x : workspace f32[1] at 2 kernel k { }"),
@@ -111,7 +116,7 @@ static const struct {
     {BODY("for i in 8, j in 8 parallel y[i, j] = 0"),
      "kernel k: loop j: parallel, must be outermost"},
     {BODY("for i in 8 vector, j in 8 y[i, j] = 0"), "kernel k: loop i: vector, must be innermost"},
-    {BODY("for i in 8 vector { x[i] = 0 x[i + 8] = sum c in 3 (x[c]) }"), ""},
+    {BODY("for i in 8 vector { x[i] = 0 x[i + 8] = sum c in 3 (y[0, c]) }"), ""},
     {BODY("for i in 8 vector { x[i] = 0 for j in 3 x[j] = 0 }"),
      "kernel k: loop i: vector, must be innermost"},
     {BODY("for i in 8 { }"), ""},
@@ -130,7 +135,7 @@ static const struct {
      "kernel k: loop i: block, must be outermost, alone, and fewer than 2^31 blocks"},
     {BODY("for i in 65536 block, j in 65536 block x[0] = 0"),
      "kernel k: loop j: block, must be outermost, alone, and fewer than 2^31 blocks"},
-    {BODY("for i in 1024 thread x[i div 16] = 0"), ""},
+    {BODY("for j in 16, i in 1024 thread { }"), ""},
     {BODY("for i in 1025 thread x[0] = 0"),
      "kernel k: loop i: 1025 threads, at most 1024 are allowed"},
     {BODY("for i in 8 thread, k in 2, j in 8 thread y[i, j] = 0"),
@@ -223,11 +228,11 @@ struct built {
 /* for i in 8: x[i] = 1, in a module where all is right */
 static struct built build(void)
 {
-    static const char text[] = HEAD RECIPES BUFFERS "kernel k { t : stack f32[4] } kernel l { }";
+    static const char text[] = HEAD RECIPES BUFFERS FIRST "kernel k { t : stack f32[4] } kernel l { }";
     struct ir_error error;
     struct built b = {.module = module_parse(text, sizeof text - 1, &error)};
     assert_non_null(b.module);
-    b.kernel = b.module->kernels;
+    b.kernel = b.module->kernels->next;
     b.other = b.kernel->next;
     b.local = b.kernel->locals;
     for (b.x = b.module->buffers; strcmp(b.x->name, "x") != 0;)

@@ -1,0 +1,78 @@
+/* What the checks of data flow share: the accesses of a kernel, in the order they happen. Private to
+ * this folder. */
+#ifndef IR_VERIFY_FLOW_H
+#define IR_VERIFY_FLOW_H
+#include "index_set.h"
+#include "verify.h"
+
+/* The loops around a statement. Positions number statements in the order of the text. */
+struct scope {
+    const struct scope *up; /* NULL: the kernel's body, which has no loop */
+    const struct stmt *loop;
+    int depth, begin, end; /* the positions of the loop and of the last statement in it */
+};
+
+struct access {
+    struct access *next;
+    const struct stmt *of; /* the store, or the one that the load is part of */
+    const struct affine *const *index;
+    const struct scope *in;
+    int at; /* the position of its store; a load happens before it */
+    bool store;
+};
+
+/* What a kernel does with a buffer that it may write. */
+struct usage {
+    struct usage *next;
+    const struct kernel *kernel;
+    const struct buffer *buffer;
+    int stores, loads;
+    struct access *first, **end; /* in the order they happen */
+};
+
+struct barrier {
+    struct barrier *next;
+    int at;
+};
+
+struct flow {
+    struct flow *next;
+    const struct kernel *kernel;
+    struct usage *locals, *globals;
+    struct barrier *barriers; /* the last one first */
+};
+
+/* Kernels that write to a buffer. */
+struct written {
+    struct written *next;
+    const struct usage *usage;
+};
+
+/* Iterations happen in no order. */
+static inline bool runs_at_once(enum loop_kind kind)
+{
+    return kind == LOOP_PARALLEL || kind == LOOP_VECTOR || kind == LOOP_BLOCK ||
+           kind == LOOP_THREAD;
+}
+
+/* Each iteration has such a buffer for itself. A thread's registers are told by their first index. */
+static inline bool is_private(enum place place, enum loop_kind kind)
+{
+    return (kind == LOOP_PARALLEL || kind == LOOP_BLOCK) &&
+           (place == PLACE_STACK || place == PLACE_REGISTERS || place == PLACE_SHARED);
+}
+
+bool verify_races(struct verifier *verifier, const struct usage *usage); /* verify_races.c */
+
+/* verify_lives.c: buffers that share memory are never in use at once. */
+bool verify_tiles(struct verifier *verifier, const struct flow *flow);
+bool verify_workspace(struct verifier *verifier, const struct flow *flows, const char *target);
+/* The innermost loops that have all of its accesses. */
+const struct scope *scope_around(const struct usage *usage);
+/* verify_replay.c: whether every read of the buffer follows a write; `missing`: an element that is
+ * read before it is written, as a number. */
+enum answer replay_reads(struct verifier *verifier, const struct usage *usage,
+                         const struct written *before, int64_t *missing);
+bool flow_runs_on(const struct flow *flow, const char *target);
+
+#endif

@@ -1,0 +1,166 @@
+/* Loops whose iterations run at once: no iteration writes an element that another one touches. That
+ * holds for equal values, too: two workers that write one element at once are a race whatever they
+ * write. */
+#include "verify_flow.h"
+
+struct pair {
+    struct verifier *verifier;
+    const struct buffer *buffer;
+    const struct scope *scope; /* of the loop that runs at once */
+    const struct access *store, *other;
+};
+
+static bool is_in(const struct scope *scope, const struct scope *of)
+{
+    while (scope->depth > of->depth)
+        scope = scope->up;
+    return scope == of;
+}
+
+static bool uses_outer_only(const struct affine *a, const struct scope *scope)
+{
+    for (int i = 0; i < a->count; i++) {
+        const struct term *t = &a->term[i];
+        if (t->kind == TERM_LOOKUP || (t->kind != TERM_VAR && !uses_outer_only(t->inner, scope)))
+            return false;
+        bool outer = false;
+        for (const struct scope *up = scope->up; t->kind == TERM_VAR && up->up; up = up->up)
+            outer |= up->loop->var == t->var;
+        if (t->kind == TERM_VAR && !outer)
+            return false;
+    }
+    return true;
+}
+
+static const struct affine *one_term(struct arena *arena, const struct term *term)
+{
+    struct affine *a = arena_alloc(arena, sizeof *a + sizeof *term);
+    a->count = 1;
+    a->term[0] = *term;
+    return a;
+}
+
+/* The number of an access' element: step * var + outer + what is from least to most. */
+struct stride {
+    int64_t step, least, most;
+    const struct affine *outer; /* of loops around the one that runs at once */
+};
+
+/* False: var is not in plain terms alone. */
+static bool find_stride(struct arena *arena, const struct pair *p, const struct access *access,
+                        struct stride *s)
+{
+    const struct var *var = p->scope->loop->var;
+    int terms = 0;
+    for (int i = 0; i < p->buffer->shape.rank; i++)
+        terms += index_terms(access->index[i]);
+    if (terms > MOST_TERMS)
+        return false;
+    const struct affine *number = affine_linearize(arena, &p->buffer->shape, access->index);
+    *s = (struct stride){0, number->constant, number->constant, affine_constant(arena, 0)};
+    for (int i = 0; i < number->count; i++) {
+        const struct affine *term = one_term(arena, &number->term[i]);
+        int64_t least, most;
+        affine_range(term, &least, &most);
+        if (number->term[i].kind == TERM_VAR && number->term[i].var == var) {
+            s->step = number->term[i].factor;
+        } else if (affine_uses(term, var)) {
+            return false;
+        } else if (uses_outer_only(term, p->scope)) {
+            s->outer = affine_add(arena, s->outer, term);
+        } else {
+            s->least += least;
+            s->most += most;
+        }
+    }
+    return true;
+}
+
+/* Whether a step from one iteration to the next is longer than all that the inner loops reach. */
+static bool strides_apart(struct arena *arena, const struct pair *p)
+{
+    struct stride a, b;
+    int64_t least, most;
+    if (!find_stride(arena, p, p->store, &a) || !find_stride(arena, p, p->other, &b) ||
+        a.step != b.step || !a.step)
+        return false;
+    affine_range(affine_add(arena, b.outer, affine_scale(arena, a.outer, -1)), &least, &most);
+    least += b.least - a.most;
+    most += b.most - a.least;
+    int64_t step = a.step < 0 ? -a.step : a.step;
+    int64_t reach = step * (p->scope->loop->var->extent - 1);
+    return (most < step && least > -step) || least > reach || most < -reach;
+}
+
+/* The loops around, then the dimensions. */
+static bool make_points(struct arena *arena, const struct pair *p, struct space *space,
+                        struct points *a, struct points *b)
+{
+    int rank = p->buffer->shape.rank;
+    space->count = 0;
+    for (const struct scope *up = p->scope->up; up->up; up = up->up) {
+        struct var *var = up->loop->var;
+        bool used = false;
+        for (int i = 0; i < rank; i++)
+            used |= affine_uses(p->store->index[i], var) || affine_uses(p->other->index[i], var);
+        if (!used)
+            continue;
+        if (space->count == MOST_COORDINATES - rank)
+            return false;
+        space->size[space->count] = var->extent;
+        a->at[space->count] = b->at[space->count] = affine_var(arena, var);
+        space->count++;
+    }
+    for (int i = 0; i < rank; i++, space->count++) {
+        space->size[space->count] = p->buffer->shape.dim[i];
+        a->at[space->count] = p->store->index[i];
+        b->at[space->count] = p->other->index[i];
+    }
+    return true;
+}
+
+static bool verify_pair(const struct pair *p)
+{
+    struct space space;
+    struct points a, b;
+    struct arena *arena = arena_new();
+    const struct stmt *loop = p->scope->loop;
+    enum answer race = ANSWER_UNKNOWN;
+    if (strides_apart(arena, p))
+        race = ANSWER_NO;
+    else if (make_points(arena, p, &space, &a, &b))
+        race = points_collide(&p->verifier->effort, &space, &a, &b, loop->var);
+    arena_free(arena);
+    if (race == ANSWER_NO)
+        return true;
+    return wrong(p->verifier,
+                 "loop %s: %s, but %sone iteration writes what another %s: an element of %s",
+                 loop->var->name, loop_kind_name[loop->loop],
+                 race == ANSWER_UNKNOWN ? "too large to see whether " : "",
+                 p->other->store ? "writes" : "reads", p->buffer->name);
+}
+
+static bool verify_store_in(struct verifier *verifier, const struct usage *usage,
+                            const struct access *store, const struct scope *scope)
+{
+    for (const struct access *other = usage->first; other; other = other->next) {
+        struct pair pair = {verifier, usage->buffer, scope, store, other};
+        if ((other->store && other->at < store->at) || !is_in(other->in, scope))
+            continue;
+        verifier->effort.left--;
+        if (!verify_pair(&pair))
+            return false;
+    }
+    return true;
+}
+
+bool verify_races(struct verifier *verifier, const struct usage *usage)
+{
+    for (const struct access *store = usage->first; store; store = store->next)
+        for (const struct scope *scope = store->in; store->store && scope->up; scope = scope->up)
+            if (runs_at_once(scope->loop->loop) && scope->loop->var->extent > 1 &&
+                !is_private(usage->buffer->place, scope->loop->loop) &&
+                !verify_store_in(verifier, usage, store, scope))
+                return false;
+    return true;
+}
