@@ -5,6 +5,7 @@
  *   a few elements, repeated    a load of those elements and a shuffle (vbroadcastsd and the like)
  *   anything else               lane by lane */
 #include "index.h"
+#include <string.h>
 
 static LLVMTypeRef vector_type(struct emitter *e, int64_t lanes)
 {
@@ -152,4 +153,20 @@ void emit_store(struct emitter *e, const struct buffer *buffer, const struct aff
         else
             store(e, one, base, lanes.origin, lanes.offset[i]);
     }
+}
+
+void emit_prefetch(struct emitter *e, const struct expr *load)
+{
+    enum { READ = 0, IN_L2 = 2, DATA = 1 };
+    const struct base *base = base_find(e, load->buffer);
+    unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", strlen("llvm.prefetch"));
+    if (!base || e->failed)
+        return;
+    LLVMValueRef argument[4] = {
+        index_address(e, base, index_linear(e, load->buffer, load->index), 0),
+        LLVMConstInt(e->i32, READ, 0), LLVMConstInt(e->i32, IN_L2, 0),
+        LLVMConstInt(e->i32, DATA, 0)};
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->out, id, &e->ptr, 1);
+    LLVMBuildCall2(e->builder, LLVMIntrinsicGetType(e->context, id, &e->ptr, 1), function, argument,
+                   4, "");
 }

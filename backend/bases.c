@@ -111,6 +111,8 @@ static void add_body(struct emitter *e, const struct stmt *body)
         } else if (stmt->kind == STMT_STORE) {
             add_access(e, stmt->buffer, stmt->index);
             add_expr(e, stmt->value);
+        } else if (stmt->kind == STMT_PREFETCH) {
+            add_expr(e, stmt->value);
         }
     }
 }

@@ -159,6 +159,8 @@ static void emit_body(struct emitter *e, const struct stmt *body)
             emit_loop(e, stmt);
         else if (stmt->kind == STMT_BARRIER)
             emit_fail(e, "a barrier, which %s does not have", e->target->name);
+        else if (stmt->kind == STMT_PREFETCH)
+            emit_prefetch(e, stmt->value);
         else
             emit_store(e, stmt->buffer, stmt->index, emit_expr(e, stmt->value));
     }

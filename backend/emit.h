@@ -104,6 +104,8 @@ struct value emit_load(struct emitter *emitter, const struct buffer *buffer,
                        const struct affine *const *index);
 void emit_store(struct emitter *emitter, const struct buffer *buffer,
                 const struct affine *const *index, struct value value);
+/* Asks for the cache line of a load's element, into L2. */
+void emit_prefetch(struct emitter *emitter, const struct expr *load);
 LLVMValueRef emit_splat(struct emitter *emitter, struct value value);
 
 /* ---- scalar.c -------------------------------------------------------------------------------- */

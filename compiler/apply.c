@@ -22,37 +22,10 @@
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. A tile's stack buffers get a dimension for its pixels. Requires: one store per nest, at
  * most one reduction in it. */
+#include "apply.h"
 #include "passes.h"
-#include "schedule.h"
 #include <assert.h>
 #include <string.h>
-
-typedef const struct affine *affine_ref;
-
-/* One kernel for one target under construction. */
-struct application {
-    struct module *m;
-    const struct kernel *from;
-    struct kernel *to;
-    int pixels;
-    struct var *pixel[3];
-    int64_t tile;     /* pixels of this kernel's tile */
-    affine_ref first; /* number of the tile's first pixel, n, y and x flattened */
-    int accumulators;
-    int locals;
-    struct {
-        struct buffer *from, *to;
-    } local[MAX_STAGES_OF_KERNEL];
-};
-
-/* One nest under construction: what its loops became. */
-struct building {
-    struct application *a;
-    const struct kernel_stage *stage;
-    struct rewriter r; /* from the nest's variables to the new loops' */
-    affine_ref p;      /* the pixel within the tile */
-    bool pixels_are_rows;
-};
 
 static affine_ref of_var(struct module *m, struct var *var)
 {
@@ -71,45 +44,48 @@ static void map_pixel(struct building *b, affine_ref p)
     }
 }
 
-static struct buffer *local_of(const struct application *a, const struct buffer *from)
+/* The tile that stands for a local buffer, and the index there of what `at` is in the buffer, for the
+ * pixel at hand; NULL: no local buffer. */
+static struct buffer *enter_local(const struct building *b, const struct buffer *from,
+                                  const affine_ref *at, affine_ref *index)
 {
-    for (int i = 0; i < a->locals; i++)
-        if (a->local[i].from == from)
-            return a->local[i].to;
-    return NULL;
+    const struct application *a = b->a;
+    struct arena *arena = a->m->arena;
+    int i = 0;
+    while (i < a->locals && a->local[i].from != from)
+        i++;
+    if (i == a->locals)
+        return NULL;
+    int64_t depth = a->local[i].depth;
+    if (depth) {
+        index[0] = affine_div(arena, at[0], depth);
+        index[1] = b->p;
+        index[2] = affine_mod(arena, at[0], depth);
+    } else {
+        index[0] = b->p;
+        memcpy(index + (a->pixels != 0), at, (size_t)from->shape.rank * sizeof *index);
+    }
+    return a->local[i].to;
 }
 
 static const struct expr *load_local(struct rewriter *r, const struct expr *load)
 {
-    const struct building *b = r->context;
-    struct buffer *local = local_of(b->a, load->buffer);
-    if (!local)
-        return load;
     affine_ref index[MAX_RANK];
-    index[0] = b->p;
-    memcpy(index + 1, load->index, (size_t)load->buffer->shape.rank * sizeof *index);
-    return expr_load(r->m, local, index + !b->a->pixels);
+    struct buffer *local = enter_local(r->context, load->buffer, load->index, index);
+    return local ? expr_load(r->m, local, index) : load;
 }
 
-static struct stmt *store_of(struct building *b, const struct expr *value)
+struct stmt *store_of(struct building *b, const struct expr *value)
 {
     const struct stmt *store = b->stage->nest.store;
-    struct buffer *local = local_of(b->a, store->buffer);
-    affine_ref index[MAX_RANK + 1];
-    index[0] = b->p;
+    affine_ref at[MAX_RANK], index[MAX_RANK];
     for (int i = 0; i < store->buffer->shape.rank; i++)
-        index[i + 1] = rewrite_affine(&b->r, store->index[i]);
-    return stmt_store(b->a->m, local ? local : store->buffer, index + !(local && b->a->pixels),
-                      value);
+        at[i] = rewrite_affine(&b->r, store->index[i]);
+    struct buffer *local = enter_local(b, store->buffer, at, index);
+    return stmt_store(b->a->m, local ? local : store->buffer, local ? index : at, value);
 }
 
-/* The loops of a register tile: rows, vectors, lanes. */
-struct tile_loops {
-    struct var *row, *group, *lane;
-    affine_ref column; /* within the tile */
-};
-
-static struct tile_loops tile_loops(struct module *m, int64_t rows, const struct segment *columns)
+struct tile_loops tile_loops(struct module *m, int64_t rows, const struct segment *columns)
 {
     struct tile_loops t = {var_new(m, "i", rows), var_new(m, "g", columns->size / columns->lanes),
                            var_new(m, "v", columns->lanes), NULL};
@@ -118,7 +94,7 @@ static struct tile_loops tile_loops(struct module *m, int64_t rows, const struct
     return t;
 }
 
-static struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, struct stmt *stmt)
+struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, struct stmt *stmt)
 {
     if (t->lane->extent > 1)
         stmt = stmt_for(m, t->lane, LOOP_VECTOR, stmt);
@@ -143,8 +119,8 @@ static void map_rows(struct building *b, affine_ref row)
         map_pixel(b, row);
 }
 
-static const struct expr *replace_reduce(struct module *m, const struct expr *expr,
-                                         const struct expr *reduce, const struct expr *with)
+const struct expr *replace_reduce(struct module *m, const struct expr *expr,
+                                  const struct expr *reduce, const struct expr *with)
 {
     if (expr == reduce)
         return with;
@@ -155,14 +131,7 @@ static const struct expr *replace_reduce(struct module *m, const struct expr *ex
     return clone;
 }
 
-/* Where a register tile stands: its first row and column, and the rows' loops if those are not
- * flattened. */
-struct origin {
-    affine_ref row, column;
-    bool flat; /* row is the number of a row; else the nest's variables are mapped already */
-};
-
-static void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t)
+void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t)
 {
     struct arena *arena = b->a->m->arena;
     const struct kernel_stage *s = b->stage;
@@ -194,10 +163,29 @@ static struct stmt *accumulate_step(struct building *b, const struct origin *ori
         value = expr_op(m, reduce->op == SCALAR_sum ? SCALAR_add : SCALAR_max, old,
                         rewrite_expr(&b->r, body), NULL);
     struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, at, value));
+    if (origin->next) {
+        struct stmt *fetch = fetch_weights(
+            b, &(struct ahead){
+                   .k = affine_constant(m->arena, 0),
+                   .column = origin->next,
+                   .step = affine_add(m->arena, affine_scale(m->arena, origin->block, k[0]->extent),
+                                      of_var(m, k[0])),
+                   .depth = k[0]->extent,
+                   .columns = columns->size,
+                   .steps = origin->blocks * k[0]->extent});
+        stmt_append(&fetch, stmt);
+        stmt = fetch;
+    }
     for (int i = reduce->vars - 1; i >= 0; i--)
         stmt = stmt_for(m, k[i], LOOP_SERIAL, stmt);
     b->r.vars = vars;
     return stmt;
+}
+
+struct buffer *new_accumulators(struct application *a, int64_t rows, int64_t columns)
+{
+    const char *name = arena_printf(a->m->arena, "acc%d", a->accumulators++);
+    return buffer_new(a->m, &a->to->locals, name, PLACE_REGISTERS, SHAPE(rows, columns));
 }
 
 static struct stmt *register_tile(struct building *b, const struct origin *origin, int64_t rows,
@@ -213,15 +201,15 @@ static struct stmt *register_tile(struct building *b, const struct origin *origi
         b->r.vars = vars;
         return only;
     }
-    struct buffer *acc =
-        buffer_new(m, &b->a->to->locals, arena_printf(m->arena, "acc%d", b->a->accumulators++),
-                   PLACE_REGISTERS, SHAPE(rows, columns->size));
+    struct buffer *acc = new_accumulators(b->a, rows, columns->size);
     affine_ref at[2] = {of_var(m, t.row), t.column};
     double none = reduce->op == SCALAR_sum ? 0 : -HUGE_VAL;
     const struct expr *init =
         reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(m, none);
     struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, at, init));
     b->r.vars = vars;
+    if (origin->next)
+        stmt_append(&stmt, fetch_operands(b, origin, rows, columns->size));
     stmt_append(&stmt, accumulate_step(b, origin, rows, columns, acc));
     t = tile_loops(m, rows, columns);
     enter_tile(b, origin, &t);
@@ -235,14 +223,21 @@ static struct stmt *register_tile(struct building *b, const struct origin *origi
     return stmt;
 }
 
+/* The first column of a block. */
+static affine_ref column_of(struct building *b, affine_ref block, const struct segment *columns)
+{
+    struct arena *arena = b->a->m->arena;
+    affine_ref at = affine_scale(arena, block, columns->size);
+    return affine_add(arena, affine_offset(arena, at, columns->begin), b->first_column);
+}
+
 /* Blocks of columns of one block of rows, one after the other. */
 static struct stmt *column_blocks(struct building *b, struct origin *origin, int64_t rows,
                                   const struct segment *columns)
 {
     struct module *m = b->a->m;
     struct var *block = var_new(m, "b", columns->count);
-    origin->column = affine_offset(
-        m->arena, affine_scale(m->arena, of_var(m, block), columns->size), columns->begin);
+    origin->column = column_of(b, of_var(m, block), columns);
     struct stmt *stmt = register_tile(b, origin, rows, columns);
     return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
 }
@@ -254,6 +249,7 @@ static struct stmt *row_blocks(struct building *b, struct origin *origin,
     struct var *block = var_new(m, "r", rows->count);
     origin->row =
         affine_offset(m->arena, affine_scale(m->arena, of_var(m, block), rows->size), rows->begin);
+    origin->block = affine_offset(m->arena, of_var(m, block), rows->first);
     struct stmt *stmt = register_tile(b, origin, rows->size, columns);
     return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
 }
@@ -272,8 +268,11 @@ static struct stmt *block_nest(struct building *b, const struct nest_plan *plan,
     for (int j = 0; j < column_segments; j++) {
         struct var *block = var_new(m, "b", columns[j].count);
         struct origin origin = {.flat = true};
-        origin.column = affine_offset(
-            m->arena, affine_scale(m->arena, of_var(m, block), columns[j].size), columns[j].begin);
+        origin.column = column_of(b, of_var(m, block), &columns[j]);
+        origin.blocks = rows[row_segments - 1].first + rows[row_segments - 1].count;
+        affine_ref next = affine_offset(m->arena, of_var(m, block), 1);
+        if (plan->ahead)
+            origin.next = column_of(b, affine_mod(m->arena, next, block->extent), &columns[j]);
         struct stmt *inside = NULL;
         for (int i = 0; i < row_segments; i++)
             stmt_append(&inside, row_blocks(b, &origin, &rows[i], &columns[j]));
@@ -309,10 +308,17 @@ static struct stmt *build_nest(struct application *a, const struct kernel_stage 
 {
     struct building b = {.a = a, .stage = stage, .r = {.m = a->m, .load = load_local}};
     b.r.context = &b;
+    b.first_column = affine_constant(a->m->arena, 0);
     struct stage_size size = stage_size(stage, a->tile);
+    if (a->columns && stage->nest.store->buffer->place != PLACE_STACK) {
+        size.columns = a->columns;
+        b.first_column = a->first_column;
+    }
     struct segment segment[MAX_SEGMENTS];
     int segments = segments_of_columns(size.columns, plan->columns, plan->lanes, segment);
     b.pixels_are_rows = a->pixels && size.repeats == 1;
+    if (plan->depth)
+        return depth_nest(&b, plan, size.rows, size.columns);
     return plan->rows > 1 ? block_nest(&b, plan, size.rows, segment, segments)
                           : row_nest(&b, segment, segments);
 }
@@ -323,41 +329,75 @@ static int64_t padded_row(int64_t elements)
     return elements % 256 == 0 ? elements + 16 : elements;
 }
 
-static void add_locals(struct application *a)
+static struct shape tile_shape(const struct application *a, const struct buffer *from,
+                               int64_t depth)
+{
+    struct shape shape = from->shape;
+    if (depth)
+        return SHAPE(shape.dim[0] / depth, a->tile, depth);
+    if (!a->pixels)
+        return shape;
+    memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);
+    shape.dim[0] = a->tile;
+    shape.rank++;
+    if (shape.rank == 2)
+        shape.dim[1] = padded_row(shape.dim[1]);
+    return shape;
+}
+
+/* The depth of the blocks that some nest reads a tile's channels in; 0: none does. */
+static int64_t depth_of_tile(const struct application *a, const struct kernel_stage *stage,
+                             const struct plan *plan, const struct buffer *tile)
+{
+    for (int i = 0; i < plan->nests; i++)
+        if (plan->nest[i].depth &&
+            stage_row_tile(&stage[i], stage_row_factor(&stage[i], a->pixels, a->pixel)) == tile)
+            return plan->nest[i].depth;
+    return 0;
+}
+
+static void add_locals(struct application *a, const struct kernel_stage *stage,
+                       const struct plan *plan)
 {
     for (struct buffer *from = a->from->locals; from; from = from->next) {
-        struct shape shape = from->shape;
-        if (a->pixels) {
-            memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);
-            shape.dim[0] = a->tile;
-            shape.rank++;
-            if (shape.rank == 2)
-                shape.dim[1] = padded_row(shape.dim[1]);
-        }
         assert(a->locals < MAX_STAGES_OF_KERNEL);
+        int64_t depth = depth_of_tile(a, stage, plan, from);
         a->local[a->locals].from = from;
-        a->local[a->locals++].to = buffer_new(a->m, &a->to->locals, from->name, from->place, shape);
+        a->local[a->locals].depth = depth;
+        a->local[a->locals++].to =
+            buffer_new(a->m, &a->to->locals, from->name, from->place, tile_shape(a, from, depth));
     }
 }
 
-/* Builds the kernel of `count` tiles of `tile` pixels from pixel `begin` on. */
+/* What of a kernel becomes one: `tiles` tiles of `tile` pixels from pixel `pixel` on, and of the
+ * columns that go to memory `groups` groups of `columns` from `column` on (0: all of them). */
+struct share {
+    int64_t pixel, tile, tiles, column, columns, groups;
+    const char *suffix;
+};
+
 static struct kernel *build_kernel(struct module *m, const struct kernel *from, const char *target,
-                                   const struct plan *plan, int64_t begin, int64_t tile,
-                                   int64_t count, const char *suffix)
+                                   const struct plan *plan, const struct share *share)
 {
-    struct application a = {.m = m, .from = from, .tile = tile};
+    struct application a = {.m = m, .from = from, .tile = share->tile, .columns = share->columns};
     static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     int stages = kernel_list_stages(m, from, &a.pixels, a.pixel, stage);
     struct kernel *to = a.to = ARENA_NEW(m->arena, struct kernel);
-    to->name = arena_printf(m->arena, "%s%s", from->name, suffix);
+    to->name = arena_printf(m->arena, "%s%s", from->name, share->suffix);
     to->label = from->label;
     to->target = target;
-    struct var *t = var_new(m, "t", count);
-    a.first = affine_offset(m->arena, affine_scale(m->arena, of_var(m, t), tile), begin);
-    add_locals(&a);
+    struct var *t = var_new(m, "t", share->tiles * share->groups);
+    affine_ref at = of_var(m, t);
+    a.first = affine_offset(
+        m->arena, affine_scale(m->arena, affine_div(m->arena, at, share->groups), share->tile),
+        share->pixel);
+    a.first_column = affine_offset(
+        m->arena, affine_scale(m->arena, affine_mod(m->arena, at, share->groups), share->columns),
+        share->column);
+    add_locals(&a, stage, plan);
     for (int i = 0; i < stages; i++)
         stmt_append(&to->body, build_nest(&a, &stage[i], &plan->nest[i]));
-    if (a.pixels && count > 1)
+    if (t->extent > 1)
         to->body = stmt_for(m, t, LOOP_PARALLEL, to->body);
     kernel_name_vars(m, to);
     return to;
@@ -373,16 +413,19 @@ static struct kernel **apply_one(struct module *m, const struct kernel *from,
     kernel_list_stages(m, from, &pixels, pixel, stage);
     if (!schedule_read(m, from, schedule, &plan))
         return at;
-    int64_t total = 1;
+    int64_t total = 1, columns = plan.split ? kernel_columns(m, from) : 0;
     for (int i = 0; i < pixels; i++)
         total *= pixel[i]->extent;
-    int64_t whole = total / plan.tile, rest = total % plan.tile;
-    *at = build_kernel(m, from, schedule->target, &plan, 0, plan.tile, whole, "");
-    at = &(*at)->next;
-    if (rest) {
-        *at = build_kernel(m, from, schedule->target, &plan, total - rest, rest, 1, "_rest");
-        at = &(*at)->next;
-    }
+    int64_t rest = total % plan.tile, groups = plan.split ? columns / plan.split : 1;
+    struct share share[3] = {{0, plan.tile, total / plan.tile, 0, plan.split, groups, ""},
+                             {total - rest, rest, rest > 0, 0, plan.split, groups, "_rest"},
+                             {0, 1, columns > groups * plan.split, groups * plan.split,
+                              columns - groups * plan.split, 1, "_rest"}};
+    for (int i = 0; i < 3; i++)
+        if (share[i].tiles) {
+            *at = build_kernel(m, from, schedule->target, &plan, &share[i]);
+            at = &(*at)->next;
+        }
     return at;
 }
 

@@ -140,6 +140,8 @@ struct stmt *rewrite_stmts(struct rewriter *r, const struct stmt *stmt)
             clone->var = fresh_var(r, stmt->var);
             clone->body = rewrite_stmts(r, stmt->body);
             r->vars = vars;
+        } else if (stmt->kind == STMT_PREFETCH) {
+            clone->value = rewrite_expr(r, stmt->value);
         } else if (stmt->kind == STMT_STORE) {
             for (int i = 0; i < stmt->buffer->shape.rank; i++)
                 clone->index[i] = rewrite_affine(r, stmt->index[i]);

@@ -17,6 +17,7 @@ struct reading {
     const struct command *command;
     struct plan *plan;
     bool tile_read, nest_read[MAX_STAGES_OF_KERNEL];
+    const struct command *split, *depth[MAX_STAGES_OF_KERNEL]; /* checked when all is read */
 };
 
 enum { WORD = -1 }; /* for the number of an operand */
@@ -131,13 +132,41 @@ static bool read_nest(struct reading *r)
     return check_registers(r, &r->stage[index], nest);
 }
 
+/* split C */
+static bool read_split(struct reading *r)
+{
+    r->split = r->command;
+    return read_number(r, 0, "columns", 1, INT32_MAX, &r->plan->split);
+}
+
+/* depth I D */
+static bool read_depth(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    r->depth[index] = r->command;
+    return read_number(r, 1, "steps of a reduction", 1, INT32_MAX, &r->plan->nest[index].depth);
+}
+
+/* ahead I */
+static bool read_ahead(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    r->plan->nest[index].ahead = true;
+    return true;
+}
+
 static const struct {
     const char *word, *usage;
     int operands;
     bool (*read)(struct reading *r);
 } commands[] = {
-    {"tile", "tile T", 1, read_tile},
-    {"nest", "nest I rows R columns C vector V", 7, read_nest},
+    {"tile", "tile T", 1, read_tile},    {"nest", "nest I rows R columns C vector V", 7, read_nest},
+    {"split", "split C", 1, read_split}, {"depth", "depth I D", 2, read_depth},
+    {"ahead", "ahead I", 1, read_ahead},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -157,6 +186,22 @@ static bool read_command(struct reading *r)
     return fail(r, WORD, "found '%s', must be %s", r->command->word, allowed);
 }
 
+/* What depends on several commands. */
+static bool check_plan(struct reading *r)
+{
+    const char *why = r->split ? plan_split_error(r->m, r->kernel, r->plan) : NULL;
+    r->command = r->split;
+    if (why)
+        return fail(r, 0, "%s", why);
+    for (int i = 0; i < r->plan->nests; i++) {
+        r->command = r->depth[i];
+        why = r->command ? plan_depth_error(r->m, r->kernel, r->plan, i) : NULL;
+        if (why)
+            return fail(r, 1, "%s", why);
+    }
+    return true;
+}
+
 bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
                    struct plan *plan)
 {
@@ -172,9 +217,9 @@ bool schedule_read(struct module *m, const struct kernel *kernel, const struct s
         r.pixels *= pixel[i]->extent;
     *plan = (struct plan){.tile = 1, .nests = nests};
     for (int i = 0; i < nests; i++)
-        plan->nest[i] = (struct nest_plan){1, 1, 1};
+        plan->nest[i] = (struct nest_plan){1, 1, 1, 0, false};
     for (r.command = schedule->commands; r.command; r.command = r.command->next)
         if (!read_command(&r))
             return false;
-    return true;
+    return check_plan(&r);
 }

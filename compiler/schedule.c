@@ -130,9 +130,10 @@ int segments_of_rows(int64_t total, int64_t block, struct segment *segment)
 {
     int count = 0;
     if (total / block)
-        segment[count++] = (struct segment){0, block, total / block, 1};
+        segment[count++] = (struct segment){0, block, total / block, 1, 0};
     if (total % block)
-        segment[count++] = (struct segment){total - total % block, total % block, 1, 1};
+        segment[count++] =
+            (struct segment){total - total % block, total % block, 1, 1, total / block};
     return count;
 }
 
@@ -150,7 +151,7 @@ int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct se
             lanes /= 2;
         int64_t left = total - at;
         int64_t size = left >= columns ? columns : left - left % lanes;
-        segment[count] = (struct segment){at, size, left / size, lanes};
+        segment[count] = (struct segment){at, size, left / size, lanes, 0};
         at += size * segment[count++].count;
         columns = lanes > 1 ? columns : 1;
     }
@@ -257,7 +258,7 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
     int64_t lanes = t->lanes;
     while (lanes > 1 && lanes > sizes.of.columns)
         lanes /= 2;
-    struct nest_plan found = {1, lanes, lanes};
+    struct nest_plan found = {1, lanes, lanes, 0, false};
     *best = HUGE_VAL;
     for (int64_t vectors = 1; vectors <= 8; vectors++)
         for (int64_t rows = 1; rows <= 30 && rows <= sizes.of.rows; rows++) {
@@ -265,7 +266,7 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
                 (vectors > 1 && vectors * lanes > sizes.of.columns) ||
                 (s->multiply && PANEL % (vectors * lanes) && vectors * lanes % PANEL))
                 continue;
-            struct nest_plan plan = {rows, vectors * lanes, lanes};
+            struct nest_plan plan = {rows, vectors * lanes, lanes, 0, false};
             double cycles = nest_cycles(t, s, &sizes, &plan);
             if (cycles < *best) {
                 *best = cycles;
@@ -287,6 +288,7 @@ static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *
 {
     double cycles = 0, one;
     plan->tile = tile;
+    plan->split = 0;
     plan->nests = k->stages;
     for (int i = 0; i < k->stages; i++) {
         plan->nest[i] = plan_nest(k->target, &k->stage[i], tile, &one);
@@ -368,6 +370,8 @@ static void write_schedule(struct module *m, struct kernel *kernel, const char *
     (*at)->target = target;
     struct command **end = &(*at)->commands;
     add_operand(add_command(m, &end, "tile"), number(m, plan->tile));
+    if (plan->split)
+        add_operand(add_command(m, &end, "split"), number(m, plan->split));
     for (int i = 0; i < plan->nests; i++) {
         const struct nest_plan *nest = &plan->nest[i];
         struct command *command = add_command(m, &end, "nest");
@@ -378,6 +382,13 @@ static void write_schedule(struct module *m, struct kernel *kernel, const char *
         add_operand(command, number(m, nest->columns));
         add_operand(command, "vector");
         add_operand(command, number(m, nest->lanes));
+        if (nest->depth) {
+            command = add_command(m, &end, "depth");
+            add_operand(command, number(m, i));
+            add_operand(command, number(m, nest->depth));
+        }
+        if (nest->ahead)
+            add_operand(add_command(m, &end, "ahead"), number(m, i));
     }
 }
 
@@ -395,6 +406,7 @@ int schedule(struct module *m)
                 continue;
             struct plan plan = {0};
             plan_kernel(m, kernel, target, &plan);
+            plan_linear(m, kernel, target, &plan);
             write_schedule(m, kernel, m->target[i], &plan);
             changes++;
         }

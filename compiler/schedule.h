@@ -3,6 +3,9 @@
  *   schedule "x86-64-v4" {
  *     tile 2                                             ; pixels at a time
  *     nest 1 rows 14 columns 32 vector 16 ; the second nest: register tile 14 x 32
+ *     depth 1 128                         ; its reduction in blocks of 128: apply_depth.c
+ *     ahead 1                             ; it fetches its next weights: apply_fetch.c
+ *     split 384                           ; one worker computes 384 columns of each tile
  *   }
  *
  * A nest's innermost loop, if it stores to consecutive elements, is its columns; the loops around
@@ -19,10 +22,13 @@ enum { MAX_STAGES_OF_KERNEL = 64, MAX_SEGMENTS = 16 };
 
 struct nest_plan {
     int64_t rows, columns, lanes; /* of the register tile; columns a multiple of lanes */
+    int64_t depth;                /* of a block of its reduction; 0: it is not in blocks */
+    bool ahead;                   /* fetches the weights that it reads next */
 };
 
 struct plan {
-    int64_t tile; /* pixels */
+    int64_t tile;  /* pixels */
+    int64_t split; /* columns that one worker computes of what goes to memory; 0: all */
     int nests;
     struct nest_plan nest[MAX_STAGES_OF_KERNEL];
 };
@@ -54,6 +60,7 @@ struct stage_size stage_size(const struct kernel_stage *stage, int64_t tile);
 /* Blocks of `rows` x `columns` that cover `total`: equal ones, then what is left. */
 struct segment {
     int64_t begin, size, count, lanes;
+    int64_t first; /* number of the first block, among those of all segments */
 };
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment);
 int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct segment *segment);
@@ -62,6 +69,25 @@ int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct se
  * says what is allowed, m->error_at where. */
 bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
                    struct plan *plan);
+/* The factor of a nest's products that differs by rows and by nothing else, where the nest is a sum
+ * over one variable of products of such a factor and one that differs by columns; else NULL. */
+const struct expr *stage_row_factor(const struct kernel_stage *stage, int pixels,
+                                    struct var *const *pixel);
+/* The tile whose channels such a factor is; NULL: it is something else. */
+struct buffer *stage_row_tile(const struct kernel_stage *stage, const struct expr *factor);
+
+/* The columns of what a kernel stores to memory; 0: these cannot be split. */
+int64_t kernel_columns(struct module *m, const struct kernel *kernel);
+/* What the `split`, or the `depth` of a nest, of a plan asks for that the kernel cannot have, or NULL. */
+const char *plan_split_error(struct module *m, const struct kernel *kernel,
+                             const struct plan *plan);
+const char *plan_depth_error(struct module *m, const struct kernel *kernel, const struct plan *plan,
+                             int nest);
+
+/* Replaces what a plan says of the one linear of a kernel, if there is one with weights that fill
+ * much of L2 and nothing else that sums. */
+void plan_linear(struct module *m, const struct kernel *kernel, const struct target *target,
+                 struct plan *plan);
 
 struct schedule *schedule_of(const struct kernel *kernel, const char *target);
 

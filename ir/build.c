@@ -252,6 +252,14 @@ struct launch kernel_launch(const struct kernel *kernel)
     return launch;
 }
 
+struct stmt *stmt_prefetch(struct module *module, const struct expr *load)
+{
+    struct stmt *stmt = ARENA_NEW(module->arena, struct stmt);
+    stmt->kind = STMT_PREFETCH;
+    stmt->value = load;
+    return stmt;
+}
+
 const struct expr *expr_constant(struct module *module, double value)
 {
     struct expr *expr = ARENA_NEW(module->arena, struct expr);

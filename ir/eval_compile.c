@@ -441,8 +441,8 @@ static struct step *compile_stmts(struct compiler *c, const struct stmt *stmt)
 {
     struct step *first = NULL, **end = &first;
     for (; stmt; stmt = stmt->next) {
-        if (stmt->kind == STMT_BARRIER)
-            continue; /* threads run one after the other */
+        if (stmt->kind == STMT_BARRIER || stmt->kind == STMT_PREFETCH)
+            continue; /* threads run one after the other; and a prefetch changes no value */
         *end = compile_stmt(c, stmt);
         end = &(*end)->next;
     }

@@ -203,7 +203,8 @@ enum loop_kind {
 enum stmt_kind {
     STMT_FOR,
     STMT_STORE,
-    STMT_BARRIER /* a block's threads wait for each other, and see what was stored before */
+    STMT_PREFETCH, /* asks for an element's cache line; changes no value */
+    STMT_BARRIER   /* a block's threads wait for each other, and see what was stored before */
 };
 
 struct stmt {
@@ -216,7 +217,7 @@ struct stmt {
     /* store */
     struct buffer *buffer;
     const struct affine *index[MAX_RANK];
-    const struct expr *value;
+    const struct expr *value; /* of a prefetch: the load whose element is fetched; no buffer */
 };
 
 /* What the cost model (or a person) decides about a kernel for one target: lines of commands, each
@@ -342,6 +343,7 @@ struct stmt *stmt_for(struct module *module, struct var *var, enum loop_kind loo
 struct stmt *stmt_store(struct module *module, struct buffer *buffer,
                         const struct affine *const *index, const struct expr *value);
 struct stmt *stmt_barrier(struct module *module);
+struct stmt *stmt_prefetch(struct module *module, const struct expr *load);
 const struct expr *expr_constant(struct module *module, double value);
 const struct expr *expr_load(struct module *module, struct buffer *buffer,
                              const struct affine *const *index);

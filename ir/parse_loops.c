@@ -70,13 +70,25 @@ static struct stmt *parse_store(struct parser *parser, const struct token *name)
     return stmt_store(parser->module, buffer, index, parse_expr(parser, &height));
 }
 
+/* Behind the word prefetch. */
+static struct stmt *parse_prefetch(struct parser *parser)
+{
+    const struct affine *index[MAX_RANK];
+    struct token name = expect_name(parser, "a buffer");
+    struct buffer *buffer = parse_buffer_use(parser, &name);
+    parse_indices(parser, buffer, index);
+    return stmt_prefetch(parser->module, expr_load(parser->module, buffer, index));
+}
+
 static struct stmt *parse_stmt(struct parser *parser)
 {
     if (accept_word(parser, "for"))
         return parse_for(parser);
     if (accept_word(parser, "barrier"))
         return stmt_barrier(parser->module);
-    struct token name = expect_name(parser, "a statement: a store, for, or barrier");
+    if (accept_word(parser, "prefetch"))
+        return parse_prefetch(parser);
+    struct token name = expect_name(parser, "a statement: a store, for, prefetch, or barrier");
     return parse_store(parser, &name);
 }
 
@@ -177,13 +189,14 @@ static void parse_kernel_body(struct parser *parser, struct kernel *kernel)
     struct buffer **last_local = &kernel->locals;
     struct stmt **last = &kernel->body;
     while (parser->token.kind != '}' && !token_is(&parser->token, "schedule")) {
-        if (token_is(&parser->token, "for") || token_is(&parser->token, "barrier")) {
+        if (token_is(&parser->token, "for") || token_is(&parser->token, "prefetch") ||
+            token_is(&parser->token, "barrier")) {
             *last = parse_stmt(parser);
             last = &(*last)->next;
             continue;
         }
         struct token name =
-            expect_name(parser, "a buffer, a store, for, barrier, schedule, or '}'");
+            expect_name(parser, "a buffer, a store, for, prefetch, barrier, schedule, or '}'");
         if (parser->token.kind != ':') {
             *last = parse_store(parser, &name);
             last = &(*last)->next;

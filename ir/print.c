@@ -90,6 +90,12 @@ static void print_stmts(const struct stmt *stmt, int indent, FILE *file)
             fputc('\n', file);
             continue;
         }
+        if (stmt->kind == STMT_PREFETCH) {
+            fputs("prefetch ", file);
+            print_expr(stmt->value, file);
+            fputc('\n', file);
+            continue;
+        }
         const struct stmt *loop = stmt;
         for (fputs("for", file);; loop = loop->body) {
             fprintf(file, " %s in %lld", loop->var->name, (long long)loop->var->extent);

@@ -289,16 +289,35 @@ static bool verify_for(struct verifier *verifier, const struct stmt *stmt)
     return right;
 }
 
+static bool verify_prefetch(struct verifier *verifier, const struct stmt *stmt)
+{
+    if (!stmt->value || stmt->value->op != SCALAR_load)
+        return wrong(verifier, "a prefetch of no element");
+    if (stmt->value->buffer->place == PLACE_REGISTERS)
+        return wrong(verifier, "%s: a prefetch of registers", stmt->value->buffer->name);
+    return verify_expr(verifier, stmt->value);
+}
+
+static bool verify_stmt(struct verifier *verifier, const struct stmt *stmt)
+{
+    switch (stmt->kind) {
+    case STMT_FOR:
+        return verify_for(verifier, stmt);
+    case STMT_STORE:
+        return verify_store(verifier, stmt);
+    case STMT_PREFETCH:
+        return verify_prefetch(verifier, stmt);
+    case STMT_BARRIER:
+        return verify_barrier(verifier);
+    }
+    return wrong(verifier, "a statement of no kind");
+}
+
 static bool verify_stmts(struct verifier *verifier, const struct stmt *stmt)
 {
-    for (; stmt; stmt = stmt->next) {
-        bool right = stmt->kind == STMT_FOR       ? verify_for(verifier, stmt)
-                     : stmt->kind == STMT_STORE   ? verify_store(verifier, stmt)
-                     : stmt->kind == STMT_BARRIER ? verify_barrier(verifier)
-                                                  : wrong(verifier, "a statement of no kind");
-        if (!right)
+    for (; stmt; stmt = stmt->next)
+        if (!verify_stmt(verifier, stmt))
             return false;
-    }
     return true;
 }
 

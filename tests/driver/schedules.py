@@ -3,6 +3,7 @@
 
     schedules.py SANC
 """
+import math
 import os
 import random
 import re
@@ -80,8 +81,8 @@ def run(*command):
     return done.returncode, done.stdout + done.stderr
 
 
-def check_wrong(sanc, lines, path, tally):
-    for kernel, old, new, message in WRONG:
+def check_wrong(sanc, lines, path, tally, wrong=WRONG):
+    for kernel, old, new, message in wrong:
         changed = list(lines)
         line = edit(changed, kernel, old, new)
         text = "\n".join(changed)
@@ -129,6 +130,37 @@ def random_edits(lines, rng):
     return edits
 
 
+LINEAR = os.path.join(common.ROOT, "tests", "golden", "schedule_linear.sanir")
+LINEAR_WRONG = [
+    ("rows_of_a_tile", "split", "split <24", "split has to divide the columns"),
+    ("rows_of_a_tile", "split", "split <65", "split is for kernels whose results have that many columns"),
+    ("rows_of_a_tile", "depth", "depth 1 <24", "depth has to divide the reduction, and to be whole vectors"),
+    ("rows_of_a_tile", "depth", "depth 0 <16", "depth is for sums over one variable of rows times columns"),
+    ("without_blocks", "ahead", "depth 0 <32", "depth needs columns in whole panels of 32"),
+    ("without_blocks", "ahead", "ahead <1", "must be the number of a nest of this kernel: an integer from 0 to 0"),
+]
+
+
+def check_linear(sanc, scratch, tally):
+    """Linears in blocks, fetching ahead and shared out, on both targets; and what of it cannot be."""
+    weights, path = os.path.join(scratch, "linear.safetensors"), os.path.join(scratch, "linear.sanir")
+    rng, shapes = random.Random(1), {"w1": [2, 32, 32], "w2": [2, 64, 32], "scale": [64], "w3": [3, 64, 32]}
+    common.write_tensors(weights, {name: (shape, [rng.uniform(-1, 1) for _ in range(math.prod(shape))])
+                                   for name, shape in shapes.items()})
+    with open(LINEAR, encoding="utf-8") as file:
+        text = file.read()
+    narrow = text.replace("x86-64-v4", "x86-64-v3").replace("vector 16", "vector 8").replace("rows 6", "rows 3")
+    for one in (narrow, text):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(one)
+        status, said = run(sanc, "verify", path, "-w", weights)
+        if status == NO_SUCH_PROCESSOR:
+            tally.skip("verify: " + said.strip())
+        else:
+            tally.check(status == 0, f"verify: status {status}, {said}")
+    check_wrong(sanc, text.split("\n"), path, tally, LINEAR_WRONG)
+
+
 def main():
     sanc, tally = os.path.abspath(sys.argv[1]), common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
@@ -142,6 +174,7 @@ def main():
         check_wrong(sanc, lines, path, tally)
         for edits in RIGHT + [random_edits(lines, random.Random(seed)) for seed in range(8)]:
             check_right(sanc, lines, edits, path, tally)
+        check_linear(sanc, scratch, tally)
     return tally.end()
 
 

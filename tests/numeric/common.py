@@ -44,9 +44,16 @@ def read_safetensors(path):
 
 def write_safetensors(path, name, shape, values):
     """One float32 tensor."""
-    data = array.array("f", values).tobytes()
-    header = json.dumps({name: {"dtype": "F32", "shape": shape,
-                                "data_offsets": [0, len(data)]}}).encode()
+    write_tensors(path, {name: (shape, values)})
+
+
+def write_tensors(path, tensors):
+    """Float32 tensors, {name: (shape, values)}."""
+    data, header = b"", {}
+    for name, (shape, values) in tensors.items():
+        begin, data = len(data), data + array.array("f", values).tobytes()
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, len(data)]}
+    header = json.dumps(header).encode()
     header += b" " * (-len(header) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(header)) + header + data)

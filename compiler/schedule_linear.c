@@ -1,0 +1,198 @@
+/* Schedules of kernels that are one linear and elementwise work around it: most of a network's
+ * arithmetic. Their search weighs what the general one does not: blocks of the reduction (depth),
+ * fetching ahead, and splitting columns among workers where a map has few pixels.
+ *
+ * Cycles of a tile of pixels are those of the register tiles (FMAs or loads, whichever binds, and what
+ * beginning and ending one costs), of rows that come from L2 again for every block of columns, of
+ * weights that come from L2 for every block of rows, or from beyond once a tile. The shares of these
+ * that computation does not hide were fitted to what SAN's shapes took on a Sapphire Rapids. */
+#include "schedule.h"
+#include "tiles.h"
+
+#define LOOP_CYCLES 0.5 /* of a step of the reduction */
+enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, FAR_BYTES_PER_CYCLE = 5 };
+/* Rows of a tile: what more of them save of weights they cost in rows that leave L1. Maps that are small
+ * as a whole are one tile, since their weights come from memory. */
+enum { DEPTH = 128, LEAST_DEPTH = 1024, MAX_ROWS = 32, MAX_ALL_ROWS = 64, MAX_GROUPS = 64 };
+
+static const double shown_rows = 0.3, shown_weights = 0.15, shown_far = 0.1;
+
+struct linear {
+    const struct target *target;
+    int64_t pixels, threads, tile_bytes; /* in all; most at once; of stack tiles per pixel */
+    int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
+    int64_t other;                       /* elements that the other nests make, per pixel */
+    int64_t splittable;                  /* columns that may be shared out; 0: none */
+    bool depth_allowed;
+    int at; /* which nest it is */
+};
+
+struct choice {
+    int64_t tile, groups, rows, vectors, depth;
+};
+
+static double at_least(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double register_tiles(const struct linear *l, const struct choice *c, int64_t rows,
+                             int64_t columns)
+{
+    struct segment segment[MAX_SEGMENTS];
+    int64_t blocks = columns / (c->vectors * l->target->lanes);
+    int64_t deep = c->depth ? l->depth / c->depth : 1;
+    int segments = segments_of_rows(rows, c->rows, segment);
+    double cycles = 0;
+    for (int i = 0; i < segments; i++) {
+        double work = (double)(segment[i].size * c->vectors);
+        double loads = (double)(segment[i].size + c->vectors + 1);
+        double step = at_least(work / l->target->fma_per_cycle, loads / LOADS_PER_CYCLE);
+        step = at_least(step, l->target->fma_latency) + LOOP_CYCLES;
+        cycles +=
+            (double)(segment[i].count * blocks) *
+            (step * (double)l->depth + (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));
+    }
+    return cycles;
+}
+
+static double tile_cycles(const struct linear *l, const struct choice *c, int64_t tile)
+{
+    int64_t rows = tile * l->own_rows, columns = l->columns / c->groups;
+    int64_t width = c->vectors * l->target->lanes, panel = width > PANEL ? width : PANEL;
+    int64_t at_once = c->depth ? c->depth : l->depth;
+    double bytes = (double)(l->depth * columns * 4), passes = (double)(rows / c->rows + 1);
+    double cycles = register_tiles(l, c, rows, columns);
+    bool near_rows = c->rows * at_once * 4 + at_once * width * 4 <= l->target->l1_bytes;
+    bool near_weights = at_once * panel * 4 <= l->target->l1_bytes / 2;
+    double row_bytes =
+        (double)(rows * l->depth * 4) * (double)(columns / (near_rows ? panel : width));
+    cycles += shown_rows * row_bytes / L2_BYTES_PER_CYCLE;
+    cycles += shown_weights * bytes * (near_weights ? 1 : passes) / L2_BYTES_PER_CYCLE;
+    if (bytes > (double)l->target->l2_bytes / 2)
+        cycles += shown_far * bytes / FAR_BYTES_PER_CYCLE;
+    if (!c->depth && rows * l->depth * 4 > l->target->l2_bytes / 4)
+        cycles *= 1.05;
+    if (tile * l->tile_bytes > l->target->l2_bytes)
+        cycles *= 1.05;
+    return cycles + 2 * (double)(l->other * tile) / (double)l->target->lanes;
+}
+
+static double all_cycles(const struct linear *l, const struct choice *c)
+{
+    int64_t shares = l->pixels / c->tile * c->groups;
+    double cycles = (double)((shares + l->threads - 1) / l->threads) * tile_cycles(l, c, c->tile);
+    if (l->pixels % c->tile)
+        cycles += (double)((c->groups + l->threads - 1) / l->threads) *
+                  tile_cycles(l, c, l->pixels % c->tile);
+    return cycles;
+}
+
+/* The choices of rows, vectors and depth for a tile. */
+static void choose_blocks(const struct linear *l, struct choice c, struct choice *best,
+                          double *least)
+{
+    const struct target *t = l->target;
+    int64_t columns = l->columns / c.groups, rows = c.tile * l->own_rows;
+    for (c.vectors = 1; c.vectors <= 4; c.vectors++)
+        for (c.rows = 4; c.rows <= 28 && c.rows <= rows; c.rows++)
+            for (c.depth = 0; c.depth <= DEPTH; c.depth += DEPTH) {
+                int64_t width = c.vectors * t->lanes, panel = width > PANEL ? width : PANEL;
+                bool fits = c.rows * c.vectors + c.vectors + (c.vectors > 1) <=
+                            t->registers - (c.vectors == 1);
+                if (!fits || columns % width || (PANEL % width && width % PANEL) ||
+                    (c.depth && (!l->depth_allowed || columns % panel)))
+                    continue;
+                double cycles = all_cycles(l, &c);
+                if (cycles < *least) {
+                    *least = cycles;
+                    *best = c;
+                }
+            }
+}
+
+static bool choose(const struct linear *l, struct choice *best)
+{
+    double least = HUGE_VAL;
+    bool small = l->pixels * l->own_rows <= MAX_ALL_ROWS;
+    int64_t most = small ? l->pixels : MAX_ROWS / l->own_rows;
+    for (int64_t tile = 1; tile <= most && tile <= l->pixels; tile++) {
+        if (tile > 1 && tile * l->tile_bytes > TILE_BYTES)
+            break;
+        for (int64_t groups = 1; groups <= MAX_GROUPS && groups <= 2 * l->threads; groups++)
+            if (groups == 1 || (l->splittable && l->splittable % groups == 0 &&
+                                l->splittable / groups % PANEL == 0))
+                choose_blocks(l, (struct choice){.tile = tile, .groups = groups}, best, &least);
+    }
+    return least < HUGE_VAL;
+}
+
+static void visit_weights(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    if (load->buffer->place == PLACE_WEIGHTS)
+        *(int64_t *)context += shape_elements(&load->buffer->shape) * 4;
+}
+
+/* The one nest that is a linear whose weights fill much of L2, among others that multiply
+ * nothing; -1: there is none. */
+static int find_linear(const struct kernel_stage *stage, int stages, int pixels,
+                       struct var *const *pixel, const struct target *target)
+{
+    int found = -1;
+    for (int i = 0; i < stages; i++) {
+        int64_t weights = 0;
+        if (!stage[i].reduce || stage[i].reduce->op != SCALAR_sum)
+            continue;
+        expr_visit_loads(stage[i].reduce->in[0], 1, visit_weights, &weights);
+        if (found >= 0 || !stage_row_factor(&stage[i], pixels, pixel) ||
+            weights <= target->l2_bytes / 4)
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+static struct linear linear_of(struct module *m, const struct kernel *kernel,
+                               const struct kernel_stage *stage, int stages, int at)
+{
+    const struct kernel_stage *s = &stage[at];
+    struct linear l = {.at = at, .own_rows = 1, .threads = m->threads};
+    l.depth = s->reduce->var[0]->extent;
+    l.columns = s->nest.var[s->rows]->extent;
+    for (int i = 0; i < s->rows; i++)
+        l.own_rows *= s->nest.var[i]->extent;
+    for (int i = 0; i < stages; i++) {
+        int64_t made = 1;
+        for (int v = 0; v < stage[i].nest.vars; v++)
+            made *= stage[i].nest.var[v]->extent;
+        l.other += i == at ? 0 : made;
+    }
+    if (s->nest.store->buffer->place != PLACE_STACK)
+        l.splittable = kernel_columns(m, kernel);
+    for (const struct buffer *local = kernel->locals; local; local = local->next)
+        l.tile_bytes += shape_elements(&local->shape) * 4;
+    return l;
+}
+
+void plan_linear(struct module *m, const struct kernel *kernel, const struct target *target,
+                 struct plan *plan)
+{
+    static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
+    struct var *pixel[3];
+    int pixels, stages = kernel_list_stages(m, kernel, &pixels, pixel, stage);
+    int at = find_linear(stage, stages, pixels, pixel, target);
+    if (!pixels || at < 0)
+        return;
+    struct linear l = linear_of(m, kernel, stage, stages, at);
+    struct choice c = {0};
+    l.target = target;
+    l.pixels = pixel[0]->extent * pixel[1]->extent * pixel[2]->extent;
+    l.depth_allowed = l.depth % DEPTH == 0 && l.depth >= LEAST_DEPTH;
+    if (l.own_rows >= OWN_ROWS || !choose(&l, &c))
+        return;
+    plan->tile = c.tile;
+    plan->split = c.groups > 1 ? l.splittable / c.groups : 0;
+    plan->nest[at] =
+        (struct nest_plan){c.rows, c.vectors * target->lanes, target->lanes, c.depth, true};
+}
