@@ -188,6 +188,15 @@ struct buffer *new_accumulators(struct application *a, int64_t rows, int64_t col
     return buffer_new(a->m, &a->to->locals, name, PLACE_REGISTERS, SHAPE(rows, columns));
 }
 
+/* Of the next block of columns: those of the block at hand would come too late. */
+static struct stmt *fetch_next_operands(struct building *b, const struct origin *origin,
+                                        int64_t rows, int64_t columns)
+{
+    struct origin next = *origin;
+    next.column = origin->next;
+    return fetch_operands(b, &next, rows, columns);
+}
+
 static struct stmt *register_tile(struct building *b, const struct origin *origin, int64_t rows,
                                   const struct segment *columns)
 {
@@ -209,7 +218,7 @@ static struct stmt *register_tile(struct building *b, const struct origin *origi
     struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, at, init));
     b->r.vars = vars;
     if (origin->next)
-        stmt_append(&stmt, fetch_operands(b, origin, rows, columns->size));
+        stmt_append(&stmt, fetch_next_operands(b, origin, rows, columns->size));
     stmt_append(&stmt, accumulate_step(b, origin, rows, columns, acc));
     t = tile_loops(m, rows, columns);
     enter_tile(b, origin, &t);

@@ -407,6 +407,7 @@ int schedule(struct module *m)
             struct plan plan = {0};
             plan_kernel(m, kernel, target, &plan);
             plan_linear(m, kernel, target, &plan);
+            plan_shares(m, kernel, target, &plan);
             write_schedule(m, kernel, m->target[i], &plan);
             changes++;
         }

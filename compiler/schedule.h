@@ -84,9 +84,13 @@ const char *plan_split_error(struct module *m, const struct kernel *kernel,
 const char *plan_depth_error(struct module *m, const struct kernel *kernel, const struct plan *plan,
                              int nest);
 
-/* Replaces what a plan says of the one linear of a kernel, if there is one with weights that fill
- * much of L2 and nothing else that sums. */
+/* Replaces what a plan says of a kernel that is one linear, if its weights fill much of L2, and decides
+ * whether others fetch ahead. */
 void plan_linear(struct module *m, const struct kernel *kernel, const struct target *target,
+                 struct plan *plan);
+
+/* Shares out a kernel without loops over pixels by its columns, where that is worth it. */
+void plan_shares(struct module *m, const struct kernel *kernel, const struct target *target,
                  struct plan *plan);
 
 struct schedule *schedule_of(const struct kernel *kernel, const char *target);

@@ -69,7 +69,7 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
         (double)(rows * l->depth * 4) * (double)(columns / (near_rows ? panel : width));
     cycles += shown_rows * row_bytes / L2_BYTES_PER_CYCLE;
     cycles += shown_weights * bytes * (near_weights ? 1 : passes) / L2_BYTES_PER_CYCLE;
-    if (bytes > (double)l->target->l2_bytes / 2)
+    if (l->depth * l->columns * 4 > l->target->l2_bytes / 2)
         cycles += shown_far * bytes / FAR_BYTES_PER_CYCLE;
     if (!c->depth && rows * l->depth * 4 > l->target->l2_bytes / 4)
         cycles *= 1.05;
@@ -115,11 +115,12 @@ static bool choose(const struct linear *l, struct choice *best)
 {
     double least = HUGE_VAL;
     bool small = l->pixels * l->own_rows <= MAX_ALL_ROWS;
+    int64_t most_groups = l->threads > 1 ? 2 * l->threads : 1;
     int64_t most = small ? l->pixels : MAX_ROWS / l->own_rows;
     for (int64_t tile = 1; tile <= most && tile <= l->pixels; tile++) {
         if (tile > 1 && tile * l->tile_bytes > TILE_BYTES)
             break;
-        for (int64_t groups = 1; groups <= MAX_GROUPS && groups <= 2 * l->threads; groups++)
+        for (int64_t groups = 1; groups <= MAX_GROUPS && groups <= most_groups; groups++)
             if (groups == 1 || (l->splittable && l->splittable % groups == 0 &&
                                 l->splittable / groups % PANEL == 0))
                 choose_blocks(l, (struct choice){.tile = tile, .groups = groups}, best, &least);
@@ -134,23 +135,39 @@ static void visit_weights(void *context, const struct expr *load, int64_t iterat
         *(int64_t *)context += shape_elements(&load->buffer->shape) * 4;
 }
 
-/* The one nest that is a linear whose weights fill much of L2, among others that multiply
- * nothing; -1: there is none. */
+static int64_t weight_bytes(const struct kernel_stage *s)
+{
+    int64_t bytes = 0;
+    expr_visit_loads(s->reduce->in[0], 1, visit_weights, &bytes);
+    return bytes;
+}
+
+/* The one nest that is a linear, among others that sum nothing; -1: there is none. */
 static int find_linear(const struct kernel_stage *stage, int stages, int pixels,
-                       struct var *const *pixel, const struct target *target)
+                       struct var *const *pixel)
 {
     int found = -1;
     for (int i = 0; i < stages; i++) {
-        int64_t weights = 0;
         if (!stage[i].reduce || stage[i].reduce->op != SCALAR_sum)
             continue;
-        expr_visit_loads(stage[i].reduce->in[0], 1, visit_weights, &weights);
-        if (found >= 0 || !stage_row_factor(&stage[i], pixels, pixel) ||
-            weights <= target->l2_bytes / 4)
+        if (found >= 0 || !stage_row_factor(&stage[i], pixels, pixel) || !weight_bytes(&stage[i]))
             return -1;
         found = i;
     }
     return found;
+}
+
+/* Whether something from memory is added to the sums. */
+static bool adds_map(const struct kernel_stage *s, const struct expr *value)
+{
+    if (value == s->reduce)
+        return false;
+    if (value->op == SCALAR_load && value->buffer->place == PLACE_WORKSPACE)
+        return true;
+    for (int i = 0; i < 3; i++)
+        if (value->in[i] && adds_map(s, value->in[i]))
+            return true;
+    return false;
 }
 
 static struct linear linear_of(struct module *m, const struct kernel *kernel,
@@ -181,9 +198,14 @@ void plan_linear(struct module *m, const struct kernel *kernel, const struct tar
     static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     struct var *pixel[3];
     int pixels, stages = kernel_list_stages(m, kernel, &pixels, pixel, stage);
-    int at = find_linear(stage, stages, pixels, pixel, target);
+    int at = find_linear(stage, stages, pixels, pixel);
     if (!pixels || at < 0)
         return;
+    if (weight_bytes(&stage[at]) <= target->l2_bytes / 4) { /* the general search does */
+        plan->nest[at].ahead =
+            plan->nest[at].rows > 1 && adds_map(&stage[at], stage[at].nest.store->value);
+        return;
+    }
     struct linear l = linear_of(m, kernel, stage, stages, at);
     struct choice c = {0};
     l.target = target;
