@@ -55,17 +55,23 @@ static const char *unique_name(struct lowering *l, const char *text)
     return name;
 }
 
-/* "layer0.0.sam" at 28x28x64: layer0_0_sam_28x28x64 */
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* "layer0.0.sam" at 28x28x64: layer0_0_sam_28x28x64. A label may be any text: "3 for" at 8: _3_for_8. */
 static const char *kernel_name(struct lowering *l, const struct inst *inst)
 {
-    char text[128];
-    int length = 0;
-    for (const char *c = inst->label ? inst->label : op_info[inst->op].name; *c && length < 80; c++)
-        text[length++] = *c == '.' ? '_' : *c;
+    char text[128] = "_";
+    const char *label = inst->label ? inst->label : op_info[inst->op].name;
+    int length = *label < 'A';
+    for (const char *c = label; *c && length < 80; c++)
+        text[length++] = is_letter_or_digit(*c) ? *c : '_';
     text[length] = 0;
-    for (int i = 1; i < inst->shape.rank; i++)
+    for (int i = inst->shape.rank > 1; i < inst->shape.rank; i++)
         length += snprintf(text + length, sizeof text - (size_t)length, "%s%lld",
-                           i == 1 ? "_" : "x", (long long)inst->shape.dim[i]);
+                           i <= (inst->shape.rank > 1) ? "_" : "x", (long long)inst->shape.dim[i]);
     return unique_name(l, text);
 }
 
