@@ -200,11 +200,9 @@ static enum status check_after(const char *file, const struct module *module)
     return STATUS_INPUT;
 }
 
-/* What the verifier cannot know: targets, passes, symbols. */
-static enum status check_dump(const struct options *options, const struct module *module)
+enum status module_check_dump(const struct module *module, const char *file)
 {
     char why[256];
-    const char *file = options->operand;
     enum status status = check_after(file, module);
     if (module->targets == 0) {
         diag_error(file, 0, 0, "there must be a target, found none");
@@ -266,7 +264,7 @@ static enum status parse_dump(const struct source *source, const char *only, str
     module->file = file;
     enum status status = STATUS_INPUT;
     if (module_verify(module, why, sizeof why))
-        status = check_dump(source->options, module);
+        status = module_check_dump(module, file);
     else
         diag_error(file, 0, 0, "%s", why);
     if (status == STATUS_DONE)

@@ -28,6 +28,9 @@ enum status source_read_weights(struct source *source);
  * name among them). Free it with module_free. */
 enum status source_module(const struct source *source, const char *only, struct module **module);
 
+/* What the verifier cannot know of a dump: passes, targets, symbols. Errors are printed with `file`. */
+enum status module_check_dump(const struct module *module, const char *file);
+
 void source_free(struct source *source);
 
 /* A copy for one target: another head and fewer kernels, which share everything else with `module`

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the project and runs its tests: tests/run.sh [release|debug|clang|llvm22|asan|tsan] [CTEST OPTION...]
+# Builds the project and runs its tests: tests/run.sh [release|debug|clang|llvm22|asan|tsan|fuzz] [CTEST OPTION...]
 #
 # Without a preset: release. Installs with apt what is not there yet. asan and tsan leave the slow tests out. The last line
 # counts the programs of ctest; a skipped one says why.
@@ -13,10 +13,11 @@ select=()
 case $preset in
     release | debug) ;;
     clang | llvm22) groups+=("$preset") ;;
+    fuzz) groups+=(clang) ;;
     asan) select=(-LE slow) ;;
     tsan) select=(-R '^test_pool$') ;; # what is made of threads
     *)
-        echo "usage: tests/run.sh [release|debug|clang|llvm22|asan|tsan] [CTEST OPTION...]" >&2
+        echo "usage: tests/run.sh [release|debug|clang|llvm22|asan|tsan|fuzz] [CTEST OPTION...]" >&2
         exit 2
         ;;
 esac
