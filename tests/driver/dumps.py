@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Dumps of every pass: the text reads back and prints to the same bytes, and compiles on to the same object.
 
-    dumps.py SANC [--shared | --models [--objects]] [NAME...]
+    dumps.py SANC [--shared | --models] [--objects] [NAME...]
 
 Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of ../shared/models at
 224x224, with weights made up here. What each dump comes to is compared as a text, the loops after all passes, and as an
-object; of the --models, whose objects take long, every fifth dump is compiled, with --objects all. The dumps also compile
+object: every fourth dump is compiled, of --shared or with --objects all. The dumps also compile
 with other weights, to what the model compiles to with those.
 """
 import argparse
@@ -137,7 +137,7 @@ def main():
     if args.shared or args.models:
         folder = common.shared("models" if args.models else "cases")
     names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder))
-    check, every = (check_network, 1 if args.objects else 5) if args.models else (check_case, 1)
+    check, every = check_network if args.models else check_case, 1 if args.objects or args.shared else 4
     total = common.Tally()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for tally, line in pool.map(lambda name: check(args.sanc, name, folder, every), names):

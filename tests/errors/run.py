@@ -2,7 +2,7 @@
 
 usage: run.py SANC [NAME...]
 
-models.py and weights.py are the tables of files, files.py holds what is about the file system.
+models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
 """
 import os
 import subprocess
@@ -11,6 +11,7 @@ import tempfile
 
 import files
 import models
+import texts
 import weights
 
 INPUT = 3  # the exit status of a wrong input
@@ -52,11 +53,25 @@ def check_weights(sanc, folder, name, content, *lines):
         os.unlink(f'{folder}/{file}')  # some are large
 
 
+def check_text(sanc, folder, old, new, message):
+    """A text of the IR: one error, at the place marked in `new`."""
+    text, (line, column) = texts.place(texts.swap(old, new))
+    write(f'{folder}/text.sanir', text)
+    run = subprocess.run([sanc, 'ir', 'text.sanir'], cwd=folder, capture_output=True, timeout=60)
+    said = run.stderr.decode(errors='replace')
+    wanted = f'text.sanir:{line}:{column}: error: {message}'
+    if run.returncode == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not run.stdout:
+        return None
+    return f'status {run.returncode}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
+
+
 def cases(sanc):
     for row in models.CASES:
         yield 'model ' + row[0], lambda folder, row=row: check_model(sanc, folder, *row)
     for row in weights.CASES:
         yield 'weights ' + row[0], lambda folder, row=row: check_weights(sanc, folder, *row)
+    for row in texts.CASES:
+        yield 'text ' + row[1], lambda folder, row=row: check_text(sanc, folder, *row)
     for test in files.CASES:
         yield 'file ' + test.__name__, lambda folder, test=test: test(files.Place(sanc, folder))
 
