@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""The commands of "Tuning a kernel by hand" in compiler/README.md, as they stand there.
+
+    tutorial.py SANC
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
+import common  # noqa: E402
+
+KERNEL = "layer0_0_sam_14x14x16"
+INPUT, NO_SUCH_PROCESSOR = 3, 4
+
+
+def main():
+    sanc, tally = os.path.abspath(sys.argv[1]), common.Tally()
+    with open(os.path.join(common.ROOT, "compiler", "README.md"), encoding="utf-8") as file:
+        section = file.read().split("### Tuning a kernel by hand\n")[1].split("\n### ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", section, re.S)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.symlink(os.path.join(common.ROOT, "examples"), os.path.join(scratch, "examples"))
+        os.symlink(sanc, os.path.join(scratch, "sanc"))
+        environment = dict(os.environ, PATH=scratch + os.pathsep + os.environ["PATH"])
+        dump = os.path.join(scratch, "tuned.sanir")
+        script = blocks[0] + "cp tuned.sanir chosen.sanir\n" + blocks[1]
+        done = subprocess.run(["bash", "-euc", script], cwd=scratch, env=environment, capture_output=True, text=True,
+                              timeout=300)
+        if done.returncode == NO_SUCH_PROCESSOR:
+            common.skip(done.stderr.strip())
+        tally.check(len(blocks) == 2 and done.returncode == 0, f"status {done.returncode}: {done.stdout}{done.stderr}")
+        tally.check(done.stdout.count(f"\n{KERNEL} ") == 2, f"no {KERNEL} before and after in {done.stdout}")
+        with open(os.path.join(scratch, "chosen.sanir"), encoding="utf-8") as file:
+            chosen = file.read().split("\n")
+        with open(dump, encoding="utf-8") as file:
+            tuned = file.read().split("\n")
+        shown = re.search(r"```\n(  schedule.*?)    \.\.\.\n```", section, re.S)[1].rstrip("\n").split("\n")
+        start = next(i for i, line in enumerate(chosen) if line.startswith(f"kernel {KERNEL} "))
+        start = chosen.index(shown[0], start)
+        tally.check(chosen[start:start + len(shown)] == shown, f"the compiler chose {chosen[start:start + len(shown)]}")
+        changed = [i for i, (a, b) in enumerate(zip(chosen, tuned)) if a != b]
+        tally.check(changed == [start + 1, start + 2], f"lines {changed} were changed")
+        tally.check(os.path.exists(os.path.join(scratch, "digits.h")), "no object")
+        tuned[start + 2] = tuned[start + 2].replace("rows 9", "rows 400")
+        with open(dump, "w", encoding="utf-8") as file:
+            file.write("\n".join(tuned))
+        done = subprocess.run([sanc, "ir", "tuned.sanir"], cwd=scratch, capture_output=True, text=True, timeout=60)
+        place, message = re.search(r"`(tuned.sanir:)[\d:]*( error: [^`]*)`", section).groups()
+        tally.check(done.returncode == INPUT and done.stderr == f"{place}{start + 3}:17:{message}\n", done.stderr)
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
