@@ -137,10 +137,13 @@ static enum status find_pass(const struct verification *v, struct pass_check *ch
     return check->status != STATUS_DONE ? check->status : status;
 }
 
-static void print_pass(const char *pass, double error)
+static void print_pass(const struct pass_check *check)
 {
     fprintf(stderr, "sanc: the first pass that changes the result is %s (error %.3g in float64)\n",
-            pass, error);
+            check->pass, check->error);
+    if (check->located)
+        fprintf(stderr, "sanc: first in %s: %s was %.9g and is %.9g\n", check->change.where,
+                check->change.element, check->change.was, check->change.is);
 }
 
 static enum status find_kernel(const struct verification *v, const char *target)
@@ -168,7 +171,7 @@ static void explain(const struct verification *v, const struct finding *finding)
     if (!v->source->options->each_pass)
         find_pass(v, &check);
     if (check.pass)
-        print_pass(check.pass, check.error);
+        print_pass(&check);
     else
         find_kernel(v, finding->target);
 }
@@ -242,7 +245,7 @@ static enum status verify(struct verification *v)
     if (status == STATUS_DONE)
         status = run_passes(v);
     if (status == STATUS_CHECK_FAILED && v->passes.pass) {
-        print_pass(v->passes.pass, v->passes.error);
+        print_pass(&v->passes);
         return status;
     }
     for (int i = 0; i < v->module->targets && status == STATUS_DONE; i++)

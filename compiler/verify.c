@@ -1,6 +1,8 @@
 #include "verify.h"
+#include "observe.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 double relative_error(const double *out, const double *ref, int64_t count)
 {
@@ -67,6 +69,21 @@ static bool targets_differ(const struct module *module)
     return false;
 }
 
+static void locate(struct pass_check *check, const struct module *module, const char *target)
+{
+    struct ir_error error;
+    struct module *before =
+        check->before ? module_parse(check->before, strlen(check->before), &error) : NULL;
+    if (!before)
+        return;
+    struct module *was = before->targets > 1 ? module_for_target(before, target) : before;
+    struct module *is = module->targets > 1 ? module_for_target(module, target)
+                                            : (struct module *)(uintptr_t)module;
+    check->located =
+        change_find(was, is, check->parameters, check->images, check->tolerance, &check->change);
+    module_free(before);
+}
+
 /* Evaluates for one target and compares; false: it moved, or could not be evaluated. */
 static bool still_the_same(struct pass_check *check, const struct pass *pass,
                            const struct module *module, const char *target)
@@ -84,6 +101,7 @@ static bool still_the_same(struct pass_check *check, const struct pass *pass,
     check->pass = pass->name;
     check->target = target;
     check->error = error;
+    locate(check, module, target);
     return false;
 }
 
@@ -92,9 +110,11 @@ bool pass_check_after(void *context, const struct pass *pass, int changes, doubl
 {
     struct pass_check *check = context;
     int64_t count = check->images->count * module->classes;
+    size_t size;
     (void)changes;
     (void)seconds;
     if (!pass) {
+        check->before = module_text(module, &size);
         check->reference = allocate(count, sizeof(double));
         check->result = allocate(count, sizeof(double));
         check->status = STATUS_SYSTEM;
@@ -107,6 +127,10 @@ bool pass_check_after(void *context, const struct pass *pass, int changes, doubl
     int targets = targets_differ(module) ? module->targets : 1;
     for (int i = 0; i < targets && same; i++)
         same = still_the_same(check, pass, module, module->target[i]);
+    if (same) {
+        free(check->before);
+        check->before = module_text(module, &size);
+    }
     return same;
 }
 
@@ -114,5 +138,7 @@ void pass_check_free(struct pass_check *check)
 {
     free(check->reference);
     free(check->result);
+    free(check->before);
     check->reference = check->result = NULL;
+    check->before = NULL;
 }

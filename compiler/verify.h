@@ -12,6 +12,19 @@ double relative_error(const double *out, const double *ref, int64_t count);
 double *random_images(uint64_t seed, int64_t count, int64_t channels, int64_t height,
                       int64_t width);
 
+/* The first element that a pass changed. */
+struct change {
+    char where[160];   /* "kernel NAME", or "%12 = linear of LABEL" */
+    char element[360]; /* "v12[0, 3, 5, 7]" */
+    double was, is;
+};
+
+/* Looks for it in values and buffers that have the same name before and after, in the order in which
+ * they are computed; both modules are for one target. False: found none, or no memory. */
+bool change_find(const struct module *before, const struct module *after,
+                 const struct parameters *parameters, const struct images *images, double tolerance,
+                 struct change *change);
+
 /* An observer of passes: evaluates the module in float64 before the first pass and after each, for
  * every target once their loops differ, and says no when the result moves. Set the first three
  * fields, zero the others; pass_check_free. */
@@ -24,6 +37,9 @@ struct pass_check {
     const char *pass;   /* the first that moved the result, or NULL */
     const char *target; /* for which */
     double error;       /* by how much; the largest so far where none moved it */
+    bool located;       /* `change` is the first element that it moved */
+    struct change change;
+    char *before;       /* the module's text before the pass */
     enum status status; /* of the evaluation */
 };
 bool pass_check_after(void *context, const struct pass *pass, int changes, double seconds,

@@ -1,175 +1,23 @@
 /* Which kernel of a compiled model is the first to be off.
  *
- *   evaluated   a copy of the loop form, with a kernel behind each that copies what it wrote
- *               (a "trace") into the module's output
+ *   evaluated   what every kernel writes (trace.h)
  *   compiled    runs with a profile, whose clock is called behind each kernel: there the workspace
  *               holds what the kernel wrote, and is compared with the trace */
-#include "affine.h"
-#include "observe.h"
+#include "trace.h"
 #include "verify.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A buffer that a kernel writes: `begin` is where it stands in the trace. */
-struct written {
-    const struct buffer *buffer; /* of the module that was compiled */
-    struct buffer *copy;         /* of the copy that is evaluated */
-    int kernel;
-    int64_t begin, elements;
-};
-
-struct trace {
-    int count, room;
-    struct written *written; /* in the order of the kernels */
-    int64_t elements;
-    double *value;
-    /* while the compiled model runs */
-    const struct module *module;
+/* A compiled model beside the trace. */
+struct comparison {
+    struct trace trace;
     uint64_t calls; /* of the clock */
-    int next;       /* of written */
+    int next;       /* of what is written */
     const struct execution *execution;
     double tolerance;
     struct kernel_check *check;
 };
-
-static const int64_t MOST_ELEMENTS = INT64_C(1) << 28; /* 2 GiB of doubles */
-
-/* ---- what the kernels write ------------------------------------------------------------------ */
-
-static bool add_written(struct trace *trace, const struct buffer *buffer, struct buffer *copy,
-                        int kernel)
-{
-    for (int i = trace->count; i-- > 0 && trace->written[i].kernel == kernel;)
-        if (trace->written[i].copy == copy)
-            return true;
-    if (trace->count == trace->room) {
-        int room = trace->room ? 2 * trace->room : 64;
-        struct written *more = realloc(trace->written, (size_t)room * sizeof *more);
-        if (!more)
-            return false;
-        trace->written = more;
-        trace->room = room;
-    }
-    struct written *written = &trace->written[trace->count++];
-    *written =
-        (struct written){buffer, copy, kernel, trace->elements, shape_elements(&copy->shape)};
-    trace->elements += written->elements;
-    return true;
-}
-
-static const struct buffer *buffer_named(const struct module *module, const char *name)
-{
-    const struct buffer *buffer = module->buffers;
-    while (buffer && strcmp(buffer->name, name) != 0)
-        buffer = buffer->next;
-    return buffer;
-}
-
-static bool find_written(struct trace *trace, const struct stmt *stmt, int kernel)
-{
-    bool good = true;
-    for (; stmt && good; stmt = stmt->next) {
-        if (stmt->kind == STMT_FOR)
-            good = find_written(trace, stmt->body, kernel);
-        else if (stmt->kind == STMT_STORE &&
-                 (stmt->buffer->place == PLACE_WORKSPACE || stmt->buffer->place == PLACE_OUTPUT))
-            good = add_written(trace, buffer_named(trace->module, stmt->buffer->name), stmt->buffer,
-                               kernel);
-    }
-    return good;
-}
-
-/* ---- the copy that is evaluated -------------------------------------------------------------- */
-
-/* for i0, i1, ..: output[(begin + i) div row, (begin + i) mod row] = buffer[i0, i1, ..] */
-static struct stmt *copy_loops(struct module *copy, struct buffer *output,
-                               const struct written *written)
-{
-    const struct affine *index[MAX_RANK], *at[2];
-    struct var *var[MAX_RANK];
-    const struct shape *shape = &written->copy->shape;
-    for (int i = 0; i < shape->rank; i++) {
-        var[i] = var_new(copy, arena_printf(copy->arena, "i%d", i), shape->dim[i]);
-        index[i] = affine_var(copy->arena, var[i]);
-    }
-    const struct affine *flat = affine_linearize(copy->arena, shape, index);
-    flat = affine_offset(copy->arena, flat, written->begin);
-    at[0] = affine_div(copy->arena, flat, output->shape.dim[1]);
-    at[1] = affine_mod(copy->arena, flat, output->shape.dim[1]);
-    struct stmt *stmt = stmt_store(copy, output, at, expr_load(copy, written->copy, index));
-    for (int i = shape->rank; i-- > 0;)
-        stmt = stmt_for(copy, var[i], LOOP_SERIAL, stmt);
-    return stmt;
-}
-
-static void insert_copies(struct module *copy, struct buffer *output, const struct trace *trace)
-{
-    struct kernel *kernel = copy->kernels;
-    int next = 0;
-    for (int number = 0; kernel; number++) {
-        struct kernel *last = kernel, *following = kernel->next;
-        for (; next < trace->count && trace->written[next].kernel == number; next++) {
-            struct kernel *tracer = ARENA_NEW(copy->arena, struct kernel);
-            tracer->name = arena_printf(copy->arena, "trace_%d", next);
-            tracer->body = copy_loops(copy, output, &trace->written[next]);
-            last->next = tracer;
-            last = tracer;
-        }
-        last->next = following;
-        kernel = following;
-    }
-}
-
-/* Makes the trace the module's output, and the old output a buffer of its own. */
-static struct buffer *replace_output(struct module *copy, const struct trace *trace)
-{
-    for (struct buffer *buffer = copy->buffers; buffer; buffer = buffer->next)
-        if (buffer->place == PLACE_OUTPUT)
-            buffer->place = PLACE_WORKSPACE;
-    copy->classes = (trace->elements + copy->batch - 1) / copy->batch;
-    struct shape shape = {2, {copy->batch, copy->classes}};
-    return buffer_new(copy, &copy->buffers, "trace", PLACE_OUTPUT, shape);
-}
-
-static struct module *copy_module(const struct module *module)
-{
-    size_t size;
-    struct ir_error error;
-    char *text = module_text(module, &size);
-    struct module *copy = text ? module_parse(text, size, &error) : NULL;
-    if (text && !copy)
-        diag_error(NULL, 0, 0, "defect: the IR does not read back: %d:%d: %s", error.line,
-                   error.column, error.message);
-    free(text);
-    return copy;
-}
-
-static enum status evaluate_trace(struct trace *trace, const struct parameters *parameters,
-                                  const struct images *images)
-{
-    struct module *copy = copy_module(trace->module);
-    if (!copy)
-        return STATUS_DEFECT;
-    bool good = true;
-    int number = 0;
-    for (struct kernel *kernel = copy->kernels; kernel && good; kernel = kernel->next)
-        good = find_written(trace, kernel->body, number++);
-    enum status status = STATUS_SYSTEM;
-    if (!good || trace->elements > MOST_ELEMENTS) {
-        diag_error(NULL, 0, 0, "no memory for what the kernels write");
-    } else {
-        insert_copies(copy, replace_output(copy, trace), trace);
-        trace->value = allocate(copy->batch * copy->classes, sizeof(double));
-        if (trace->value)
-            status = execute_evaluator(copy, parameters, PRECISION_F64, copy->target[0], images,
-                                       trace->value);
-    }
-    module_free(copy);
-    return status;
-}
-
-/* ---- the compiled model ---------------------------------------------------------------------- */
 
 /* Elements that the evaluator left NaN were never written. */
 static double error_of(const struct written *written, const double *reference, const float *found)
@@ -186,27 +34,19 @@ static double error_of(const struct written *written, const double *reference, c
     return isfinite(error) ? error : HUGE_VAL;
 }
 
-static const char *kernel_name(const struct module *module, int number)
+static void compare_kernel(struct comparison *c, int kernel)
 {
-    const struct kernel *kernel = module->kernels;
-    while (number-- > 0)
-        kernel = kernel->next;
-    return kernel->name;
-}
-
-static void compare_kernel(struct trace *trace, int kernel)
-{
-    for (; trace->next < trace->count && trace->written[trace->next].kernel == kernel;
-         trace->next++) {
-        const struct written *written = &trace->written[trace->next];
+    const struct trace *trace = &c->trace;
+    for (; c->next < trace->count && trace->written[c->next].kernel == kernel; c->next++) {
+        const struct written *written = &trace->written[c->next];
         const float *found = written->buffer->place == PLACE_OUTPUT
-                                 ? trace->execution->output
-                                 : (const float *)trace->execution->workspace +
+                                 ? c->execution->output
+                                 : (const float *)c->execution->workspace +
                                        written->buffer->offset / (int64_t)sizeof(float);
         double error = error_of(written, trace->value + written->begin, found);
-        if (error <= trace->tolerance || trace->check->kernel)
+        if (error <= c->tolerance || c->check->kernel)
             continue;
-        *trace->check =
+        *c->check =
             (struct kernel_check){kernel_name(trace->module, kernel), written->buffer->name, error};
     }
 }
@@ -214,23 +54,23 @@ static void compare_kernel(struct trace *trace, int kernel)
 /* Called before and behind each kernel, in their order. */
 static uint64_t clock_compares(void *context)
 {
-    struct trace *trace = context;
-    uint64_t call = trace->calls++;
+    struct comparison *c = context;
+    uint64_t call = c->calls++;
     if (call % 2 == 1)
-        compare_kernel(trace, (int)(call / 2));
+        compare_kernel(c, (int)(call / 2));
     return call;
 }
 
-static enum status run_traced(struct trace *trace, const struct san_model *model,
-                              const struct images *images)
+static enum status run_compared(struct comparison *c, const struct san_model *model,
+                                const struct images *images)
 {
     struct execution execution;
     uint64_t *times = allocate(2 * (int64_t)model->kernel_count, sizeof(uint64_t));
-    struct san_profile profile = {clock_compares, trace, times, times + model->kernel_count};
+    struct san_profile profile = {clock_compares, c, times, times + model->kernel_count};
     struct san_exec exec = {
         .abi_version = SAN_ABI_VERSION, .threads = 1, .profile = times ? &profile : NULL};
     enum status status = STATUS_SYSTEM;
-    trace->execution = &execution;
+    c->execution = &execution;
     if (execution_new(&execution, model) && times)
         status = execution_run(&execution, &exec, images, 0);
     execution_free(&execution);
@@ -243,19 +83,10 @@ enum status kernels_check(const struct module *module, const struct parameters *
                           double tolerance, struct kernel_check *check)
 {
     *check = (struct kernel_check){0};
-    struct trace trace = {.module = module, .tolerance = tolerance, .check = check};
-    /* The first batch alone, the last image repeated: the trace holds a whole batch. */
-    double *value = allocate(module->batch * images->each, sizeof *value);
-    for (int64_t i = 0; value && i < module->batch; i++)
-        memcpy(value + i * images->each,
-               images->value + (i < images->count ? i : images->count - 1) * images->each,
-               (size_t)images->each * sizeof *value);
-    struct images batch = {value, module->batch, images->each};
-    enum status status = value ? evaluate_trace(&trace, parameters, &batch) : STATUS_SYSTEM;
+    struct comparison c = {.tolerance = tolerance, .check = check};
+    enum status status = trace_evaluate(&c.trace, module, parameters, images);
     if (status == STATUS_DONE)
-        status = run_traced(&trace, model, &batch);
-    free(value);
-    free(trace.written);
-    free(trace.value);
+        status = run_compared(&c, model, images);
+    trace_free(&c.trace);
     return status;
 }

@@ -17,6 +17,8 @@ struct graph {
     const struct parameters *parameters;
     enum precision precision;
     const double *image;
+    value_visitor *visit; /* NULL: none */
+    void *context;
     struct value *value; /* by instruction id */
 };
 
@@ -89,16 +91,17 @@ static bool run_inst(struct graph *g, const struct inst *inst)
         e.in[i] = operand(g, inst, inst->in[i]);
     if (!evaluate[inst->op](&e))
         return false;
+    if (g->visit && !value->constant)
+        g->visit(g->context, inst, value->data);
     for (int i = 0; i < inst->inputs; i++)
         value_release(&g->value[inst->in[i]->id]);
     return true;
 }
 
 /* The value of one instruction; free() it. NULL: a parameter is missing. */
-static double *graph_run(const struct module *module, const struct parameters *parameters,
-                         enum precision precision, const double *image, const struct inst *wanted)
+static double *graph_run(struct graph g, const struct inst *wanted)
 {
-    struct graph g = {module, parameters, precision, image, NULL};
+    const struct module *module = g.module;
     g.value = calloc((size_t)module->next_id + 1, sizeof *g.value);
     if (!g.value) {
         fputs("sanc: error: out of memory\n", stderr);
@@ -128,20 +131,43 @@ double *inst_eval_constant(const struct module *module, const struct parameters 
                            const struct inst *inst)
 {
     assert(inst_is_constant(inst));
-    return graph_run(module, parameters, PRECISION_F64, NULL, inst);
+    struct graph g = {.module = module, .parameters = parameters, .precision = PRECISION_F64};
+    return graph_run(g, inst);
 }
 
-bool module_eval_graph(const struct module *module, const struct parameters *parameters,
-                       enum precision precision, const double *input, double *output)
+static const struct inst *output_of(const struct module *module)
 {
     const struct inst *result = module->last;
     while (result && result->op != OP_output)
         result = result->prev;
     assert(result);
-    double *data = graph_run(module, parameters, precision, input, result);
+    return result;
+}
+
+bool module_eval_graph(const struct module *module, const struct parameters *parameters,
+                       enum precision precision, const double *input, double *output)
+{
+    struct graph g = {
+        .module = module, .parameters = parameters, .precision = precision, .image = input};
+    const struct inst *result = output_of(module);
+    double *data = graph_run(g, result);
     if (!data)
         return false;
     memcpy(output, data, (size_t)shape_elements(&result->shape) * sizeof *data);
     free(data);
     return true;
+}
+
+bool module_visit_values(const struct module *module, const struct parameters *parameters,
+                         const double *input, value_visitor *visit, void *context)
+{
+    struct graph g = {.module = module,
+                      .parameters = parameters,
+                      .precision = PRECISION_F64,
+                      .image = input,
+                      .visit = visit,
+                      .context = context};
+    double *data = graph_run(g, output_of(module));
+    free(data);
+    return data;
 }

@@ -405,6 +405,10 @@ bool module_eval_graph(const struct module *module, const struct parameters *par
 bool module_eval_loops(const struct module *module, const struct parameters *parameters,
                        enum precision precision, const char *target, const double *input,
                        double *output);
+/* Runs the graph form in float64 and shows what is not constant, in order; the data is gone after. */
+typedef void value_visitor(void *context, const struct inst *inst, const double *data);
+bool module_visit_values(const struct module *module, const struct parameters *parameters,
+                         const double *input, value_visitor *visit, void *context);
 /* The value of a constant instruction, in float64; free() it. NULL: a parameter is missing. */
 double *inst_eval_constant(const struct module *module, const struct parameters *parameters,
                            const struct inst *inst);

@@ -776,7 +776,8 @@ struct trial {
     const struct plant *plant; /* NULL: none */
     bool planted;
     const char *caught; /* the pass that is named; NULL: none */
-    const char *how;
+    bool located;       /* the element too */
+    char how[640];
 };
 
 /* Runs the passes as verify --each-pass does, until one is caught. */
@@ -799,7 +800,12 @@ static void run_trial(struct trial *trial, enum kind kind)
         if (right && pass_check_after(&check, pass, changes, 0, m))
             continue;
         trial->caught = pass->name;
-        trial->how = right ? "values" : "verifier";
+        trial->located = !right || check.located;
+        if (right)
+            snprintf(trial->how, sizeof trial->how, "%s, %s", check.change.where,
+                     check.change.element);
+        else
+            snprintf(trial->how, sizeof trial->how, "%s", why);
     }
     module_free(m);
     pass_check_free(&check);
@@ -825,12 +831,11 @@ static void wrong_passes_are_named(void **state)
         struct trial trial = {.plant = &plants[i]};
         run_trial(&trial, plants[i].model);
         bool named = trial.caught && strcmp(trial.caught, plants[i].pass) == 0;
-        print_message("%-18s %-44s %s%s\n", plants[i].pass, plants[i].what,
+        print_message("%-18s %-44s %s\n", plants[i].pass, plants[i].what,
                       !trial.planted ? "NOT PLANTED"
-                      : named        ? "caught by "
-                                     : "MISSED",
-                      named ? trial.how : "");
-        assert_true(trial.planted);
+                      : named        ? trial.how
+                                     : "MISSED");
+        assert_true(trial.planted && (!named || trial.located));
         caught += named;
     }
     print_message("%d of %d caught\n", caught, PLANTS);

@@ -164,7 +164,8 @@ static const struct pass wrong_graph = {"wrong_graph", damage_graph, ""};
 static const struct pass wrong_loops = {"wrong_loops", damage_loops, ""};
 
 /* Runs the passes up to `last`, then a wrong one, all under observation. */
-static void assert_names(struct fixture *f, const char *last, const struct pass *wrong)
+static void assert_names(struct fixture *f, const char *last, const struct pass *wrong,
+                         const char *where, const char *element)
 {
     struct pass_check check = {
         .parameters = &f->parameters, .images = &f->images, .tolerance = 1e-9};
@@ -178,18 +179,22 @@ static void assert_names(struct fixture *f, const char *last, const struct pass 
     assert_false(pass_check_after(&check, wrong, changes, 0, f->module));
     assert_string_equal(wrong->name, check.pass);
     assert_true(check.error > 1e-9);
+    assert_true(check.located);
+    assert_true(strncmp(check.change.where, where, strlen(where)) == 0);
+    assert_string_equal(check.change.element, element);
+    assert_true(fabs(check.change.is - check.change.was) > 1e-9 * fabs(check.change.was));
     assert_int_equal(STATUS_DONE, check.status);
     pass_check_free(&check);
 }
 
 static void names_a_wrong_graph_pass(void **state)
 {
-    assert_names(*state, NULL, &wrong_graph);
+    assert_names(*state, NULL, &wrong_graph, "%10 = batch_norm", "v10[0, 0, 0, 0]");
 }
 
 static void names_a_wrong_loop_pass(void **state)
 {
-    assert_names(*state, "lower", &wrong_loops);
+    assert_names(*state, "lower", &wrong_loops, "kernel ", "v1[0, 0, 0, 0]");
 }
 
 /* ---- kernels --------------------------------------------------------------------------------- */
