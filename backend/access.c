@@ -3,6 +3,7 @@
  *   the same element            a scalar load, spread where it meets a vector: folds into the FMA
  *   neighbours, in order        a vector load or store
  *   a few elements, repeated    a load of those elements and a shuffle (vbroadcastsd and the like)
+ *   two vectors of registers    a shuffle of both (vpermt2ps)
  *   anything else               lane by lane */
 #include "index.h"
 #include <string.h>
@@ -88,6 +89,28 @@ static LLVMValueRef load_shuffled(struct emitter *e, const struct base *base,
                                   LLVMConstVector(mask, (unsigned)e->lanes), "");
 }
 
+/* Of two vectors of a registers buffer, one behind the other; NULL: the lanes lie further apart, or
+ * in memory. */
+static LLVMValueRef load_pair(struct emitter *e, const struct buffer *buffer,
+                              const struct base *base, const struct lanes *lanes)
+{
+    int64_t at, least, most = span(e, lanes, &least) - 1;
+    if (buffer->place != PLACE_REGISTERS || !index_known(e, lanes->origin, &at))
+        return NULL;
+    most += least;
+    int64_t begin = (at + least) / e->lanes * e->lanes - at;
+    if (most >= begin + 2 * e->lanes || at + begin + 2 * e->lanes > shape_elements(&buffer->shape))
+        return NULL;
+    LLVMValueRef mask[MAX_LANES];
+    for (int i = 0; i < e->lanes; i++)
+        mask[i] = lane_number(e, (int)(lanes->offset[i] - begin));
+    LLVMTypeRef type = vector_type(e, e->lanes);
+    LLVMValueRef first = load(e, type, base, lanes->origin, begin);
+    LLVMValueRef second = load(e, type, base, lanes->origin, begin + e->lanes);
+    return LLVMBuildShuffleVector(e->builder, first, second,
+                                  LLVMConstVector(mask, (unsigned)e->lanes), "");
+}
+
 static LLVMValueRef load_lanes(struct emitter *e, const struct base *base,
                                const struct lanes *lanes)
 {
@@ -119,7 +142,9 @@ struct value emit_load(struct emitter *e, const struct buffer *buffer,
         value.llvm = load(e, vector_type(e, e->lanes), base, lanes.origin, 0);
     else if (lanes.kind == LANES_CONSTANT && span(e, &lanes, &least) <= e->lanes)
         value.llvm = load_shuffled(e, base, &lanes, least, span(e, &lanes, &least));
-    else
+    else if (lanes.kind == LANES_CONSTANT)
+        value.llvm = load_pair(e, buffer, base, &lanes);
+    if (!value.llvm)
         value.llvm = load_lanes(e, base, &lanes);
     return value;
 }

@@ -113,6 +113,18 @@ LLVMValueRef index_address(struct emitter *e, const struct base *base, const str
     return extra ? advance(e, pointer, constant(e, extra)) : pointer;
 }
 
+bool index_known(struct emitter *e, const struct affine *linear, int64_t *value)
+{
+    *value = linear->constant;
+    for (int i = 0; i < linear->count; i++) {
+        const struct term *term = &linear->term[i];
+        if (term_depth(e, term) >= 0 || term->kind != TERM_VAR)
+            return false;
+        *value += term->factor * binding_find(e, term->var)->constant;
+    }
+    return true;
+}
+
 static bool uses_inside(const struct affine *a, const struct var *var)
 {
     for (int i = 0; i < a->count; i++)

@@ -21,6 +21,9 @@ const struct affine *index_linear(struct emitter *emitter, const struct buffer *
                                   const struct affine *const *index);
 void index_lanes(struct emitter *emitter, const struct affine *linear, struct lanes *lanes);
 
+/* Whether the offset is a number once unrolled loops are written out. */
+bool index_known(struct emitter *emitter, const struct affine *linear, int64_t *value);
+
 /* Where that element lies; `extra` more elements on. */
 LLVMValueRef index_address(struct emitter *emitter, const struct base *base,
                            const struct affine *linear, int64_t extra);

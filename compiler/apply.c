@@ -131,14 +131,20 @@ const struct expr *replace_reduce(struct module *m, const struct expr *expr,
     return clone;
 }
 
-void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t)
+void enter_element(struct building *b, const struct origin *origin, affine_ref row,
+                   affine_ref column)
 {
     struct arena *arena = b->a->m->arena;
     const struct kernel_stage *s = b->stage;
     if (s->rows < s->nest.vars)
-        rewriter_map(&b->r, s->nest.var[s->rows], affine_add(arena, origin->column, t->column));
+        rewriter_map(&b->r, s->nest.var[s->rows], affine_add(arena, origin->column, column));
     if (origin->flat)
-        map_rows(b, affine_add(arena, origin->row, of_var(b->a->m, t->row)));
+        map_rows(b, affine_add(arena, origin->row, row));
+}
+
+void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t)
+{
+    enter_element(b, origin, of_var(b->a->m, t->row), t->column);
 }
 
 static struct stmt *accumulate_step(struct building *b, const struct origin *origin, int64_t rows,
@@ -202,6 +208,8 @@ static struct stmt *register_tile(struct building *b, const struct origin *origi
 {
     struct module *m = b->a->m;
     const struct expr *reduce = b->stage->reduce, *value = b->stage->nest.store->value;
+    if (b->halves)
+        return halves_tile(b, origin, rows, columns);
     int vars = b->r.vars;
     struct tile_loops t = tile_loops(m, rows, columns);
     enter_tile(b, origin, &t);
@@ -326,6 +334,7 @@ static struct stmt *build_nest(struct application *a, const struct kernel_stage 
     struct segment segment[MAX_SEGMENTS];
     int segments = segments_of_columns(size.columns, plan->columns, plan->lanes, segment);
     b.pixels_are_rows = a->pixels && size.repeats == 1;
+    b.halves = plan->halves;
     if (plan->depth)
         return depth_nest(&b, plan, size.rows, size.columns);
     return plan->rows > 1 ? block_nest(&b, plan, size.rows, segment, segments)

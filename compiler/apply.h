@@ -32,7 +32,7 @@ struct building {
     struct rewriter r; /* from the nest's variables to the new loops' */
     affine_ref p;      /* the pixel within the tile */
     affine_ref first_column;
-    bool pixels_are_rows;
+    bool pixels_are_rows, halves;
 };
 
 /* The loops of a register tile: rows, vectors, lanes. */
@@ -55,7 +55,9 @@ struct origin {
 
 struct tile_loops tile_loops(struct module *m, int64_t rows, const struct segment *columns);
 struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, struct stmt *stmt);
-/* Maps the nest's variables to an element of the register tile. */
+/* Maps the nest's variables to an element of the register tile, by its row and column there. */
+void enter_element(struct building *b, const struct origin *origin, affine_ref row,
+                   affine_ref column);
 void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t);
 struct stmt *store_of(struct building *b, const struct expr *value);
 const struct expr *replace_reduce(struct module *m, const struct expr *expr,
@@ -76,6 +78,12 @@ struct ahead {
 struct stmt *fetch_weights(struct building *b, const struct ahead *next);
 struct stmt *fetch_operands(struct building *b, const struct origin *origin, int64_t rows,
                             int64_t columns);
+
+/* ---- apply_halves.c -------------------------------------------------------------------------- */
+
+/* A register tile of all columns whose even and odd terms are summed apart. */
+struct stmt *halves_tile(struct building *b, const struct origin *origin, int64_t rows,
+                         const struct segment *columns);
 
 /* ---- apply_depth.c --------------------------------------------------------------------------- */
 

@@ -17,7 +17,8 @@ struct reading {
     const struct command *command;
     struct plan *plan;
     bool tile_read, nest_read[MAX_STAGES_OF_KERNEL];
-    const struct command *split, *depth[MAX_STAGES_OF_KERNEL]; /* checked when all is read */
+    const struct command *split, *depth[MAX_STAGES_OF_KERNEL],
+        *halves[MAX_STAGES_OF_KERNEL]; /* checked when all is read */
 };
 
 enum { WORD = -1 }; /* for the number of an operand */
@@ -159,6 +160,17 @@ static bool read_ahead(struct reading *r)
     return true;
 }
 
+/* halves I */
+static bool read_halves(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    r->halves[index] = r->command;
+    r->plan->nest[index].halves = true;
+    return true;
+}
+
 static const struct {
     const char *word, *usage;
     int operands;
@@ -166,7 +178,7 @@ static const struct {
 } commands[] = {
     {"tile", "tile T", 1, read_tile},    {"nest", "nest I rows R columns C vector V", 7, read_nest},
     {"split", "split C", 1, read_split}, {"depth", "depth I D", 2, read_depth},
-    {"ahead", "ahead I", 1, read_ahead},
+    {"ahead", "ahead I", 1, read_ahead}, {"halves", "halves I", 1, read_halves},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -186,6 +198,17 @@ static bool read_command(struct reading *r)
     return fail(r, WORD, "found '%s', must be %s", r->command->word, allowed);
 }
 
+static bool check_halves(struct reading *r, int nest)
+{
+    const struct nest_plan *plan = &r->plan->nest[nest];
+    if (!stage_halves(r->m, &r->stage[nest], r->target))
+        return fail(r, 0,
+                    "halves is for sums of an even number of x[.., k] * w[k, column], with at most "
+                    "half as many columns as lanes");
+    return (plan->lanes == columns_of(r, nest) && !plan->depth && !plan->ahead) ||
+           fail(r, 0, "halves needs all columns in one vector, and neither depth nor ahead");
+}
+
 /* What depends on several commands. */
 static bool check_plan(struct reading *r)
 {
@@ -198,6 +221,9 @@ static bool check_plan(struct reading *r)
         why = r->command ? plan_depth_error(r->m, r->kernel, r->plan, i) : NULL;
         if (why)
             return fail(r, 1, "%s", why);
+        r->command = r->halves[i];
+        if (r->command && !check_halves(r, i))
+            return false;
     }
     return true;
 }
@@ -217,7 +243,7 @@ bool schedule_read(struct module *m, const struct kernel *kernel, const struct s
         r.pixels *= pixel[i]->extent;
     *plan = (struct plan){.tile = 1, .nests = nests};
     for (int i = 0; i < nests; i++)
-        plan->nest[i] = (struct nest_plan){1, 1, 1, 0, false};
+        plan->nest[i] = (struct nest_plan){1, 1, 1, 0, false, false};
     for (r.command = schedule->commands; r.command; r.command = r.command->next)
         if (!read_command(&r))
             return false;

@@ -202,7 +202,7 @@ static double at_least(double a, double b)
 
 /* One register tile, its reduction included. */
 static double block_cycles(const struct target *t, const struct kernel_stage *s, int64_t rows,
-                           int64_t vectors, int64_t depth)
+                           int64_t vectors, int64_t depth, bool halves)
 {
     double work = (double)(rows * vectors);
     if (!s->reduce)
@@ -210,6 +210,8 @@ static double block_cycles(const struct target *t, const struct kernel_stage *s,
     double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
     double step = at_least(work / t->fma_per_cycle, loads / LOADS_PER_CYCLE);
     step = at_least(step, t->fma_latency);
+    if (halves) /* half the steps; at the end two shuffles and an addition */
+        return step * (double)(depth / 2) + 4 * work + BLOCK_CYCLES;
     return step * (double)depth + 2 * work + BLOCK_CYCLES;
 }
 
@@ -222,9 +224,9 @@ static double nest_cycles(const struct target *t, const struct kernel_stage *s,
     double cycles = 0;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
-            cycles +=
-                (double)(row[i].count * column[j].count) *
-                block_cycles(t, s, row[i].size, column[j].size / column[j].lanes, sizes->depth);
+            cycles += (double)(row[i].count * column[j].count) *
+                      block_cycles(t, s, row[i].size, column[j].size / column[j].lanes,
+                                   sizes->depth, plan->halves);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
     /* Weights that L1 does not hold are one stream, which the machine fetches ahead while it
      * computes, if not for nothing. Rows are many short ones: they have to be in L1 when the next
@@ -251,14 +253,28 @@ static bool fits_registers(const struct target *t, const struct kernel_stage *s,
     return rows * vectors + vectors + (vectors > 1) <= t->registers - (vectors > 1 ? 0 : 1);
 }
 
+/* Sets *plan to halves of the nest's sum where that is cheaper. */
+static void plan_halves(const struct target *t, const struct kernel_stage *s,
+                        const struct sizes *sizes, struct nest_plan *plan, double *best)
+{
+    for (int64_t rows = 1; rows <= t->registers - 4 && rows <= sizes->of.rows; rows++) {
+        struct nest_plan halves = {rows, sizes->of.columns, sizes->of.columns, 0, false, true};
+        double cycles = nest_cycles(t, s, sizes, &halves);
+        if (cycles < *best) {
+            *best = cycles;
+            *plan = halves;
+        }
+    }
+}
+
 static struct nest_plan plan_nest(const struct target *t, const struct kernel_stage *s,
-                                  int64_t tile, double *best)
+                                  bool may_halve, int64_t tile, double *best)
 {
     struct sizes sizes = sizes_of(s, tile);
     int64_t lanes = t->lanes;
     while (lanes > 1 && lanes > sizes.of.columns)
         lanes /= 2;
-    struct nest_plan found = {1, lanes, lanes, 0, false};
+    struct nest_plan found = {1, lanes, lanes, 0, false, false};
     *best = HUGE_VAL;
     for (int64_t vectors = 1; vectors <= 8; vectors++)
         for (int64_t rows = 1; rows <= 30 && rows <= sizes.of.rows; rows++) {
@@ -266,13 +282,15 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
                 (vectors > 1 && vectors * lanes > sizes.of.columns) ||
                 (s->multiply && PANEL % (vectors * lanes) && vectors * lanes % PANEL))
                 continue;
-            struct nest_plan plan = {rows, vectors * lanes, lanes, 0, false};
+            struct nest_plan plan = {rows, vectors * lanes, lanes, 0, false, false};
             double cycles = nest_cycles(t, s, &sizes, &plan);
             if (cycles < *best) {
                 *best = cycles;
                 found = plan;
             }
         }
+    if (may_halve)
+        plan_halves(t, s, &sizes, &found, best);
     return found;
 }
 
@@ -282,6 +300,7 @@ struct kernel_view {
     int64_t threads;
     int stages;
     struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
+    bool may_halve[MAX_STAGES_OF_KERNEL];
 };
 
 static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *plan)
@@ -291,7 +310,7 @@ static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *
     plan->split = 0;
     plan->nests = k->stages;
     for (int i = 0; i < k->stages; i++) {
-        plan->nest[i] = plan_nest(k->target, &k->stage[i], tile, &one);
+        plan->nest[i] = plan_nest(k->target, &k->stage[i], k->may_halve[i], tile, &one);
         cycles += one;
     }
     if (tile * k->bytes > k->target->l1_bytes)
@@ -323,6 +342,8 @@ static void plan_kernel(struct module *m, const struct kernel *kernel, const str
     int pixels;
     view = (struct kernel_view){.target = target, .pixels = 1, .threads = m->threads};
     view.stages = kernel_list_stages(m, kernel, &pixels, pixel, view.stage);
+    for (int i = 0; i < view.stages; i++)
+        view.may_halve[i] = stage_halves(m, &view.stage[i], target);
     for (int i = 0; i < pixels; i++)
         view.pixels *= pixel[i]->extent;
     for (const struct buffer *local = kernel->locals; local; local = local->next)
@@ -389,6 +410,8 @@ static void write_schedule(struct module *m, struct kernel *kernel, const char *
         }
         if (nest->ahead)
             add_operand(add_command(m, &end, "ahead"), number(m, i));
+        if (nest->halves)
+            add_operand(add_command(m, &end, "halves"), number(m, i));
     }
 }
 

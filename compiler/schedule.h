@@ -5,6 +5,7 @@
  *     nest 1 rows 14 columns 32 vector 16 ; the second nest: register tile 14 x 32
  *     depth 1 128                         ; its reduction in blocks of 128: apply_depth.c
  *     ahead 1                             ; it fetches its next weights: apply_fetch.c
+ *     halves 2                            ; even and odd terms of its sum apart: apply_halves.c
  *     split 384                           ; one worker computes 384 columns of each tile
  *   }
  *
@@ -24,6 +25,7 @@ struct nest_plan {
     int64_t rows, columns, lanes; /* of the register tile; columns a multiple of lanes */
     int64_t depth;                /* of a block of its reduction; 0: it is not in blocks */
     bool ahead;                   /* fetches the weights that it reads next */
+    bool halves;                  /* sums even and odd terms in lanes beside each other */
 };
 
 struct plan {
@@ -75,6 +77,10 @@ const struct expr *stage_row_factor(const struct kernel_stage *stage, int pixels
                                     struct var *const *pixel);
 /* The tile whose channels such a factor is; NULL: it is something else. */
 struct buffer *stage_row_tile(const struct kernel_stage *stage, const struct expr *factor);
+
+/* Whether a nest is a sum of products x[.., k] * w[k, column], whose even and odd terms may be summed
+ * apart, in a vector of twice the columns. */
+bool stage_halves(struct module *m, const struct kernel_stage *stage, const struct target *target);
 
 /* The columns of what a kernel stores to memory; 0: these cannot be split. */
 int64_t kernel_columns(struct module *m, const struct kernel *kernel);

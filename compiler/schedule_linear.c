@@ -216,5 +216,5 @@ void plan_linear(struct module *m, const struct kernel *kernel, const struct tar
     plan->tile = c.tile;
     plan->split = c.groups > 1 ? l.splittable / c.groups : 0;
     plan->nest[at] =
-        (struct nest_plan){c.rows, c.vectors * target->lanes, target->lanes, c.depth, true};
+        (struct nest_plan){c.rows, c.vectors * target->lanes, target->lanes, c.depth, true, false};
 }

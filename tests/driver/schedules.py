@@ -47,6 +47,7 @@ WRONG = [
      "9 rows of 2 vectors need 18 registers, x86-64-v3 has 16"),
     ("layer0_0_sam_conv2_16", "nest 0", "nest 0 rows <64 columns 32 vector 8",
      "64 rows of 4 vectors, at most 64 vectors are written out"),
+    ("conv0", "nest 1", "halves <0", "halves is for sums of an even number of x[.., k] * w[k, column]"),
 ]
 
 RIGHT = [

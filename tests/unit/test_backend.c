@@ -99,6 +99,23 @@ static void lanes_in_memory(void **state)
                 "  }\n}\n");
 }
 
+/* Lanes from two vectors side by side, from one alone, and from two with another between them. */
+static void lanes_in_registers(void **state)
+{
+    (void)state;
+    check_everywhere(HEAD("48", "56") "graph {\n}\nimage : input f32[48]\nout : output f32[56]\n"
+                                      "kernel halves {\n  acc : registers f32[3, 16]\n"
+                                      "  for i in 3 unroll, v in 16 vector\n"
+                                      "    acc[i, v] = image[16*i + v]\n"
+                                      "  for a in 16 vector\n    out[a] = acc[a div 8, 2*(a mod 8)] - "
+                                      "acc[1 + a div 8, 15 - a]\n"
+                                      "  for b in 8 vector\n    out[16 + b] = acc[2, 2*b + 1] - "
+                                      "acc[2, 2*b]\n"
+                                      "  for c in 16 vector\n    out[24 + c] = acc[2*(c div 8), c]\n"
+                                      "  for d in 2 unroll, e in 8 vector\n"
+                                      "    out[40 + 8*d + e] = acc[d + e div 4, 5 + e]\n}\n");
+}
+
 static void loops_without_vectors(void **state)
 {
     (void)state;
@@ -308,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(product_of_matrices),
         cmocka_unit_test(lanes_in_memory),
+        cmocka_unit_test(lanes_in_registers),
         cmocka_unit_test(loops_without_vectors),
         cmocka_unit_test(vectors_of_any_extent),
         cmocka_unit_test(exponentials_of_both_targets),
