@@ -62,7 +62,7 @@ static struct buffer *enter_local(const struct building *b, const struct buffer 
         index[1] = b->p;
         index[2] = affine_mod(arena, at[0], depth);
     } else {
-        index[0] = b->p;
+        index[0] = a->local[i].one ? affine_constant(arena, 0) : b->p;
         memcpy(index + (a->pixels != 0), at, (size_t)from->shape.rank * sizeof *index);
     }
     return a->local[i].to;
@@ -271,6 +271,17 @@ static struct stmt *row_blocks(struct building *b, struct origin *origin,
     return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
 }
 
+/* The loop over a tile's pixels: a nest's own, or that of several nests. */
+static struct var *pixel_var(const struct building *b)
+{
+    return b->a->together ? b->a->together : var_new(b->a->m, "p", b->a->tile);
+}
+
+static struct stmt *pixel_loop(const struct building *b, struct var *p, struct stmt *body)
+{
+    return b->a->together || p->extent == 1 ? body : stmt_for(b->a->m, p, LOOP_SERIAL, body);
+}
+
 /* Register tiles of several rows. */
 static struct stmt *block_nest(struct building *b, const struct nest_plan *plan, int64_t total,
                                const struct segment *columns, int column_segments)
@@ -279,7 +290,7 @@ static struct stmt *block_nest(struct building *b, const struct nest_plan *plan,
     struct segment rows[MAX_SEGMENTS];
     int row_segments = segments_of_rows(total, plan->rows, rows);
     struct stmt *all = NULL;
-    struct var *p = var_new(m, "p", b->a->tile);
+    struct var *p = pixel_var(b);
     if (b->a->pixels && !b->pixels_are_rows)
         map_pixel(b, of_var(m, p));
     for (int j = 0; j < column_segments; j++) {
@@ -295,7 +306,7 @@ static struct stmt *block_nest(struct building *b, const struct nest_plan *plan,
             stmt_append(&inside, row_blocks(b, &origin, &rows[i], &columns[j]));
         stmt_append(&all, block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, inside) : inside);
     }
-    return b->pixels_are_rows || p->extent == 1 ? all : stmt_for(m, p, LOOP_SERIAL, all);
+    return b->pixels_are_rows ? all : pixel_loop(b, p, all);
 }
 
 /* One row at a time: the nest's own loops around blocks of columns. */
@@ -303,7 +314,7 @@ static struct stmt *row_nest(struct building *b, const struct segment *columns, 
 {
     struct module *m = b->a->m;
     const struct kernel_stage *s = b->stage;
-    struct var *p = var_new(m, "p", b->a->tile), *row[MAX_NEST];
+    struct var *p = pixel_var(b), *row[MAX_NEST];
     if (b->a->pixels)
         map_pixel(b, of_var(m, p));
     for (int i = 0; i < s->rows; i++) {
@@ -317,7 +328,7 @@ static struct stmt *row_nest(struct building *b, const struct segment *columns, 
     for (int i = s->rows - 1; i >= 0; i--)
         if (row[i]->extent > 1)
             stmt = stmt_for(m, row[i], LOOP_SERIAL, stmt);
-    return b->a->pixels && p->extent > 1 ? stmt_for(m, p, LOOP_SERIAL, stmt) : stmt;
+    return b->a->pixels ? pixel_loop(b, p, stmt) : stmt;
 }
 
 static struct stmt *build_nest(struct application *a, const struct kernel_stage *stage,
@@ -348,7 +359,7 @@ static int64_t padded_row(int64_t elements)
 }
 
 static struct shape tile_shape(const struct application *a, const struct buffer *from,
-                               int64_t depth)
+                               int64_t pixels, int64_t depth)
 {
     struct shape shape = from->shape;
     if (depth)
@@ -356,7 +367,7 @@ static struct shape tile_shape(const struct application *a, const struct buffer 
     if (!a->pixels)
         return shape;
     memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);
-    shape.dim[0] = a->tile;
+    shape.dim[0] = pixels;
     shape.rank++;
     if (shape.rank == 2)
         shape.dim[1] = padded_row(shape.dim[1]);
@@ -381,10 +392,31 @@ static void add_locals(struct application *a, const struct kernel_stage *stage,
         assert(a->locals < MAX_STAGES_OF_KERNEL);
         int64_t depth = depth_of_tile(a, stage, plan, from);
         a->local[a->locals].from = from;
+        bool one = a->pixels && plan->together[1] > plan->together[0] &&
+                   stages_own(stage, plan->nests, plan->together, from);
         a->local[a->locals].depth = depth;
-        a->local[a->locals++].to =
-            buffer_new(a->m, &a->to->locals, from->name, from->place, tile_shape(a, from, depth));
+        a->local[a->locals].one = one;
+        a->local[a->locals++].to = buffer_new(a->m, &a->to->locals, from->name, from->place,
+                                              tile_shape(a, from, one ? 1 : a->tile, depth));
     }
+}
+
+static struct stmt *build_nests(struct application *a, const struct kernel_stage *stage, int stages,
+                                const struct plan *plan)
+{
+    const int64_t *together = plan->together;
+    struct stmt *all = NULL, *one = NULL;
+    for (int i = 0; i < stages; i++) {
+        bool inside = together[1] > together[0] && i >= together[0] && i <= together[1];
+        if (inside && i == together[0])
+            a->together = var_new(a->m, "p", a->tile);
+        stmt_append(inside ? &one : &all, build_nest(a, &stage[i], &plan->nest[i]));
+        if (!inside || i < together[1])
+            continue;
+        stmt_append(&all, a->tile > 1 ? stmt_for(a->m, a->together, LOOP_SERIAL, one) : one);
+        a->together = NULL;
+    }
+    return all;
 }
 
 /* What of a kernel becomes one: `tiles` tiles of `tile` pixels from pixel `pixel` on, and of the
@@ -413,8 +445,7 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
         m->arena, affine_scale(m->arena, affine_mod(m->arena, at, share->groups), share->columns),
         share->column);
     add_locals(&a, stage, plan);
-    for (int i = 0; i < stages; i++)
-        stmt_append(&to->body, build_nest(&a, &stage[i], &plan->nest[i]));
+    to->body = build_nests(&a, stage, stages, plan);
     if (t->extent > 1)
         to->body = stmt_for(m, t, LOOP_PARALLEL, to->body);
     kernel_name_vars(m, to);

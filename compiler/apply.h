@@ -17,10 +17,13 @@ struct application {
     /* what nests that store to memory compute of their columns; 0: all */
     int64_t columns;
     affine_ref first_column;
+    struct var
+        *together; /* the pixel, while nests are built that take pixels one by one; or NULL */
     int accumulators;
     int locals;
     struct {
         struct buffer *from, *to;
+        bool one;      /* pixel at a time, of those */
         int64_t depth; /* 0; or the tile is [channel div depth][pixel][channel mod depth] */
     } local[MAX_STAGES_OF_KERNEL];
 };

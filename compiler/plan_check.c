@@ -78,6 +78,40 @@ const char *plan_split_error(struct module *m, const struct kernel *kernel, cons
     return pixels && columns % plan->split ? "split has to divide the columns" : NULL;
 }
 
+bool stages_together(const struct kernel_stage *stage, int stages, int pixels,
+                     const int64_t *together)
+{
+    bool fits = pixels && together[0] < together[1] && together[1] < stages;
+    for (int64_t i = together[0]; fits && i <= together[1]; i++)
+        fits = stage_size(&stage[i], 2).repeats != 1;
+    return fits;
+}
+
+struct touching {
+    const struct buffer *buffer;
+    bool found;
+};
+
+static void visit_touching(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct touching *t = context;
+    t->found |= load->buffer == t->buffer;
+}
+
+bool stages_own(const struct kernel_stage *stage, int stages, const int64_t *together,
+                const struct buffer *tile)
+{
+    struct touching t = {tile, false};
+    for (int i = 0; i < stages; i++) {
+        if (i >= together[0] && i <= together[1])
+            continue;
+        t.found |= stage[i].nest.store->buffer == tile;
+        expr_visit_loads(stage[i].nest.store->value, 1, visit_touching, &t);
+    }
+    return !t.found;
+}
+
 const char *plan_depth_error(struct module *m, const struct kernel *kernel, const struct plan *plan,
                              int nest)
 {

@@ -171,14 +171,30 @@ static bool read_halves(struct reading *r)
     return true;
 }
 
+/* together I J */
+static bool read_together(struct reading *r)
+{
+    int64_t *together = r->plan->together;
+    if (!read_nest_number(r, &together[0]) ||
+        !read_number(r, 1, "the number of a later nest", together[0] + 1, r->plan->nests - 1,
+                     &together[1]))
+        return false;
+    return stages_together(r->stage, r->plan->nests, r->pixels > 0, together) ||
+           fail(r, WORD, "together is for nests that take the pixels of a tile one by one");
+}
+
 static const struct {
     const char *word, *usage;
     int operands;
     bool (*read)(struct reading *r);
 } commands[] = {
-    {"tile", "tile T", 1, read_tile},    {"nest", "nest I rows R columns C vector V", 7, read_nest},
-    {"split", "split C", 1, read_split}, {"depth", "depth I D", 2, read_depth},
-    {"ahead", "ahead I", 1, read_ahead}, {"halves", "halves I", 1, read_halves},
+    {"tile", "tile T", 1, read_tile},
+    {"nest", "nest I rows R columns C vector V", 7, read_nest},
+    {"split", "split C", 1, read_split},
+    {"depth", "depth I D", 2, read_depth},
+    {"ahead", "ahead I", 1, read_ahead},
+    {"halves", "halves I", 1, read_halves},
+    {"together", "together I J", 2, read_together},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

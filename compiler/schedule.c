@@ -298,6 +298,7 @@ struct kernel_view {
     const struct target *target;
     int64_t pixels, bytes; /* in all; of tiles per pixel */
     int64_t threads;
+    int64_t together[2], together_bytes; /* nests that take pixels one by one; of their own tiles */
     int stages;
     struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     bool may_halve[MAX_STAGES_OF_KERNEL];
@@ -309,15 +310,44 @@ static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *
     plan->tile = tile;
     plan->split = 0;
     plan->nests = k->stages;
+    memcpy(plan->together, k->together, sizeof plan->together);
     for (int i = 0; i < k->stages; i++) {
         plan->nest[i] = plan_nest(k->target, &k->stage[i], k->may_halve[i], tile, &one);
         cycles += one;
     }
-    if (tile * k->bytes > k->target->l1_bytes)
+    int64_t bytes = tile * k->bytes + k->together_bytes;
+    if (bytes > k->target->l1_bytes)
         cycles *= 1.05;
-    if (tile * k->bytes > k->target->l2_bytes)
+    if (bytes > k->target->l2_bytes)
         cycles *= 1.05;
     return cycles;
+}
+
+/* Takes together the first nests that take pixels one by one anyway, if their weights and what they
+ * hand on among each other stay in L1 so. */
+static void find_together(struct kernel_view *k, int pixels, const struct buffer *locals)
+{
+    int64_t at[2] = {0, 1}, bytes = 0;
+    while (at[0] + 1 < k->stages && !stages_together(k->stage, k->stages, pixels, at))
+        at[1] = ++at[0] + 1;
+    for (int64_t next[2] = {at[0], at[1]}; next[1] < k->stages; next[1]++)
+        if (stages_together(k->stage, k->stages, pixels, next))
+            at[1] = next[1];
+        else
+            break;
+    if (!stages_together(k->stage, k->stages, pixels, at))
+        return;
+    for (int64_t i = at[0]; i <= at[1]; i++)
+        bytes += sizes_of(&k->stage[i], 1).weights;
+    for (const struct buffer *local = locals; local; local = local->next)
+        if (stages_own(k->stage, k->stages, at, local))
+            k->together_bytes += shape_elements(&local->shape) * 4;
+    if (k->together_bytes && bytes + k->together_bytes <= k->target->l1_bytes) {
+        k->bytes -= k->together_bytes;
+        memcpy(k->together, at, sizeof k->together);
+    } else {
+        k->together_bytes = 0;
+    }
 }
 
 /* A plan for all pixels: whole tiles, shared by the threads, and one smaller one for what is left.
@@ -348,6 +378,7 @@ static void plan_kernel(struct module *m, const struct kernel *kernel, const str
         view.pixels *= pixel[i]->extent;
     for (const struct buffer *local = kernel->locals; local; local = local->next)
         view.bytes += shape_elements(&local->shape) * 4;
+    find_together(&view, pixels, kernel->locals);
     double least = HUGE_VAL;
     struct plan plan;
     for (int64_t tile = 1; tile <= MAX_TILE && tile <= view.pixels; tile++) {
@@ -393,6 +424,11 @@ static void write_schedule(struct module *m, struct kernel *kernel, const char *
     add_operand(add_command(m, &end, "tile"), number(m, plan->tile));
     if (plan->split)
         add_operand(add_command(m, &end, "split"), number(m, plan->split));
+    if (plan->together[1] > plan->together[0]) {
+        struct command *together = add_command(m, &end, "together");
+        add_operand(together, number(m, plan->together[0]));
+        add_operand(together, number(m, plan->together[1]));
+    }
     for (int i = 0; i < plan->nests; i++) {
         const struct nest_plan *nest = &plan->nest[i];
         struct command *command = add_command(m, &end, "nest");

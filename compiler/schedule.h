@@ -6,6 +6,7 @@
  *     depth 1 128                         ; its reduction in blocks of 128: apply_depth.c
  *     ahead 1                             ; it fetches its next weights: apply_fetch.c
  *     halves 2                            ; even and odd terms of its sum apart: apply_halves.c
+ *     together 0 2                        ; nests 0 to 2 for one pixel of the tile, then for the next
  *     split 384                           ; one worker computes 384 columns of each tile
  *   }
  *
@@ -31,6 +32,8 @@ struct nest_plan {
 struct plan {
     int64_t tile;  /* pixels */
     int64_t split; /* columns that one worker computes of what goes to memory; 0: all */
+    int64_t together
+        [2]; /* the first and the last nest of those that take pixels one by one; equal: none do */
     int nests;
     struct nest_plan nest[MAX_STAGES_OF_KERNEL];
 };
@@ -81,6 +84,14 @@ struct buffer *stage_row_tile(const struct kernel_stage *stage, const struct exp
 /* Whether a nest is a sum of products x[.., k] * w[k, column], whose even and odd terms may be summed
  * apart, in a vector of twice the columns. */
 bool stage_halves(struct module *m, const struct kernel_stage *stage, const struct target *target);
+
+/* Whether nests `together[0]` to `together[1]` may take the pixels of a tile one by one: each does
+ * anyway. */
+bool stages_together(const struct kernel_stage *stage, int stages, int pixels,
+                     const int64_t *together);
+/* Whether only these touch a tile, which then has to hold one pixel. */
+bool stages_own(const struct kernel_stage *stage, int stages, const int64_t *together,
+                const struct buffer *tile);
 
 /* The columns of what a kernel stores to memory; 0: these cannot be split. */
 int64_t kernel_columns(struct module *m, const struct kernel *kernel);

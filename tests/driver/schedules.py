@@ -48,6 +48,7 @@ WRONG = [
     ("layer0_0_sam_conv2_16", "nest 0", "nest 0 rows <64 columns 32 vector 8",
      "64 rows of 4 vectors, at most 64 vectors are written out"),
     ("conv0", "nest 1", "halves <0", "halves is for sums of an even number of x[.., k] * w[k, column]"),
+    ("conv0", "nest 1", "<together 0 1", "together is for nests that take the pixels of a tile one by one"),
 ]
 
 RIGHT = [
