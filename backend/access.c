@@ -18,10 +18,17 @@ static LLVMValueRef lane_number(struct emitter *e, int lane)
     return LLVMConstInt(e->i32, (unsigned long long)lane, 0);
 }
 
-/* x86 reads unaligned vectors at full speed: no more is promised than a float's alignment. */
-static void mark(struct emitter *e, LLVMValueRef access, const struct base *base)
+void access_mark_read(struct emitter *e, LLVMValueRef load, const struct base *base)
 {
-    LLVMSetAlignment(access, 4);
+    if (base->only_read)
+        LLVMSetMetadata(load, LLVMGetMDKindIDInContext(e->context, "invariant.load", 14),
+                        LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, NULL, 0)));
+}
+
+static void mark(struct emitter *e, LLVMValueRef access, const struct base *base,
+                 unsigned alignment)
+{
+    LLVMSetAlignment(access, alignment);
     if (base->scope)
         LLVMSetMetadata(access, LLVMGetMDKindIDInContext(e->context, "alias.scope", 11),
                         base->scope);
@@ -35,7 +42,8 @@ static LLVMValueRef load(struct emitter *e, LLVMTypeRef type, const struct base 
 {
     LLVMValueRef address = index_address(e, base, linear, extra);
     LLVMValueRef value = LLVMBuildLoad2(e->builder, type, address, "");
-    mark(e, value, base);
+    mark(e, value, base, index_alignment(e, base, linear, extra));
+    access_mark_read(e, value, base);
     return value;
 }
 
@@ -43,7 +51,8 @@ static void store(struct emitter *e, LLVMValueRef value, const struct base *base
                   const struct affine *linear, int64_t extra)
 {
     LLVMValueRef address = index_address(e, base, linear, extra);
-    mark(e, LLVMBuildStore(e->builder, value, address), base);
+    mark(e, LLVMBuildStore(e->builder, value, address), base,
+         index_alignment(e, base, linear, extra));
 }
 
 LLVMValueRef emit_splat(struct emitter *e, struct value value)

@@ -4,6 +4,7 @@
 #include "emit.h"
 #include <stdio.h>
 
+/* The last of a GPU's kernel is the weights. */
 enum argument { ARGUMENT_INPUT, ARGUMENT_OUTPUT, ARGUMENT_WORKSPACE, ARGUMENT_SCRATCH };
 
 const struct base *base_find(struct emitter *e, const struct buffer *buffer)
@@ -15,13 +16,11 @@ const struct base *base_find(struct emitter *e, const struct buffer *buffer)
     return NULL;
 }
 
-static LLVMValueRef at_offset(struct emitter *e, enum argument argument,
-                              const struct buffer *buffer)
+static LLVMValueRef at_offset(struct emitter *e, LLVMValueRef from, const struct buffer *buffer)
 {
     if (buffer->offset < 0)
         emit_fail(e, "buffer %s has no place yet", buffer->name);
     LLVMValueRef offset = LLVMConstInt(e->i64, (unsigned long long)buffer->offset, 0);
-    LLVMValueRef from = LLVMGetParam(e->function, argument);
     return LLVMBuildInBoundsGEP2(e->builder, LLVMInt8TypeInContext(e->context), from, &offset, 1,
                                  buffer->name);
 }
@@ -46,21 +45,29 @@ static LLVMValueRef pointer_of(struct emitter *e, const struct buffer *buffer)
     case PLACE_OUTPUT:
         return LLVMGetParam(e->function, ARGUMENT_OUTPUT);
     case PLACE_WORKSPACE:
-        return at_offset(e, ARGUMENT_WORKSPACE, buffer);
+        return at_offset(e, LLVMGetParam(e->function, ARGUMENT_WORKSPACE), buffer);
     case PLACE_STACK:
-        return at_offset(e, ARGUMENT_SCRATCH, buffer);
+        if (e->target->gpu)
+            break;
+        return at_offset(e, LLVMGetParam(e->function, ARGUMENT_SCRATCH), buffer);
     case PLACE_REGISTERS:
         return registers(e, buffer);
     case PLACE_WEIGHTS:
+        if (e->target->gpu)
+            return at_offset(e, LLVMGetParam(e->function, ARGUMENT_SCRATCH), buffer);
         pointer = constants_find(e->constants, buffer, why, sizeof why);
         if (!pointer)
             emit_fail(e, "%s", why);
         return pointer;
     case PLACE_SHARED:
+        if (!e->target->gpu)
+            break;
+        return at_offset(e, device_shared(e), buffer);
     case PLACE_COUNT:
         break;
     }
-    emit_fail(e, "buffer %s is nowhere", buffer->name);
+    emit_fail(e, "buffer %s is in %s, which %s does not have", buffer->name,
+              place_name[buffer->place], e->target->name);
     return NULL;
 }
 
@@ -72,7 +79,9 @@ static void add_base(struct emitter *e, const struct buffer *buffer)
     if (e->bases == MAX_LOCALS)
         emit_fail(e, "more than %d buffers", MAX_LOCALS);
     else if (!e->failed)
-        e->base[e->bases++] = (struct base){.buffer = buffer, .pointer = pointer_of(e, buffer)};
+        e->base[e->bases++] = (struct base){.buffer = buffer,
+                                            .pointer = pointer_of(e, buffer),
+                                            .only_read = e->target->gpu != NULL};
 }
 
 static void add_index(struct emitter *e, const struct affine *index)
@@ -86,10 +95,29 @@ static void add_index(struct emitter *e, const struct affine *index)
     }
 }
 
+/* The largest absolute value that any part of an index may have, within 64 bits (see the verifier). */
+static int64_t reach(const struct affine *index)
+{
+    int64_t sum = index->constant < 0 ? -index->constant : index->constant;
+    for (int i = 0; i < index->count; i++) {
+        const struct term *term = &index->term[i];
+        int64_t most = term->kind == TERM_VAR ? term->var->extent : term->divisor;
+        int64_t factor = term->factor < 0 ? -term->factor : term->factor;
+        if (term->kind != TERM_VAR) {
+            int64_t inner = reach(term->inner);
+            most = term->kind == TERM_DIV || inner > most ? inner : most;
+        }
+        sum += factor * most;
+    }
+    return sum;
+}
+
 static void add_access(struct emitter *e, const struct buffer *buffer,
                        const struct affine *const *index)
 {
     add_base(e, buffer);
+    if (reach(affine_linearize(e->arena, &buffer->shape, index)) > INT32_MAX / 4)
+        e->index = e->i64;
     for (int i = 0; i < buffer->shape.rank; i++)
         add_index(e, index[i]);
 }
@@ -160,9 +188,34 @@ static void set_scopes(struct emitter *e, struct base *base)
         base->not_scopes = LLVMMetadataAsValue(e->context, node(e, others, count));
 }
 
+/* Of what the kernel stores to, and what lies over it, nothing is only read. */
+static void find_stored(struct emitter *e, const struct stmt *body)
+{
+    for (const struct stmt *stmt = body; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR)
+            find_stored(e, stmt->body);
+        if (stmt->kind != STMT_STORE)
+            continue;
+        for (int i = 0; i < e->bases; i++)
+            if (e->base[i].buffer == stmt->buffer || overlap(e->base[i].buffer, stmt->buffer))
+                e->base[i].only_read = false;
+    }
+}
+
+/* What callers give is aligned as floats are. */
+static int64_t alignment_of(const struct buffer *buffer)
+{
+    bool callers = buffer->place == PLACE_INPUT || buffer->place == PLACE_OUTPUT;
+    return callers ? 4 : buffer->offset % ALIGNMENT ? 4 : ALIGNMENT;
+}
+
 void emit_bases(struct emitter *e)
 {
+    e->index = e->target->gpu ? e->i32 : e->i64;
     add_body(e, e->kernel->body);
+    find_stored(e, e->kernel->body);
+    for (int i = 0; i < e->bases; i++)
+        e->base[i].alignment = alignment_of(e->base[i].buffer);
     for (int i = 0; i < e->bases && !e->failed; i++)
         if (in_memory(e->base[i].buffer))
             set_scopes(e, &e->base[i]);

@@ -24,10 +24,10 @@ static void *must(void *memory)
     return memory;
 }
 
-/* float32 or int32, by the buffer's type; NULL: a parameter is missing. */
-static void *contents(const struct constants *c, const struct buffer *buffer, size_t count)
+void *constants_contents(const struct module *module, const struct parameters *parameters,
+                         const struct buffer *buffer, size_t count)
 {
-    double *value = inst_eval_constant(c->module, c->parameters, buffer->value);
+    double *value = inst_eval_constant(module, parameters, buffer->value);
     if (!value)
         return NULL;
     uint32_t *word = must(malloc(count * sizeof *word));
@@ -105,7 +105,7 @@ LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, ch
         snprintf(why, why_size, "weights over 2 GiB");
         return NULL;
     }
-    entry.data = contents(c, buffer, (size_t)elements);
+    entry.data = constants_contents(c->module, c->parameters, buffer, (size_t)elements);
     if (!entry.data) {
         snprintf(why, why_size, "a parameter is missing");
         return NULL;

@@ -17,4 +17,7 @@ struct cpu_need cpu_need(enum cpu_level level);
 /* LLVM's name of this machine's processor, in memory of its own. */
 const char *cpu_host_name(void);
 
+/* LLVM's major version. */
+int llvm_major(void);
+
 #endif

@@ -4,6 +4,7 @@
  *   serial loop               header with a phi, body, test at the bottom (an extent is at least 1)
  *   unrolled loop             its body, once per value of the variable
  *   vector loop               its body, once, on vectors of `extent` lanes
+ *   block and thread loop     see device.c
  *
  * Nothing is decided here: what the loop form says is written down. */
 #include "emit.h"
@@ -67,7 +68,16 @@ static struct binding *top(struct emitter *e)
     return &e->binding[e->depth - 1];
 }
 
-static void emit_body(struct emitter *e, const struct stmt *body);
+void emit_enter(struct emitter *e, const struct var *var, LLVMValueRef value)
+{
+    push(e, var);
+    top(e)->value = value;
+}
+
+void emit_leave(struct emitter *e)
+{
+    e->depth--;
+}
 
 /* How often a loop goes round, so that LLVM keeps in registers what the loops that run most use:
  * left to guess, it takes all loops of a depth for equal and spills accumulators. */
@@ -99,12 +109,11 @@ static void emit_range(struct emitter *e, const struct stmt *loop, LLVMValueRef 
     LLVMBasicBlockRef after = append_block(e, "end", loop->var);
     LLVMBuildBr(e->builder, body);
     LLVMPositionBuilderAtEnd(e->builder, body);
-    LLVMValueRef phi = LLVMBuildPhi(e->builder, e->i64, loop->var->name);
-    push(e, loop->var);
-    top(e)->value = phi;
+    LLVMValueRef phi = LLVMBuildPhi(e->builder, e->index, loop->var->name);
+    emit_enter(e, loop->var, phi);
     emit_body(e, loop->body);
-    e->depth--;
-    LLVMValueRef next = LLVMBuildNUWAdd(e->builder, phi, LLVMConstInt(e->i64, 1, 0), "");
+    emit_leave(e);
+    LLVMValueRef next = LLVMBuildNUWAdd(e->builder, phi, LLVMConstInt(e->index, 1, 0), "");
     LLVMSetNSW(next, 1);
     LLVMValueRef value[2] = {begin, next};
     LLVMBasicBlockRef from[2] = {before, LLVMGetInsertBlock(e->builder)};
@@ -143,24 +152,30 @@ static void emit_vector(struct emitter *e, const struct stmt *loop)
 
 static void emit_loop(struct emitter *e, const struct stmt *loop)
 {
-    if (loop->var->extent == 1 || loop->loop == LOOP_UNROLL)
+    if (loop->loop == LOOP_THREAD && e->target->gpu)
+        device_thread(e, loop);
+    else if (loop->loop == LOOP_BLOCK && e->target->gpu)
+        device_block(e, loop);
+    else if (loop->var->extent == 1 || loop->loop == LOOP_UNROLL)
         emit_unrolled(e, loop);
     else if (loop->loop == LOOP_VECTOR)
         emit_vector(e, loop);
     else
-        emit_range(e, loop, LLVMConstInt(e->i64, 0, 0),
-                   LLVMConstInt(e->i64, (unsigned long long)loop->var->extent, 0));
+        emit_range(e, loop, LLVMConstInt(e->index, 0, 0),
+                   LLVMConstInt(e->index, (unsigned long long)loop->var->extent, 0));
 }
 
-static void emit_body(struct emitter *e, const struct stmt *body)
+void emit_body(struct emitter *e, const struct stmt *body)
 {
     for (const struct stmt *stmt = body; stmt && !e->failed; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR)
             emit_loop(e, stmt);
         else if (stmt->kind == STMT_BARRIER)
-            emit_fail(e, "a barrier, which %s does not have", e->target->name);
+            device_barrier(e);
         else if (stmt->kind == STMT_PREFETCH)
             emit_prefetch(e, stmt->value);
+        else if (e->target->gpu && !e->thread)
+            device_store(e, stmt);
         else
             emit_store(e, stmt->buffer, stmt->index, emit_expr(e, stmt->value));
     }
@@ -211,9 +226,12 @@ bool emit_kernel(struct emitter *e, const struct kernel *kernel, const char *nam
     e->depth = e->bases = 0;
     e->failed = false;
     e->arena = arena_new();
-    begin_function(e, name);
+    if (e->target->gpu)
+        device_begin(e, name);
+    else
+        begin_function(e, name);
     emit_bases(e);
-    const struct stmt *parallel = kernel_parallel(kernel);
+    const struct stmt *parallel = e->target->gpu ? NULL : kernel_parallel(kernel);
     if (e->failed)
         ;
     else if (parallel)

@@ -2,7 +2,10 @@
  *
  *     void kernel(input, output, workspace, scratch, begin, end)
  *
- * that runs iterations begin to end - 1 of its parallel loop. */
+ * that runs iterations begin to end - 1 of its parallel loop; for a GPU (device.c)
+ *
+ *     void kernel(input, output, workspace, weights)
+ */
 #ifndef BACKEND_EMIT_H
 #define BACKEND_EMIT_H
 #include "affine.h"
@@ -35,6 +38,10 @@ LLVMValueRef constants_find(struct constants *constants, const struct buffer *bu
                             size_t why_size);
 void constants_free(struct constants *constants);
 
+/* What a weights buffer holds, float32 or int32 by its type; free() it. NULL: a parameter is missing. */
+void *constants_contents(const struct module *module, const struct parameters *parameters,
+                         const struct buffer *buffer, size_t count);
+
 /* ---- emit.c ---------------------------------------------------------------------------------- */
 
 /* The value of a loop variable: known while an unrolled body is written out. */
@@ -50,6 +57,8 @@ struct base {
     const struct buffer *buffer;
     LLVMValueRef pointer;
     LLVMValueRef scope, not_scopes; /* metadata; NULL for registers and constants */
+    bool only_read;                 /* by the whole kernel, of what may be elsewhere written */
+    int64_t alignment;              /* bytes */
 };
 
 struct emitter {
@@ -61,12 +70,15 @@ struct emitter {
     LLVMModuleRef out;
     LLVMBuilderRef builder;
     LLVMTypeRef f32, i32, i64, ptr;
+    LLVMTypeRef index; /* of index arithmetic: i32 on a GPU where that is enough, else i64 */
     LLVMValueRef function;
     struct arena *arena; /* of index arithmetic, for one kernel */
     struct binding binding[MAX_DEPTH];
     int depth;
     const struct var *vector; /* NULL outside vector loops */
     int lanes;
+    const struct var *thread; /* of the thread loop around; NULL: none */
+    int64_t threads;          /* of a block */
     struct base base[MAX_LOCALS];
     int bases;
     char *why; /* why it failed, for the first failure */
@@ -80,7 +92,7 @@ struct value {
     bool wide;
 };
 
-/* Emits a kernel for a target as an internal function of that name. */
+/* Emits a kernel for a target as a function of that name: internal, or a GPU's kernel. */
 bool emit_kernel(struct emitter *emitter, const struct kernel *kernel, const char *name);
 
 /* The parallel loop that is the whole body of a kernel, or NULL. */
@@ -89,8 +101,28 @@ const struct stmt *kernel_parallel(const struct kernel *kernel);
 /* Attributes that let a function use a target's instructions; NULL: any x86-64's. */
 void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target);
 
+/* The loops and statements of a body. */
+void emit_body(struct emitter *emitter, const struct stmt *body);
+
+/* Around the body of a loop: a variable of this value. */
+void emit_enter(struct emitter *emitter, const struct var *var, LLVMValueRef value);
+void emit_leave(struct emitter *emitter);
+
 void emit_fail(struct emitter *emitter, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* ---- device.c -------------------------------------------------------------------------------- */
+
+enum address_space { SPACE_GLOBAL = 1, SPACE_SHARED = 3 };
+
+/* A GPU's kernel, its loops over blocks and threads, its barriers. */
+void device_begin(struct emitter *emitter, const char *name);
+void device_block(struct emitter *emitter, const struct stmt *loop);
+void device_thread(struct emitter *emitter, const struct stmt *loop);
+void device_barrier(struct emitter *emitter);
+LLVMValueRef device_shared(struct emitter *emitter);
+/* A store outside of thread loops: one thread's, but to registers, which every thread has. */
+void device_store(struct emitter *emitter, const struct stmt *store);
 
 /* ---- bases.c --------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
  * LLVM moves each out to its loop and folds the constant into the instruction. They are not
  * inbounds: sums in between may lie outside of the buffer. */
 #include "index.h"
+#include <string.h>
 
 static LLVMValueRef emit_affine(struct emitter *e, const struct affine *a);
 
@@ -16,7 +17,7 @@ static const struct binding *binding_find(struct emitter *e, const struct var *v
 
 static LLVMValueRef constant(struct emitter *e, int64_t value)
 {
-    return LLVMConstInt(e->i64, (unsigned long long)value, 1);
+    return LLVMConstInt(e->index, (unsigned long long)value, 1);
 }
 
 static LLVMValueRef emit_lookup(struct emitter *e, const struct term *term)
@@ -27,7 +28,8 @@ static LLVMValueRef emit_lookup(struct emitter *e, const struct term *term)
     LLVMValueRef address = index_address(e, base, term->inner, 0);
     LLVMValueRef load = LLVMBuildLoad2(e->builder, e->i32, address, "");
     LLVMSetAlignment(load, 4);
-    return LLVMBuildZExt(e->builder, load, e->i64, "");
+    access_mark_read(e, load, base);
+    return LLVMBuildZExt(e->builder, load, e->index, "");
 }
 
 /* Without its factor. Nothing in an index is negative below a div or a mod. */
@@ -125,6 +127,26 @@ bool index_known(struct emitter *e, const struct affine *linear, int64_t *value)
     return true;
 }
 
+/* x86 reads unaligned vectors at full speed: no more is promised than a float's alignment. A GPU takes
+ * one instruction for neighbours whose alignment is known, up to 16 bytes; LLVM finds those of
+ * scalars. */
+unsigned index_alignment(struct emitter *e, const struct base *base, const struct affine *linear,
+                         int64_t extra)
+{
+    int64_t floats = e->target->gpu ? 4 : 1, constant = linear->constant + extra;
+    int64_t factors = base->alignment / 4;
+    for (int i = 0; i < linear->count; i++) {
+        const struct term *term = &linear->term[i];
+        if (term->kind == TERM_VAR && term_depth(e, term) < 0)
+            constant += term->factor * binding_find(e, term->var)->constant;
+        else
+            factors |= term->factor;
+    }
+    while ((factors | constant) % floats)
+        floats /= 2;
+    return 4 * (unsigned)floats;
+}
+
 static bool uses_inside(const struct affine *a, const struct var *var)
 {
     for (int i = 0; i < a->count; i++)
@@ -133,10 +155,21 @@ static bool uses_inside(const struct affine *a, const struct var *var)
     return false;
 }
 
+static bool is_thread(const struct emitter *e, const struct affine *index)
+{
+    return e->thread && e->target->gpu && affine_uses(index, e->thread);
+}
+
 const struct affine *index_linear(struct emitter *e, const struct buffer *buffer,
                                   const struct affine *const *index)
 {
-    const struct affine *linear = affine_linearize(e->arena, &buffer->shape, index);
+    struct shape shape = buffer->shape;
+    if (buffer->place == PLACE_REGISTERS && is_thread(e, index[0])) {
+        /* every thread has registers of its own */
+        memmove(shape.dim, shape.dim + 1, (size_t)--shape.rank * sizeof *shape.dim);
+        index++;
+    }
+    const struct affine *linear = affine_linearize(e->arena, &shape, index);
     for (int i = 0; i < e->depth; i++)
         if (e->binding[i].known && uses_inside(linear, e->binding[i].var))
             linear = affine_substitute(e->arena, linear, e->binding[i].var,

@@ -28,4 +28,11 @@ bool index_known(struct emitter *emitter, const struct affine *linear, int64_t *
 LLVMValueRef index_address(struct emitter *emitter, const struct base *base,
                            const struct affine *linear, int64_t extra);
 
+/* How that address is aligned, as far as it is known and of use: bytes. */
+unsigned index_alignment(struct emitter *emitter, const struct base *base,
+                         const struct affine *linear, int64_t extra);
+
+/* Says of a load that nothing stores there while the kernel runs, where that is so. */
+void access_mark_read(struct emitter *emitter, LLVMValueRef load, const struct base *base);
+
 #endif

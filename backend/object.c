@@ -1,7 +1,7 @@
 /* A module on its way into a file:
  *
  *   dispatch_text -> LLVM parses it -> kernels of every target are added -> constants too
- *   -> LLVM's passes (few: the loops already say what is to happen) -> object, assembly, text
+ *   -> LLVM's passes (few: the loops already say what is to happen) -> object, assembly, PTX, text
  *
  * Text of one target holds its kernels alone, with the constants declared. */
 #define _GNU_SOURCE
@@ -25,7 +25,7 @@ static const char passes[] = "function(sroa<modify-cfg>,early-cse<memssa>,simpli
                              "instcombine<no-verify-fixpoint>,loop-mssa(licm),"
                              "early-cse<memssa>,instcombine<no-verify-fixpoint>)";
 
-static const char triple[] = "x86_64-unknown-linux-gnu";
+static const char x86_triple[] = "x86_64-unknown-linux-gnu", gpu_triple[] = "nvptx64-nvidia-cuda";
 
 /* What LLVM says of a mistake of ours. */
 struct failure {
@@ -54,18 +54,27 @@ static void llvm_init(void)
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmParser();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
 }
 
-static LLVMTargetMachineRef machine_new(void)
+/* gpu: NULL for any x86-64, whose features stand with each function. */
+static LLVMTargetMachineRef machine_new(const struct target *gpu)
 {
     LLVMTargetRef target;
     char *message = NULL;
     pthread_once(&llvm_once, llvm_init);
-    if (LLVMGetTargetFromTriple(triple, &target, &message)) {
+    if (LLVMGetTargetFromTriple(gpu ? gpu_triple : x86_triple, &target, &message)) {
         fprintf(stderr, "sanc: error: LLVM: %s\n", message);
         exit(5);
     }
-    return LLVMCreateTargetMachine(target, triple, "x86-64", "", LLVMCodeGenLevelDefault,
+    if (gpu)
+        return LLVMCreateTargetMachine(target, gpu_triple, gpu->cpu, gpu->features,
+                                       LLVMCodeGenLevelDefault, LLVMRelocDefault,
+                                       LLVMCodeModelDefault);
+    return LLVMCreateTargetMachine(target, x86_triple, "x86-64", "", LLVMCodeGenLevelDefault,
                                    LLVMRelocPIC, LLVMCodeModelSmall);
 }
 
@@ -86,13 +95,18 @@ static void add_flag(LLVMModuleRef out, LLVMModuleFlagBehavior behavior, const c
                       LLVMValueAsMetadata(LLVMConstInt(i32, value, 0)));
 }
 
-/* Position independent, with IBT and SHSTK notes. */
+/* On x86: position independent, with IBT and SHSTK notes. */
 static void set_flags(LLVMModuleRef out, LLVMTargetMachineRef machine)
 {
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
     LLVMSetModuleDataLayout(out, layout);
     LLVMDisposeTargetData(layout);
+    char *triple = LLVMGetTargetMachineTriple(machine);
+    bool x86 = !strcmp(triple, x86_triple);
     LLVMSetTarget(out, triple);
+    LLVMDisposeMessage(triple);
+    if (!x86)
+        return;
     add_flag(out, LLVMModuleFlagBehaviorWarning, "PIC Level", 2);
     add_flag(out, LLVMModuleFlagBehaviorWarning, "cf-protection-branch", 1);
     add_flag(out, LLVMModuleFlagBehaviorWarning, "cf-protection-return", 1);
@@ -276,7 +290,7 @@ bool backend_emit(const struct module *module, const struct parameters *paramete
     struct failure failure = {.why = why, .size = why_size};
     struct constants constants = {.module = module,
                                   .parameters = kind == BACKEND_OBJECT ? parameters : NULL};
-    LLVMTargetMachineRef machine = machine_new();
+    LLVMTargetMachineRef machine = machine_new(plan.target[0]->gpu ? plan.target[0] : NULL);
     LLVMContextRef context = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
     LLVMModuleRef out = build(&plan, kind, context, machine, &constants, why, why_size);
@@ -300,6 +314,13 @@ const char *backend_llvm_version(void)
     LLVMGetVersion(&major, &minor, &patch);
     snprintf(text, sizeof text, "%u.%u.%u", major, minor, patch);
     return text;
+}
+
+int llvm_major(void)
+{
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    return (int)major;
 }
 
 const char *cpu_host_name(void)

@@ -1,4 +1,4 @@
-/* The processors that schedules can be made for. LLVM's name of a processor says only how its
+/* The processors and GPUs that schedules can be made for. LLVM's name of a processor says only how its
  * instructions are scheduled: which of them exist is always said by the feature string, so that the
  * object's own check covers whatever LLVM may emit. */
 #include "target.h"
@@ -55,11 +55,13 @@ enum { ANY, HASWELL, SKYLAKE, SUNNY_COVE, GOLDEN_COVE, ATOM, KNL, ZEN, ZEN3, ZEN
 #define KIB *1024LL
 #define AVX2(cpu, symbol, core, fma, latency, l1, l2)                                              \
     {                                                                                              \
-        cpu, cpu, AVX2_FEATURES, symbol, 8, 16, fma, latency, l1 KIB, l2 KIB, &core_table[core]    \
+        cpu, cpu, AVX2_FEATURES, symbol, 8, 16, fma, latency, l1 KIB, l2 KIB, &core_table[core],   \
+            NULL                                                                                   \
     }
 #define AVX512(cpu, symbol, core, fma, latency, l1, l2)                                            \
     {                                                                                              \
-        cpu, cpu, AVX512_FEATURES, symbol, 16, 32, fma, latency, l1 KIB, l2 KIB, &core_table[core] \
+        cpu, cpu, AVX512_FEATURES, symbol, 16, 32, fma, latency, l1 KIB, l2 KIB,                   \
+            &core_table[core], NULL                                                                \
     }
 
 /* Processor, symbol, core, vector FMAs per cycle, their latency, L1 and L2 in KiB. The first two stand
@@ -140,6 +142,28 @@ static struct cpu_need cpu_read(void)
     return has;
 }
 
+/* Compute capability, PTX, LLVM, KiB of shared memory of a block and of a multiprocessor, and how many
+ * of those the largest device has, as the CUDA programming guide has them. */
+#define GPU(sm, version, llvm, block, all, processors)                                             \
+    {                                                                                              \
+        .name = "nvptx:" sm, .cpu = sm, .symbol = sm, .features = "+ptx" #version, .lanes = 4,     \
+        .registers = 32, .gpu = &(const struct gpu)                                                \
+        {                                                                                          \
+            version, llvm, block KIB, all KIB, processors                                          \
+        }                                                                                          \
+    }
+static const struct target gpu_table[] = {
+    GPU("sm_70", 60, 19, 96, 96, 80),     GPU("sm_72", 61, 19, 96, 96, 8),
+    GPU("sm_75", 63, 19, 64, 64, 72),     GPU("sm_80", 70, 19, 163, 164, 108),
+    GPU("sm_86", 71, 19, 99, 100, 84),    GPU("sm_87", 74, 19, 163, 164, 16),
+    GPU("sm_88", 90, 22, 99, 100, 84),    GPU("sm_89", 78, 19, 99, 100, 128),
+    GPU("sm_90", 78, 19, 227, 228, 132),  GPU("sm_90a", 80, 19, 227, 228, 132),
+    GPU("sm_100", 86, 20, 227, 228, 148), GPU("sm_101", 86, 20, 227, 228, 20),
+    GPU("sm_103", 88, 21, 227, 228, 148), GPU("sm_110", 90, 22, 227, 228, 20),
+    GPU("sm_120", 87, 20, 99, 100, 170),  GPU("sm_121", 88, 21, 99, 100, 48),
+};
+enum { GPUS = sizeof gpu_table / sizeof *gpu_table };
+
 static void append(char *text, size_t size, const char *word)
 {
     size_t used = strlen(text);
@@ -167,6 +191,10 @@ static void missing_features(enum cpu_level level, char *names, size_t size)
 bool target_runs_here(const struct target *target, char *why, size_t why_size)
 {
     char names[256];
+    if (target->gpu) {
+        snprintf(why, why_size, "sanc itself runs nothing on a GPU: %s", target->name);
+        return false;
+    }
     missing_features(target_level(target), names, sizeof names);
     if (!names[0])
         return true;
@@ -237,16 +265,38 @@ struct target target_on_this_machine(const struct target *target)
     return here;
 }
 
+bool target_is_gpu(const char *name)
+{
+    static const char prefix[] = "nvptx:";
+    return !strncmp(name, prefix, sizeof prefix - 1);
+}
+
+static const struct target *target_gpu(const char *name, char *why, size_t why_size)
+{
+    for (int i = 0; i < GPUS; i++)
+        if (!strcmp(gpu_table[i].name, name) && gpu_table[i].gpu->llvm <= llvm_major())
+            return &gpu_table[i];
+    snprintf(why, why_size, "no target \"%.64s\": with this LLVM, %d, allowed are", name,
+             llvm_major());
+    for (int i = 0; i < GPUS; i++)
+        if (gpu_table[i].gpu->llvm <= llvm_major())
+            snprintf(why + strlen(why), why_size - strlen(why), " %s", gpu_table[i].cpu);
+    return NULL;
+}
+
 const struct target *target_find(const char *name, char *why, size_t why_size)
 {
     if (!strcmp(name, "native"))
         return target_native(why, why_size);
+    if (target_is_gpu(name))
+        return target_gpu(name, why, why_size);
     for (int i = 0; i < TARGETS; i++)
         if (!strcmp(target_table[i].name, name))
             return &target_table[i];
     snprintf(why, why_size,
-             "no target \"%.64s\": allowed are native, x86-64-v3, x86-64-v4 and LLVM's names of "
-             "processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...)",
+             "no target \"%.64s\": allowed are native, x86-64-v3, x86-64-v4, LLVM's names of "
+             "processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...) and nvptx:sm_80 "
+             "and the like",
              name);
     return NULL;
 }

@@ -11,11 +11,20 @@ struct core {
     const char *name;
     double vector[2]; /* vector operations of any kind; FMAs: fma_per_cycle of the target */
     double load[2], store[2];
-    double divide[2];        /* cycles of a division, a vector */
-    double issue;            /* instructions of any kind */
-    double l2_bytes;         /* from L2 to L1 */
-    double memory_bytes;     /* from beyond L2: a third cache or memory, whatever streams of weights get */
-    double begin;            /* cycles to begin and end an inner loop: a pipeline fills, a branch is missed */
+    double divide[2]; /* cycles of a division, a vector */
+    double issue;     /* instructions of any kind */
+    double l2_bytes;  /* from L2 to L1 */
+    double
+        memory_bytes; /* from beyond L2: a third cache or memory, whatever streams of weights get */
+    double begin; /* cycles to begin and end an inner loop: a pipeline fills, a branch is missed */
+};
+
+/* What of a GPU schedules are made for. */
+struct gpu {
+    int ptx;                          /* the lowest version of PTX that has it, 70 for 7.0 */
+    int llvm;                         /* the first major version of LLVM that has it */
+    int64_t shared_bytes, shared_all; /* of a block at most; of a multiprocessor */
+    int processors;                   /* multiprocessors */
 };
 
 struct target {
@@ -29,16 +38,20 @@ struct target {
     int fma_per_cycle;          /* vector FMAs started per cycle */
     int fma_latency;            /* cycles */
     int64_t l1_bytes, l2_bytes; /* data caches of a core */
-    const struct core *core;
+    const struct core *core;    /* NULL: a GPU */
+    const struct gpu
+        *gpu; /* NULL: an x86; else `lanes` are those of a load, caches and FMAs are 0 */
 };
 
 /* The target of that name ("native" is this machine), owned by the library; NULL with a reason: not
- * known, or without AVX2 and FMA. */
+ * known, without AVX2 and FMA, or a GPU that this LLVM does not know. */
 const struct target *target_find(const char *name, char *why, size_t why_size);
 
 /* This machine's core running code that was made for a target: what measured times are compared
  * with. Only for a target that runs here. */
 struct target target_on_this_machine(const struct target *target);
+
+bool target_is_gpu(const char *name); /* of a target's name */
 
 /* Whether this machine runs code for the target; if not, why names the features it lacks. */
 bool target_runs_here(const struct target *target, char *why, size_t why_size);

@@ -23,6 +23,7 @@
  * order. A tile's stack buffers get a dimension for its pixels. Requires: one store per nest, at
  * most one reduction in it. */
 #include "apply.h"
+#include "gpu.h"
 #include "passes.h"
 #include <assert.h>
 #include <string.h>
@@ -117,18 +118,6 @@ static void map_rows(struct building *b, affine_ref row)
     }
     if (b->pixels_are_rows)
         map_pixel(b, row);
-}
-
-const struct expr *replace_reduce(struct module *m, const struct expr *expr,
-                                  const struct expr *reduce, const struct expr *with)
-{
-    if (expr == reduce)
-        return with;
-    struct expr *clone = arena_copy(m->arena, expr, sizeof *expr);
-    for (int i = 0; i < 3; i++)
-        if (expr->in[i])
-            clone->in[i] = replace_reduce(m, expr->in[i], reduce, with);
-    return clone;
 }
 
 void enter_element(struct building *b, const struct origin *origin, affine_ref row,
@@ -234,7 +223,7 @@ static struct stmt *register_tile(struct building *b, const struct origin *origi
     at[1] = t.column;
     const struct expr *marker = expr_load(m, acc, at);
     /* what surrounds the reduction is rewritten; the accumulator is in new variables already */
-    const struct expr *done = rewrite_expr(&b->r, replace_reduce(m, value, reduce, marker));
+    const struct expr *done = rewrite_expr(&b->r, expr_replace(m, value, reduce, marker));
     stmt_append(&stmt, wrap_tile(m, &t, store_of(b, done)));
     b->r.vars = vars;
     return stmt;
@@ -460,11 +449,16 @@ static struct kernel **apply_one(struct module *m, const struct kernel *from,
     struct var *pixel[3];
     int pixels;
     kernel_list_stages(m, from, &pixels, pixel, stage);
+    char why[256];
+    const struct target *target = target_find(schedule->target, why, sizeof why);
+    assert(target); /* of the module, which was checked */
     if (!schedule_read(m, from, schedule, &plan))
         return at;
     int64_t total = 1, columns = plan.split ? kernel_columns(m, from) : 0;
     for (int i = 0; i < pixels; i++)
         total *= pixel[i]->extent;
+    if (target->gpu)
+        return gpu_apply(m, from, schedule->target, &plan, total, at);
     int64_t rest = total % plan.tile, groups = plan.split ? columns / plan.split : 1;
     struct share share[3] = {{0, plan.tile, total / plan.tile, 0, plan.split, groups, ""},
                              {total - rest, rest, rest > 0, 0, plan.split, groups, "_rest"},

@@ -63,8 +63,6 @@ void enter_element(struct building *b, const struct origin *origin, affine_ref r
                    affine_ref column);
 void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t);
 struct stmt *store_of(struct building *b, const struct expr *value);
-const struct expr *replace_reduce(struct module *m, const struct expr *expr,
-                                  const struct expr *reduce, const struct expr *with);
 struct buffer *new_accumulators(struct application *a, int64_t rows, int64_t columns);
 
 /* ---- apply_fetch.c --------------------------------------------------------------------------- */

@@ -123,7 +123,7 @@ static struct stmt *each_row(struct blocks *s, int64_t rows, affine_ref column, 
         stmt = stmt_store(m, s->part, at,
                           reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(m, 0));
     else
-        stmt = store_of(b, rewrite_expr(&b->r, replace_reduce(m, b->stage->nest.store->value,
+        stmt = store_of(b, rewrite_expr(&b->r, expr_replace(m, b->stage->nest.store->value,
                                                               reduce, expr_load(m, s->part, at))));
     b->r.vars = vars;
     return stmt_for(m, p, LOOP_SERIAL, wrap_tile(m, &t, stmt));

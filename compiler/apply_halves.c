@@ -117,7 +117,7 @@ static struct stmt *finish(struct building *b, const struct origin *origin, int6
         sum = expr_op(m, SCALAR_add, reduce->in[1], sum, NULL);
     enter_element(b, origin, row, column);
     /* the halves are in new variables already */
-    sum = rewrite_expr(&b->r, replace_reduce(m, b->stage->nest.store->value, reduce, sum));
+    sum = rewrite_expr(&b->r, expr_replace(m, b->stage->nest.store->value, reduce, sum));
     struct stmt *stmt = wrap_tile(m, &t, store_of(b, sum));
     b->r.vars = vars;
     return stmt;

@@ -53,6 +53,18 @@ bool expr_has_reduce(const struct expr *expr)
     return count > 0;
 }
 
+const struct expr *expr_replace(struct module *m, const struct expr *expr, const struct expr *node,
+                                const struct expr *with)
+{
+    if (expr == node)
+        return with;
+    struct expr *clone = arena_copy(m->arena, expr, sizeof *expr);
+    for (int i = 0; i < 3; i++)
+        if (expr->in[i])
+            clone->in[i] = expr_replace(m, expr->in[i], node, with);
+    return clone;
+}
+
 void expr_visit_loads(const struct expr *expr, int64_t iterations, load_visitor *visit,
                       void *context)
 {

@@ -19,6 +19,9 @@ bool nest_of(const struct stmt *stmt, struct nest *nest);
 /* The sum or maximum in an expression that holds exactly one; else NULL. */
 const struct expr *expr_find_reduce(const struct expr *expr);
 bool expr_has_reduce(const struct expr *expr);
+/* A copy of the expression with something else in the place of one node. */
+const struct expr *expr_replace(struct module *m, const struct expr *expr, const struct expr *node,
+                                const struct expr *with);
 
 /* Calls `visit` for every load in the expression, with the iterations of the reductions around it.
  */

@@ -8,8 +8,12 @@ enum { COMPILE = 1, RUN = 2, VERIFY = 4, STATS = 8, IR = 16, BENCH = 32, MODEL_C
 const struct command_info command_table[] = {
     {"compile", "MODEL", "compiles a model to an object file and its header",
      "Writes what --emit names; obj also writes the header beside the object. With several\n"
-     "kinds, -o is a stem that gets their extensions: .o .h .s .ll .sanir .html. asm, llvm, ir\n"
-     "and report are one file for each target, STEM.TARGET.EXTENSION where there is more than one.\n",
+     "kinds, -o is a stem that gets their extensions: .o .h .s .ll .sanir .html .ptx\n"
+     ".cubin .launch.json .weights.bin. All but obj, header and weights are one file for each "
+     "target,\n"
+     "STEM.TARGET.EXTENSION where there is more than one. ptx, cubin and launch are for GPUs:\n"
+     "launch is the plan of how to start the kernels, weights (written with it) their constants.\n"
+     "cubin needs ptxas. obj, header and asm are for processors.\n",
      command_compile},
     {"run", "MODEL", "compiles a model in memory and runs it on images",
      "Reads `input` (n, c, h, w) of a safetensors file and writes `output` (n, classes). Of the\n"
@@ -26,18 +30,21 @@ const struct command_info command_table[] = {
      "After all passes, or where --after or --before say. Goes to standard output, or to -o.\n",
      command_ir},
     {"bench", "MODEL", "times the compiled model",
-     "Latency and throughput of the best target that this machine has, as a fraction of the FMA peak\n"
+     "Latency and throughput of the best target that this machine has, as a fraction of the FMA "
+     "peak\n"
      "that its core shows in the same run. With --kernels the time of each kernel beside what was\n"
-     "predicted and what its narrowest limit allows, those first that lose most against it. With one\n"
+     "predicted and what its narrowest limit allows, those first that lose most against it. With "
+     "one\n"
      "thread times are processor time.\n",
      command_bench},
     {"help", "[COMMAND]", "explains a command", "", command_help},
 };
 const int command_count = sizeof command_table / sizeof *command_table;
 
-const char *const emit_name[EMIT_COUNT] = {"obj", "header", "asm", "llvm", "ir", "report"};
-const char *const emit_extension[EMIT_COUNT] = {".o", ".h", ".s", ".ll", ".sanir", ".html"};
-const char *const emit_unsupported[] = {"ptx", "cubin", "launch", NULL};
+const char *const emit_name[EMIT_COUNT] = {"obj",    "header", "asm",   "llvm",   "ir",
+                                           "report", "ptx",    "cubin", "launch", "weights"};
+const char *const emit_extension[EMIT_COUNT] = {
+    ".o", ".h", ".s", ".ll", ".sanir", ".html", ".ptx", ".cubin", ".launch.json", ".weights.bin"};
 
 static const char *const engines[] = {"native", "eval", "eval32", NULL};
 static const char *const precisions[] = {"f32", NULL};
@@ -52,9 +59,12 @@ const struct option_info option_table[] = {
     {"input", 0, VALUE_TEXT, FIELD(input), "FILE", RUN | VERIFY, RUN,
      "safetensors file with the images, `input` (n, c, h, w)", 0, 0, NULL},
     {"emit", 0, VALUE_EMIT, FIELD(emit), "KINDS", COMPILE, 0,
-     "obj (default), header, asm, llvm, ir, report; several with commas", 0, 0, NULL},
+     "obj (default), header, asm, llvm, ir, report, ptx, cubin, launch, weights; several "
+     "with\ncommas",
+     0, 0, NULL},
     {"target", 0, VALUE_TARGETS, FIELD(target), "NAMES", MODEL_COMMANDS, 0,
-     "x86-64-v3, x86-64-v4, native, or a CPU's name; several with commas\n"
+     "x86-64-v3, x86-64-v4, native, a CPU's name, or nvptx:sm_80 and the like; several with "
+     "commas\n"
      "(default: x86-64-v3,x86-64-v4)",
      0, 0, NULL},
     {"batch", 0, VALUE_INTEGER, FIELD(batch), "N", MODEL_COMMANDS, 0,
@@ -73,10 +83,12 @@ const struct option_info option_table[] = {
      "macs (default): multiply-adds; paper: operations as the paper counts them", 0, 0, counts},
     {"each-pass", 0, VALUE_NONE, FIELD(each_pass), NULL, VERIFY, 0,
      "evaluates after every pass, too, and names the one that changes the result", 0, 0, NULL},
-    {"kernels", 0, VALUE_NONE, FIELD(kernels), NULL, BENCH, 0, "times each kernel, too", 0, 0, NULL},
+    {"kernels", 0, VALUE_NONE, FIELD(kernels), NULL, BENCH, 0, "times each kernel, too", 0, 0,
+     NULL},
     {"seconds", 0, VALUE_REAL, FIELD(seconds), "X", BENCH, 0,
      "how long to repeat runs, five at least (default: 2)", 0.001, 3600, NULL},
-    {"json", 0, VALUE_NONE, FIELD(json), NULL, VERIFY | STATS | BENCH, 0, "prints JSON", 0, 0, NULL},
+    {"json", 0, VALUE_NONE, FIELD(json), NULL, VERIFY | STATS | BENCH, 0, "prints JSON", 0, 0,
+     NULL},
     {"after", 0, VALUE_PASS, FIELD(after), "PASS", IR, 0, "prints what this pass left", 0, 0, NULL},
     {"before", 0, VALUE_PASS, FIELD(before), "PASS", IR, 0, "prints what this pass gets", 0, 0,
      NULL},

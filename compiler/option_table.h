@@ -45,7 +45,4 @@ bool option_takes_list(const struct option_info *info);
 /* "a, b or c" into text */
 void list_choices(char *text, size_t size, const char *const *name, int count);
 
-/* Names of --emit that are known and not supported yet, NULL-terminated. */
-extern const char *const emit_unsupported[];
-
 #endif

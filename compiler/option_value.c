@@ -94,12 +94,6 @@ static bool read_emit(const struct option_info *info, const char *value, unsigne
     }
     char allowed[128];
     list_choices(allowed, sizeof allowed, emit_name, EMIT_COUNT);
-    for (int i = 0; emit_unsupported[i]; i++) {
-        if (strcmp(emit_unsupported[i], value) == 0) {
-            diag_error(NULL, 0, 0, "--emit %s is not supported yet: use %s", value, allowed);
-            return false;
-        }
-    }
     return refuse(info, value, allowed);
 }
 

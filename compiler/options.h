@@ -13,7 +13,11 @@ enum emit {
     EMIT_LLVM,
     EMIT_IR,
     EMIT_REPORT,
-    EMIT_COUNT /* kinds known but not supported have no enumerator */
+    EMIT_PTX,
+    EMIT_CUBIN,
+    EMIT_LAUNCH,
+    EMIT_WEIGHTS, /* what a launch plan comes with */
+    EMIT_COUNT
 };
 
 enum engine { ENGINE_NATIVE, ENGINE_EVAL, ENGINE_EVAL32 };

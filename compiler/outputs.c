@@ -6,7 +6,16 @@
 #include <unistd.h>
 
 static const unsigned PER_TARGET = 1u << EMIT_ASSEMBLY | 1u << EMIT_LLVM | 1u << EMIT_IR |
-                                   1u << EMIT_REPORT;
+                                   1u << EMIT_REPORT | 1u << EMIT_PTX | 1u << EMIT_CUBIN |
+                                   1u << EMIT_LAUNCH;
+static const unsigned OF_GPUS =
+    1u << EMIT_PTX | 1u << EMIT_CUBIN | 1u << EMIT_LAUNCH | 1u << EMIT_WEIGHTS;
+static const unsigned OF_PROCESSORS = 1u << EMIT_OBJECT | 1u << EMIT_HEADER | 1u << EMIT_ASSEMBLY;
+
+static bool is_for(enum emit kind, const char *target)
+{
+    return !((target_is_gpu(target) ? OF_PROCESSORS : OF_GPUS) >> kind & 1);
+}
 
 static size_t without_extension(const char *path, const char *extension)
 {
@@ -40,6 +49,21 @@ static bool is_device(const char *path)
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
+static enum emit companion_of(enum emit kind)
+{
+    return kind == EMIT_OBJECT ? EMIT_HEADER : kind == EMIT_LAUNCH ? EMIT_WEIGHTS : EMIT_COUNT;
+}
+
+/* What never comes without the other: beside an object its header, beside a plan the weights. A
+ * device or a pipe has no place beside it. */
+static bool add_companion(struct outputs *outputs, enum emit kind, const char *path)
+{
+    enum emit companion = companion_of(kind);
+    return companion == EMIT_COUNT || is_device(path) ||
+           add(outputs, companion, NULL, path, without_extension(path, emit_extension[kind]),
+               emit_extension[companion]);
+}
+
 /* One kind: -o is the file; or, of several targets, the stem with or without its extension. */
 static bool plan_one(struct outputs *outputs, const struct options *options, enum emit kind,
                      int targets, const char *const *target)
@@ -48,16 +72,12 @@ static bool plan_one(struct outputs *outputs, const struct options *options, enu
     if ((PER_TARGET >> kind & 1) && targets > 1) {
         bool good = true;
         for (int i = 0; i < targets && good; i++)
-            good = add(outputs, kind, target[i], path,
+            good = !is_for(kind, target[i]) ||
+                   add(outputs, kind, target[i], path,
                        without_extension(path, emit_extension[kind]), emit_extension[kind]);
-        return good;
+        return good && add_companion(outputs, kind, path);
     }
-    if (!add(outputs, kind, NULL, path, strlen(path), ""))
-        return false;
-    /* A device or a pipe has no place beside it for a header. */
-    if (kind != EMIT_OBJECT || is_device(path))
-        return true;
-    return add(outputs, EMIT_HEADER, NULL, path, without_extension(path, ".o"), ".h");
+    return add(outputs, kind, NULL, path, strlen(path), "") && add_companion(outputs, kind, path);
 }
 
 static bool plan_several(struct outputs *outputs, const struct options *options, unsigned kinds,
@@ -68,7 +88,8 @@ static bool plan_several(struct outputs *outputs, const struct options *options,
     for (int kind = 0; kind < EMIT_COUNT && good; kind++) {
         int count = (PER_TARGET >> kind & 1) && targets > 1 ? targets : 1;
         for (int i = 0; (kinds >> kind & 1) && i < count && good; i++)
-            good = add(outputs, (enum emit)kind, count > 1 ? target[i] : NULL, stem, strlen(stem),
+            good = (count > 1 && !is_for((enum emit)kind, target[i])) ||
+                   add(outputs, (enum emit)kind, count > 1 ? target[i] : NULL, stem, strlen(stem),
                        emit_extension[kind]);
     }
     return good;
@@ -87,11 +108,37 @@ static enum status check(const struct outputs *outputs, const struct options *op
     return status;
 }
 
+/* Each kind has a target; an object has to be for all of them. */
+static bool check_kinds(unsigned kinds, int targets, const char *const *target)
+{
+    bool good = true;
+    for (int kind = 0; kind < EMIT_COUNT; kind++) {
+        int fitting = 0;
+        for (int i = 0; i < targets; i++)
+            fitting += is_for((enum emit)kind, target[i]);
+        bool all = kind == EMIT_OBJECT || kind == EMIT_HEADER;
+        if (!(kinds >> kind & 1) || fitting == targets || (fitting && !all))
+            continue;
+        good = false;
+        if (OF_GPUS >> kind & 1)
+            diag_error(NULL, 0, 0, "--emit %s is for GPUs: it needs a --target like nvptx:sm_80",
+                       emit_name[kind]);
+        else
+            diag_error(NULL, 0, 0,
+                       "--emit %s is for processors, not for GPUs: of those there are ptx, cubin, "
+                       "launch, llvm and ir",
+                       emit_name[kind]);
+    }
+    return good;
+}
+
 enum status outputs_plan(struct outputs *outputs, const struct options *options, int targets,
                          const char *const *target)
 {
     outputs->count = 0;
     unsigned kinds = options->emit ? options->emit : 1u << EMIT_OBJECT;
+    if (!check_kinds(kinds, targets, target))
+        return STATUS_USAGE;
     bool single = (kinds & (kinds - 1)) == 0;
     bool good;
     if (single) {
@@ -100,8 +147,9 @@ enum status outputs_plan(struct outputs *outputs, const struct options *options,
             kind++;
         good = plan_one(outputs, options, (enum emit)kind, targets, target);
     } else {
-        /* An object never comes without its header. */
-        kinds |= kinds >> EMIT_OBJECT & 1 ? 1u << EMIT_HEADER : 0;
+        for (int kind = 0; kind < EMIT_COUNT; kind++)
+            if (kinds >> kind & 1 && companion_of((enum emit)kind) != EMIT_COUNT)
+                kinds |= 1u << companion_of((enum emit)kind);
         good = plan_several(outputs, options, kinds, targets, target);
     }
     return good ? check(outputs, options) : STATUS_SYSTEM;

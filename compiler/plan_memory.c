@@ -1,9 +1,11 @@
 /* Gives every workspace buffer an offset, such that buffers that hold data at the same time do not
- * overlap, and every stack tile one in its worker's scratch. Targets share one plan: a model runs
+ * overlap, every stack tile one in its worker's scratch, and every shared tile one in its block's
+ * memory (plan_shared.c). With a GPU among the targets the weights get offsets too, in one file. Targets share one plan: a model runs
  * one of them at a time.
  *
  * Largest first, each at the lowest offset where no buffer that lives at the same time is in the
  * way. */
+#include "gpu.h"
 #include "passes.h"
 #include "touches.h"
 #include <stdlib.h>
@@ -160,10 +162,46 @@ static int plan_scratch(struct module *m, struct kernel *kernel)
     return changes;
 }
 
+static const struct gpu *gpu_of(const char *target)
+{
+    char why[256];
+    const struct target *found = target ? target_find(target, why, sizeof why) : NULL;
+    return found ? found->gpu : NULL;
+}
+
+static int plan_weights(struct module *m)
+{
+    int64_t offset = 0;
+    int changes = 0;
+    for (struct buffer *b = m->buffers; b; b = b->next)
+        if (b->place == PLACE_WEIGHTS) {
+            b->offset = offset;
+            offset += aligned(shape_elements(&b->shape) * 4);
+            changes++;
+        }
+    return changes;
+}
+
+static void check_shared(struct module *m, const struct kernel *kernel)
+{
+    const struct gpu *gpu = gpu_of(kernel->target);
+    int64_t bytes = kernel_launch(kernel).shared_bytes,
+            most = gpu ? gpu->shared_bytes : MOST_SHARED;
+    if (bytes > most)
+        m->error = arena_printf(m->arena,
+                                "kernel %s: %lld bytes of shared memory, %s has %lld for a block",
+                                kernel->name, (long long)bytes, kernel->target, (long long)most);
+}
+
 int plan_memory(struct module *m)
 {
     int changes = plan_workspace(m);
-    for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
-        changes += plan_scratch(m, kernel);
+    for (struct kernel *kernel = m->kernels; kernel && !m->error; kernel = kernel->next) {
+        changes += plan_scratch(m, kernel) + shared_plan(kernel);
+        check_shared(m, kernel);
+    }
+    for (int i = 0; i < m->targets; i++)
+        if (gpu_of(m->target[i]))
+            return changes + plan_weights(m);
     return changes;
 }

@@ -1,6 +1,6 @@
 /* Reads a schedule, which a person may have written: what its commands ask for, or, at the place of
  * the word that asks for what cannot be, what is allowed there. */
-#include "schedule.h"
+#include "gpu.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct reading {
     int64_t pixels; /* 0: no loops over pixels */
     const struct command *command;
     struct plan *plan;
-    bool tile_read, nest_read[MAX_STAGES_OF_KERNEL];
+    bool tile_read, threads_read, nest_read[MAX_STAGES_OF_KERNEL];
     const struct command *split, *depth[MAX_STAGES_OF_KERNEL],
         *halves[MAX_STAGES_OF_KERNEL]; /* checked when all is read */
 };
@@ -133,6 +133,15 @@ static bool read_nest(struct reading *r)
     return check_registers(r, &r->stage[index], nest);
 }
 
+/* threads T */
+static bool read_threads(struct reading *r)
+{
+    if (r->threads_read)
+        return fail(r, WORD, "a second 'threads'");
+    r->threads_read = true;
+    return read_number(r, 0, "threads of a block", 1, MOST_THREADS, &r->plan->threads);
+}
+
 /* split C */
 static bool read_split(struct reading *r)
 {
@@ -186,15 +195,17 @@ static bool read_together(struct reading *r)
 static const struct {
     const char *word, *usage;
     int operands;
+    enum { FOR_ALL, FOR_GPUS, FOR_PROCESSORS } whose;
     bool (*read)(struct reading *r);
 } commands[] = {
-    {"tile", "tile T", 1, read_tile},
-    {"nest", "nest I rows R columns C vector V", 7, read_nest},
-    {"split", "split C", 1, read_split},
-    {"depth", "depth I D", 2, read_depth},
-    {"ahead", "ahead I", 1, read_ahead},
-    {"halves", "halves I", 1, read_halves},
-    {"together", "together I J", 2, read_together},
+    {"threads", "threads T", 1, FOR_GPUS, read_threads},
+    {"tile", "tile T", 1, FOR_ALL, read_tile},
+    {"nest", "nest I rows R columns C vector V", 7, FOR_ALL, read_nest},
+    {"split", "split C", 1, FOR_ALL, read_split},
+    {"depth", "depth I D", 2, FOR_PROCESSORS, read_depth},
+    {"ahead", "ahead I", 1, FOR_PROCESSORS, read_ahead},
+    {"halves", "halves I", 1, FOR_PROCESSORS, read_halves},
+    {"together", "together I J", 2, FOR_PROCESSORS, read_together},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -202,13 +213,15 @@ static bool read_command(struct reading *r)
 {
     char allowed[512] = "";
     for (int i = 0; i < COMMANDS; i++) {
+        if (commands[i].whose == (r->target->gpu ? FOR_PROCESSORS : FOR_GPUS))
+            continue;
         if (strcmp(r->command->word, commands[i].word) == 0)
             return r->command->operands == commands[i].operands
                        ? commands[i].read(r)
                        : fail(r, WORD, "found %d operands, must be '%s'", r->command->operands,
                               commands[i].usage);
         size_t used = strlen(allowed);
-        snprintf(allowed + used, sizeof allowed - used, "%s'%s'", i ? " or " : "",
+        snprintf(allowed + used, sizeof allowed - used, "%s'%s'", used ? " or " : "",
                  commands[i].usage);
     }
     return fail(r, WORD, "found '%s', must be %s", r->command->word, allowed);
@@ -228,7 +241,9 @@ static bool check_halves(struct reading *r, int nest)
 /* What depends on several commands. */
 static bool check_plan(struct reading *r)
 {
-    const char *why = r->split ? plan_split_error(r->m, r->kernel, r->plan) : NULL;
+    const char *why = !r->split        ? NULL
+                      : r->target->gpu ? gpu_split_error(r->m, r->kernel, r->plan)
+                                       : plan_split_error(r->m, r->kernel, r->plan);
     r->command = r->split;
     if (why)
         return fail(r, 0, "%s", why);
@@ -257,7 +272,7 @@ bool schedule_read(struct module *m, const struct kernel *kernel, const struct s
     r.pixels = pixels > 0;
     for (int i = 0; i < pixels; i++)
         r.pixels *= pixel[i]->extent;
-    *plan = (struct plan){.tile = 1, .nests = nests};
+    *plan = (struct plan){.tile = 1, .threads = r.target->gpu ? 128 : 0, .nests = nests};
     for (int i = 0; i < nests; i++)
         plan->nest[i] = (struct nest_plan){1, 1, 1, 0, false, false};
     for (r.command = schedule->commands; r.command; r.command = r.command->next)

@@ -4,7 +4,7 @@
  *
  * The cost of a plan is an estimate in cycles: vector FMAs, loads, the latency of a chain of FMAs,
  * weights that come from L2 or beyond, and what every block costs to begin and to end. */
-#include "schedule.h"
+#include "gpu.h"
 #include "passes.h"
 #include "tiles.h"
 #include <assert.h>
@@ -380,7 +380,7 @@ static void plan_kernel(struct module *m, const struct kernel *kernel, const str
         view.bytes += shape_elements(&local->shape) * 4;
     find_together(&view, pixels, kernel->locals);
     double least = HUGE_VAL;
-    struct plan plan;
+    struct plan plan = {0};
     for (int64_t tile = 1; tile <= MAX_TILE && tile <= view.pixels; tile++) {
         if (tile > 1 && tile * view.bytes > TILE_BYTES)
             break;
@@ -421,6 +421,8 @@ static void write_schedule(struct module *m, struct kernel *kernel, const char *
     *at = ARENA_NEW(m->arena, struct schedule);
     (*at)->target = target;
     struct command **end = &(*at)->commands;
+    if (plan->threads)
+        add_operand(add_command(m, &end, "threads"), number(m, plan->threads));
     add_operand(add_command(m, &end, "tile"), number(m, plan->tile));
     if (plan->split)
         add_operand(add_command(m, &end, "split"), number(m, plan->split));
@@ -464,9 +466,13 @@ int schedule(struct module *m)
             if (schedule_of(kernel, m->target[i]))
                 continue;
             struct plan plan = {0};
-            plan_kernel(m, kernel, target, &plan);
-            plan_linear(m, kernel, target, &plan);
-            plan_shares(m, kernel, target, &plan);
+            if (target->gpu) {
+                gpu_plan(m, kernel, target, &plan);
+            } else {
+                plan_kernel(m, kernel, target, &plan);
+                plan_linear(m, kernel, target, &plan);
+                plan_shares(m, kernel, target, &plan);
+            }
             write_schedule(m, kernel, m->target[i], &plan);
             changes++;
         }

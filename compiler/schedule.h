@@ -30,8 +30,9 @@ struct nest_plan {
 };
 
 struct plan {
-    int64_t tile;  /* pixels */
-    int64_t split; /* columns that one worker computes of what goes to memory; 0: all */
+    int64_t tile;    /* pixels */
+    int64_t threads; /* of a block of a GPU (gpu.h) */
+    int64_t split;   /* columns that one worker or block computes of what goes to memory; 0: all */
     int64_t together
         [2]; /* the first and the last nest of those that take pixels one by one; equal: none do */
     int nests;

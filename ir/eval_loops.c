@@ -16,7 +16,7 @@ struct loops {
     /* planned memory, an element in the place of four bytes; shared: of the running kernel */
     double *workspace, *scratch, *shared;
     int64_t shared_bytes;
-    struct memories memories;    /* the module's, then the running kernel's */
+    struct memories memories; /* the module's, then the running kernel's */
 };
 
 static void poison(double *data, int64_t elements)

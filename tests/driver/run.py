@@ -7,6 +7,7 @@ Each function that begins with test_ gets a folder of its own, with a small mode
 import inspect
 import json
 import os
+import re
 import shutil
 import stat
 import struct
@@ -126,13 +127,17 @@ def test_wrong_command_lines(folder):
             (['verify', 'model.json'], 'needs --weights'),
             ([*make, '--emmit', 'obj'], 'unknown option --emmit'),
             ([*make, '--input', 'io.safetensors'], 'takes no option --input'),
-            ([*make, '--emit', 'exe'], 'obj, header, asm, llvm, ir or report'),
-            ([*make, '--emit', 'obj,ptx'], 'ptx is not supported'),
-            ([*make, '--emit', 'cubin'], 'not supported'),
-            ([*make, '--emit', 'launch'], 'not supported'),
+            ([*make, '--emit', 'exe'], 'obj, header, asm, llvm, ir, report, ptx, cubin, launch or weights'),
+            ([*make, '--emit', 'obj,ptx'], 'ptx is for GPUs'),
+            ([*make, '--emit', 'cubin'], 'for GPUs'),
+            ([*make, '--emit', 'launch'], 'for GPUs'),
+            (['compile', 'model.json', '-o', 'x', '--target', 'nvptx:sm_80', '--emit', 'launch'], '--weights'),
+            ([*make, '--target', 'nvptx:sm_80', '--emit', 'asm'], 'asm is for processors'),
             ([*make, '--target', 'pdp-11'], 'x86-64-v3'),
             ([*make, '--target', 'x86-64-v3,pdp-11'], 'pdp-11'),
-            ([*make, '--target', 'nvptx:sm_80'], 'nvptx:sm_80'),
+            ([*make, '--target', 'nvptx:sm_80'], 'obj is for processors'),
+            ([*make, '--target', 'x86-64-v3,nvptx:sm_80'], 'obj is for processors'),
+            ([*make, '--target', 'nvptx:sm_35'], 'nvptx:sm_35'),
             ([*make, '--target', 'x86-64-v2'], 'x86-64-v2'),
             ([*make, '--batch', '0'], '1 to 65536'),
             ([*make, '--threads', 'many'], '1 to 1024'),
@@ -185,6 +190,43 @@ def test_several_kinds_and_targets(folder):
     folder.run('compile', 'model.json', '-o', 'two.s', '--emit', 'asm')
     for name in ('one.h', 'one.s', 'two.x86-64-v3.s', 'two.x86-64-v4.s'):
         expect(name in folder.files(), f'no {name}')
+
+
+def test_gpu(folder):
+    before = folder.files()
+    folder.run('compile', 'model.json', '-o', 'a.ptx', '--emit', 'ptx', '--target', 'nvptx:sm_80')
+    expect(b'.target sm_80' in folder.read('a.ptx') and b'.version 7.0' in folder.read('a.ptx'), 'other PTX')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'b.launch.json', '--emit', 'launch', '--target', 'nvptx:sm_90')
+    plan = json.loads(folder.read('b.launch.json'))
+    expect(plan['weights']['file'] == 'b.weights.bin', str(plan['weights']))
+    expect(len(folder.read('b.weights.bin')) == plan['weights']['bytes'], 'weights of another size')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'all', '--emit', 'asm,llvm,ir,ptx,launch',
+               '--target', 'x86-64-v3,nvptx:sm_80,nvptx:sm_90')
+    only_new(folder, before, 'a.ptx', 'b.launch.json', 'b.weights.bin', 'all.weights.bin', 'all.x86-64-v3.s',
+             *(f'all.{target}.{end}' for target in ('x86-64-v3', 'nvptx:sm_80', 'nvptx:sm_90') for end in ('ll', 'sanir')),
+             *(f'all.nvptx:sm_{sm}.{end}' for sm in (80, 90) for end in ('ptx', 'launch.json')))
+    expect(b'.local' not in folder.read('a.ptx'), 'local memory')
+    kernels = [kernel['name'] for kernel in plan['kernels']]
+    entries = re.findall(rb'\.entry (\w+)', folder.read('all.nvptx:sm_90.ptx'))
+    expect([name.decode() for name in entries] == kernels, 'the plan has other kernels than the PTX')
+    folder.run('run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out', '--target', 'nvptx:sm_80',
+               status=SYSTEM, says='nvptx:sm_80')
+
+
+def test_cubin(folder):
+    if not shutil.which('ptxas') and not os.path.exists('/usr/local/cuda/bin/ptxas'):
+        folder.run('compile', 'model.json', '-o', 'a.cubin', '--emit', 'cubin', '--target', 'nvptx:sm_80', status=SYSTEM,
+                   says='needs ptxas')
+        return
+    folder.run('compile', 'model.json', '-o', 'a.cubin', '--emit', 'cubin', '--target', 'nvptx:sm_80')
+    expect(folder.read('a.cubin')[:4] == b'\x7fELF', 'no cubin')
+    with open(folder / 'ptxas', 'w') as file:
+        file.write('#!/bin/sh\nexit 9\n')
+    os.chmod(folder / 'ptxas', 0o755)
+    before = folder.files()
+    folder.run('compile', 'model.json', '-o', 'b.cubin', '--emit', 'cubin', '--target', 'nvptx:sm_80', status=SYSTEM,
+               says='ptxas failed', environment={'PATH': os.path.dirname(folder / 'ptxas')})
+    only_new(folder, before)
 
 
 def test_same_bytes(folder):

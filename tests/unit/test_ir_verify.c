@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define HEAD                                                                                       \
-    "sanir 1 model \"m\" input f32[1, 1, 4, 4] classes 3 targets \"a\" \"b\" threads 1 "  \
+    "sanir 1 model \"m\" input f32[1, 1, 4, 4] classes 3 targets \"a\" \"b\" threads 1 "           \
     "workspace 1024 scratch 64 "
 #define GRAPH(lines) HEAD "graph { " lines " }"
 #define RECIPES                                                                                    \

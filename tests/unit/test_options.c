@@ -110,7 +110,6 @@ static void refuses(void **state)
         "compile a.json -o x --emit",
         "compile a.json -o x --emit exe",
         "compile a.json -o x --emit obj,",
-        "compile a.json -o x --emit ptx",
         "compile a.json -o x --batch 0",
         "compile a.json -o x --batch 65537",
         "compile a.json -o x --batch 1x",

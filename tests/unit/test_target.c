@@ -71,6 +71,24 @@ static void features_are_always_said(void **state)
     }
 }
 
+static void gpus_are_known(void **state)
+{
+    (void)state;
+    char why[512];
+    const struct target *target = find("nvptx:sm_80");
+    assert_non_null(target);
+    assert_string_equal(target->cpu, "sm_80");
+    assert_string_equal(target->features, "+ptx70");
+    assert_int_equal(target->gpu->shared_bytes, 163 * 1024);
+    assert_non_null(find("nvptx:sm_70"));
+    assert_non_null(find("nvptx:sm_90"));
+    assert_true(target_is_gpu("nvptx:sm_80") && !target_is_gpu("x86-64-v3"));
+    assert_null(find("x86-64-v3")->gpu);
+    assert_false(target_runs_here(target, why, sizeof why));
+    assert_null(target_find("nvptx:sm_60", why, sizeof why));
+    assert_non_null(strstr(why, "sm_70"));
+}
+
 static void native_is_this_machine(void **state)
 {
     (void)state;
@@ -97,6 +115,7 @@ int main(void)
         cmocka_unit_test(names_of_processors_are_known),
         cmocka_unit_test(unknown_names_are_refused),
         cmocka_unit_test(features_are_always_said),
+        cmocka_unit_test(gpus_are_known),
         cmocka_unit_test(native_is_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

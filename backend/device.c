@@ -1,0 +1,157 @@
+/* Loops of a GPU to LLVM's NVPTX:
+ *
+ *   kernel          a ptx_kernel; input, output, workspace and weights are pointers to global memory
+ *   block loops     their variables are digits of the block's number, ctaid.x
+ *   thread loop     its body where tid.x is below the extent
+ *   barrier         bar.sync of all threads of the block
+ *   shared buffers  places in the block's dynamic shared memory */
+#include "emit.h"
+#include <stdio.h>
+#include <string.h>
+
+static LLVMValueRef call_named(struct emitter *e, const char *const *names, LLVMValueRef *argument)
+{
+    unsigned id = 0;
+    while (*names && !(id = LLVMLookupIntrinsicID(*names, strlen(*names))))
+        names++;
+    if (!id) {
+        emit_fail(e, "LLVM does not have what a GPU needs");
+        return LLVMConstInt(e->i32, 0, 0);
+    }
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->out, id, NULL, 0);
+    LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, NULL, 0);
+    return LLVMBuildCall2(e->builder, type, function, argument, LLVMCountParamTypes(type), "");
+}
+
+static LLVMValueRef special(struct emitter *e, const char *name)
+{
+    LLVMValueRef value = call_named(e, (const char *const[]){name, NULL}, NULL);
+    return LLVMBuildZExt(e->builder, value, e->index, "");
+}
+
+/* LLVM 19 reads the number of threads from annotations, 22 from an attribute. */
+static void set_threads(struct emitter *e)
+{
+    static const char key[] = "nvvm.maxntid", annotation[] = "maxntidx";
+    char number[24];
+    int length = snprintf(number, sizeof number, "%lld", (long long)e->threads);
+    LLVMAddAttributeAtIndex(
+        e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+        LLVMCreateStringAttribute(e->context, key, sizeof key - 1, number, (unsigned)length));
+    LLVMMetadataRef item[3] = {
+        LLVMValueAsMetadata(e->function),
+        LLVMMDStringInContext2(e->context, annotation, sizeof annotation - 1),
+        LLVMValueAsMetadata(LLVMConstInt(e->i32, (unsigned long long)e->threads, 0))};
+    LLVMAddNamedMetadataOperand(
+        e->out, "nvvm.annotations",
+        LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
+}
+
+void device_begin(struct emitter *e, const char *name)
+{
+    LLVMTypeRef global = LLVMPointerTypeInContext(e->context, SPACE_GLOBAL);
+    LLVMTypeRef parameter[4] = {global, global, global, global};
+    e->function = LLVMAddFunction(
+        e->out, name, LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameter, 4, 0));
+    LLVMSetFunctionCallConv(e->function, LLVMPTXKernelCallConv);
+    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+    LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateEnumAttribute(e->context, nounwind, 0));
+    e->threads = kernel_launch(e->kernel).threads;
+    e->thread = NULL;
+    set_threads(e);
+    LLVMPositionBuilderAtEnd(e->builder,
+                             LLVMAppendBasicBlockInContext(e->context, e->function, "entry"));
+}
+
+LLVMValueRef device_shared(struct emitter *e)
+{
+    static const char name[] = "san_shared";
+    LLVMValueRef shared = LLVMGetNamedGlobal(e->out, name);
+    if (!shared) {
+        LLVMTypeRef type = LLVMArrayType2(LLVMInt8TypeInContext(e->context), 0);
+        shared = LLVMAddGlobalInAddressSpace(e->out, type, name, SPACE_SHARED);
+        LLVMSetAlignment(shared, ALIGNMENT);
+    }
+    return shared;
+}
+
+/* Blocks of the loops inside of it. */
+static int64_t blocks_inside(const struct stmt *loop)
+{
+    const struct stmt *stmt = loop->body;
+    int64_t blocks = 1;
+    for (; stmt && stmt->kind == STMT_FOR && stmt->loop == LOOP_BLOCK; stmt = stmt->body)
+        blocks *= stmt->var->extent;
+    return blocks;
+}
+
+void device_block(struct emitter *e, const struct stmt *loop)
+{
+    LLVMValueRef number = special(e, "llvm.nvvm.read.ptx.sreg.ctaid.x");
+    int64_t inside = blocks_inside(loop);
+    if (inside > 1)
+        number = LLVMBuildUDiv(e->builder, number,
+                               LLVMConstInt(e->index, (unsigned long long)inside, 0), "");
+    if (loop->var->extent * inside < kernel_launch(e->kernel).blocks)
+        number =
+            LLVMBuildURem(e->builder, number,
+                          LLVMConstInt(e->index, (unsigned long long)loop->var->extent, 0), "");
+    emit_enter(e, loop->var, number);
+    emit_body(e, loop->body);
+    emit_leave(e);
+}
+
+/* What comes now is for threads below `extent`: returns where all of them go on. */
+static LLVMBasicBlockRef begin_threads(struct emitter *e, LLVMValueRef thread, int64_t extent)
+{
+    if (extent == e->threads)
+        return NULL;
+    LLVMBasicBlockRef some = LLVMAppendBasicBlockInContext(e->context, e->function, "threads");
+    LLVMBasicBlockRef all = LLVMAppendBasicBlockInContext(e->context, e->function, "all");
+    LLVMValueRef most = LLVMConstInt(e->index, (unsigned long long)extent, 0);
+    LLVMBuildCondBr(e->builder, LLVMBuildICmp(e->builder, LLVMIntULT, thread, most, ""), some, all);
+    LLVMPositionBuilderAtEnd(e->builder, some);
+    return all;
+}
+
+static void end_threads(struct emitter *e, LLVMBasicBlockRef all)
+{
+    if (!all)
+        return;
+    LLVMBuildBr(e->builder, all);
+    LLVMMoveBasicBlockAfter(all, LLVMGetInsertBlock(e->builder));
+    LLVMPositionBuilderAtEnd(e->builder, all);
+}
+
+void device_thread(struct emitter *e, const struct stmt *loop)
+{
+    LLVMValueRef thread = special(e, "llvm.nvvm.read.ptx.sreg.tid.x");
+    LLVMBasicBlockRef all = begin_threads(e, thread, loop->var->extent);
+    e->thread = loop->var;
+    emit_enter(e, loop->var, thread);
+    emit_body(e, loop->body);
+    emit_leave(e);
+    e->thread = NULL;
+    end_threads(e, all);
+}
+
+void device_store(struct emitter *e, const struct stmt *store)
+{
+    LLVMBasicBlockRef all = NULL;
+    if (store->buffer->place != PLACE_REGISTERS)
+        all = begin_threads(e, special(e, "llvm.nvvm.read.ptx.sreg.tid.x"), 1);
+    emit_store(e, store->buffer, store->index, emit_expr(e, store->value));
+    end_threads(e, all);
+}
+
+void device_barrier(struct emitter *e)
+{
+    static const char *const names[] = {"llvm.nvvm.barrier.cta.sync.aligned.all",
+                                        "llvm.nvvm.barrier0", NULL};
+    LLVMValueRef number = LLVMConstInt(e->i32, 0, 0);
+    if (!e->target->gpu)
+        emit_fail(e, "a barrier, which %s does not have", e->target->name);
+    else
+        call_named(e, names, &number);
+}

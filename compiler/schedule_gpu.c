@@ -1,0 +1,324 @@
+/* Chooses for GPUs: threads and pixels of a block, and register tiles.
+ *
+ * The cost of a plan is an estimate in cycles: what the threads of a multiprocessor issue, or how long
+ * one block's loads and barriers take, whichever is longer, for as many rounds of blocks as the device
+ * needs. Not measured: it only has to rank. */
+#include "gpu.h"
+#include "tiles.h"
+#include <assert.h>
+
+enum {
+    WARP = 32,
+    ISSUES = 4,       /* warps that start an instruction each cycle */
+    RESIDENT = 16,    /* warps, of 128 registers a thread, that a multiprocessor has room for */
+    TOGETHER = 2,     /* blocks that nests are planned for */
+    TILE_CYCLES = 24, /* a register tile's indices, init and end */
+    NEST_CYCLES = 40, /* a barrier */
+    FAR_CYCLES = 280, /* loads from L2 */
+    NEAR_CYCLES = 40, /* and from shared memory */
+    CHAIN_CYCLES = 4, /* one addition after the other */
+    LAUNCH_CYCLES = 3000,
+    LEAST_COLUMNS = 32, /* that blocks share further */
+    MOST_ROWS = 8,
+    MOST_TILE = 128,
+    MOST_SPLIT = 64
+};
+
+bool gpu_kernel_is_list(const struct kernel *kernel)
+{
+    struct var *pixel[3];
+    struct stmt **stages;
+    return !kernel->locals && !kernel_stages(kernel, pixel, &stages);
+}
+
+/* A kernel as its plans see it. */
+struct view {
+    const struct gpu *gpu;
+    int64_t pixels;
+    bool in_pixels, list;
+    int64_t shared_columns;         /* of the last nest, that blocks may share */
+    bool far[MAX_STAGES_OF_KERNEL]; /* a reduction reads other than shared memory */
+    int stages, locals;
+    struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
+    int64_t rows[MAX_STAGES_OF_KERNEL], columns[MAX_STAGES_OF_KERNEL], depth[MAX_STAGES_OF_KERNEL];
+    const struct buffer *local[MAX_STAGES_OF_KERNEL];
+    int first[MAX_STAGES_OF_KERNEL], last[MAX_STAGES_OF_KERNEL]; /* nests that touch the local */
+};
+
+/* ---- what a kernel is ------------------------------------------------------------------------ */
+
+struct touching {
+    struct view *view;
+    int stage;
+};
+
+static void touch(struct touching *t, const struct buffer *buffer)
+{
+    for (int i = 0; i < t->view->locals; i++)
+        if (t->view->local[i] == buffer) {
+            if (t->view->first[i] < 0)
+                t->view->first[i] = t->stage;
+            t->view->last[i] = t->stage;
+        }
+}
+
+static void visit_load(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    touch(context, load->buffer);
+}
+
+static void visit_far(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    if (load->buffer->place != PLACE_STACK)
+        *(bool *)context = true;
+}
+
+static void view_stage(struct view *v, int i)
+{
+    const struct kernel_stage *s = &v->stage[i];
+    v->rows[i] = v->columns[i] = v->depth[i] = 1;
+    for (int j = 0; j < s->nest.vars; j++)
+        *(j < s->rows ? &v->rows[i] : &v->columns[i]) *= s->nest.var[j]->extent;
+    for (int j = 0; s->reduce && j < s->reduce->vars; j++)
+        v->depth[i] *= s->reduce->var[j]->extent;
+    v->far[i] = false;
+    if (s->reduce)
+        expr_visit_loads(s->reduce->in[0], 1, visit_far, &v->far[i]);
+    struct touching touching = {v, i};
+    stmt_visit_loads(&s->alone, 1, visit_load, &touching);
+    touch(&touching, s->nest.store->buffer);
+}
+
+static void view_kernel(struct module *m, const struct kernel *kernel, struct view *v)
+{
+    struct var *pixel[3];
+    int pixels;
+    v->stages = kernel_list_stages(m, kernel, &pixels, pixel, v->stage);
+    v->in_pixels = pixels > 0;
+    v->list = gpu_kernel_is_list(kernel);
+    v->pixels = 1;
+    for (int i = 0; i < pixels; i++)
+        v->pixels *= pixel[i]->extent;
+    v->locals = 0;
+    for (const struct buffer *local = kernel->locals; local; local = local->next) {
+        v->first[v->locals] = v->last[v->locals] = -1;
+        v->local[v->locals++] = local;
+    }
+    for (int i = 0; i < v->stages; i++)
+        view_stage(v, i);
+    v->shared_columns = gpu_columns(kernel, v->stage, v->stages);
+}
+
+static int64_t shared_bytes(const struct view *v, int64_t tile)
+{
+    struct shared_buffer buffer[MAX_STAGES_OF_KERNEL];
+    for (int i = 0; i < v->locals; i++) {
+        struct shape shape = gpu_local_shape(v->local[i], v->in_pixels, tile);
+        buffer[i] = (struct shared_buffer){
+            .bytes = 4 * shape_elements(&shape), .first = v->first[i], .last = v->last[i]};
+    }
+    return shared_place(v->locals, buffer);
+}
+
+/* ---- register tiles -------------------------------------------------------------------------- */
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* What a nest or a block takes: instructions that its threads issue, in cycles of a multiprocessor, and
+ * cycles until it ends however much else that one has to do. */
+struct effort {
+    double issue, latency;
+};
+
+static void effort_add(struct effort *sum, struct effort effort)
+{
+    sum->issue += effort.issue;
+    sum->latency += effort.latency;
+}
+
+/* `at_once` of them on a multiprocessor. */
+static double effort_cycles(struct effort effort, double at_once)
+{
+    double issue = at_once * effort.issue;
+    return issue > effort.latency ? issue + 0.3 * effort.latency : effort.latency + 0.3 * issue;
+}
+
+/* One register tile of one thread. */
+static struct effort tile_effort(const struct kernel_stage *s, bool far, int64_t depth,
+                                 int64_t rows, int64_t columns)
+{
+    double elements = (double)(rows * columns);
+    struct effort effort = {TILE_CYCLES + 4 * elements, FAR_CYCLES};
+    if (!s->reduce)
+        return effort;
+    int64_t innermost = s->reduce->var[s->reduce->vars - 1]->extent;
+    int64_t unroll = gpu_unroll(rows * columns, innermost);
+    double loads = s->multiply ? 0.5 * (double)(rows + columns) : 0.6 * elements;
+    effort.issue += (double)depth * (elements + loads);
+    effort.latency +=
+        (double)(depth / unroll) *
+        ((far ? FAR_CYCLES : NEAR_CYCLES) + (s->multiply ? 0 : CHAIN_CYCLES * (double)unroll));
+    return effort;
+}
+
+/* All register tiles of a nest of a block. */
+static struct effort nest_effort(const struct view *v, int i, int64_t rows, int64_t columns,
+                                 int64_t threads, const struct nest_plan *plan)
+{
+    const struct kernel_stage *s = &v->stage[i];
+    int64_t across = divide_up(columns, plan->columns), tiles = rows / plan->rows * across;
+    struct effort sum = {0, 0};
+    for (int rest = 0; rest < 2; rest++) {
+        int64_t size = rest ? rows % plan->rows : plan->rows;
+        int64_t count = rest ? (size ? across : 0) : tiles;
+        struct effort one = tile_effort(s, v->far[i], v->depth[i], size ? size : 1, plan->columns);
+        double turns = (double)divide_up(count, threads);
+        double warps = (double)divide_up(count, WARP);
+        effort_add(&sum, (struct effort){one.issue * warps / ISSUES, one.latency * turns});
+    }
+    sum.latency += NEST_CYCLES;
+    return sum;
+}
+
+/* Register tiles of one row, or of several where an operand serves all rows. */
+static struct effort plan_nest(const struct view *v, int i, int64_t rows, int64_t columns,
+                               int64_t threads, struct nest_plan *best)
+{
+    const struct kernel_stage *s = &v->stage[i];
+    int64_t lanes = columns >= 4 ? 4 : columns >= 2 ? 2 : 1;
+    int64_t most = s->multiply ? MOST_ROWS : 1;
+    struct effort found = {HUGE_VAL, HUGE_VAL};
+    for (int64_t r = 1; r <= most && r <= rows; r++)
+        for (int64_t c = lanes; c <= 2 * lanes && c <= columns; c += lanes) {
+            if (c > lanes && !s->multiply)
+                break;
+            struct nest_plan plan = {.rows = r, .columns = c, .lanes = lanes};
+            struct effort effort = nest_effort(v, i, rows, columns, threads, &plan);
+            if (effort_cycles(effort, TOGETHER) < effort_cycles(found, TOGETHER)) {
+                found = effort;
+                *best = plan;
+            }
+        }
+    return found;
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+/* Nests but the last, which may be split. */
+static struct effort plan_first(const struct view *v, int64_t tile, int64_t threads,
+                                struct plan *plan)
+{
+    struct effort sum = {0, 0};
+    *plan = (struct plan){.tile = tile, .threads = threads, .nests = v->stages};
+    for (int i = 0; i + 1 < v->stages; i++)
+        effort_add(&sum,
+                   plan_nest(v, i, v->rows[i] * tile, v->columns[i], threads, &plan->nest[i]));
+    return sum;
+}
+
+/* The last nest, its columns shared by so many blocks. */
+static struct effort plan_last(const struct view *v, int64_t split, struct plan *plan)
+{
+    int last = v->stages - 1;
+    plan->split = split > 1 ? v->columns[last] / split : 0;
+    return plan_nest(v, last, v->rows[last] * plan->tile, v->columns[last] / split, plan->threads,
+                     &plan->nest[last]);
+}
+
+static double device_cycles(const struct view *v, const struct plan *plan, int64_t shared,
+                            struct effort block)
+{
+    int64_t warps = divide_up(plan->threads, WARP), room = RESIDENT / warps;
+    if (shared && v->gpu->shared_all / (shared + 1024) < room)
+        room = v->gpu->shared_all / (shared + 1024);
+    room = room < 1 ? 1 : room;
+    int64_t blocks = v->pixels / plan->tile;
+    if (plan->split)
+        blocks *= v->shared_columns / plan->split;
+    int64_t rounds = divide_up(blocks, v->gpu->processors * room);
+    int64_t at_once = divide_up(blocks, rounds * v->gpu->processors);
+    double cycles = (double)rounds * effort_cycles(block, (double)at_once);
+    if (v->pixels % plan->tile) /* a kernel of its own */
+        cycles += LAUNCH_CYCLES + block.latency;
+    return cycles;
+}
+
+static void plan_tile(const struct view *v, int64_t tile, int64_t threads, double *least,
+                      struct plan *best)
+{
+    struct plan plan;
+    int64_t shared = shared_bytes(v, tile), columns = v->columns[v->stages - 1];
+    if (shared > v->gpu->shared_bytes)
+        return;
+    struct effort first = plan_first(v, tile, threads, &plan);
+    for (int64_t split = 1; split <= MOST_SPLIT; split *= 2) {
+        if (split > 1 && (!v->shared_columns || columns % split || columns / split < LEAST_COLUMNS))
+            break;
+        struct effort block = plan_last(v, split, &plan);
+        effort_add(&block, first);
+        double cycles = device_cycles(v, &plan, shared, block);
+        if (cycles < *least) {
+            *least = cycles;
+            *best = plan;
+        }
+    }
+}
+
+/* Kernels that a list becomes: of whole blocks, and of what is left. */
+static int count_parts(const struct view *v, const struct plan *plan)
+{
+    struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
+    int parts = 0;
+    for (int i = 0; i < v->stages; i++) {
+        const struct nest_plan *nest = &plan->nest[i];
+        int rows = segments_of_rows(v->rows[i], nest->rows, row);
+        int columns = segments_of_columns(v->columns[i], nest->columns, nest->lanes, column);
+        for (int j = 0; j < rows * columns; j++) {
+            int64_t tiles = row[j / columns].count * column[j % columns].count;
+            parts += (tiles >= plan->threads) + (tiles % plan->threads != 0);
+        }
+    }
+    return parts;
+}
+
+/* Nests on their own: enough threads for all of the device come first, then few kernels. */
+static void plan_list(const struct view *v, struct plan *best)
+{
+    struct plan plan = {.tile = 1, .threads = 128, .nests = v->stages};
+    for (int i = 0; i < v->stages; i++)
+        plan_nest(v, i, v->rows[i], v->columns[i], 128 * v->gpu->processors, &plan.nest[i]);
+    *best = plan;
+    int least = count_parts(v, &plan);
+    for (plan.threads = 256; plan.threads >= WARP; plan.threads--) {
+        int parts = count_parts(v, &plan);
+        if (parts < least) {
+            least = parts;
+            *best = plan;
+        }
+    }
+}
+
+void gpu_plan(struct module *m, const struct kernel *kernel, const struct target *target,
+              struct plan *best)
+{
+    static struct view view; /* too large for the stack; filled in anew each time */
+    view_kernel(m, kernel, &view);
+    view.gpu = target->gpu;
+    *best = (struct plan){.tile = 1, .threads = WARP, .nests = view.stages};
+    if (view.list || !view.stages) {
+        plan_list(&view, best);
+        return;
+    }
+    /* where nothing fits, what needs least: plan_memory says what is too much */
+    plan_first(&view, 1, WARP, best);
+    plan_last(&view, 1, best);
+    double least = HUGE_VAL;
+    for (int64_t threads = 64; threads <= 256; threads *= 2)
+        for (int64_t tile = 1; tile <= MOST_TILE && tile <= view.pixels; tile++)
+            plan_tile(&view, tile, threads, &least, best);
+}

@@ -1,0 +1,184 @@
+"""A GPU on the host: the LLVM text of kernels, made to run on this machine, and launch plans that start them.
+
+The kernels are the very ones that become PTX. Only what is a GPU's own is given another meaning: the numbers of threads
+and blocks, barriers, shared memory; and every load and store is announced to host.c, which checks it.
+"""
+import _ctypes
+import array
+import ctypes
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
+import common  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STORE, INVARIANT = 1, 2
+WORD_BYTES = 32
+# What host.c has in the place of LLVM's intrinsics.
+MEANINGS = {
+    "llvm.nvvm.read.ptx.sreg.tid.x": "host_tid",
+    "llvm.nvvm.read.ptx.sreg.ctaid.x": "host_ctaid",
+    "llvm.nvvm.barrier0": "host_barrier",
+    "llvm.nvvm.barrier.cta.sync.aligned.all": "host_barrier",
+}
+ACCESS = re.compile(r"^(\s+)(?:%\S+ = load (?P<loaded>[^,]+), |store (?P<stored><[^>]+>|\w+) .*?, )"
+                    r"ptr addrspace\((?P<space>[13])\) (?P<at>.+?), align (?P<align>\d+)(?P<rest>.*)$")
+
+
+class Wrong(Exception):
+    """What a kernel did that it must not do."""
+
+
+def find_llc(sanc):
+    """LLVM's llc of the version that sanc is built with; ends the test as skipped without it."""
+    text = common.call(sanc, "--version")
+    version = re.search(r"LLVM (\d+)", text)
+    names = [f"/usr/lib/llvm-{version[1]}/bin/llc", f"llc-{version[1]}"] if version else []
+    for name in names:
+        if shutil.which(name):
+            return name
+    common.skip(f"no llc of LLVM {version[1] if version else '?'}")
+
+
+def type_bytes(text):
+    vector = re.fullmatch(r"<(\d+) x (\w+)>", text)
+    count, element = (int(vector[1]), vector[2]) if vector else (1, text)
+    return count * {"float": 4, "i32": 4, "i64": 8, "double": 8}[element]
+
+
+def announce(line):
+    """The call that goes before a load or a store of memory."""
+    access = ACCESS.match(line)
+    if not access:
+        if re.search(r"\b(load|store|llvm\.mem\w+)\b.*addrspace\([13]\)", line) and "getelementptr" not in line.split("=")[-1][:20]:
+            raise Wrong(f"an access that host.c is not told of: {line.strip()}")
+        return []
+    flags = 0 if access["loaded"] else STORE
+    if "!invariant.load" in access["rest"]:
+        flags |= INVARIANT
+    space = access["space"]
+    return [f"{access[1]}call void @host_{'global' if space == '1' else 'shared'}(ptr addrspace({space}) {access['at']}, "
+            f"i32 {type_bytes(access['loaded'] or access['stored'])}, i32 {access['align']}, i32 {flags})"]
+
+
+def to_host(text):
+    """The kernels' LLVM text for this machine."""
+    out = ["declare void @host_global(ptr addrspace(1), i32, i32, i32)",
+           "declare void @host_shared(ptr addrspace(3), i32, i32, i32)"]
+    for line in text.splitlines():
+        if line.startswith(("source_filename", "target ", "!nvvm.annotations")):
+            continue
+        line = line.replace("ptx_kernel ", "")
+        for name, meaning in MEANINGS.items():
+            if f"@{name}(" in line:
+                line = re.sub(r"\) #\d+$", ")", line.replace(f"@{name}(", f"@{meaning}("))
+        if "@llvm.nvvm." in line:
+            raise Wrong(f"an intrinsic without a meaning here: {line.strip()}")
+        out += announce(line) + [line]
+    return "\n".join(out) + "\n"
+
+
+def compile_host(llc, text, folder):
+    """A shared object of the kernels and host.c."""
+    source, code, library = (os.path.join(folder, name) for name in ("host.ll", "host.o", "host.so"))
+    with open(source, "w") as file:
+        file.write(to_host(text))
+    common.call(llc, "-O1", "-relocation-model=pic", "-filetype=obj", "-mtriple=x86_64-unknown-linux-gnu",
+                source, "-o", code)
+    common.call("cc", "-O2", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "host.c"),
+                code, "-lm")
+    return library
+
+
+def load_host(library):
+    host = ctypes.CDLL(library)
+    pointer, integer = ctypes.c_void_p, ctypes.c_int64
+    host.host_error.restype = ctypes.c_char_p
+    host.host_buffer.argtypes = [ctypes.c_char_p, pointer, integer, pointer, ctypes.c_int, ctypes.c_int]
+    host.host_written.argtypes = [pointer, integer]
+    host.host_launch.argtypes = [pointer, pointer, ctypes.c_int32, ctypes.c_int32, integer]
+    return host
+
+
+class Memory:
+    """Device memory with a word of notes for each float."""
+
+    def __init__(self, size, noted, contents=None, alignment=256):
+        self.room = ctypes.create_string_buffer(b"\xff" * (size + alignment), size + alignment)  # NaN
+        self.at = -(-ctypes.addressof(self.room) // alignment) * alignment
+        self.notes = ctypes.create_string_buffer(max(size // 4, 1) * WORD_BYTES) if noted else None
+        if contents is not None:
+            ctypes.memmove(self.at, contents, len(contents))
+
+    def note(self, offset):
+        return ctypes.addressof(self.notes) + offset // 4 * WORD_BYTES if self.notes else None
+
+
+def elements(shape):
+    count = 1
+    for extent in shape:
+        count *= extent
+    return count
+
+
+def run_plan(plan, library, weights, image):
+    """The output floats of one batch of images; Wrong where a kernel does what it must not. Follows the plan alone."""
+    host = load_host(library)
+    try:
+        return run_kernels(plan, host, weights, image)
+    finally:
+        _ctypes.dlclose(host._handle)
+
+
+def run_kernels(plan, host, weights, image):
+    sizes = {"output": 4 * elements(plan["output"]["shape"]), "workspace": plan["workspace"]["bytes"]}
+    memory = {"input": Memory(len(image), False, image, 4),
+              "weights": Memory(len(weights), False, weights, plan["weights"]["alignment"])}
+    for place, size in sizes.items():
+        memory[place] = Memory(size, True, None, plan["workspace"]["alignment"] if place == "workspace" else 4)
+    arguments = (ctypes.c_void_p * 4)(*(memory[name].at for name in plan["arguments"]))
+    buffers = {buffer["name"]: buffer for buffer in plan["buffers"]}
+    for kernel in plan["kernels"]:
+        host.host_clear()
+        for name in sorted({*kernel["reads"], *kernel["writes"]}):
+            buffer = buffers[name]
+            place, offset = memory[buffer["place"]], buffer["offset"]
+            host.host_buffer(name.encode(), place.at + offset, buffer["bytes"], place.note(offset),
+                             name in kernel["reads"], name in kernel["writes"])
+        blocks, threads = elements(kernel["grid"]), elements(kernel["block"])
+        function = ctypes.cast(getattr(host, kernel["name"]), ctypes.c_void_p)
+        if not host.host_launch(function, arguments, blocks, threads, kernel["shared_bytes"]):
+            raise Wrong(f"{kernel['name']}: {host.host_error().decode()}")
+    out = array.array("f")
+    out.frombytes(ctypes.string_at(memory["output"].at, sizes["output"]))
+    return out
+
+
+class Network:
+    """A model compiled for a GPU: its plan, and its kernels on the host."""
+
+    def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1):
+        stem = os.path.join(scratch, "net")
+        common.call(sanc, "compile", os.path.join(folder, "model.json"), "-w", os.path.join(folder, "weights.safetensors"),
+                    "--target", target, "--batch", batch, "--emit", "llvm,ptx,launch", "-o", stem)
+        with open(stem + ".launch.json") as file:
+            self.plan = json.load(file)
+        with open(os.path.join(scratch, self.plan["weights"]["file"]), "rb") as file:
+            self.weights = file.read()
+        with open(stem + ".ll") as file:
+            self.text = file.read()
+        self.ptx, self.llc, self.scratch = stem + ".ptx", llc, scratch
+        self.library = compile_host(llc, self.text, scratch)
+
+    def run(self, images):
+        """All images, in whole batches."""
+        size, out = 4 * elements(self.plan["input"]["shape"]), array.array("f")
+        data = array.array("f", images).tobytes()
+        for at in range(0, len(data), size):
+            out += run_plan(self.plan, self.library, self.weights, data[at:at + size])
+        return out

@@ -1,0 +1,255 @@
+/* A GPU on the host: runs a kernel that was compiled for this machine, block by block, its threads
+ * as fibers that run from barrier to barrier. Kernels call host_access for every load and store, so
+ * that each is checked: within a buffer that the launch plan lets the kernel touch, aligned as it
+ * says, of memory that was written before, and apart from what other threads do at the same time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+enum { MOST_SHARED = 1 << 20, MOST_THREADS = 1024, STACK_BYTES = 64 << 10, MOST_RANGES = 512 };
+enum { STORE = 1, INVARIANT = 2 };
+enum { SEVERAL = -1 };
+
+/* What last happened to a word, at a time: `run` a launch, or for shared memory a block of one. */
+struct word {
+    int32_t write_run, write_block, write_thread, write_epoch;
+    int32_t read_run, read_block, read_thread, read_epoch;
+};
+
+struct range {
+    char *begin, *end;
+    struct word *word; /* NULL: constant, only read */
+    int readable, writable;
+    const char *name;
+};
+
+unsigned char san_shared[MOST_SHARED] __attribute__((aligned(4096)));
+
+static struct {
+    struct range range[MOST_RANGES];
+    int ranges, last;
+    struct word shared[MOST_SHARED / 4];
+    int64_t shared_bytes;
+    int32_t launch, blocks_run, block, thread, epoch, threads;
+    char error[400];
+} host;
+
+static ucontext_t scheduler, fiber[MOST_THREADS];
+static jmp_buf to_scheduler, to_fiber[MOST_THREADS];
+static int waiting[MOST_THREADS], started[MOST_THREADS], finished[MOST_THREADS];
+static char *stacks;
+static void (*kernel)(void *, void *, void *, void *);
+static void *argument[4];
+
+__attribute__((format(printf, 1, 2))) static void wrong(const char *format, ...)
+{
+    if (host.error[0])
+        return; /* the first tells most */
+    va_list args;
+    int used =
+        snprintf(host.error, sizeof host.error, "block %d, thread %d: ", host.block, host.thread);
+    va_start(args, format);
+    vsnprintf(host.error + used, sizeof host.error - (size_t)used, format, args);
+    va_end(args);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static int ordered(int32_t block, int32_t thread, int32_t epoch)
+{
+    return block == host.block && (thread == host.thread || epoch != host.epoch);
+}
+
+static void check_word(struct word *w, int32_t run, int flags, const char *name, long at)
+{
+    int written = w->write_run == run, read = w->read_run == run;
+    if (!(flags & STORE) && !w->write_run)
+        wrong("%s: reads float %ld, which nothing was written to", name, at);
+    if ((flags & INVARIANT) && written)
+        wrong("%s: float %ld is said to be only read, but was written", name, at);
+    if (written && !ordered(w->write_block, w->write_thread, w->write_epoch))
+        wrong("%s: race at float %ld: written by block %d, thread %d, and %s", name, at,
+              w->write_block, w->write_thread, flags & STORE ? "again" : "read");
+    if ((flags & STORE) && read && !ordered(w->read_block, w->read_thread, w->read_epoch))
+        wrong("%s: race at float %ld: written, and read by block %d, thread %d", name, at,
+              w->read_block, w->read_thread);
+    if (flags & STORE) {
+        w->write_run = run;
+        w->write_block = host.block;
+        w->write_thread = host.thread;
+        w->write_epoch = host.epoch;
+        return;
+    }
+    int same_block = !read || w->read_block == host.block;
+    int same_thread = !read || w->read_epoch != host.epoch || w->read_thread == host.thread;
+    w->read_run = run;
+    w->read_block = same_block ? host.block : SEVERAL;
+    w->read_thread = same_thread ? host.thread : SEVERAL;
+    w->read_epoch = host.epoch;
+}
+
+static const struct range *find_range(const char *at, int64_t bytes)
+{
+    for (int i = 0; i < host.ranges; i++) {
+        int j = (host.last + i) % host.ranges;
+        if (at >= host.range[j].begin && at + bytes <= host.range[j].end) {
+            host.last = j;
+            return &host.range[j];
+        }
+    }
+    return NULL;
+}
+
+void host_global(char *at, int32_t bytes, int32_t alignment, int32_t flags)
+{
+    const struct range *r = find_range(at, bytes);
+    if (!r)
+        wrong("a %s of %d bytes at %p, outside of every buffer", flags & STORE ? "store" : "load",
+              bytes, (void *)at);
+    else if ((uintptr_t)at % (uintptr_t)alignment)
+        wrong("%s: byte %ld is not aligned to %d", r->name, (long)(at - r->begin), alignment);
+    else if (!(flags & STORE ? r->writable : r->readable))
+        wrong("%s: a %s that the plan does not tell of", r->name, flags & STORE ? "store" : "load");
+    else if (r->word)
+        for (long i = (at - r->begin) / 4; i < (at + bytes - r->begin) / 4; i++)
+            check_word(&r->word[i], host.launch, flags, r->name, i);
+    if (host.error[0])
+        _longjmp(to_scheduler, 1);
+}
+
+void host_shared(char *at, int32_t bytes, int32_t alignment, int32_t flags)
+{
+    int64_t from = at - (char *)san_shared;
+    if (from < 0 || from + bytes > host.shared_bytes)
+        wrong("a %s of %d bytes at byte %ld of %ld in shared memory",
+              flags & STORE ? "store" : "load", bytes, (long)from, (long)host.shared_bytes);
+    else if (from % alignment)
+        wrong("shared memory: byte %ld is not aligned to %d", (long)from, alignment);
+    else
+        for (int64_t i = from / 4; i < (from + bytes) / 4; i++) {
+            if (host.shared[i].write_run != host.blocks_run)
+                host.shared[i] = (struct word){0};
+            check_word(&host.shared[i], host.blocks_run, flags, "shared memory", (long)i);
+        }
+    if (host.error[0])
+        _longjmp(to_scheduler, 1);
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+int32_t host_tid(void)
+{
+    return host.thread;
+}
+
+int32_t host_ctaid(void)
+{
+    return host.block;
+}
+
+void host_barrier(void)
+{
+    int thread = host.thread;
+    waiting[thread] = 1;
+    if (!_setjmp(to_fiber[thread]))
+        _longjmp(to_scheduler, 1);
+}
+
+static void run_thread(void)
+{
+    kernel(argument[0], argument[1], argument[2], argument[3]);
+    finished[host.thread] = 1;
+    _longjmp(to_scheduler, 1);
+}
+
+static void resume(int thread)
+{
+    host.thread = thread;
+    if (_setjmp(to_scheduler))
+        return;
+    if (started[thread])
+        _longjmp(to_fiber[thread], 1);
+    started[thread] = 1;
+    getcontext(&fiber[thread]);
+    fiber[thread].uc_stack.ss_sp = stacks + (size_t)thread * STACK_BYTES;
+    fiber[thread].uc_stack.ss_size = STACK_BYTES;
+    makecontext(&fiber[thread], run_thread, 0);
+    swapcontext(&scheduler, &fiber[thread]);
+}
+
+static int run_block(int32_t block)
+{
+    host.block = block;
+    host.epoch = 0;
+    host.blocks_run++;
+    memset(san_shared, 0xff, (size_t)host.shared_bytes); /* NaN */
+    memset(started, 0, sizeof started);
+    memset(finished, 0, sizeof finished);
+    for (int done = 0; !done; host.epoch++) {
+        int ended = 0;
+        for (int i = 0; i < host.threads; i++) {
+            waiting[i] = 0;
+            resume(i);
+            if (host.error[0])
+                return 0;
+            ended += finished[i];
+        }
+        done = ended == host.threads;
+        if (ended && !done)
+            wrong("ends while others wait at a barrier");
+    }
+    return !host.error[0];
+}
+
+/* ---- what a test calls ----------------------------------------------------------------------- */
+
+const char *host_error(void)
+{
+    return host.error;
+}
+
+/* Buffers of the next launch. word: 32 bytes for each float, zero at first; NULL: constant. */
+void host_clear(void)
+{
+    host.ranges = host.last = 0;
+    host.error[0] = 0;
+}
+
+void host_buffer(const char *name, char *begin, int64_t bytes, struct word *word, int readable,
+                 int writable)
+{
+    if (host.ranges == MOST_RANGES)
+        abort();
+    host.range[host.ranges++] =
+        (struct range){begin, begin + bytes, word, readable, writable, name};
+}
+
+/* Memory that a caller fills is as if an earlier launch had written it. */
+void host_written(struct word *word, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        word[i] = (struct word){.write_run = -1};
+}
+
+/* 0: something was wrong, host_error says what. */
+int host_launch(void (*function)(void *, void *, void *, void *), void **arguments, int32_t blocks,
+                int32_t threads, int64_t shared_bytes)
+{
+    if (!stacks && !(stacks = malloc((size_t)MOST_THREADS * STACK_BYTES)))
+        abort();
+    if (threads < 1 || threads > MOST_THREADS || shared_bytes < 0 || shared_bytes > MOST_SHARED)
+        abort();
+    kernel = function;
+    memcpy(argument, arguments, sizeof argument);
+    host.launch++;
+    host.threads = threads;
+    host.shared_bytes = shared_bytes;
+    for (int32_t i = 0; i < blocks; i++)
+        if (!run_block(i))
+            return 0;
+    return 1;
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""What NVIDIA's assembler says of the PTX: nothing in local memory, no register spilled.
+
+    ptxas.py SANC [--shared]
+
+--shared: the cases of ../shared/cases and the networks of ../shared/models, which are not part of the project.
+"""
+import argparse
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from device import common
+
+TARGETS = ["sm_80", "sm_90"]
+
+
+def find_ptxas():
+    path = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
+    return path if os.path.exists(path) else common.skip("no ptxas (NVIDIA's CUDA toolkit)")
+
+
+def assemble(sanc, ptxas, model, sm):
+    """(tally, line to print)"""
+    tally = common.Tally()
+    with tempfile.TemporaryDirectory() as scratch:
+        ptx = os.path.join(scratch, "net.ptx")
+        common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}", "-o", ptx)
+        done = subprocess.run([ptxas, "-v", f"--gpu-name={sm}", "-o", os.path.join(scratch, "cubin"), ptx],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    what = f"{model} {sm}"
+    tally.check(done.returncode == 0, f"{what}: ptxas: {done.stdout[-500:]}")
+    reports = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stdout)
+    registers = [int(number) for number in re.findall(r"Used (\d+) registers", done.stdout)]
+    tally.check(len(reports) > 0 and len(reports) == len(registers), f"{what}: no report: {done.stdout[-500:]}")
+    tally.check(all(numbers == ("0", "0", "0") for numbers in reports), f"{what}: stack or spills: {set(reports)}")
+    tally.check("lmem" not in done.stdout, f"{what}: local memory")
+    return tally, f"{what}: {len(reports)} kernels, at most {max(registers, default=0)} registers"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sanc")
+    parser.add_argument("--shared", action="store_true")
+    args = parser.parse_args()
+    ptxas = find_ptxas()
+    folder = common.shared("cases") if args.shared else os.path.join(common.ROOT, "tests", "numeric", "cases")
+    models = [os.path.join(folder, name, "model.json") for name in sorted(os.listdir(folder))]
+    if args.shared:
+        networks = common.shared("models")
+        models += [os.path.join(networks, name) for name in sorted(os.listdir(networks)) if name.endswith(".json")]
+    total = common.Tally()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [(model, sm) for model in models for sm in TARGETS]
+        for tally, line in pool.map(lambda job: assemble(args.sanc, ptxas, *job), jobs):
+            print(line, flush=True)
+            total.passed += tally.passed
+            total.failed += tally.failed
+    return total.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
