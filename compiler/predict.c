@@ -234,11 +234,22 @@ static void need_store(struct view *v, const struct stmt *store)
     need_access(v, index, place(v, loops), true);
 }
 
+static void need_prefetch(struct view *v, const struct expr *line)
+{
+    const struct affine *index = affine_linearize(v->arena, &line->buffer->shape, line->index);
+    struct placed at = place(v, index_loops(v, index));
+    need_index(v, index);
+    at.need->load += at.count;
+    at.need->issue += at.count;
+}
+
 static void need_stmts(struct view *v, const struct stmt *stmt, int region, double runs)
 {
     for (; stmt; stmt = stmt->next) {
         if (stmt->kind == STMT_STORE)
             need_store(v, stmt);
+        if (stmt->kind == STMT_PREFETCH)
+            need_prefetch(v, stmt->value);
         if (stmt->kind != STMT_FOR || v->depth == MAX_CHAIN) /* the backend refuses more */
             continue;
         bool written_out =
@@ -283,20 +294,36 @@ static double region_cycles(struct view *v, int i, struct prediction *p)
     return region->cycles;
 }
 
-static double beyond(const struct work *work, int64_t cache)
+/* Whether the statements ask for the buffer's lines ahead. */
+static bool prefetches(const struct stmt *stmt, const struct buffer *buffer)
+{
+    bool found = false;
+    for (; stmt && !found; stmt = stmt->next)
+        found = stmt->kind == STMT_FOR
+                    ? prefetches(stmt->body, buffer)
+                    : stmt->kind == STMT_PREFETCH && stmt->value->buffer == buffer;
+    return found;
+}
+
+/* Bytes from beyond a cache of that size; *ahead: of them, those of buffers that `body` prefetches. */
+static double beyond(const struct work *work, int64_t cache, const struct stmt *body, double *ahead)
 {
     double bytes = 0, *each = calloc((size_t)work->buffers + 1, sizeof *each);
     if (!each)
         exit(4);
     work_misses(work, cache, each);
-    for (int i = 0; i < work->buffers; i++)
+    *ahead = 0;
+    for (int i = 0; i < work->buffers; i++) {
         bytes += each[i];
+        *ahead += each[i] > 0 && prefetches(body, work->buffer[i]) ? each[i] : 0;
+    }
     free(each);
     return bytes;
 }
 
-/* Streams from a cache run beside the arithmetic, and hide this part of their time or less behind it. */
-static const double L2_HIDDEN = 0.6, MEMORY_HIDDEN = 0.3;
+/* Streams from a cache run beside the arithmetic, and hide this part of their time or less behind it:
+ * from L2, from beyond, and from beyond where lines are asked for ahead. */
+static const double L2_HIDDEN = 0.8, MEMORY_HIDDEN = 0.4, AHEAD_HIDDEN = 0.85;
 
 static double add_beside(double cycles, double stream, double hidden)
 {
@@ -329,8 +356,9 @@ static void predict(const struct kernel *kernel, const struct work *work,
     double cycles = 0;
     for (int i = 0; i < v.regions; i++)
         cycles += region_cycles(&v, i, p);
-    double memory = larger(0, beyond(work, target->l2_bytes) - kept);
-    p->cost.l2_bytes = (int64_t)beyond(work, target->l1_bytes);
+    double ahead, any;
+    double memory = larger(0, beyond(work, target->l2_bytes, kernel->body, &ahead) - kept);
+    p->cost.l2_bytes = (int64_t)beyond(work, target->l1_bytes, kernel->body, &any);
     p->cost.memory_bytes = (int64_t)memory;
     p->cycles_of[BOUND_L2] = (double)p->cost.l2_bytes / target->core->l2_bytes;
     p->cycles_of[BOUND_MEMORY] = memory / target->core->memory_bytes;
@@ -338,7 +366,9 @@ static void predict(const struct kernel *kernel, const struct work *work,
         if (p->cycles_of[b] > p->cycles_of[p->cost.bound])
             p->cost.bound = (enum bound)b;
     cycles = add_beside(cycles, p->cycles_of[BOUND_L2], L2_HIDDEN);
-    cycles = add_beside(cycles, p->cycles_of[BOUND_MEMORY], MEMORY_HIDDEN);
+    double share = ahead < memory ? ahead / memory : memory > 0;
+    cycles = add_beside(cycles, p->cycles_of[BOUND_MEMORY],
+                        share * AHEAD_HIDDEN + (1 - share) * MEMORY_HIDDEN);
     p->cost.cycles = (int64_t)larger(1, cycles);
     p->loops = v.regions;
     p->loop = v.region;

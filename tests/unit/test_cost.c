@@ -153,9 +153,9 @@ static struct prediction predicted_tile(const char *rows, const char *value)
     struct arena *arena = arena_new();
     struct module *module =
         module_from(false, 6000, 96,
-                  "%0 = input { shape = [1, 1, 1, 6000] } : f32[1, 1, 1, 6000]\n"
-                  "%1 = parameter { name = \"s\", shape = [1000, 16] } : f32[1000, 16]\n",
-                  arena_printf(arena, tile, rows, value));
+                    "%0 = input { shape = [1, 1, 1, 6000] } : f32[1, 1, 1, 6000]\n"
+                    "%1 = parameter { name = \"s\", shape = [1000, 16] } : f32[1000, 16]\n",
+                    arena_printf(arena, tile, rows, value));
     struct prediction prediction;
     kernel_predict(module->kernels, &target, 1e9, &prediction);
     prediction_free(&prediction);
@@ -183,6 +183,50 @@ static void predicts_what_binds(void **state)
     struct prediction many = predicted_tile("6", "acc[i3, 8*g3 + v3] / exp(acc[i3, 8*g3 + v3])");
     assert_true(many.cost.cycles > full.cost.cycles + 12 * 5);
     assert_int_equal(96, many.cost.exps);
+}
+
+/* A stream of 64 KiB past a cache of 1 KiB. */
+static int64_t predicted_stream(const char *ahead)
+{
+    char why[64];
+    struct target target = *target_find("x86-64-v3", why, sizeof why);
+    target.l1_bytes = 1 << 30;
+    target.l2_bytes = 1 << 10;
+    struct arena *arena = arena_new();
+    struct module *module =
+        module_of(1, 8,
+                  "%0 = input { shape = [1, 1, 1, 1] } : f32[1, 1, 1, 1]\n"
+                  "%1 = parameter { name = \"s\", shape = [2048, 8] } : f32[2048, 8]\n",
+                  arena_printf(arena,
+                               "x : input f32[1]\n"
+                               "w : weights f32[2048, 8] = %%1\n"
+                               "y : output f32[8]\n"
+                               "kernel k {\n"
+                               "acc : registers f32[8]\n"
+                               "for v in 8 vector acc[v] = x[0]\n"
+                               "for k in 2048 {\n"
+                               "  %s\n"
+                               "  for v2 in 8 vector acc[v2] = fma(w[k, v2], w[k, v2], acc[v2])\n"
+                               "}\n"
+                               "for v3 in 8 vector y[v3] = acc[v3]\n"
+                               "}\n",
+                               ahead));
+    struct prediction prediction;
+    kernel_predict(module->kernels, &target, 0, &prediction);
+    prediction_free(&prediction);
+    module_free(module);
+    arena_free(arena);
+    return prediction.cost.cycles;
+}
+
+static void predicts_what_prefetches_hide(void **state)
+{
+    (void)state;
+    double stream = 4.0 * 2048 * 8 / 6; /* bytes, 6 of them a cycle; beside a chain of 4 cycles */
+    double without = (double)predicted_stream("");
+    double ahead = (double)predicted_stream("prefetch w[(k + 16) mod 2048, 0]");
+    assert_near(2048 * 4 + 0.6 * stream, without);
+    assert_near(stream, ahead); /* longer than the arithmetic, so that all of that is hidden */
 }
 
 /* ---- whole networks -------------------------------------------------------------------------- */
@@ -245,9 +289,13 @@ static void says_costs_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_operations),   cmocka_unit_test(counts_distinct_bytes),
-        cmocka_unit_test(counts_windows_once), cmocka_unit_test(counts_what_caches_miss),
-        cmocka_unit_test(predicts_what_binds), cmocka_unit_test(multiplies_what_the_network_does),
+        cmocka_unit_test(counts_operations),
+        cmocka_unit_test(counts_distinct_bytes),
+        cmocka_unit_test(counts_windows_once),
+        cmocka_unit_test(counts_what_caches_miss),
+        cmocka_unit_test(predicts_what_binds),
+        cmocka_unit_test(predicts_what_prefetches_hide),
+        cmocka_unit_test(multiplies_what_the_network_does),
         cmocka_unit_test(says_costs_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
