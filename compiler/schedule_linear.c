@@ -202,8 +202,9 @@ void plan_linear(struct module *m, const struct kernel *kernel, const struct tar
     if (!pixels || at < 0)
         return;
     if (weight_bytes(&stage[at]) <= target->l2_bytes / 4) { /* the general search does */
-        plan->nest[at].ahead =
-            plan->nest[at].rows > 1 && adds_map(&stage[at], stage[at].nest.store->value);
+        struct nest_plan *nest = &plan->nest[at];
+        nest->ahead =
+            nest->rows > 1 && !nest->halves && adds_map(&stage[at], stage[at].nest.store->value);
         return;
     }
     struct linear l = linear_of(m, kernel, stage, stages, at);

@@ -42,14 +42,15 @@ def main():
         start = chosen.index(shown[0], start)
         tally.check(chosen[start:start + len(shown)] == shown, f"the compiler chose {chosen[start:start + len(shown)]}")
         changed = [i for i, (a, b) in enumerate(zip(chosen, tuned)) if a != b]
-        tally.check(changed == [start + 1, start + 2], f"lines {changed} were changed")
+        rows = start + len(shown) - 1
+        tally.check(changed == [start + 1, rows], f"lines {changed} were changed")
         tally.check(os.path.exists(os.path.join(scratch, "digits.h")), "no object")
-        tuned[start + 2] = tuned[start + 2].replace("rows 9", "rows 400")
+        tuned[rows] = tuned[rows].replace("rows 9", "rows 400")
         with open(dump, "w", encoding="utf-8") as file:
             file.write("\n".join(tuned))
         done = subprocess.run([sanc, "ir", "tuned.sanir"], cwd=scratch, capture_output=True, text=True, timeout=60)
         place, message = re.search(r"`(tuned.sanir:)[\d:]*( error: [^`]*)`", section).groups()
-        tally.check(done.returncode == INPUT and done.stderr == f"{place}{start + 3}:17:{message}\n", done.stderr)
+        tally.check(done.returncode == INPUT and done.stderr == f"{place}{rows + 1}:17:{message}\n", done.stderr)
     return tally.end()
 
 
