@@ -365,22 +365,48 @@ static bool check_after_passes(struct trial *t)
     return good;
 }
 
+/* How far the loops are off in float64. */
+static double error_of_loops(const struct trial *t, const struct module *module)
+{
+    double *result = allocate(t->outputs, sizeof *result), error = HUGE_VAL;
+    if (module_eval_loops(module, &t->values.parameters, PRECISION_F64, module->target[0],
+                          t->values.images, result))
+        error = relative_error(result, t->reference, t->outputs);
+    free(result);
+    return error;
+}
+
 static bool check_without_pass(struct trial *t, const char *without)
 {
     struct module *module =
         scheduled_module(t, t->m->batch, t->checks->targets, t->checks->target, without);
-    double *result = allocate(t->outputs, sizeof *result), error = HUGE_VAL;
-    if (!module) {
-        free(result);
+    if (!module)
         return false;
-    }
-    if (module_eval_loops(module, &t->values.parameters, PRECISION_F64, module->target[0],
-                          t->values.images, result))
-        error = relative_error(result, t->reference, t->outputs);
+    double error = error_of_loops(t, module);
     module_free(module);
-    free(result);
     return error <= PASS_TOLERANCE ||
            fail(t, WRONG_PASSES, "without pass %s the result moves by %.3g", without, error);
+}
+
+/* A target that this machine does not run: what its schedules make of the loops, and that the
+ * backend takes them. */
+static bool check_other(struct trial *t, const char *target)
+{
+    static const uint8_t sha256[32] = {1};
+    char why[300] = "";
+    struct backend_file file;
+    struct module *module = scheduled_module(t, t->m->batch, 1, &target, NULL);
+    if (!module)
+        return false;
+    double error = error_of_loops(t, module);
+    bool emitted = backend_emit(module, &t->values.parameters, sha256, BACKEND_ASSEMBLY, target,
+                                &file, why, sizeof why);
+    module_free(module);
+    if (!emitted)
+        return fail(t, WRONG_COMPILE, "%s: cannot emit: %s", target, why);
+    free(file.data);
+    return error <= PASS_TOLERANCE ||
+           fail(t, WRONG_PASSES, "%s: the result of its loops moves by %.3g", target, error);
 }
 
 static bool check_passes(struct trial *t)
@@ -407,6 +433,8 @@ static bool check_all(struct trial *t)
     bool good = check_json(t) && evaluate_reference(t);
     for (int i = 0; good && i < checks->targets; i++)
         good = check_code(t, 1, &checks->target[i], NULL, checks->target[i]);
+    for (int i = 0; good && i < checks->others; i++)
+        good = check_other(t, checks->other[i]);
     if (good && checks->together && checks->targets > 1)
         good = check_code(t, checks->targets, checks->target, NULL, "all targets in one object");
     if (good && checks->batch && t->m->batch > 1)

@@ -83,7 +83,7 @@ enum { MOST_RATIOS = 4 };
 struct outcome {
     enum verdict verdict;
     bool exact;
-    int ratios;       /* error to that of the plain evaluation in float32, per target */
+    int ratios; /* error to that of the plain evaluation in float32, per target */
     double ratio[MOST_RATIOS];
     double error, plain; /* the worst */
     double seconds;
@@ -93,10 +93,12 @@ struct outcome {
 struct checks {
     int targets;
     const char *const *target; /* that this machine runs */
-    bool passes;               /* evaluate after every pass, and without those that may be off */
-    bool batch;                /* and image by image */
-    bool together;             /* all targets in one object too */
-    bool permuted;             /* and with the weight channels in another order */
+    int others;
+    const char *const *other; /* that it does not: compiled, and their loops evaluated */
+    bool passes;              /* evaluate after every pass, and without those that may be off */
+    bool batch;               /* and image by image */
+    bool together;            /* all targets in one object too */
+    bool permuted;            /* and with the weight channels in another order */
 };
 
 /* In this process. */
