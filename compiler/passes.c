@@ -53,7 +53,7 @@ static enum status run_one(struct module *module, const struct pass *pass,
                    module->error);
         return STATUS_INPUT;
     }
-    if (!module_verify(module, why, sizeof why)) {
+    if (!module_verify(module, NULL, why, sizeof why)) {
         diag_error(NULL, 0, 0, "the pass %s broke the module: %s", pass->name, why);
         return STATUS_DEFECT;
     }

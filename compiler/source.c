@@ -263,10 +263,11 @@ static enum status parse_dump(const struct source *source, const char *only, str
     }
     module->file = file;
     enum status status = STATUS_INPUT;
-    if (module_verify(module, why, sizeof why))
+    struct location at;
+    if (module_verify(module, &at, why, sizeof why))
         status = module_check_dump(module, file);
     else
-        diag_error(file, 0, 0, "%s", why);
+        diag_error(file, at.line, at.column, "%s", why);
     if (status == STATUS_DONE)
         status = check_options(source, module);
     if (status != STATUS_DONE) {

@@ -105,6 +105,7 @@ struct inst {
     struct shape shape; /* of the result; float32 */
     bool constant;      /* depends on parameters alone; known from inst_finish on */
     const char *label;  /* the model's layer, for people; or NULL */
+    struct location at; /* of its %id */
     struct inst *prev, *next;
 };
 
@@ -164,6 +165,7 @@ struct buffer {
     /* of weights: a constant graph value of as many elements; else NULL. See buffer_set_value */
     struct inst *value;
     struct use use;        /* of the value */
+    struct location at;    /* of its name */
     struct touch *touches; /* by kernels: an index that a pass may keep; else NULL */
     struct buffer *next;
 };
@@ -210,6 +212,7 @@ enum stmt_kind {
 struct stmt {
     enum stmt_kind kind;
     struct stmt *next; /* what runs after it, in the same body */
+    struct location at; /* of a loop its variable */
     /* for */
     struct var *var;
     enum loop_kind loop;
@@ -383,8 +386,9 @@ struct module *module_parse(const char *text, size_t size, struct ir_error *erro
 
 /* Checks what every module has to keep: operands before users, shapes that follow from the ops,
  * attributes in range, loops and buffers well formed, every access within its buffer. On failure:
- * false and a message that names the instruction or the kernel. */
-bool module_verify(const struct module *module, char *why, size_t why_size);
+ * false, a message that names the instruction or the kernel, and (unless at is NULL) where it stands
+ * in the text that the module was read from. */
+bool module_verify(const struct module *module, struct location *at, char *why, size_t why_size);
 
 /* ---- evaluator (eval_graph.c, eval_loops.c) -------------------------------------------------- */
 

@@ -211,6 +211,7 @@ static void parse_inst(struct parser *parser)
     }
     struct inst *inst = inst_new(parser->module, NULL, op, inputs, in);
     inst->id = id;
+    inst->at = token_location(&token);
     inst->constant = inst_infer_constant(inst);
     parse_attrs(parser, inst);
     expect(parser, ':');
@@ -255,6 +256,7 @@ struct buffer *parse_buffer(struct parser *parser, const struct token *name, boo
     expect(parser, ':');
     struct buffer *buffer = ARENA_NEW(module->arena, struct buffer);
     buffer->name = token_copy(parser, name);
+    buffer->at = token_location(name);
     buffer->place = parse_place(parser, local);
     if (accept_word(parser, "i32"))
         buffer->dtype = DTYPE_I32;

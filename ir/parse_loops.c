@@ -52,6 +52,7 @@ static struct stmt *parse_for(struct parser *parser)
     struct token name;
     parse_enter(parser);
     struct stmt *stmt = stmt_for(parser->module, parse_var(parser, &name), LOOP_SERIAL, NULL);
+    stmt->at = token_location(&name);
     stmt->loop = parse_loop_kind(parser);
     stmt->body = accept(parser, ',') ? parse_for(parser) : parse_block(parser);
     parse_var_end(parser, &name);
@@ -67,7 +68,9 @@ static struct stmt *parse_store(struct parser *parser, const struct token *name)
     struct buffer *buffer = parse_buffer_use(parser, name);
     parse_indices(parser, buffer, index);
     expect(parser, '=');
-    return stmt_store(parser->module, buffer, index, parse_expr(parser, &height));
+    struct stmt *stmt = stmt_store(parser->module, buffer, index, parse_expr(parser, &height));
+    stmt->at = token_location(name);
+    return stmt;
 }
 
 /* Behind the word prefetch. */
@@ -82,14 +85,20 @@ static struct stmt *parse_prefetch(struct parser *parser)
 
 static struct stmt *parse_stmt(struct parser *parser)
 {
+    struct location at = token_location(&parser->token);
+    struct stmt *stmt;
     if (accept_word(parser, "for"))
         return parse_for(parser);
-    if (accept_word(parser, "barrier"))
-        return stmt_barrier(parser->module);
-    if (accept_word(parser, "prefetch"))
-        return parse_prefetch(parser);
-    struct token name = expect_name(parser, "a statement: a store, for, prefetch, or barrier");
-    return parse_store(parser, &name);
+    if (accept_word(parser, "barrier")) {
+        stmt = stmt_barrier(parser->module);
+    } else if (accept_word(parser, "prefetch")) {
+        stmt = parse_prefetch(parser);
+    } else {
+        struct token name = expect_name(parser, "a statement: a store, for, prefetch, or barrier");
+        return parse_store(parser, &name);
+    }
+    stmt->at = at;
+    return stmt;
 }
 
 /* ---- schedules ------------------------------------------------------------------------------- */

@@ -92,11 +92,13 @@ static bool verify_graph(struct verifier *verifier)
     const struct module *module = verifier->module;
     int inputs = 0, outputs = 0;
     for (struct inst *inst = module->first; inst; inst = inst->next) {
+        verifier->at = inst->at;
         if (!verify_inst(verifier, inst))
             return false;
         inputs += inst->op == OP_input;
         outputs += inst->op == OP_output;
     }
+    verifier->at = (struct location){0};
     int least = module->kernels ? 0 : 1;
     if (inputs < least || inputs > 1 || outputs < least || outputs > 1)
         return wrong(verifier, "the graph has %d inputs and %d outputs, must have one of each",
@@ -198,6 +200,7 @@ bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool l
 {
     struct names *names = local ? &verifier->locals : &verifier->buffers;
     for (const struct buffer *buffer = list; buffer; buffer = buffer->next) {
+        verifier->at = buffer->at;
         if (!verify_buffer(verifier, buffer, local))
             return false;
         size_t length = strlen(buffer->name);
@@ -280,6 +283,7 @@ static bool verify_head(struct verifier *verifier)
 static bool verify_places(struct verifier *verifier)
 {
     int count[PLACE_COUNT] = {0};
+    verifier->at = (struct location){0};
     for (const struct buffer *buffer = verifier->module->buffers; buffer; buffer = buffer->next)
         count[buffer->place]++;
     int least = verifier->module->kernels ? 1 : 0;
@@ -290,7 +294,7 @@ static bool verify_places(struct verifier *verifier)
     return true;
 }
 
-bool module_verify(const struct module *module, char *why, size_t why_size)
+bool module_verify(const struct module *module, struct location *at, char *why, size_t why_size)
 {
     struct verifier verifier = {.module = module, .why = why, .why_size = why_size};
     struct arena *scratch = arena_new();
@@ -301,5 +305,7 @@ bool module_verify(const struct module *module, char *why, size_t why_size)
                  verify_buffers(&verifier, module->buffers, false) && verify_places(&verifier) &&
                  verify_uses(&verifier) && verify_kernels(&verifier) && verify_flow(&verifier);
     arena_free(scratch);
+    if (!right && at)
+        *at = verifier.at;
     return right;
 }

@@ -11,6 +11,7 @@ struct verifier {
     struct arena *scratch;
     struct names values; /* by the bytes of an id */
     struct names buffers, kernels;
+    struct location at; /* of what is looked at */
     char *why;
     size_t why_size;
 

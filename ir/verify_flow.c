@@ -179,7 +179,8 @@ static void add_write(struct reading *r, const struct affine *const *index, cons
         struct points *old = r->by;
         r->room = 2 * r->room + 8;
         r->by = arena_alloc(r->arena, (size_t)r->room * sizeof *old);
-        memcpy(r->by, old, (size_t)r->count * sizeof *old);
+        if (r->count)
+            memcpy(r->by, old, (size_t)r->count * sizeof *old);
     }
     add_points(r, &r->by[r->count++], index, in);
 }
@@ -303,6 +304,7 @@ static bool verify_reads(struct verifier *verifier, const struct usage *usage, s
         access = access->next;
     if (!access)
         return true;
+    verifier->at = access->of->at;
     enum answer answer = replay_reads(verifier, usage, state ? state->written : NULL, &missing);
     if (answer == ANSWER_UNKNOWN)
         return too_large(verifier, usage->buffer, problem);
@@ -342,6 +344,7 @@ static bool verify_output(struct verifier *verifier, struct names *states)
     if (state_is_full(verifier, state))
         return true;
     static const char problem[] = "is never written";
+    verifier->at = buffer->at;
     struct reading r = {.verifier = verifier, .buffer = buffer, .arena = arena_new()};
     int64_t missing[MOST_COORDINATES], element = 0;
     enum answer answer = is_full(&r, state, missing);

@@ -30,6 +30,8 @@ static bool share_bytes(const struct buffer *a, const struct buffer *b)
 static bool verify_lives(struct verifier *verifier, struct life *life, int count)
 {
     int alive = 0;
+    if (!count) /* life may be NULL */
+        return true;
     const struct life **at = arena_alloc(verifier->scratch, (size_t)count * sizeof *at);
     qsort(life, (size_t)count, sizeof *life, by_first);
     for (int i = 0; i < count; i++) {
@@ -38,9 +40,11 @@ static bool verify_lives(struct verifier *verifier, struct life *life, int count
             if (at[j]->last >= life[i].first)
                 at[kept++] = at[j];
         for (int j = 0; j < kept; j++)
-            if (share_bytes(at[j]->buffer, life[i].buffer))
+            if (share_bytes(at[j]->buffer, life[i].buffer)) {
+                verifier->at = life[i].buffer->at;
                 return wrong(verifier, "buffers %s and %s share memory and are in use at once",
                              at[j]->buffer->name, life[i].buffer->name);
+            }
         at[kept] = &life[i];
         alive = kept + 1;
     }

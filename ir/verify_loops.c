@@ -300,6 +300,7 @@ static bool verify_prefetch(struct verifier *verifier, const struct stmt *stmt)
 
 static bool verify_stmt(struct verifier *verifier, const struct stmt *stmt)
 {
+    verifier->at = stmt->at;
     switch (stmt->kind) {
     case STMT_FOR:
         return verify_for(verifier, stmt);
@@ -335,9 +336,11 @@ static bool is_word(const char *text)
 static bool verify_schedules(struct verifier *verifier, const struct kernel *kernel)
 {
     for (const struct schedule *s = kernel->schedules; s; s = s->next) {
+        verifier->at = s->at;
         if (!verify_target(verifier, s->target))
             return false;
         for (const struct command *command = s->commands; command; command = command->next) {
+            verifier->at = command->at;
             bool right =
                 is_word(command->word) && command->operands >= 0 && command->operands <= MAX_RANK;
             for (int i = 0; right && i < command->operands; i++)
@@ -374,6 +377,7 @@ bool verify_kernels(struct verifier *verifier)
 {
     const struct module *module = verifier->module;
     for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next) {
+        verifier->at = kernel->at;
         if (!verify_kernel_name(verifier, kernel))
             return false;
         verifier->kernel = kernel;

@@ -135,6 +135,7 @@ static bool verify_pair(const struct pair *p)
     bool device = loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD;
     if (race == ANSWER_NO || (race == ANSWER_UNKNOWN && device))
         return true;
+    p->verifier->at = loop->at;
     return wrong(p->verifier,
                  "loop %s: %s, but %sone iteration writes what another %s: an element of %s",
                  loop->var->name, loop_kind_name[loop->loop],

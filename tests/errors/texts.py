@@ -53,6 +53,10 @@ kernel second {
 }
 '''
 
+# What stands between a tile, the statement that writes it, and the one that reads it.
+LOOPS = '\n  for n in 1, y in 8, p in 8 {\n    for c in 16\n      '
+SUM = '= max(sum k in 4 (image[n, k, y, p] * w[k, c]) from -1.5, 0)\n    for c2 in 16\n      '
+
 CASES = [
     ('sanir 1', '<sonir 1', "found 'sonir', must be 'sanir'"),
     ('sanir 1', 'sanir <2', "found '2', must be the version of the language: an integer from 1 to 1"),
@@ -203,6 +207,28 @@ CASES = [
     ('4*l + j', '4*l + <1099511627777',
      "found '1099511627777', must be a number in an index: an integer from 0 to 1099511627776"),
     ('4*l + j', '<1099511627776*l + j', 'an index that may go beyond 2^40'),
+    # what reads well, but makes no sense: loops of a kind, in an order, and buffers in a place that a dependence forbids
+    ('n in 1, y in 8, p', 'n in 1, <y in 8 parallel, p', 'kernel first: loop y: parallel, must be outermost'),
+    ('n in 1, y in 8, p', '<y in 8 vector, n in 1, p', 'kernel first: loop y: vector, must be innermost'),
+    ('n in 1, y in 8, p', 'n in 1 block, <y in 8 thread, p',
+     'kernel first: loop y: thread, but one iteration writes what another writes: an element of top'),
+    ('for c in 16\n', 'for <c in 16 parallel\n', 'kernel first: loop c: parallel, must be outermost'),
+    ('for m in 1, j in 4', 'for m in 1, <j in 4 parallel', 'kernel second: loop j: parallel, must be outermost'),
+    ('for m in 1, j in 4\n    result[0, j]', 'for <m in 2 parallel, j in 4\n    result[0, j]',
+     'kernel second: loop m: parallel, but one iteration writes what another writes: an element of result'),
+    ('top : stack f32[16]', '<top : stack f32[16] at 2',
+     'kernel first: buffer top: the offset 2, must be a multiple of 4 up to 2^42'),
+    ('top : stack f32[16]' + LOOPS + 'top', 'top : registers f32[16]' + LOOPS + '<top',
+     'kernel first: top: index 0 of registers depends on a loop that is not unrolled, or on a table'),
+    ('top : stack f32[16]' + LOOPS + 'top', 'top : stack f32[15]' + LOOPS + '<top',
+     'kernel first: top: index 0 may be from 0 to 15, must be from 0 to 14'),
+    ('c in 16\n      top[c] ' + SUM + 'x', 'c in 15\n      top[c] ' + SUM + '<x',
+     'kernel first: top[15] is read before it is written'),
+    ('x[n, y, p, c2]', '<x[n, y, p + 1, c2]', 'kernel first: x: index 2 may be from 1 to 8, must be from 0 to 7'),
+    ('%2 = transpose %0 { order = [1, 0] } : f32[16, 4]', '<%2 = transpose %0 { order = [1, 0] } : f32[4, 16]',
+     '%2 = transpose: the shape is [4, 16], must be [16, 4]'),
+    ('w      : weights f32[4, 16] = %0', '<w      : weights f32[4, 17] = %0',
+     'buffer w: [4, 17], its value %0 is [4, 16] of another number of elements'),
 ]
 
 

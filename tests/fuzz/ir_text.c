@@ -27,13 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_expect(error.line >= 1 && error.column >= 1 && error.message[0]);
         return 0;
     }
-    bool right = module_verify(module, why, sizeof why);
+    bool right = module_verify(module, NULL, why, sizeof why);
     size_t once, twice;
     char *text = print(module, &once);
     module_free(module);
     module = module_parse(text, once, &error);
     fuzz_expect(module != NULL);
-    fuzz_expect(module_verify(module, why, sizeof why) == right);
+    fuzz_expect(module_verify(module, NULL, why, sizeof why) == right);
     char *again = print(module, &twice);
     fuzz_expect(once == twice && memcmp(text, again, once) == 0);
     module_free(module);

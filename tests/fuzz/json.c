@@ -58,7 +58,7 @@ static void read_model(const char *path)
     if (blocks > 20)
         return; /* takes long */
     struct module *module = graph_from_model(&model, 1, 1, 1, target);
-    fuzz_expect(module_verify(module, why, sizeof why));
+    fuzz_expect(module_verify(module, NULL, why, sizeof why));
     module_free(module);
 }
 

@@ -264,7 +264,7 @@ static int run_one(const struct settings *s)
 
 int main(int count, char **words)
 {
-    static char all[] = "x86-64-v3,x86-64-v4,nvptx:sm_80";
+    static char all[] = "x86-64-v3,x86-64-v4";
     struct settings s = {.seed = 1, .count = 100, .batch = 1, .threads = 1};
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     s.jobs = processors < 1 ? 1 : processors > MOST_JOBS ? MOST_JOBS : (int)processors;

@@ -49,7 +49,7 @@ static inline void tensors_free(struct tensors *tensors)
 /* A module of `images` inputs, `results` outputs and this graph, these buffers and kernels; of what
  * the verifier asks only where it `verifies`. */
 static struct module *module_from(bool verifies, int64_t images, int64_t results, const char *graph,
-                                const char *kernels)
+                                  const char *kernels)
 {
     struct arena *arena = arena_new();
     char *text =
@@ -63,7 +63,7 @@ static struct module *module_from(bool verifies, int64_t images, int64_t results
     if (!module)
         fail_msg("%d:%d: %s\n%s", error.line, error.column, error.message, text);
     char why[256];
-    if (verifies && !module_verify(module, why, sizeof why))
+    if (verifies && !module_verify(module, NULL, why, sizeof why))
         fail_msg("%s\n%s", why, text);
     arena_free(arena);
     return module;

@@ -43,7 +43,7 @@ static inline struct module *parse(const char *text)
 {
     struct module *module = parse_unverified(text);
     char why[512];
-    if (!module_verify(module, why, sizeof why))
+    if (!module_verify(module, NULL, why, sizeof why))
         fail_msg("%s", why);
     return module;
 }

@@ -28,7 +28,7 @@ static void evaluate(const struct module *m, double *result)
 static void verify(const struct module *m)
 {
     char why[256];
-    if (!module_verify(m, why, sizeof why))
+    if (!module_verify(m, NULL, why, sizeof why))
         fail_msg("%s", why);
 }
 

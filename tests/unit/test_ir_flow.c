@@ -239,7 +239,7 @@ static void test_cases(void **state)
             fail_msg("%s\n%d:%d: %s", cases[i].text, error.line, error.column, error.message);
         if (!module)
             continue;
-        bool right = module_verify(module, why, sizeof why);
+        bool right = module_verify(module, NULL, why, sizeof why);
         if (right != !cases[i].why[0] || strcmp(why, cases[i].why)) {
             printf("%s\n  says:      %s\n  should be: %s\n", cases[i].text, why, cases[i].why);
             failed++;

@@ -38,7 +38,7 @@ static void check_same(const char *text, bool verifies)
 {
     char why[300] = "";
     struct module *module = parse(text);
-    if (verifies && !module_verify(module, why, sizeof why))
+    if (verifies && !module_verify(module, NULL, why, sizeof why))
         fail_msg("%s", why);
     char *again = print(module);
     assert_string_equal(again, text);
@@ -103,7 +103,8 @@ static const char *const same[] = {
            "  schedule \"b\" {\n  }\n"),
     KERNEL("  cost { flops = 12, exps = 0, bytes = 48, intensity = 0.25 }\n  x[0] = 1\n"),
     KERNEL("  cost { flops = 0, exps = 3, bytes = 0 }\n  a1 : stack f32[2]\n  x[0] = 1\n"),
-    KERNEL("  cost { flops = 1234567890123, exps = 5, bytes = 7, intensity = 1.76e+11, l1 = 1, l2 = 2, "
+    KERNEL("  cost { flops = 1234567890123, exps = 5, bytes = 7, intensity = 1.76e+11, l1 = 1, l2 "
+           "= 2, "
            "memory = 3, cycles = 4, bound = fma }\n  x[0] = 1\n"),
     HEAD BUFFERS "\nkernel k \"a \\\"b\\\" \\\\ \\x01\\x7f \xc3\xa9\" target \"a\" {\n}\n"
                  "\nkernel k target \"b\" {\n}\n",
@@ -341,7 +342,7 @@ static void test_damaged(void **state)
                 continue;
             }
             parsed++;
-            module_verify(module, why, sizeof why);
+            module_verify(module, NULL, why, sizeof why);
             char *once = print(module);
             struct module *second = parse(once);
             char *twice = print(second);

@@ -203,7 +203,7 @@ static void test_cases(void **state)
             assert_null(module);
             continue;
         }
-        bool right = module_verify(module, why, sizeof why);
+        bool right = module_verify(module, NULL, why, sizeof why);
         if (right != !cases[i].why[0] || strcmp(why, cases[i].why)) {
             printf("%s\n  says:      %s\n  should be: %s\n", cases[i].text, why, cases[i].why);
             failed++;
@@ -228,7 +228,8 @@ struct built {
 /* for i in 8: x[i] = 1, in a module where all is right */
 static struct built build(void)
 {
-    static const char text[] = HEAD RECIPES BUFFERS FIRST "kernel k { t : stack f32[4] } kernel l { }";
+    static const char text[] =
+        HEAD RECIPES BUFFERS FIRST "kernel k { t : stack f32[4] } kernel l { }";
     struct ir_error error;
     struct built b = {.module = module_parse(text, sizeof text - 1, &error)};
     assert_non_null(b.module);
@@ -251,7 +252,7 @@ static struct built build(void)
 static void check(struct built *b, const char *expected)
 {
     char why[300] = "";
-    bool right = module_verify(b->module, why, sizeof why);
+    bool right = module_verify(b->module, NULL, why, sizeof why);
     assert_string_equal(why, expected);
     assert_int_equal(right, !expected[0]);
     module_free(b->module);
