@@ -47,15 +47,15 @@ static enum status run_images(const struct source *source, const struct module *
                               const struct images *images)
 {
     const struct options *options = source->options;
-    int64_t dim[2] = {images->count, graph->classes};
-    float *output = allocate(dim[0] * dim[1], sizeof(float));
+    float *output = allocate(images->count * graph->classes, sizeof(float));
+    struct tensor_data result = {"output", output, 2, {images->count, graph->classes}};
     enum status status = STATUS_SYSTEM;
     if (output && options->engine == ENGINE_NATIVE)
         status = run_native(source, graph, images, output);
     else if (output)
         status = run_evaluator(source, graph, images, output);
     if (status == STATUS_DONE)
-        status = weights_write(options->output, "output", output, 2, dim);
+        status = weights_write(options->output, &result, 1);
     free(output);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "command.h"
 #include "observe.h"
+#include "reduce.h"
 #include "verify.h"
 #include <inttypes.h>
 #include <math.h>
@@ -12,6 +13,7 @@ static const double PASS_TOLERANCE = 1e-9;
 /* Between kernels errors may be larger than at the end, where a mean evens them out. */
 static const double KERNEL_FACTOR = 10;
 static const uint64_t SEED = 1;
+static const double REDUCE_SECONDS = 60;
 
 /* What was found for one target. */
 struct finding {
@@ -29,7 +31,7 @@ struct verification {
     struct weights *file; /* that file */
     double *reference;    /* in float64, (images.count, classes) */
     double tolerance;
-    struct pass_check passes; /* of --each-pass */
+    struct pass_check passes; /* of --each-pass, or made when a target is off */
     struct finding finding[MAX_TARGETS];
 };
 
@@ -114,6 +116,11 @@ static enum status run_target(const struct verification *v, const char *target,
     return status;
 }
 
+static bool good(const struct verification *v, const struct finding *finding)
+{
+    return !finding->ran || finding->error <= v->tolerance;
+}
+
 /* ---- where it goes wrong --------------------------------------------------------------------- */
 
 /* Runs the passes of a new module under observation: which one moved the result, or NULL. */
@@ -165,23 +172,120 @@ static enum status find_kernel(const struct verification *v, const char *target)
     return status;
 }
 
-static void explain(const struct verification *v, const struct finding *finding)
+static void explain(struct verification *v, const struct finding *finding)
 {
-    struct pass_check check = {0};
     if (!v->source->options->each_pass)
-        find_pass(v, &check);
-    if (check.pass)
-        print_pass(&check);
+        find_pass(v, &v->passes);
+    if (v->passes.pass)
+        print_pass(&v->passes);
     else
         find_kernel(v, finding->target);
 }
 
-/* ---- report ---------------------------------------------------------------------------------- */
+/* ---- a smaller model that shows it ----------------------------------------------------------- */
 
-static bool good(const struct verification *v, const struct finding *finding)
+/* What a smaller model has to show: this pass changes the result; NULL: this target is off. */
+struct symptom {
+    const struct verification *whole;
+    const char *pass, *target;
+    double error; /* of the last model that showed it */
+};
+
+static void verification_free(struct verification *v)
 {
-    return !finding->ran || finding->error <= v->tolerance;
+    weights_free(v->file);
+    free(v->random);
+    free(v->reference);
+    if (v->module)
+        module_free(v->module);
 }
+
+static bool shows(struct verification *v, struct symptom *symptom)
+{
+    struct finding finding = {0};
+    enum status status = source_module(v->source, symptom->target, &v->module);
+    if (status == STATUS_DONE)
+        status = get_images(v);
+    if (status == STATUS_DONE)
+        status = get_reference(v);
+    if (status == STATUS_DONE)
+        status = run_passes(v);
+    if (symptom->pass) {
+        symptom->error = v->passes.error;
+        return v->passes.pass && strcmp(v->passes.pass, symptom->pass) == 0;
+    }
+    if (status == STATUS_DONE)
+        status = run_target(v, symptom->target, &finding);
+    symptom->error = finding.error;
+    return status == STATUS_DONE && !good(v, &finding);
+}
+
+static bool model_shows(void *context, const struct model *model)
+{
+    struct symptom *symptom = context;
+    const struct source *whole = symptom->whole->source;
+    struct options options = *whole->options;
+    options.input = options.dump_dir = NULL;
+    options.print_after.count = options.print_before.count = 0;
+    options.time_passes = options.verbose = false;
+    options.each_pass = symptom->pass != NULL;
+    struct drawn *drawn = drawn_new();
+    struct source source = *whole;
+    source.options = &options;
+    source.model = *model;
+    source.parameters = drawn_parameters(drawn);
+    struct verification v = {.source = &source, .tolerance = symptom->whole->tolerance};
+    bool shown = shows(&v, symptom);
+    verification_free(&v);
+    drawn_free(drawn);
+    return shown;
+}
+
+static enum status reduce(const struct verification *v, const char *target)
+{
+    const char *stem = v->source->options->reduce;
+    const struct model *model = &v->source->model;
+    struct symptom symptom = {v, v->passes.pass, v->passes.pass ? NULL : target, 0};
+    if (!model_shows(&symptom, model)) {
+        fprintf(stderr, "sanc: with weights by chance it does not show: nothing is reduced\n");
+        return STATUS_DONE;
+    }
+    struct model smallest = model_reduce(model, model_shows, &symptom, REDUCE_SECONDS);
+    model_shows(&symptom, &smallest);
+    struct drawn *drawn = drawn_new();
+    enum status status = reduced_write(stem, &smallest, drawn);
+    drawn_free(drawn);
+    if (status == STATUS_DONE)
+        fprintf(stderr,
+                "sanc: the smallest model found that shows it is %s.json with "
+                "%s.safetensors (%s, error %.3g)\n",
+                stem, stem, symptom.pass ? symptom.pass : symptom.target, symptom.error);
+    return status;
+}
+
+/* Reducing takes a model, and must not write over what it reads. */
+static enum status check_reduce(const struct source *source)
+{
+    const char *stem = source->options->reduce;
+    enum status status = STATUS_DONE;
+    if (stem && source->is_dump) {
+        diag_error(NULL, 0, 0, "--reduce takes a model's JSON file, found a dump");
+        return STATUS_USAGE;
+    }
+    static const char *const ends[] = {".json", ".safetensors"};
+    struct arena *arena = arena_new();
+    for (int i = 0; stem && i < 2; i++) {
+        const char *path = arena_printf(arena, "%s%s", stem, ends[i]);
+        if (!source_is_input(source->options, path))
+            continue;
+        diag_error(NULL, 0, 0, "--reduce %s would write over %s, an input", stem, path);
+        status = STATUS_USAGE;
+    }
+    arena_free(arena);
+    return status;
+}
+
+/* ---- report ---------------------------------------------------------------------------------- */
 
 static void print_text(const struct verification *v)
 {
@@ -214,7 +318,7 @@ static void print_json(const struct verification *v)
     printf("\n  ]\n}\n");
 }
 
-static enum status report(const struct verification *v)
+static enum status report(struct verification *v)
 {
     enum status status = STATUS_SYSTEM;
     if (v->source->options->json)
@@ -232,6 +336,9 @@ static enum status report(const struct verification *v)
         if (good(v, &v->finding[i]))
             continue;
         explain(v, &v->finding[i]);
+        if (v->source->options->reduce && status == STATUS_DONE &&
+            reduce(v, v->finding[i].target) != STATUS_DONE)
+            return STATUS_SYSTEM;
         status = STATUS_CHECK_FAILED;
     }
     return status;
@@ -246,6 +353,8 @@ static enum status verify(struct verification *v)
         status = run_passes(v);
     if (status == STATUS_CHECK_FAILED && v->passes.pass) {
         print_pass(&v->passes);
+        if (v->source->options->reduce && reduce(v, NULL) != STATUS_DONE)
+            return STATUS_SYSTEM;
         return status;
     }
     for (int i = 0; i < v->module->targets && status == STATUS_DONE; i++)
@@ -260,16 +369,14 @@ enum status command_verify(const struct options *options)
     v.tolerance = options->tolerance > 0 ? options->tolerance : DEFAULT_TOLERANCE;
     enum status status = source_read(&source, options);
     if (status == STATUS_DONE)
+        status = check_reduce(&source);
+    if (status == STATUS_DONE)
         status = source_module(&source, NULL, &v.module);
     if (status == STATUS_DONE)
         status = source_read_weights(&source);
     if (status == STATUS_DONE)
         status = verify(&v);
-    weights_free(v.file);
-    free(v.random);
-    free(v.reference);
-    if (v.module)
-        module_free(v.module);
+    verification_free(&v);
     source_free(&source);
     return status;
 }

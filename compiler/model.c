@@ -29,7 +29,7 @@ struct inner {
 void draft_error(struct draft *draft, size_t offset, const char *format, ...)
 {
     draft->errors++;
-    if (draft->errors > MOST_ERRORS + 1)
+    if (!draft->path || draft->errors > MOST_ERRORS + 1)
         return;
     if (draft->errors > MOST_ERRORS) {
         diag_error(draft->path, 0, 0, "more errors than %d, the rest is not shown", MOST_ERRORS);
@@ -318,4 +318,24 @@ enum status model_read(const char *path, struct model *model)
     }
     free(text);
     return status;
+}
+
+bool model_valid(const struct model *model)
+{
+    char *text = NULL;
+    size_t size;
+    struct json json;
+    struct json_error error;
+    struct model read;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory)
+        return false;
+    model_write_json(model, memory);
+    bool whole = fclose(memory) == 0, valid = false;
+    if (whole && json_scan(&json, text, size, &model_limits, &error)) {
+        valid = read_json(NULL, &json, &read) == STATUS_DONE;
+        json_free(&json);
+    }
+    free(text);
+    return valid;
 }

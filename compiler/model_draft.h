@@ -24,7 +24,7 @@ struct draft_stage {
 };
 
 struct draft {
-    const char *path;
+    const char *path; /* NULL: errors are counted, not printed */
     const struct json *json;
     int errors;
     char name[MAX_NAME + 1];

@@ -83,6 +83,10 @@ const struct option_info option_table[] = {
      "macs (default): multiply-adds; paper: operations as the paper counts them", 0, 0, counts},
     {"each-pass", 0, VALUE_NONE, FIELD(each_pass), NULL, VERIFY, 0,
      "evaluates after every pass, too, and names the one that changes the result", 0, 0, NULL},
+    {"reduce", 0, VALUE_TEXT, FIELD(reduce), "STEM", VERIFY, 0,
+     "where it is off, writes STEM.json and STEM.safetensors: the smallest model found, with\n"
+     "weights by chance, that is off in the same way",
+     0, 0, NULL},
     {"kernels", 0, VALUE_NONE, FIELD(kernels), NULL, BENCH, 0, "times each kernel, too", 0, 0,
      NULL},
     {"seconds", 0, VALUE_REAL, FIELD(seconds), "X", BENCH, 0,

@@ -37,7 +37,7 @@ struct target_names {
 struct options {
     const struct command_info *command;
     const char *operand; /* MODEL.json or a .sanir dump; of help: the command; or NULL */
-    const char *weights, *output, *input, *dump_dir, *profile; /* NULL: not given */
+    const char *weights, *output, *input, *dump_dir, *profile, *reduce; /* NULL: not given */
     struct target_names target;                      /* none: the defaults, or what the dump says */
     int64_t batch, threads;                          /* 0: not given */
     double tolerance, seconds;                       /* 0: not given */

@@ -225,18 +225,39 @@ enum status weights_check(struct weights *weights, const struct tensor_need *nee
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* The header's length and the header, padded with spaces so that the data is aligned. */
-static char *header_text(struct arena *arena, const char *name, int rank, const int64_t *dim,
-                         uint64_t bytes)
+static size_t elements_of(const struct tensor_data *tensor)
 {
-    char *shape = arena_printf(arena, "%s", "");
-    for (int i = 0; i < rank; i++)
-        shape = arena_printf(arena, "%s%s%" PRId64, shape, i ? "," : "", dim[i]);
-    char *header = arena_printf(
-        arena, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[0,%" PRIu64 "]}}", name,
-        shape, bytes);
-    int length = (int)strlen(header);
-    return arena_printf(arena, "%s%*s", header, (8 - length % 8) % 8, "");
+    size_t elements = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        elements *= (size_t)tensor->dim[i];
+    return elements;
+}
+
+/* The header, padded with spaces so that the data is aligned; its length in *size. free() it. */
+static char *header_text(const struct tensor_data *tensors, size_t count, size_t *size)
+{
+    char *text = NULL;
+    size_t at = 0;
+    FILE *memory = open_memstream(&text, size);
+    if (!memory)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct tensor_data *t = &tensors[i];
+        size_t end = at + 4 * elements_of(t);
+        assert(!strpbrk(t->name, "\"\\"));
+        fprintf(memory, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[", i ? "," : "{", t->name);
+        for (int d = 0; d < t->rank; d++)
+            fprintf(memory, "%s%" PRId64, d ? "," : "", t->dim[d]);
+        fprintf(memory, "],\"data_offsets\":[%zu,%zu]}", at, end);
+        at = end;
+    }
+    fprintf(memory, count ? "}" : "{}");
+    fflush(memory);
+    fprintf(memory, "%*s", (int)((8 - *size % 8) % 8), "");
+    if (fclose(memory) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static void store(unsigned char *to, uint64_t value, int bytes)
@@ -245,25 +266,37 @@ static void store(unsigned char *to, uint64_t value, int bytes)
         to[i] = (unsigned char)(value >> 8 * i);
 }
 
-enum status weights_write(const char *path, const char *name, const float *data, int rank,
-                          const int64_t *dim)
+static void store_tensor(unsigned char *to, const struct tensor_data *tensor)
 {
-    assert(!strpbrk(name, "\"\\"));
-    size_t elements = 1;
-    for (int i = 0; i < rank; i++)
-        elements *= (size_t)dim[i];
-    struct arena *arena = arena_new();
-    const char *header = header_text(arena, name, rank, dim, (uint64_t)elements * 4);
-    size_t length = strlen(header);
-    unsigned char *file = arena_alloc(arena, 8 + length + elements * 4);
-    store(file, length, 8);
-    memcpy(file + 8, header, length);
+    size_t elements = elements_of(tensor);
     for (size_t i = 0; i < elements; i++) {
         uint32_t bits;
-        memcpy(&bits, &data[i], sizeof bits);
-        store(file + 8 + length + 4 * i, bits, 4);
+        memcpy(&bits, &tensor->data[i], sizeof bits);
+        store(to + 4 * i, bits, 4);
     }
-    enum status status = file_write(path, file, 8 + length + elements * 4);
-    arena_free(arena);
+}
+
+enum status weights_write(const char *path, const struct tensor_data *tensors, size_t count)
+{
+    size_t length = 0, bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += 4 * elements_of(&tensors[i]);
+    char *header = header_text(tensors, count, &length);
+    unsigned char *file = header ? malloc(8 + length + bytes) : NULL;
+    enum status status = STATUS_SYSTEM;
+    if (file) {
+        store(file, length, 8);
+        memcpy(file + 8, header, length);
+        unsigned char *to = file + 8 + length;
+        for (size_t i = 0; i < count; i++) {
+            store_tensor(to, &tensors[i]);
+            to += 4 * elements_of(&tensors[i]);
+        }
+        status = file_write(path, file, 8 + length + bytes);
+    } else {
+        diag_error(path, 0, 0, "out of memory");
+    }
+    free(header);
+    free(file);
     return status;
 }

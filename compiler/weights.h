@@ -37,8 +37,15 @@ bool weights_shape(const struct weights *weights, const char *name, int *rank, i
 /* SHA-256 of the file. */
 const uint8_t *weights_sha256(const struct weights *weights);
 
-/* Writes one float32 tensor as a safetensors file, whole or not at all (file.h). */
-enum status weights_write(const char *path, const char *name, const float *data, int rank,
-                          const int64_t *dim);
+/* A float32 tensor to be written; the name needs no escapes in JSON. */
+struct tensor_data {
+    const char *name;
+    const float *data;
+    int rank;
+    int64_t dim[MAX_TENSOR_RANK];
+};
+
+/* Writes a safetensors file, whole or not at all (file.h). */
+enum status weights_write(const char *path, const struct tensor_data *tensors, size_t count);
 
 #endif

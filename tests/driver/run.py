@@ -99,7 +99,7 @@ def test_help_names_every_option(folder):
                                         '--dump-ir --print-after --print-before --stop-after '
                                         '--time-passes --profile -v',
                              'run': '-w --input --output --engine --target --batch --threads',
-                             'verify': '-w --input --tolerance --each-pass --json',
+                             'verify': '-w --input --tolerance --each-pass --reduce --json',
                              'bench': '-w --kernels --seconds --json --target --batch --threads',
                              'stats': '--json --target --batch --threads',
                              'ir': '--after --before --list-passes'}.items():
@@ -536,6 +536,24 @@ def test_verify(folder):
     expect(target['ok'] and 0 < target['error'] < 1e-5, str(report))
     folder.run('verify', 'model.json', *WEIGHTS, *V3, '--tolerance', '1e-12', status=CHECK_FAILED,
                says='kernel', prints='OFF')
+    return None
+
+
+def test_reduce(folder):
+    if not runs_v3(folder):
+        return 'this machine has no AVX2'
+    off = [*V3, '--tolerance', '1e-15', '--reduce', 'small']
+    before = folder.files()
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--reduce', 'small', prints='ok')
+    folder.run('ir', 'model.json', '-o', 'dump.sanir')
+    folder.run('verify', 'dump.sanir', *WEIGHTS, '--reduce', 'small', status=USAGE, says='--reduce takes a model')
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--reduce', 'model', status=USAGE, says='would write over model.json')
+    expect(folder.files() == sorted([*before, 'dump.sanir']), folder.files())
+    folder.run('verify', 'model.json', *WEIGHTS, *off, status=CHECK_FAILED, says='small.json with small.safetensors (x86-64-v3')
+    small = json.loads(folder.read('small.json'))
+    expect(len(small['stages']) == 1 and small['stages'][0]['channels'] == 1 and small['classes'] == 1, small)
+    folder.run('verify', 'small.json', '-w', 'small.safetensors', *V3, '--tolerance', '1e-15', status=CHECK_FAILED,
+               prints='OFF')
     return None
 
 

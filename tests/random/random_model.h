@@ -1,9 +1,9 @@
 /* Random models over the whole format, each with seeded weights and images.
  *
- *   draw.c      a model from a seed            json.c      a model as the JSON that sanc reads
- *   values.c    its weights and images         check.c     what has to be right about it
- *   permute.c   weights in another order       shrink.c    a smaller one that fails too
- *   apart.c     a check in its own process     random_models.c   the program */
+ *   draw.c      a model from a seed            values.c    its weights and images
+ *   check.c     what has to be right about it  permute.c   weights in another order
+ *   shrink.c    a smaller one that fails too   apart.c     a check in its own process
+ *   random_models.c   the program */
 #ifndef TESTS_RANDOM_MODEL_H
 #define TESTS_RANDOM_MODEL_H
 #include "model.h"
@@ -37,11 +37,6 @@ struct random_model random_model_draw(uint64_t seed, uint64_t number);
 bool random_model_valid(const struct random_model *m);
 /* Multiplications of one run, about: what its checks take time for. */
 double random_model_work(const struct random_model *m);
-
-/* Its JSON, with what defaults say already left out. */
-void model_write_json(const struct model *model, FILE *file);
-/* Whether both describe the same network. */
-bool model_equal(const struct model *a, const struct model *b);
 
 /* ---- weights and images ---------------------------------------------------------------------- */
 

@@ -165,8 +165,9 @@ static void test_write(void **state)
     int rank;
     int64_t dim[MAX_TENSOR_RANK];
     struct weights *weights;
-    assert_int_equal(weights_write(scratch("out"), "output", data, 2, (const int64_t[]){3, 2}),
-                     STATUS_DONE);
+    assert_int_equal(
+        weights_write(scratch("out"), &(struct tensor_data){"output", data, 2, {3, 2}}, 1),
+        STATUS_DONE);
     assert_int_equal(weights_read(scratch("out"), &weights), STATUS_DONE);
     assert_true(weights_shape(weights, "output", &rank, dim));
     assert_int_equal(rank, 2);
@@ -185,7 +186,9 @@ static void test_write(void **state)
     assert_memory_equal(weights_sha256(weights), digest, SHA256_BYTES);
     free(file);
     weights_free(weights);
-    assert_int_equal(weights_write(scratch("none/out"), "output", data, 0, NULL), STATUS_SYSTEM);
+    assert_int_equal(
+        weights_write(scratch("none/out"), &(struct tensor_data){"output", data, 0, {0}}, 1),
+        STATUS_SYSTEM);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* A model as JSON: settings of the first stage with blocks stand in the model's `attention`, others
  * in their stage; what would come out without being said is left out. */
-#include "random_model.h"
+#include "model.h"
 #include <string.h>
 
 static const char *const relation_names[] = {"subtraction",   "summation", "hadamard", "dot",
