@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Schedules that a person edits in a dump: they work, or get an error at their line.
+"""Schedules and loops that a person edits in a dump: they work, or get an error at their line.
 
     schedules.py SANC
 """
@@ -163,6 +163,31 @@ def check_linear(sanc, scratch, tally):
     check_wrong(sanc, text.split("\n"), path, tally, LINEAR_WRONG)
 
 
+# Loops edited behind apply_schedules: what becomes what (every line that has it), and what is said at a line, or nothing.
+LOOPS = [
+    (r"( in \d+) parallel {", r"\1 {", None),
+    (r"for (i\w* in \d+ unroll), (g\w* in \d+ unroll)", r"for \2, \1", None),
+    (r" unroll, (v\w* in)", r", \1", "of registers depends on a loop that is not unrolled"),
+    (r" : stack f32\[6, 16\]", " : registers f32[6, 16]", "of registers depends on a loop that is not unrolled"),
+    (r"for (\w+ in \d+) unroll, (v\w* in \d+) vector", r"for \2 vector, \1 unroll", "vector, must be innermost"),
+]
+
+
+def check_loops(sanc, text, path, tally):
+    """Another kind or order of loops, another place of a buffer: right, or an error at its line."""
+    for old, new, message in LOOPS:
+        changed, count = re.subn(old, new, text)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(changed)
+        status, said = run(sanc, "verify", path, "-w", WEIGHTS)
+        if status == NO_SUCH_PROCESSOR:
+            tally.skip("verify: " + said.strip())
+            continue
+        place = re.match(re.escape(path) + r":\d+:\d+: error: kernel ", said)
+        good = status == INPUT and place and message in said if message else status == 0
+        tally.check(count and good, f"{old} {count} times: status {status}, {said}")
+
+
 def main():
     sanc, tally = os.path.abspath(sys.argv[1]), common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
@@ -177,6 +202,9 @@ def main():
         for edits in RIGHT + [random_edits(lines, random.Random(seed)) for seed in range(4)]:
             check_right(sanc, lines, edits, path, tally)
         check_linear(sanc, scratch, tally)
+        dump = next(name for name in os.listdir(states) if name.endswith("-apply_schedules.sanir"))
+        with open(os.path.join(states, dump), encoding="utf-8") as file:
+            check_loops(sanc, file.read(), path, tally)
     return tally.end()
 
 
