@@ -129,6 +129,24 @@ static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
     return intrinsic ? scale(e, intrinsic, p, n) : scale_in_halves(e, wide, p, shifted);
 }
 
+/* To the nearest, ties away from zero (tf32) or to even (bf16), in the bits of a float: adds half of
+ * what is then cut off. */
+static LLVMValueRef round_bits(struct emitter *e, bool even, bool wide, LLVMValueRef x)
+{
+    LLVMTypeRef f32 = type_like(e, e->f32, wide);
+    LLVMValueRef bits = LLVMBuildBitCast(e->builder, x, type_like(e, e->i32, wide), "");
+    LLVMValueRef half = integer(e, even ? 0x7fff : 0x1000, wide);
+    if (even) {
+        LLVMValueRef odd = LLVMBuildLShr(e->builder, bits, integer(e, 16, wide), "");
+        odd = LLVMBuildAnd(e->builder, odd, integer(e, 1, wide), "");
+        half = LLVMBuildAdd(e->builder, half, odd, "");
+    }
+    bits = LLVMBuildAdd(e->builder, bits, half, "");
+    bits = LLVMBuildAnd(e->builder, bits, integer(e, even ? -0x10000 : -0x2000, wide), "");
+    LLVMValueRef number = LLVMBuildFCmp(e->builder, LLVMRealORD, x, x, "");
+    return LLVMBuildSelect(e->builder, number, LLVMBuildBitCast(e->builder, bits, f32, ""), x, "");
+}
+
 static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, LLVMValueRef *in)
 {
     switch (op) {
@@ -148,6 +166,9 @@ static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, L
         return exp_of(e, wide, in[0]);
     case SCALAR_sqrt:
         return call(e, "llvm.sqrt", wide, in, 1);
+    case SCALAR_tf32:
+    case SCALAR_bf16:
+        return round_bits(e, op == SCALAR_bf16, wide, in[0]);
     default:
         assert(!"no operation on scalars");
         return in[0];

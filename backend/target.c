@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -269,6 +270,12 @@ bool target_is_gpu(const char *name)
 {
     static const char prefix[] = "nvptx:";
     return !strncmp(name, prefix, sizeof prefix - 1);
+}
+
+/* For tf32 and bf16: from sm_80 on. */
+bool target_has_matrix_units(const struct target *target)
+{
+    return target->gpu && strtol(target->cpu + strlen("sm_"), NULL, 10) >= 80;
 }
 
 static const struct target *target_gpu(const char *name, char *why, size_t why_size)

@@ -52,6 +52,7 @@ const struct target *target_find(const char *name, char *why, size_t why_size);
 struct target target_on_this_machine(const struct target *target);
 
 bool target_is_gpu(const char *name); /* of a target's name */
+bool target_has_matrix_units(const struct target *target);
 
 /* Whether this machine runs code for the target; if not, why names the features it lacks. */
 bool target_runs_here(const struct target *target, char *why, size_t why_size);

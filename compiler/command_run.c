@@ -1,6 +1,7 @@
 #include "command.h"
 #include "execute.h"
 #include "observe.h"
+#include "passes.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,23 +28,28 @@ static enum status run_native(const struct source *source, const struct module *
     return status;
 }
 
-static enum status run_evaluator(const struct source *source, const struct module *graph,
+/* Runs what the model means: its graph, in another precision than f32 with the operands rounded that the
+ * compiled model rounds. */
+static enum status run_evaluator(const struct source *source, struct module *graph,
                                  const struct images *images, float *output)
 {
     int64_t count = images->count * graph->classes;
     double *result = allocate(count, sizeof(double));
     enum precision precision =
         source->options->engine == ENGINE_EVAL32 ? PRECISION_F32 : PRECISION_F64;
-    enum status status = result ? execute_evaluator(graph, &source->parameters, precision,
-                                                    graph->target[0], images, result)
-                                : STATUS_SYSTEM;
+    enum status status = result ? STATUS_DONE : STATUS_SYSTEM;
+    if (status == STATUS_DONE && graph->precision != precision_kind_f32)
+        status = passes_run(graph, "round_operands", NULL);
+    if (status == STATUS_DONE)
+        status = execute_evaluator(graph, &source->parameters, precision, graph->target[0], images,
+                                   result);
     for (int64_t i = 0; i < count && status == STATUS_DONE; i++)
         output[i] = (float)result[i];
     free(result);
     return status;
 }
 
-static enum status run_images(const struct source *source, const struct module *graph,
+static enum status run_images(const struct source *source, struct module *graph,
                               const struct images *images)
 {
     const struct options *options = source->options;

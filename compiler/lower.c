@@ -188,6 +188,11 @@ static void sqrt_lower(struct lowering *l, struct inst *inst)
     elementwise(l, inst, SCALAR_sqrt, NULL);
 }
 
+static void round_lower(struct lowering *l, struct inst *inst)
+{
+    elementwise(l, inst, round_op((int)inst->attr[SLOT_round_precision].integer), NULL);
+}
+
 static void relu_lower(struct lowering *l, struct inst *inst)
 {
     elementwise(l, inst, SCALAR_max, expr_constant(l->m, 0));

@@ -47,7 +47,7 @@ const char *const emit_extension[EMIT_COUNT] = {
     ".o", ".h", ".s", ".ll", ".sanir", ".html", ".ptx", ".cubin", ".launch.json", ".weights.bin"};
 
 static const char *const engines[] = {"native", "eval", "eval32", NULL};
-static const char *const precisions[] = {"f32", NULL};
+static const char *const precisions[] = {"f32", "tf32", "bf16", NULL};
 static const char *const counts[] = {"macs", "paper", NULL};
 
 #define FIELD(field) offsetof(struct options, field)
@@ -72,7 +72,9 @@ const struct option_info option_table[] = {
     {"threads", 0, VALUE_INTEGER, FIELD(threads), "N", MODEL_COMMANDS, 0,
      "threads that can share the work (default: 1)", 1, 1024, NULL},
     {"precision", 0, VALUE_CHOICE, FIELD(precision), "NAME", MODEL_COMMANDS, 0,
-     "of the arithmetic: f32 (default)", 0, 0, precisions},
+     "of what linears multiply: f32 (default); tf32 and bf16, by the matrix units of GPUs\n"
+     "from nvptx:sm_80 on",
+     0, 0, precisions},
     {"engine", 0, VALUE_CHOICE, FIELD(engine), "NAME", RUN, 0,
      "native (default); eval and eval32: the evaluator, in float64 and float32", 0, 0, engines},
     {"profile", 0, VALUE_TEXT, FIELD(profile), "FILE", COMPILE, 0,

@@ -136,7 +136,7 @@ static char *text_new(int count, char *const *argument)
 
 enum status options_parse(int count, char *const *argument, struct options *options)
 {
-    *options = (struct options){0};
+    *options = (struct options){.precision = -1};
     if (count == 0 || !command_find(argument[0]))
         return refuse_command(count ? argument[0] : NULL);
     options->command = command_find(argument[0]);

@@ -42,7 +42,8 @@ struct options {
     int64_t batch, threads;                          /* 0: not given */
     double tolerance, seconds;                       /* 0: not given */
     unsigned emit;                                   /* a bit for each enum emit; 0: not given */
-    int engine, precision, count; /* enum engine; always 0; enum count of stats.h */
+    int engine, count;        /* enum engine; enum count of stats.h */
+    int precision;            /* from 0: f32, tf32, bf16; -1: not given */
     struct pass_names print_after, print_before;
     const char *stop_after, *after, *before;
     bool time_passes, list_passes, each_pass, json, kernels, verbose, help;

@@ -18,6 +18,39 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+static const char *precision_name(int precision)
+{
+    return attr_enum_name(ATTR_TYPE_precision_kind, precision);
+}
+
+/* What the command line asks for: a precision_kind. */
+static int precision_asked(const struct options *options)
+{
+    return precision_kind_f32 + (options->precision < 0 ? 0 : options->precision);
+}
+
+/* Whether a target has what multiplies in the precision. */
+static bool target_has_precision(const char *name, int precision)
+{
+    char why[256];
+    const struct target *target = target_find(name, why, sizeof why);
+    return precision == precision_kind_f32 || !target || target_has_matrix_units(target);
+}
+
+static enum status check_precision(const struct target_names *names, int precision)
+{
+    enum status status = STATUS_DONE;
+    for (int i = 0; i < names->count; i++) {
+        if (target_has_precision(names->name[i], precision))
+            continue;
+        diag_error(NULL, 0, 0,
+                   "--precision %s is for GPUs from nvptx:sm_80 on, found the target %s",
+                   precision_name(precision), names->name[i]);
+        status = STATUS_USAGE;
+    }
+    return status;
+}
+
 static enum status check_targets(const struct target_names *names)
 {
     enum status status = STATUS_DONE;
@@ -40,6 +73,8 @@ enum status source_read(struct source *source, const struct options *options)
     if (source->target.count == 0)
         source->target = default_targets;
     enum status status = check_targets(&source->target);
+    if (status == STATUS_DONE)
+        status = check_precision(&source->target, precision_asked(options));
     return status == STATUS_DONE ? model_read(options->operand, &source->model) : status;
 }
 
@@ -215,8 +250,12 @@ enum status module_check_dump(const struct module *module, const char *file)
         status = STATUS_INPUT;
     }
     for (int i = 0; i < module->targets; i++) {
-        if (target_find(module->target[i], why, sizeof why))
+        bool known = target_find(module->target[i], why, sizeof why) != NULL;
+        if (known && target_has_precision(module->target[i], module->precision))
             continue;
+        if (known)
+            snprintf(why, sizeof why, "the precision %s is for GPUs from nvptx:sm_80 on",
+                     precision_name(module->precision));
         diag_error(file, 0, 0, "target '%s': %s", module->target[i], why);
         status = STATUS_INPUT;
     }
@@ -232,11 +271,17 @@ static bool agrees(const char *option, int64_t given, int64_t dump)
     return false;
 }
 
-/* A dump says its targets, batch and threads; the command line may choose among the targets. */
+/* A dump says its targets, batch, threads and precision; the command line may choose among the targets. */
 static enum status check_options(const struct source *source, const struct module *module)
 {
     bool good = agrees("batch", source->options->batch, module->batch);
     good &= agrees("threads", source->options->threads, module->threads);
+    int precision = precision_asked(source->options);
+    if (source->options->precision >= 0 && precision != module->precision) {
+        diag_error(NULL, 0, 0, "--precision %s does not fit the dump, which says %s",
+                   precision_name(precision), precision_name(module->precision));
+        good = false;
+    }
     for (int i = 0; i < source->target.count; i++) {
         if (has_target(module, source->target.name[i]))
             continue;
@@ -289,5 +334,6 @@ enum status source_module(const struct source *source, const char *only, struct 
     *module = graph_from_model(&source->model, options->batch ? options->batch : 1,
                                options->threads ? options->threads : 1,
                                only ? 1 : source->target.count, only ? &only : source->target.name);
+    (*module)->precision = precision_asked(options);
     return STATUS_DONE;
 }

@@ -18,6 +18,7 @@ struct module *module_new(void)
     module->name = "model";
     module->batch = 1;
     module->threads = 1;
+    module->precision = precision_kind_f32;
     return module;
 }
 
@@ -232,7 +233,9 @@ static int64_t most_threads(const struct stmt *stmt)
     for (; stmt; stmt = stmt->next) {
         if (stmt->kind != STMT_FOR)
             continue;
-        int64_t threads = stmt->loop == LOOP_THREAD ? stmt->var->extent : most_threads(stmt->body);
+        int64_t threads = stmt->loop == LOOP_THREAD ? stmt->var->extent
+                          : stmt->loop == LOOP_WARP ? WARP_THREADS * stmt->var->extent
+                                                    : most_threads(stmt->body);
         most = threads > most ? threads : most;
     }
     return most;

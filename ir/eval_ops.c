@@ -207,6 +207,14 @@ bool sqrt_eval(const struct eval *e)
     return true;
 }
 
+bool round_eval(const struct eval *e)
+{
+    int precision = (int)e->inst->attr[SLOT_round_precision].integer;
+    for (int64_t i = 0; i < elements_of(e); i++)
+        e->out[i] = round_to(precision, e->in[0][i]);
+    return true;
+}
+
 /* ---- linear, batch norm ---------------------------------------------------------------------- */
 
 /* A row x of k numbers by w, (k, n). */

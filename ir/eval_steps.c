@@ -81,6 +81,11 @@ static void operate(enum scalar_op op, const struct frame *frame, const double *
         for (int64_t i = 0; i < count; i++)
             out[i] = exp(a[i]);
         break;
+    case SCALAR_tf32:
+    case SCALAR_bf16:
+        for (int64_t i = 0; i < count; i++)
+            out[i] = round_to(op == SCALAR_tf32 ? precision_kind_tf32 : precision_kind_bf16, a[i]);
+        return;
     default:
         assert(op == SCALAR_sqrt);
         for (int64_t i = 0; i < count; i++)

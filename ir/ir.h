@@ -59,7 +59,8 @@ enum attr_type {
     ATTR_TYPE_string,
     ATTR_TYPE_shape,
     ATTR_TYPE_relation_kind,
-    ATTR_TYPE_padding_kind
+    ATTR_TYPE_padding_kind,
+    ATTR_TYPE_precision_kind
 };
 enum { MAX_ATTRS = 4 };
 
@@ -199,6 +200,8 @@ enum loop_kind {
     LOOP_VECTOR,   /* one vector operation: the innermost loop; `extent` lanes */
     LOOP_BLOCK,    /* a block of threads for each iteration, in any order; outermost */
     LOOP_THREAD,   /* iteration i is thread i of its block; those that there are beyond, wait */
+    LOOP_WARP,     /* iteration i is warp i of its block: 32 threads that work together */
+    LOOP_MATRIX,   /* in a warp loop: dealt out over its threads, as its matrix unit wants it */
     LOOP_KIND_COUNT
 };
 
@@ -241,8 +244,12 @@ struct schedule {
     struct schedule *next;
 };
 
-/* Threads of a block, and bytes of shared memory that a block may ask for. */
-enum { MOST_THREADS = 1024, MOST_SHARED = 1 << 20 };
+/* Threads of a block and of a warp, and bytes of shared memory that a block may ask for. */
+enum { MOST_THREADS = 1024, WARP_THREADS = 32, MOST_SHARED = 1 << 20 };
+
+/* What a matrix unit multiplies at once: rows by columns, the sums of so many products each. */
+enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8 };
+int matrix_depth(int precision); /* 0: none, for f32 */
 
 /* What limits a kernel. */
 enum bound {
@@ -289,6 +296,7 @@ struct module {
     const char *name;                 /* the model's, prefix of every symbol */
     int64_t batch, channels, height, width, classes;
     int64_t threads;                  /* workers the workspace has scratch for */
+    int precision;                    /* of the products of linears: a precision_kind */
     const char *after;                /* the last pass done, where a dump goes on; NULL: none */
     struct location after_at;
     const char *file;                 /* that it was read from, for messages; or NULL */
@@ -311,6 +319,19 @@ extern const char *const dtype_name[DTYPE_COUNT];
 extern const char *const loop_kind_name[LOOP_KIND_COUNT];
 extern const char *const bound_name[BOUND_COUNT];
 const char *attr_enum_name(enum attr_type type, int64_t value); /* NULL: no such value */
+
+/* ---- rounding (round.c) ---------------------------------------------------------------------- */
+
+/* To f32, and on to what `precision` (a precision_kind) says. */
+double round_to(int precision, double value);
+/* The scalar operation that does it; of f32, which has none, SCALAR_COUNT. */
+enum scalar_op round_op(int precision);
+
+/* Which buffers hold nothing but numbers of the module's precision: weights whose recipe rounds, and
+ * what only rounded values are stored to. Made for the kernels as they are, in an arena. */
+struct rounding;
+struct rounding *rounding_new(const struct module *module, struct arena *arena);
+bool rounding_has(const struct rounding *rounding, const struct expr *expr);
 
 /* ---- builder (build.c) ----------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@ const char *const bound_name[BOUND_COUNT] = {
 const char *const loop_kind_name[LOOP_KIND_COUNT] = {
     [LOOP_SERIAL] = "serial", [LOOP_PARALLEL] = "parallel", [LOOP_UNROLL] = "unroll",
     [LOOP_VECTOR] = "vector", [LOOP_BLOCK] = "block",       [LOOP_THREAD] = "thread",
+    [LOOP_WARP] = "warp",     [LOOP_MATRIX] = "matrix",
 };
 
 static const struct {

@@ -33,6 +33,20 @@ static struct shape parse_tensor_type(struct parser *parser)
     return parse_shape(parser, 1);
 }
 
+static int parse_enum(struct parser *parser, enum attr_type type)
+{
+    char allowed[200] = "";
+    for (int i = 0; i < ENUM_COUNT; i++) {
+        const char *name = attr_enum_name(type, i);
+        if (name && accept_word(parser, name))
+            return i;
+        size_t used = strlen(allowed);
+        if (name)
+            snprintf(allowed + used, sizeof allowed - used, "%s%s", used ? ", " : "one of ", name);
+    }
+    parse_expected(parser, allowed);
+}
+
 /* ---- the head -------------------------------------------------------------------------------- */
 
 static const char *parse_identifier(struct parser *parser)
@@ -87,6 +101,8 @@ static void parse_head(struct parser *parser)
     }
     expect_word(parser, "threads");
     module->threads = expect_integer(parser, "threads", 1, 1 << 16);
+    if (accept_word(parser, "precision"))
+        module->precision = parse_enum(parser, ATTR_TYPE_precision_kind);
     if (accept_word(parser, "after"))
         parse_after(parser);
     if (!accept_word(parser, "workspace"))
@@ -121,20 +137,6 @@ static struct inst *parse_value_use(struct parser *parser)
     if (!entry)
         parse_fail(parser, &token, "%%%d is not defined above", id);
     return entry->value;
-}
-
-static int parse_enum(struct parser *parser, enum attr_type type)
-{
-    char allowed[200] = "";
-    for (int i = 0; i < ENUM_COUNT; i++) {
-        const char *name = attr_enum_name(type, i);
-        if (name && accept_word(parser, name))
-            return i;
-        size_t used = strlen(allowed);
-        if (name)
-            snprintf(allowed + used, sizeof allowed - used, "%s%s", used ? ", " : "one of ", name);
-    }
-    parse_expected(parser, allowed);
 }
 
 static union attr parse_attr_value(struct parser *parser, const struct attr_info *info)

@@ -175,6 +175,9 @@ static void print_head(const struct module *module, FILE *file)
         print_string(module->target[i], file);
     }
     fprintf(file, "\nthreads %lld\n", (long long)module->threads);
+    if (module->precision != precision_kind_f32)
+        fprintf(file, "precision %s\n",
+                attr_enum_name(ATTR_TYPE_precision_kind, module->precision));
     if (module->after)
         fprintf(file, "after %s\n", module->after);
     if (module->workspace_bytes || module->scratch_bytes)

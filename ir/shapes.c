@@ -246,6 +246,7 @@ static bool both_shape(struct inst *inst, struct why *why)
 
 #define relu_shape same_shape
 #define sqrt_shape same_shape
+#define round_shape same_shape
 #define add_shape both_shape
 #define sub_shape both_shape
 #define mul_shape both_shape

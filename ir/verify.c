@@ -275,6 +275,8 @@ static bool verify_head(struct verifier *verifier)
         for (int j = 0; j < i; j++)
             if (strcmp(module->target[i], module->target[j]) == 0)
                 return wrong(verifier, "the target \"%.40s\" is given twice", module->target[i]);
+    if (!attr_enum_name(ATTR_TYPE_precision_kind, module->precision))
+        return wrong(verifier, "the precision is none of f32, tf32 and bf16");
     if (module->workspace_bytes < 0 || module->scratch_bytes < 0)
         return wrong(verifier, "workspace and scratch must have at least 0 bytes");
     return true;

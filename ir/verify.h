@@ -22,6 +22,7 @@ struct verifier {
     const struct var *var[MOST_SCOPE];
     enum loop_kind loop[MOST_SCOPE];
     int depth;
+    const struct rounding *rounding; /* of the module; NULL: not asked for yet */
 
     struct effort effort; /* left for looking at indices one by one */
 };
@@ -33,6 +34,11 @@ bool wrong(struct verifier *verifier, const char *format, ...)
 bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool local);
 bool verify_target(struct verifier *verifier, const char *target);
 bool verify_kernels(struct verifier *verifier); /* verify_loops.c */
-bool verify_flow(struct verifier *verifier);    /* verify_flow.c; what the others let pass */
+/* The innermost of the outer `scope` loops whose kind is one of `kinds`, a bit for each: its kind; else
+ * LOOP_KIND_COUNT. */
+enum loop_kind loop_around(const struct verifier *verifier, int scope, unsigned kinds);
+bool verify_matrix(struct verifier *verifier, const struct stmt *stmt,
+                   int scope);               /* verify_matrix.c */
+bool verify_flow(struct verifier *verifier); /* verify_flow.c; what the others let pass */
 
 #endif

@@ -48,11 +48,16 @@ struct written {
     const struct usage *usage;
 };
 
-/* Iterations happen in no order. */
-static inline bool runs_at_once(enum loop_kind kind)
+/* Iterations happen in no order. Those of the innermost of three matrix loops add up. */
+static inline bool runs_at_once(const struct scope *scope)
 {
+    enum loop_kind kind = scope->loop->loop;
+    if (kind == LOOP_MATRIX) { /* which is in a warp loop */
+        const struct stmt *around = scope->up->loop, *outer = scope->up->up->loop;
+        return around->loop != LOOP_MATRIX || outer->loop != LOOP_MATRIX;
+    }
     return kind == LOOP_PARALLEL || kind == LOOP_VECTOR || kind == LOOP_BLOCK ||
-           kind == LOOP_THREAD;
+           kind == LOOP_THREAD || kind == LOOP_WARP;
 }
 
 /* Each iteration has such a buffer for itself. A thread's registers are told by their first index. */

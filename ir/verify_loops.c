@@ -122,12 +122,24 @@ static bool is_static(const struct verifier *verifier, const struct affine *inde
     return true;
 }
 
-/* Each thread has registers of its own: `acc[t, i]` in `for t in 128 thread`. */
-static bool is_thread(const struct verifier *verifier, const struct affine *index)
+/* The kind of the loop whose variable is all of the index; else LOOP_KIND_COUNT. */
+static enum loop_kind kind_of(const struct verifier *verifier, const struct affine *index)
 {
     const struct term *term = index->term;
-    return index->count == 1 && !index->constant && term->kind == TERM_VAR && term->factor == 1 &&
-           verifier->loop[find_var(verifier, term->var)] == LOOP_THREAD;
+    bool plain =
+        index->count == 1 && !index->constant && term->kind == TERM_VAR && term->factor == 1;
+    return plain ? verifier->loop[find_var(verifier, term->var)] : LOOP_KIND_COUNT;
+}
+
+/* Each thread and each warp has registers of its own: `acc[t, i]` in `for t in 128 thread`. Those of a
+ * warp are dealt out over its threads as its matrix loops are: `acc[w, m, n]`. */
+static bool is_own_register(const struct verifier *verifier, const struct buffer *buffer,
+                            int dimension, const struct affine *index)
+{
+    enum loop_kind kind = kind_of(verifier, index);
+    if (dimension == 0)
+        return kind == LOOP_THREAD || kind == LOOP_WARP;
+    return kind == LOOP_MATRIX && buffer->shape.dim[dimension] == index->term->var->extent;
 }
 
 static bool verify_access(struct verifier *verifier, const struct buffer *buffer,
@@ -147,7 +159,7 @@ static bool verify_access(struct verifier *verifier, const struct buffer *buffer
         if (!verify_index(verifier, buffer, i, index[i], buffer->shape.dim[i]))
             return false;
         if (buffer->place == PLACE_REGISTERS && !is_static(verifier, index[i]) &&
-            (i || !is_thread(verifier, index[0])))
+            !is_own_register(verifier, buffer, i, index[i]))
             return wrong(verifier,
                          "%s: index %d of registers depends on a loop that is not "
                          "unrolled, or on a table",
@@ -204,12 +216,26 @@ static bool verify_expr(struct verifier *verifier, const struct expr *expr)
     return right;
 }
 
+enum { THREADS = 1u << LOOP_THREAD | 1u << LOOP_WARP | 1u << LOOP_PARALLEL };
+
+enum loop_kind loop_around(const struct verifier *verifier, int scope, unsigned kinds)
+{
+    for (int i = scope; i-- > 0;)
+        if (kinds >> verifier->loop[i] & 1)
+            return verifier->loop[i];
+    return LOOP_KIND_COUNT;
+}
+
 /* ---- statements ------------------------------------------------------------------------------ */
 
 static bool verify_store(struct verifier *verifier, const struct stmt *stmt)
 {
     if (!verify_access(verifier, stmt->buffer, stmt->index))
         return false;
+    if (loop_around(verifier, verifier->scope, 1u << LOOP_WARP) == LOOP_WARP &&
+        loop_around(verifier, verifier->scope, 1u << LOOP_MATRIX) != LOOP_MATRIX)
+        return wrong(verifier, "%s: a store in a warp loop, must be in its matrix loops",
+                     stmt->buffer->name);
     if (stmt->buffer->place == PLACE_INPUT || stmt->buffer->place == PLACE_WEIGHTS)
         return wrong(verifier, "%s: a store into %s, which is only read", stmt->buffer->name,
                      place_name[stmt->buffer->place]);
@@ -217,17 +243,6 @@ static bool verify_store(struct verifier *verifier, const struct stmt *stmt)
 }
 
 static bool verify_stmts(struct verifier *verifier, const struct stmt *stmt);
-
-/* The kind of the innermost of the outer `scope` loops that is one of `a` and `b`; else
- * LOOP_KIND_COUNT. */
-static enum loop_kind loop_around(const struct verifier *verifier, int scope, enum loop_kind a,
-                                  enum loop_kind b)
-{
-    for (int i = scope; i-- > 0;)
-        if (verifier->loop[i] == a || verifier->loop[i] == b)
-            return verifier->loop[i];
-    return LOOP_KIND_COUNT;
-}
 
 /* Whether the kernel consists of this loop and block loops around it, of fewer than 2^31 blocks. */
 static bool is_block_loop(const struct kernel *kernel, const struct stmt *loop)
@@ -250,19 +265,23 @@ static bool verify_device_loop(struct verifier *verifier, const struct stmt *stm
     if (stmt->loop == LOOP_BLOCK && !is_block_loop(verifier->kernel, stmt))
         return wrong(verifier,
                      "loop %s: block, must be outermost, alone, and fewer than 2^31 blocks", name);
-    if (stmt->loop != LOOP_THREAD)
+    if (stmt->loop == LOOP_MATRIX)
+        return verify_matrix(verifier, stmt, scope);
+    if (stmt->loop != LOOP_THREAD && stmt->loop != LOOP_WARP)
         return true;
-    if (stmt->var->extent > MOST_THREADS)
-        return wrong(verifier, "loop %s: %lld threads, at most %d are allowed", name,
-                     (long long)stmt->var->extent, MOST_THREADS);
-    enum loop_kind around = loop_around(verifier, scope, LOOP_THREAD, LOOP_PARALLEL);
-    return around == LOOP_KIND_COUNT || wrong(verifier, "loop %s: thread, must not be in a %s loop",
-                                              name, loop_kind_name[around]);
+    int64_t most = stmt->loop == LOOP_WARP ? MOST_THREADS / WARP_THREADS : MOST_THREADS;
+    if (stmt->var->extent > most)
+        return wrong(verifier, "loop %s: %lld %ss, at most %lld are allowed", name,
+                     (long long)stmt->var->extent, loop_kind_name[stmt->loop], (long long)most);
+    enum loop_kind around = loop_around(verifier, scope, THREADS);
+    return around == LOOP_KIND_COUNT ||
+           wrong(verifier, "loop %s: %s, must not be in a %s loop", name,
+                 loop_kind_name[stmt->loop], loop_kind_name[around]);
 }
 
 static bool verify_barrier(struct verifier *verifier)
 {
-    enum loop_kind around = loop_around(verifier, verifier->scope, LOOP_THREAD, LOOP_PARALLEL);
+    enum loop_kind around = loop_around(verifier, verifier->scope, THREADS);
     return around == LOOP_KIND_COUNT ||
            wrong(verifier, "a barrier in a %s loop", loop_kind_name[around]);
 }

@@ -132,7 +132,8 @@ static bool verify_pair(const struct pair *p)
         race = points_collide(&p->verifier->effort, &space, &a, &b, loop->var);
     arena_free(arena);
     /* What is too large to see of a GPU's kernels, tests see that run them (tests/gpu). */
-    bool device = loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD;
+    bool device = loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD ||
+                  loop->loop == LOOP_WARP || loop->loop == LOOP_MATRIX;
     if (race == ANSWER_NO || (race == ANSWER_UNKNOWN && device))
         return true;
     p->verifier->at = loop->at;
@@ -161,7 +162,7 @@ bool verify_races(struct verifier *verifier, const struct usage *usage)
 {
     for (const struct access *store = usage->first; store; store = store->next)
         for (const struct scope *scope = store->in; store->store && scope->up; scope = scope->up)
-            if (runs_at_once(scope->loop->loop) && scope->loop->var->extent > 1 &&
+            if (runs_at_once(scope) && scope->loop->var->extent > 1 &&
                 !is_private(usage->buffer->place, scope->loop->loop) &&
                 !verify_store_in(verifier, usage, store, scope))
                 return false;

@@ -134,7 +134,7 @@ static const struct {
      "maximum, or '('"},
     {BODY("x[0] = x"), "18:9",
      "found the end of the text, must be '[' behind the name of a buffer, or '(' behind max, fma, "
-     "exp or sqrt"},
+     "exp, sqrt, tf32 or bf16"},
     {BODY("x[0] = max(1)"), "18:13", "found ')', must be ','"},
     {BODY("x[0] = exp(1, 2)"), "18:13", "found ',', must be ')'"},
     {BODY("x[0] = 1 + * 2"), "18:12",

@@ -1,0 +1,136 @@
+/* Loops of a matrix unit, as a warp's threads share them:
+ *
+ *   for m in 16 matrix, n in 8 matrix                      each element by itself
+ *     acc[w, i, m, n] = 0
+ *   for m in 16 matrix, n in 8 matrix, k in 8 matrix       a product, in the module's precision
+ *     acc[w, i, m, n] = fma(a[m, k], b[k, n], acc[w, i, m, n]) */
+#include "affine.h"
+#include "verify.h"
+
+static bool index_uses(const struct buffer *buffer, const struct affine *const *index,
+                       const struct var *var)
+{
+    for (int i = 0; i < buffer->shape.rank; i++)
+        if (affine_uses(index[i], var))
+            return true;
+    return false;
+}
+
+/* Whether an operand of a product comes from memory and depends on no other element of the result than
+ * its row, or its column. */
+static bool is_operand(const struct expr *expr, const struct var *other)
+{
+    if (expr->op == SCALAR_load)
+        return expr->buffer->place != PLACE_REGISTERS &&
+               !index_uses(expr->buffer, expr->index, other);
+    for (int i = 0; i < 3; i++)
+        if (expr->in[i] && !is_operand(expr->in[i], other))
+            return false;
+    return true;
+}
+
+static bool same_element(const struct stmt *store, const struct expr *load)
+{
+    if (load->op != SCALAR_load || load->buffer != store->buffer)
+        return false;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        if (!affine_equal(store->index[i], load->index[i]))
+            return false;
+    return true;
+}
+
+/* Is called before the statements inside are looked at: pointers may still be missing. */
+static bool is_whole(const struct expr *expr)
+{
+    if (!expr || (expr->op == SCALAR_load && !expr->buffer))
+        return false;
+    for (int i = 0; expr->op == SCALAR_load && i < expr->buffer->shape.rank; i++)
+        if (!expr->index[i])
+            return false;
+    for (int i = 0; i < scalar_info[expr->op].inputs && expr->vars == 0; i++)
+        if (!is_whole(expr->in[i]))
+            return false;
+    return expr->vars == 0;
+}
+
+static bool is_product(const struct stmt *rows, const struct stmt *columns,
+                       const struct stmt *depth)
+{
+    const struct stmt *store = depth->body;
+    if (!store || store->next || store->kind != STMT_STORE || !store->buffer ||
+        store->buffer->place != PLACE_REGISTERS || !is_whole(store->value) ||
+        store->value->op != SCALAR_fma)
+        return false;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        if (!store->index[i])
+            return false;
+    return !index_uses(store->buffer, store->index, depth->var) &&
+           same_element(store, store->value->in[2]) &&
+           is_operand(store->value->in[0], columns->var) &&
+           is_operand(store->value->in[1], rows->var);
+}
+
+static bool verify_product(struct verifier *verifier, const struct stmt *rows,
+                           const struct stmt *columns, const struct stmt *depth)
+{
+    const struct module *module = verifier->module;
+    const char *name = depth->var->name;
+    const char *precision = attr_enum_name(ATTR_TYPE_precision_kind, module->precision);
+    if (depth->var->extent != matrix_depth(module->precision))
+        return wrong(verifier, "loop %s: matrix, products in %s are of %d terms, found %lld", name,
+                     precision, matrix_depth(module->precision), (long long)depth->var->extent);
+    if (!is_product(rows, columns, depth))
+        return wrong(
+            verifier,
+            "loop %s: matrix, must be around one x = fma(a, b, x): x in registers, a and b "
+            "from memory, a the same for all columns and b for all rows",
+            name);
+    if (!verifier->rounding)
+        verifier->rounding = rounding_new(module, verifier->scratch);
+    for (int i = 0; i < 2; i++)
+        if (!rounding_has(verifier->rounding, depth->body->value->in[i]))
+            return wrong(verifier,
+                         "loop %s: matrix, factor %d of its products is not rounded to %s", name,
+                         i + 1, precision);
+    return true;
+}
+
+/* Stores, alone or in loops that are written out. */
+static bool is_elementwise(const struct stmt *stmt)
+{
+    for (; stmt; stmt = stmt->next)
+        if (stmt->kind == STMT_FOR ? (stmt->loop != LOOP_UNROLL && stmt->loop != LOOP_VECTOR) ||
+                                         !is_elementwise(stmt->body)
+                                   : stmt->kind != STMT_STORE)
+            return false;
+    return true;
+}
+
+static bool is_matrix_loop(const struct stmt *stmt)
+{
+    return stmt && stmt->kind == STMT_FOR && stmt->loop == LOOP_MATRIX && stmt->var;
+}
+
+bool verify_matrix(struct verifier *verifier, const struct stmt *rows, int scope)
+{
+    const char *name = rows->var->name;
+    if (loop_around(verifier, scope, 1u << LOOP_WARP) != LOOP_WARP)
+        return wrong(verifier, "loop %s: matrix, must be in a warp loop", name);
+    if (loop_around(verifier, scope, 1u << LOOP_MATRIX) == LOOP_MATRIX)
+        return true; /* looked at with the outermost */
+    const struct stmt *columns = rows->body;
+    if (!is_matrix_loop(columns) || columns->next || rows->var->extent != MATRIX_ROWS ||
+        columns->var->extent != MATRIX_COLUMNS)
+        return wrong(verifier,
+                     "loop %s: matrix, must be %d rows and directly in it, alone, a matrix loop of "
+                     "%d columns",
+                     name, MATRIX_ROWS, MATRIX_COLUMNS);
+    const struct stmt *depth = columns->body;
+    if (is_matrix_loop(depth) && !depth->next)
+        return verify_product(verifier, rows, columns, depth);
+    return is_elementwise(columns->body) ||
+           wrong(verifier,
+                 "loop %s: matrix, must be around stores, in unroll and vector loops at most, or "
+                 "around a product",
+                 name);
+}
