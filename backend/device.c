@@ -3,13 +3,14 @@
  *   kernel          a ptx_kernel; input, output, workspace and weights are pointers to global memory
  *   block loops     their variables are digits of the block's number, ctaid.x
  *   thread loop     its body where tid.x is below the extent
+ *   warp loop       its body where tid.x is below 32 times the extent; see matrix.c
  *   barrier         bar.sync of all threads of the block
  *   shared buffers  places in the block's dynamic shared memory */
 #include "emit.h"
 #include <stdio.h>
 #include <string.h>
 
-static LLVMValueRef call_named(struct emitter *e, const char *const *names, LLVMValueRef *argument)
+LLVMValueRef device_call(struct emitter *e, const char *const *names, LLVMValueRef *argument)
 {
     unsigned id = 0;
     while (*names && !(id = LLVMLookupIntrinsicID(*names, strlen(*names))))
@@ -25,7 +26,7 @@ static LLVMValueRef call_named(struct emitter *e, const char *const *names, LLVM
 
 static LLVMValueRef special(struct emitter *e, const char *name)
 {
-    LLVMValueRef value = call_named(e, (const char *const[]){name, NULL}, NULL);
+    LLVMValueRef value = device_call(e, (const char *const[]){name, NULL}, NULL);
     return LLVMBuildZExt(e->builder, value, e->index, "");
 }
 
@@ -126,12 +127,17 @@ static void end_threads(struct emitter *e, LLVMBasicBlockRef all)
 
 void device_thread(struct emitter *e, const struct stmt *loop)
 {
+    bool warp = loop->loop == LOOP_WARP;
     LLVMValueRef thread = special(e, "llvm.nvvm.read.ptx.sreg.tid.x");
-    LLVMBasicBlockRef all = begin_threads(e, thread, loop->var->extent);
+    LLVMBasicBlockRef all = begin_threads(e, thread, (warp ? WARP_THREADS : 1) * loop->var->extent);
     e->thread = loop->var;
-    emit_enter(e, loop->var, thread);
-    emit_body(e, loop->body);
-    emit_leave(e);
+    if (warp) {
+        matrix_warp(e, loop, thread);
+    } else {
+        emit_enter(e, loop->var, thread);
+        emit_body(e, loop->body);
+        emit_leave(e);
+    }
     e->thread = NULL;
     end_threads(e, all);
 }
@@ -153,5 +159,5 @@ void device_barrier(struct emitter *e)
     if (!e->target->gpu)
         emit_fail(e, "a barrier, which %s does not have", e->target->name);
     else
-        call_named(e, names, &number);
+        device_call(e, names, &number);
 }

@@ -5,6 +5,7 @@
  *   unrolled loop             its body, once per value of the variable
  *   vector loop               its body, once, on vectors of `extent` lanes
  *   block and thread loop     see device.c
+ *   warp and matrix loop      see matrix.c
  *
  * Nothing is decided here: what the loop form says is written down. */
 #include "emit.h"
@@ -152,8 +153,10 @@ static void emit_vector(struct emitter *e, const struct stmt *loop)
 
 static void emit_loop(struct emitter *e, const struct stmt *loop)
 {
-    if (loop->loop == LOOP_THREAD && e->target->gpu)
+    if ((loop->loop == LOOP_THREAD || loop->loop == LOOP_WARP) && e->target->gpu)
         device_thread(e, loop);
+    else if (loop->loop == LOOP_MATRIX && e->target->gpu)
+        matrix_loops(e, loop);
     else if (loop->loop == LOOP_BLOCK && e->target->gpu)
         device_block(e, loop);
     else if (loop->var->extent == 1 || loop->loop == LOOP_UNROLL)

@@ -52,6 +52,14 @@ struct binding {
     LLVMValueRef value;
 };
 
+/* The variable of a matrix loop in one thread: an index of its group and place in the warp, and which
+ * of the thread's own elements it stands for. */
+struct part {
+    const struct var *var;
+    const struct affine *as;
+    int64_t number;
+};
+
 /* A buffer of the kernel: where it begins, and what LLVM may assume of its accesses. */
 struct base {
     const struct buffer *buffer;
@@ -77,8 +85,11 @@ struct emitter {
     int depth;
     const struct var *vector; /* NULL outside vector loops */
     int lanes;
-    const struct var *thread; /* of the thread loop around; NULL: none */
-    int64_t threads;          /* of a block */
+    const struct var *thread; /* of the thread or warp loop around; NULL: none */
+    struct part part[2];      /* of matrix loops; matrix.c */
+    int parts;
+    struct var lane_var[2], *group, *place; /* of a thread in its warp */
+    int64_t threads;                        /* of a block */
     struct base base[MAX_LOCALS];
     int bases;
     char *why; /* why it failed, for the first failure */
@@ -115,7 +126,9 @@ void emit_fail(struct emitter *emitter, const char *format, ...)
 
 enum address_space { SPACE_GLOBAL = 1, SPACE_SHARED = 3 };
 
-/* A GPU's kernel, its loops over blocks and threads, its barriers. */
+/* Calls the first of these intrinsics that LLVM has; the list ends with NULL. */
+LLVMValueRef device_call(struct emitter *emitter, const char *const *names, LLVMValueRef *argument);
+/* A GPU's kernel, its loops over blocks and threads (or warps), its barriers. */
 void device_begin(struct emitter *emitter, const char *name);
 void device_block(struct emitter *emitter, const struct stmt *loop);
 void device_thread(struct emitter *emitter, const struct stmt *loop);
@@ -123,6 +136,13 @@ void device_barrier(struct emitter *emitter);
 LLVMValueRef device_shared(struct emitter *emitter);
 /* A store outside of thread loops: one thread's, but to registers, which every thread has. */
 void device_store(struct emitter *emitter, const struct stmt *store);
+
+/* ---- matrix.c -------------------------------------------------------------------------------- */
+
+/* The body of a warp loop, where `thread` is the number of the thread in its block. */
+void matrix_warp(struct emitter *emitter, const struct stmt *loop, LLVMValueRef thread);
+/* Two matrix loops around stores, or three around a product. */
+void matrix_loops(struct emitter *emitter, const struct stmt *rows);
 
 /* ---- bases.c --------------------------------------------------------------------------------- */
 

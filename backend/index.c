@@ -160,16 +160,40 @@ static bool is_thread(const struct emitter *e, const struct affine *index)
     return e->thread && e->target->gpu && affine_uses(index, e->thread);
 }
 
+/* Of a dimension of registers that a matrix loop runs over, a thread of the warp has `PARTS` elements. */
+static const struct affine *own_part(struct emitter *e, const struct affine *index, int64_t *extent)
+{
+    enum { PARTS = 2 };
+    for (int i = 0; i < e->parts; i++)
+        if (affine_uses(index, e->part[i].var)) {
+            *extent = PARTS;
+            return affine_constant(e->arena, e->part[i].number);
+        }
+    return index;
+}
+
+/* Every thread has registers of its own. */
+static const struct affine *linear_registers(struct emitter *e, const struct buffer *buffer,
+                                             const struct affine *const *index)
+{
+    const struct affine *own[MAX_RANK];
+    struct shape shape = {0};
+    for (int i = is_thread(e, index[0]); i < buffer->shape.rank; i++) {
+        shape.dim[shape.rank] = buffer->shape.dim[i];
+        own[shape.rank] = own_part(e, index[i], &shape.dim[shape.rank]);
+        shape.rank++;
+    }
+    return affine_linearize(e->arena, &shape, own);
+}
+
 const struct affine *index_linear(struct emitter *e, const struct buffer *buffer,
                                   const struct affine *const *index)
 {
-    struct shape shape = buffer->shape;
-    if (buffer->place == PLACE_REGISTERS && is_thread(e, index[0])) {
-        /* every thread has registers of its own */
-        memmove(shape.dim, shape.dim + 1, (size_t)--shape.rank * sizeof *shape.dim);
-        index++;
-    }
-    const struct affine *linear = affine_linearize(e->arena, &shape, index);
+    const struct affine *linear = buffer->place == PLACE_REGISTERS
+                                      ? linear_registers(e, buffer, index)
+                                      : affine_linearize(e->arena, &buffer->shape, index);
+    for (int i = 0; i < e->parts; i++)
+        linear = affine_substitute(e->arena, linear, e->part[i].var, e->part[i].as);
     for (int i = 0; i < e->depth; i++)
         if (e->binding[i].known && uses_inside(linear, e->binding[i].var))
             linear = affine_substitute(e->arena, linear, e->binding[i].var,

@@ -147,6 +147,23 @@ static LLVMValueRef round_bits(struct emitter *e, bool even, bool wide, LLVMValu
     return LLVMBuildSelect(e->builder, number, LLVMBuildBitCast(e->builder, bits, f32, ""), x, "");
 }
 
+/* GPUs have an instruction for tf32. */
+static LLVMValueRef round_tf32(struct emitter *e, bool wide, LLVMValueRef x)
+{
+    static const char *const names[] = {"llvm.nvvm.f2tf32.rna", NULL};
+    if (!target_has_matrix_units(e->target))
+        return round_bits(e, false, wide, x);
+    if (!wide)
+        return LLVMBuildBitCast(e->builder, device_call(e, names, &x), e->f32, "");
+    LLVMValueRef all = LLVMGetPoison(LLVMTypeOf(x));
+    for (int i = 0; i < e->lanes; i++) {
+        LLVMValueRef lane = LLVMConstInt(e->i32, (unsigned long long)i, 0);
+        LLVMValueRef one = LLVMBuildExtractElement(e->builder, x, lane, "");
+        all = LLVMBuildInsertElement(e->builder, all, round_tf32(e, false, one), lane, "");
+    }
+    return all;
+}
+
 static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, LLVMValueRef *in)
 {
     switch (op) {
@@ -167,8 +184,9 @@ static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, L
     case SCALAR_sqrt:
         return call(e, "llvm.sqrt", wide, in, 1);
     case SCALAR_tf32:
+        return round_tf32(e, wide, in[0]);
     case SCALAR_bf16:
-        return round_bits(e, op == SCALAR_bf16, wide, in[0]);
+        return round_bits(e, true, wide, in[0]);
     default:
         assert(!"no operation on scalars");
         return in[0];

@@ -442,7 +442,8 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
 }
 
 static struct kernel **apply_one(struct module *m, const struct kernel *from,
-                                 const struct schedule *schedule, struct kernel **at)
+                                 const struct schedule *schedule, const struct rounding *rounding,
+                                 struct kernel **at)
 {
     static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     struct plan plan;
@@ -452,7 +453,7 @@ static struct kernel **apply_one(struct module *m, const struct kernel *from,
     char why[256];
     const struct target *target = target_find(schedule->target, why, sizeof why);
     assert(target); /* of the module, which was checked */
-    if (!schedule_read(m, from, schedule, &plan))
+    if (!schedule_read(m, from, schedule, rounding, &plan))
         return at;
     int64_t total = 1, columns = plan.split ? kernel_columns(m, from) : 0;
     for (int i = 0; i < pixels; i++)
@@ -494,10 +495,11 @@ int apply_schedules(struct module *m)
     for (const struct kernel *kernel = kernels; kernel; kernel = kernel->next)
         if (!check_schedules(m, kernel))
             return 0;
+    const struct rounding *rounding = rounding_new(m, m->arena);
     m->kernels = NULL;
     for (const struct kernel *from = kernels; from; from = from->next)
         for (int i = 0; i < m->targets && !m->error; i++, changes++)
-            at = apply_one(m, from, schedule_of(from, m->target[i]), at);
+            at = apply_one(m, from, schedule_of(from, m->target[i]), rounding, at);
     *at = NULL;
     return changes;
 }

@@ -23,52 +23,9 @@
  *
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. Requires what apply_schedules does. */
-#include "gpu.h"
-#include "loops.h"
+#include "apply_gpu.h"
 #include <assert.h>
 #include <string.h>
-
-typedef const struct affine *affine_ref;
-
-/* One kernel under construction. */
-struct device {
-    struct module *m;
-    struct kernel *to;
-    int64_t threads;
-    int pixels;
-    struct var *pixel[3];
-    int64_t tile;     /* pixels of a block */
-    affine_ref first; /* number of the block's first pixel, n, y and x flattened */
-    int64_t split;    /* blocks that share the last nest's columns */
-    struct var *part; /* which of them */
-    int accumulators, locals;
-    struct {
-        struct buffer *from, *to;
-    } local[MAX_STAGES_OF_KERNEL];
-};
-
-/* One nest under construction. */
-struct building {
-    struct device *d;
-    const struct kernel_stage *stage;
-    struct rewriter r; /* from the nest's variables to the new loops' */
-    affine_ref p;      /* the pixel within the tile */
-    struct var *thread;
-    /* the register tile at hand: `rows` rows and vectors of columns, each a segment's count apart */
-    const struct segment *rows, *columns;
-    affine_ref row, column; /* the first row, and the first vector's number */
-    affine_ref origin;      /* the first column of the block */
-};
-
-static affine_ref of_var(struct module *m, struct var *var)
-{
-    return affine_var(m->arena, var);
-}
-
-static affine_ref scaled(struct module *m, struct var *var, int64_t factor)
-{
-    return affine_scale(m->arena, of_var(m, var), factor);
-}
 
 /* ---- what variables become ------------------------------------------------------------------- */
 
@@ -85,8 +42,7 @@ static void map_pixel(struct building *b, affine_ref p)
     }
 }
 
-/* The nest's row variables and the pixel, from the number of a row among all rows of the tile. */
-static void map_row(struct building *b, affine_ref row)
+void gpu_map_row(struct building *b, affine_ref row)
 {
     struct arena *arena = b->d->m->arena;
     const struct kernel_stage *s = b->stage;
@@ -98,6 +54,13 @@ static void map_row(struct building *b, affine_ref row)
     map_pixel(b, row);
 }
 
+void gpu_map_column(struct building *b, affine_ref column)
+{
+    const struct kernel_stage *s = b->stage;
+    if (s->rows < s->nest.vars)
+        rewriter_map(&b->r, s->nest.var[s->rows], affine_add(b->d->m->arena, b->origin, column));
+}
+
 /* The loops of a register tile: rows, vectors, lanes. */
 struct tile_loops {
     struct var *row, *group, *lane;
@@ -107,7 +70,6 @@ struct tile_loops {
 static struct tile_loops enter_tile(struct building *b)
 {
     struct module *m = b->d->m;
-    const struct kernel_stage *s = b->stage;
     int64_t lanes = b->columns->lanes;
     struct tile_loops t = {var_new(m, "i", b->rows->size),
                            var_new(m, "g", b->columns->size / lanes),
@@ -119,11 +81,8 @@ static struct tile_loops enter_tile(struct building *b)
     t.at[2] = affine_add(m->arena, scaled(m, t.group, lanes), lane);
     affine_ref vector = affine_add(m->arena, b->column, scaled(m, t.group, b->columns->count));
     affine_ref column = affine_add(m->arena, affine_scale(m->arena, vector, lanes), lane);
-    if (s->rows < s->nest.vars)
-        rewriter_map(
-            &b->r, s->nest.var[s->rows],
-            affine_add(m->arena, b->origin, affine_offset(m->arena, column, b->columns->begin)));
-    map_row(b, affine_add(m->arena, b->row, scaled(m, t.row, b->rows->count)));
+    gpu_map_column(b, affine_offset(m->arena, column, b->columns->begin));
+    gpu_map_row(b, affine_add(m->arena, b->row, scaled(m, t.row, b->rows->count)));
     return t;
 }
 
@@ -158,7 +117,7 @@ static const struct expr *load_local(struct rewriter *r, const struct expr *load
     return expr_load(r->m, local, index + !b->d->pixels);
 }
 
-static struct stmt *store_of(struct building *b, const struct expr *value)
+struct stmt *gpu_store(struct building *b, const struct expr *value)
 {
     const struct stmt *store = b->stage->nest.store;
     struct buffer *local = local_of(b->d, store->buffer);
@@ -240,6 +199,29 @@ static struct stmt *accumulate(struct building *b, struct buffer *acc)
     return stmt;
 }
 
+struct buffer *gpu_accumulators(struct building *b, struct var *unit, struct shape each)
+{
+    struct device *d = b->d;
+    memmove(each.dim + 1, each.dim, (MAX_RANK - 1) * sizeof *each.dim);
+    each.dim[0] = unit->extent;
+    each.rank++;
+    return buffer_new(d->m, &d->to->locals, arena_printf(d->m->arena, "acc%d", d->accumulators++),
+                      PLACE_REGISTERS, each);
+}
+
+const struct expr *gpu_initial(struct building *b)
+{
+    const struct expr *reduce = b->stage->reduce;
+    double none = reduce->op == SCALAR_sum ? 0 : -HUGE_VAL;
+    return reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(b->d->m, none);
+}
+
+const struct expr *gpu_final(struct building *b, const struct expr *total)
+{
+    const struct expr *value = b->stage->nest.store->value;
+    return rewrite_expr(&b->r, expr_replace(b->d->m, value, b->stage->reduce, total));
+}
+
 static struct stmt *register_tile(struct building *b)
 {
     struct module *m = b->d->m;
@@ -247,29 +229,22 @@ static struct stmt *register_tile(struct building *b)
     int vars = b->r.vars;
     struct tile_loops t = enter_tile(b);
     if (!reduce) {
-        struct stmt *only = wrap_tile(m, &t, store_of(b, rewrite_expr(&b->r, value)));
+        struct stmt *only = wrap_tile(m, &t, gpu_store(b, rewrite_expr(&b->r, value)));
         b->r.vars = vars;
         return only;
     }
-    struct buffer *acc =
-        buffer_new(m, &b->d->to->locals, arena_printf(m->arena, "acc%d", b->d->accumulators++),
-                   PLACE_REGISTERS, SHAPE(b->thread->extent, b->rows->size, b->columns->size));
-    double none = reduce->op == SCALAR_sum ? 0 : -HUGE_VAL;
-    const struct expr *init =
-        reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(m, none);
-    struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, t.at, init));
+    struct buffer *acc = gpu_accumulators(b, b->thread, SHAPE(b->rows->size, b->columns->size));
+    struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, t.at, gpu_initial(b)));
     b->r.vars = vars;
     stmt_append(&stmt, accumulate(b, acc));
     t = enter_tile(b);
-    const struct expr *done =
-        rewrite_expr(&b->r, expr_replace(m, value, reduce, expr_load(m, acc, t.at)));
-    stmt_append(&stmt, wrap_tile(m, &t, store_of(b, done)));
+    const struct expr *done = gpu_final(b, expr_load(m, acc, t.at));
+    stmt_append(&stmt, wrap_tile(m, &t, gpu_store(b, done)));
     b->r.vars = vars;
     return stmt;
 }
 
-/* Register tile number q: columns change fastest. */
-static struct stmt *tile_number(struct building *b, affine_ref q)
+struct stmt *gpu_tile(struct building *b, affine_ref q)
 {
     struct arena *arena = b->d->m->arena;
     b->column = affine_mod(arena, q, b->columns->count);
@@ -286,63 +261,80 @@ static struct stmt *deal_out(struct building *b, int64_t count)
     if (whole) {
         struct var *s = var_new(m, "s", whole), *th = var_new(m, "th", threads);
         b->thread = th;
-        struct stmt *stmt =
-            tile_number(b, affine_add(m->arena, scaled(m, s, threads), of_var(m, th)));
+        struct stmt *stmt = gpu_tile(b, affine_add(m->arena, scaled(m, s, threads), of_var(m, th)));
         stmt = stmt_for(m, th, LOOP_THREAD, stmt);
         all = whole > 1 ? stmt_for(m, s, LOOP_SERIAL, stmt) : stmt;
     }
     if (rest) {
         struct var *th = var_new(m, "th", rest);
         b->thread = th;
-        struct stmt *stmt = tile_number(b, affine_offset(m->arena, of_var(m, th), whole * threads));
+        struct stmt *stmt = gpu_tile(b, affine_offset(m->arena, of_var(m, th), whole * threads));
         stmt_append(&all, stmt_for(m, th, LOOP_THREAD, stmt));
     }
     return all;
 }
 
-struct blocking {
-    int rows, columns;
-    struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
-};
+struct area gpu_area(const struct kernel_stage *stage, int64_t tile, int64_t split)
+{
+    struct area area = {.rows = tile, .columns = 1};
+    for (int i = 0; i < stage->nest.vars; i++)
+        *(i < stage->rows ? &area.rows : &area.columns) *= stage->nest.var[i]->extent;
+    area.columns /= split;
+    return area;
+}
 
-/* The nest's rows for all pixels of the tile, and its columns shared by `split` blocks. */
-static struct blocking blocking_of(const struct kernel_stage *stage, const struct nest_plan *plan,
-                                   int64_t tile, int64_t split)
+struct blocking gpu_blocking(const struct nest_plan *plan, const struct area *area)
 {
     struct blocking blocking;
-    int64_t rows = tile, columns = 1;
-    for (int i = 0; i < stage->nest.vars; i++)
-        *(i < stage->rows ? &rows : &columns) *= stage->nest.var[i]->extent;
-    blocking.rows = segments_of_rows(rows, plan->rows, blocking.row);
+    blocking.rows = segments_of_rows(area->rows, plan->rows, blocking.row);
     blocking.columns =
-        segments_of_columns(columns / split, plan->columns, plan->lanes, blocking.column);
+        segments_of_columns(area->columns, plan->columns, plan->lanes, blocking.column);
+    for (int i = 0; i < blocking.rows; i++)
+        blocking.row[i].begin += area->row;
+    for (int i = 0; i < blocking.columns; i++)
+        blocking.column[i].begin += area->column;
     return blocking;
 }
 
-static struct stmt *build_nest(struct device *d, const struct kernel_stage *stage,
-                               const struct nest_plan *plan, bool last)
+struct stmt *gpu_threads(struct building *b, const struct nest_plan *plan, const struct area *area)
 {
-    struct building b = {.d = d, .stage = stage, .r = {.m = d->m, .load = load_local}};
-    b.r.context = &b;
-    b.origin = affine_constant(d->m->arena, 0);
-    int64_t split = last ? d->split : 1;
-    if (split > 1)
-        b.origin = scaled(d->m, d->part, stage->nest.var[stage->rows]->extent / split);
-    struct blocking blocking = blocking_of(stage, plan, d->tile, split);
+    struct blocking blocking = gpu_blocking(plan, area);
     struct stmt *all = NULL;
     for (int i = 0; i < blocking.rows; i++)
         for (int j = 0; j < blocking.columns; j++) {
-            b.rows = &blocking.row[i];
-            b.columns = &blocking.column[j];
-            stmt_append(&all, deal_out(&b, b.rows->count * b.columns->count));
+            b->rows = &blocking.row[i];
+            b->columns = &blocking.column[j];
+            stmt_append(&all, deal_out(b, b->rows->count * b->columns->count));
         }
     return all;
 }
 
+void gpu_building(struct building *b, struct device *d, const struct kernel_stage *stage)
+{
+    *b = (struct building){.d = d, .stage = stage, .r = {.m = d->m, .load = load_local}};
+    b->r.context = b;
+    b->origin = affine_constant(d->m->arena, 0);
+}
+
+/* Nest number i, the last one's columns shared by blocks. */
+static struct stmt *build_nest(struct device *d, const struct kernel_stage *stage,
+                               const struct plan *plan, int i)
+{
+    struct building b;
+    gpu_building(&b, d, stage);
+    int64_t split = i == plan->nests - 1 ? d->split : 1;
+    if (split > 1)
+        b.origin = scaled(d->m, d->part, stage->nest.var[stage->rows]->extent / split);
+    struct area area = gpu_area(stage, d->tile, split);
+    const struct matrix_plan *matrix = &plan->matrix[i];
+    return matrix->rows ? gpu_warps(&b, &plan->nest[i], matrix, &area)
+                        : gpu_threads(&b, &plan->nest[i], &area);
+}
+
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static struct kernel *kernel_begin(struct module *m, const struct kernel *from, const char *target,
-                                   const char *suffix)
+struct kernel *gpu_kernel(struct module *m, const struct kernel *from, const char *target,
+                          const char *suffix)
 {
     struct kernel *to = ARENA_NEW(m->arena, struct kernel);
     to->name = arena_printf(m->arena, "%s%s", from->name, suffix);
@@ -361,7 +353,7 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
     int stages = kernel_list_stages(m, from, &d.pixels, d.pixel, stage);
     if (plan->split)
         d.split = gpu_columns(from, stage, stages) / plan->split;
-    d.to = kernel_begin(m, from, target, suffix);
+    d.to = gpu_kernel(m, from, target, suffix);
     d.part = var_new(m, "b", d.split);
     struct var *t = var_new(m, "t", count);
     d.first = affine_offset(m->arena, scaled(m, t, tile), begin);
@@ -369,7 +361,7 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
     for (int i = 0; i < stages; i++) {
         if (i)
             stmt_append(&d.to->body, stmt_barrier(m));
-        stmt_append(&d.to->body, build_nest(&d, &stage[i], &plan->nest[i], i == stages - 1));
+        stmt_append(&d.to->body, build_nest(&d, &stage[i], plan, i));
     }
     if (d.split > 1)
         d.to->body = stmt_for(m, d.part, LOOP_BLOCK, d.to->body);
@@ -378,133 +370,7 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
     return d.to;
 }
 
-/* ---- lists of nests -------------------------------------------------------------------------- */
-
-/* Whether two accesses of a buffer are apart in one dimension. */
-static bool indices_apart(const struct buffer *buffer, const affine_ref *a, const affine_ref *b)
-{
-    int64_t least[2], most[2];
-    for (int i = 0; i < buffer->shape.rank; i++) {
-        affine_range(a[i], &least[0], &most[0]);
-        affine_range(b[i], &least[1], &most[1]);
-        if (most[0] < least[1] || most[1] < least[0])
-            return true;
-    }
-    return false;
-}
-
-struct meeting {
-    const struct stmt *store;
-    bool meets;
-};
-
-static void visit_meeting(void *context, const struct expr *load, int64_t iterations)
-{
-    (void)iterations;
-    struct meeting *meeting = context;
-    if (load->buffer == meeting->store->buffer &&
-        !indices_apart(load->buffer, load->index, meeting->store->index))
-        meeting->meets = true;
-}
-
-/* Whether b neither reads nor writes what a writes. */
-static bool keeps_off(const struct kernel_stage *b, const struct kernel_stage *a)
-{
-    struct meeting meeting = {a->nest.store, false};
-    const struct stmt *store = b->nest.store;
-    expr_visit_loads(store->value, 1, visit_meeting, &meeting);
-    return !meeting.meets && (store->buffer != a->nest.store->buffer ||
-                              indices_apart(store->buffer, store->index, a->nest.store->index));
-}
-
-/* How many nests from the first on run at once: of as many register tiles, none of which meets
- * another nest's. */
-static int count_together(const struct kernel_stage *stage, const struct plan *plan, int first,
-                          int stages)
-{
-    int last = first + 1;
-    struct blocking one = blocking_of(&stage[first], &plan->nest[first], 1, 1);
-    for (; last < stages && one.rows * one.columns == 1; last++) {
-        struct blocking other = blocking_of(&stage[last], &plan->nest[last], 1, 1);
-        bool fits = other.rows * other.columns == 1 && other.row[0].count * other.column[0].count ==
-                                                           one.row[0].count * one.column[0].count;
-        for (int i = first; i < last && fits; i++)
-            fits = keeps_off(&stage[i], &stage[last]) && keeps_off(&stage[last], &stage[i]);
-        if (!fits)
-            break;
-    }
-    return last - first;
-}
-
-/* Nests of a list that run together, cut into kernels. */
-struct together {
-    struct device *d;
-    const struct kernel *from;
-    const char *target;
-    int count, parts; /* nests; kernels so far */
-    struct building nest[MAX_STAGES_OF_KERNEL];
-};
-
-/* Register tiles of nests without pixels or locals: `threads` to a block, then what is left. */
-static struct kernel **deal_out_blocks(struct together *g, struct kernel **at)
-{
-    struct device *d = g->d;
-    struct module *m = d->m;
-    int64_t count = g->nest[0].rows->count * g->nest[0].columns->count, begin = 0;
-    while (begin < count) {
-        int64_t threads = count - begin < d->threads ? count - begin : d->threads;
-        int64_t blocks = (count - begin) / threads;
-        const char *suffix = g->parts ? arena_printf(m->arena, "_part%d", g->parts) : "";
-        g->parts++;
-        *at = d->to = kernel_begin(m, g->from, g->target, suffix);
-        at = &d->to->next;
-        d->accumulators = 0;
-        struct var *t = var_new(m, "t", blocks);
-        for (int i = 0; i < g->count; i++) {
-            struct var *th = var_new(m, "th", threads);
-            affine_ref q = affine_add(m->arena, scaled(m, t, threads), of_var(m, th));
-            g->nest[i].thread = th;
-            struct stmt *stmt = tile_number(&g->nest[i], affine_offset(m->arena, q, begin));
-            stmt_append(&d->to->body, stmt_for(m, th, LOOP_THREAD, stmt));
-        }
-        d->to->body = stmt_for(m, t, LOOP_BLOCK, d->to->body);
-        kernel_name_vars(m, d->to);
-        begin += blocks * threads;
-    }
-    return at;
-}
-
-/* A kernel that is a list of nests: they run one after the other, each on the whole device. */
-static struct kernel **build_list(struct module *m, const struct kernel *from, const char *target,
-                                  const struct plan *plan, struct kernel **at)
-{
-    struct device d = {.m = m, .threads = plan->threads, .tile = 1};
-    static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
-    static struct blocking blocking[MAX_STAGES_OF_KERNEL];
-    static struct together g;
-    int stages = kernel_list_stages(m, from, &d.pixels, d.pixel, stage);
-    d.first = affine_constant(m->arena, 0);
-    g = (struct together){.d = &d, .from = from, .target = target};
-    for (int i = 0; i < stages; i += g.count) {
-        g.count = count_together(stage, plan, i, stages);
-        for (int j = 0; j < g.count; j++) {
-            struct building *b = &g.nest[j];
-            *b = (struct building){
-                .d = &d, .stage = &stage[i + j], .r = {.m = m, .load = load_local}};
-            b->r.context = b;
-            b->origin = affine_constant(m->arena, 0);
-            blocking[j] = blocking_of(b->stage, &plan->nest[i + j], 1, 1);
-        }
-        for (int j = 0; j < blocking[0].rows * blocking[0].columns; j++) {
-            for (int k = 0; k < g.count; k++) {
-                g.nest[k].rows = &blocking[k].row[j / blocking[k].columns];
-                g.nest[k].columns = &blocking[k].column[j % blocking[k].columns];
-            }
-            at = deal_out_blocks(&g, at);
-        }
-    }
-    return at;
-}
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 int64_t gpu_columns(const struct kernel *kernel, const struct kernel_stage *stage, int stages)
 {
@@ -535,7 +401,7 @@ struct kernel **gpu_apply(struct module *m, const struct kernel *from, const cha
                           const struct plan *plan, int64_t pixels, struct kernel **at)
 {
     if (gpu_kernel_is_list(from))
-        return build_list(m, from, target, plan, at);
+        return gpu_list(m, from, target, plan, at);
     int64_t tile = plan->tile < pixels ? plan->tile : pixels;
     int64_t whole = pixels / tile, rest = pixels % tile;
     *at = build_kernel(m, from, target, plan, 0, tile, whole, "");

@@ -4,23 +4,40 @@
  *   tile 4                                   ; pixels of a block
  *   split 256                                ; columns of the last nest that one block computes
  *   nest 1 rows 4 columns 8 vector 4         ; the register tile of a thread
+ *   matrix 1 rows 32 columns 64              ; what a warp computes of it by its matrix unit at once
  */
 #ifndef COMPILER_GPU_H
 #define COMPILER_GPU_H
 #include "schedule.h"
 
-/* Decides about a kernel for a GPU. */
+/* Decides about a kernel for a GPU. rounding: of the module's kernels. */
 void gpu_plan(struct module *m, const struct kernel *kernel, const struct target *target,
-              struct plan *plan);
+              const struct rounding *rounding, struct plan *plan);
 
 /* Carries a plan out: kernels for the target are appended at *at; returns where the next one goes.
  * pixels: of the kernel's loops over pixels, 1 without. */
 struct kernel **gpu_apply(struct module *m, const struct kernel *from, const char *target,
                           const struct plan *plan, int64_t pixels, struct kernel **at);
 
+/* Rows and columns of a nest, from the first on. */
+struct area {
+    int64_t row, rows, column, columns;
+};
+
 /* How many iterations of a reduction's innermost loop are written out in a register tile of so many
  * elements: so many loads can be under way at once. */
 int64_t gpu_unroll(int64_t elements, int64_t extent);
+
+/* Sums that a thread of a warp has in registers, at most, and terms that are written out. */
+enum { MOST_MATRIX_SUMS = 64, MOST_MATRIX_UNROLL = 4 };
+/* Products of 16 x 8 elements in the body of a loop over `terms` terms: how many of these. */
+int64_t matrix_unroll(int64_t products, int64_t steps);
+/* The columns that follow each other in one thread's registers: 4, 2 or 1. */
+int64_t matrix_lanes(int64_t columns);
+/* Why a nest of a kernel is nothing for matrix units, or NULL. */
+const char *matrix_error(const struct module *m, const struct kernel *kernel,
+                         const struct kernel_stage *stage, int pixels, struct var *const *pixel,
+                         const struct target *target, const struct rounding *rounding);
 
 /* The columns of the last nest, if blocks may share them: whatever else they do is their own; else 0. */
 int64_t gpu_columns(const struct kernel *kernel, const struct kernel_stage *stage, int stages);

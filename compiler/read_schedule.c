@@ -13,12 +13,14 @@ struct reading {
     const struct kernel *kernel;
     const struct kernel_stage *stage;
     const struct target *target;
+    const struct rounding *rounding;
     int64_t pixels; /* 0: no loops over pixels */
+    struct var *pixel[3];
     const struct command *command;
     struct plan *plan;
     bool tile_read, threads_read, nest_read[MAX_STAGES_OF_KERNEL];
-    const struct command *split, *depth[MAX_STAGES_OF_KERNEL],
-        *halves[MAX_STAGES_OF_KERNEL]; /* checked when all is read */
+    const struct command *split, *depth[MAX_STAGES_OF_KERNEL], *halves[MAX_STAGES_OF_KERNEL],
+        *matrix; /* checked when all is read */
 };
 
 enum { WORD = -1 }; /* for the number of an operand */
@@ -133,6 +135,37 @@ static bool read_nest(struct reading *r)
     return check_registers(r, &r->stage[index], nest);
 }
 
+/* matrix I rows R columns C */
+static bool read_matrix(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    struct matrix_plan *matrix = &r->plan->matrix[index];
+    if (matrix->rows)
+        return fail(r, 0, "a second 'matrix %lld'", (long long)index);
+    const char *why = matrix_error(r->m, r->kernel, &r->stage[index], r->pixels ? 3 : 0, r->pixel,
+                                   r->target, r->rounding);
+    if (why)
+        return fail(r, 0, "%s", why);
+    if (!read_word(r, 1, "rows") || !read_word(r, 3, "columns") ||
+        !read_number(r, 2, "rows", MATRIX_ROWS, MOST_COLUMNS, &matrix->rows) ||
+        !read_number(r, 4, "columns", MATRIX_COLUMNS, MOST_COLUMNS, &matrix->columns))
+        return false;
+    if (matrix->rows % MATRIX_ROWS)
+        return fail(r, 2, "%lld rows, must be a multiple of %d", (long long)matrix->rows,
+                    MATRIX_ROWS);
+    if (matrix->columns % MATRIX_COLUMNS)
+        return fail(r, 4, "%lld columns, must be a multiple of %d", (long long)matrix->columns,
+                    MATRIX_COLUMNS);
+    int64_t sums = matrix->rows * matrix->columns / WARP_THREADS;
+    r->matrix = r->command;
+    return sums <= MOST_MATRIX_SUMS ||
+           fail(r, 2, "%lld rows of %lld columns are %lld sums of a thread, at most %d are allowed",
+                (long long)matrix->rows, (long long)matrix->columns, (long long)sums,
+                MOST_MATRIX_SUMS);
+}
+
 /* threads T */
 static bool read_threads(struct reading *r)
 {
@@ -201,6 +234,7 @@ static const struct {
     {"threads", "threads T", 1, FOR_GPUS, read_threads},
     {"tile", "tile T", 1, FOR_ALL, read_tile},
     {"nest", "nest I rows R columns C vector V", 7, FOR_ALL, read_nest},
+    {"matrix", "matrix I rows R columns C", 5, FOR_GPUS, read_matrix},
     {"split", "split C", 1, FOR_ALL, read_split},
     {"depth", "depth I D", 2, FOR_PROCESSORS, read_depth},
     {"ahead", "ahead I", 1, FOR_PROCESSORS, read_ahead},
@@ -247,6 +281,10 @@ static bool check_plan(struct reading *r)
     r->command = r->split;
     if (why)
         return fail(r, 0, "%s", why);
+    r->command = r->matrix;
+    if (r->matrix && r->plan->threads < WARP_THREADS)
+        return fail(r, WORD, "matrix is for blocks of at least %d threads, found %lld",
+                    WARP_THREADS, (long long)r->plan->threads);
     for (int i = 0; i < r->plan->nests; i++) {
         r->command = r->depth[i];
         why = r->command ? plan_depth_error(r->m, r->kernel, r->plan, i) : NULL;
@@ -260,18 +298,18 @@ static bool check_plan(struct reading *r)
 }
 
 bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
-                   struct plan *plan)
+                   const struct rounding *rounding, struct plan *plan)
 {
     static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
-    struct var *pixel[3];
     char why[256];
-    int pixels, nests = kernel_list_stages(m, kernel, &pixels, pixel, stage);
-    struct reading r = {.m = m, .kernel = kernel, .stage = stage, .plan = plan};
+    struct reading r = {
+        .m = m, .kernel = kernel, .stage = stage, .plan = plan, .rounding = rounding};
+    int pixels, nests = kernel_list_stages(m, kernel, &pixels, r.pixel, stage);
     r.target = target_find(schedule->target, why, sizeof why);
     assert(r.target); /* of the module, which was checked */
     r.pixels = pixels > 0;
     for (int i = 0; i < pixels; i++)
-        r.pixels *= pixel[i]->extent;
+        r.pixels *= r.pixel[i]->extent;
     *plan = (struct plan){.tile = 1, .threads = r.target->gpu ? 128 : 0, .nests = nests};
     for (int i = 0; i < nests; i++)
         plan->nest[i] = (struct nest_plan){1, 1, 1, 0, false, false};

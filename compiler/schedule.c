@@ -441,6 +441,14 @@ static void write_schedule(struct module *m, struct kernel *kernel, const char *
         add_operand(command, number(m, nest->columns));
         add_operand(command, "vector");
         add_operand(command, number(m, nest->lanes));
+        if (plan->matrix[i].rows) {
+            command = add_command(m, &end, "matrix");
+            add_operand(command, number(m, i));
+            add_operand(command, "rows");
+            add_operand(command, number(m, plan->matrix[i].rows));
+            add_operand(command, "columns");
+            add_operand(command, number(m, plan->matrix[i].columns));
+        }
         if (nest->depth) {
             command = add_command(m, &end, "depth");
             add_operand(command, number(m, i));
@@ -457,6 +465,7 @@ int schedule(struct module *m)
 {
     int changes = 0;
     char why[256];
+    const struct rounding *rounding = rounding_new(m, m->arena);
     for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next) {
         if (!kernel_check_schedulable(m, kernel))
             break;
@@ -467,7 +476,7 @@ int schedule(struct module *m)
                 continue;
             struct plan plan = {0};
             if (target->gpu) {
-                gpu_plan(m, kernel, target, &plan);
+                gpu_plan(m, kernel, target, rounding, &plan);
             } else {
                 plan_kernel(m, kernel, target, &plan);
                 plan_linear(m, kernel, target, &plan);

@@ -29,6 +29,11 @@ struct nest_plan {
     bool halves;                  /* sums even and odd terms in lanes beside each other */
 };
 
+/* What a warp of a GPU computes of a nest by its matrix unit, 16 x 8 elements at a time; rows 0: nothing. */
+struct matrix_plan {
+    int64_t rows, columns;
+};
+
 struct plan {
     int64_t tile;    /* pixels */
     int64_t threads; /* of a block of a GPU (gpu.h) */
@@ -37,6 +42,7 @@ struct plan {
         [2]; /* the first and the last nest of those that take pixels one by one; equal: none do */
     int nests;
     struct nest_plan nest[MAX_STAGES_OF_KERNEL];
+    struct matrix_plan matrix[MAX_STAGES_OF_KERNEL]; /* gpu.h */
 };
 
 /* What a nest of a kernel is to a schedule. */
@@ -74,7 +80,7 @@ int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct se
 /* What a schedule of a schedulable kernel asks for. False: it asks for what cannot be, and m->error
  * says what is allowed, m->error_at where. */
 bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
-                   struct plan *plan);
+                   const struct rounding *rounding, struct plan *plan);
 /* The factor of a nest's products that differs by rows and by nothing else, where the nest is a sum
  * over one variable of products of such a factor and one that differs by columns; else NULL. */
 const struct expr *stage_row_factor(const struct kernel_stage *stage, int pixels,

@@ -8,7 +8,7 @@
 #include <assert.h>
 
 enum {
-    WARP = 32,
+    WARP = WARP_THREADS,
     ISSUES = 4,       /* warps that start an instruction each cycle */
     RESIDENT = 16,    /* warps, of 128 registers a thread, that a multiprocessor has room for */
     TOGETHER = 2,     /* blocks that nests are planned for */
@@ -18,6 +18,8 @@ enum {
     NEAR_CYCLES = 40, /* and from shared memory */
     CHAIN_CYCLES = 4, /* one addition after the other */
     LAUNCH_CYCLES = 3000,
+    MATRIX_CYCLES = 8,  /* of a warp: 16 x 8 sums of a fragment's terms */
+    LOAD_CYCLES = 2,    /* and a load of a fragment's operands */
     LEAST_COLUMNS = 32, /* that blocks share further */
     MOST_ROWS = 8,
     MOST_TILE = 128,
@@ -36,8 +38,10 @@ struct view {
     const struct gpu *gpu;
     int64_t pixels;
     bool in_pixels, list;
-    int64_t shared_columns;         /* of the last nest, that blocks may share */
-    bool far[MAX_STAGES_OF_KERNEL]; /* a reduction reads other than shared memory */
+    int64_t shared_columns;            /* of the last nest, that blocks may share */
+    bool far[MAX_STAGES_OF_KERNEL];    /* a reduction reads other than shared memory */
+    bool matrix[MAX_STAGES_OF_KERNEL]; /* matrix units may do it, so many terms at once */
+    int64_t terms;
     int stages, locals;
     struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     int64_t rows[MAX_STAGES_OF_KERNEL], columns[MAX_STAGES_OF_KERNEL], depth[MAX_STAGES_OF_KERNEL];
@@ -91,7 +95,8 @@ static void view_stage(struct view *v, int i)
     touch(&touching, s->nest.store->buffer);
 }
 
-static void view_kernel(struct module *m, const struct kernel *kernel, struct view *v)
+static void view_kernel(struct module *m, const struct kernel *kernel, const struct target *target,
+                        const struct rounding *rounding, struct view *v)
 {
     struct var *pixel[3];
     int pixels;
@@ -106,8 +111,13 @@ static void view_kernel(struct module *m, const struct kernel *kernel, struct vi
         v->first[v->locals] = v->last[v->locals] = -1;
         v->local[v->locals++] = local;
     }
-    for (int i = 0; i < v->stages; i++)
+    v->gpu = target->gpu;
+    v->terms = matrix_depth(m->precision);
+    for (int i = 0; i < v->stages; i++) {
         view_stage(v, i);
+        v->matrix[i] =
+            v->terms && !matrix_error(m, kernel, &v->stage[i], pixels, pixel, target, rounding);
+    }
     v->shared_columns = gpu_columns(kernel, v->stage, v->stages);
 }
 
@@ -185,6 +195,69 @@ static struct effort nest_effort(const struct view *v, int i, int64_t rows, int6
     return sum;
 }
 
+/* Tiles of a warp, `count` of them. */
+static struct effort warp_effort(const struct view *v, int i, int64_t rows, int64_t columns,
+                                 int64_t count, int64_t warps)
+{
+    int64_t row_fragments = rows / MATRIX_ROWS, column_fragments = columns / MATRIX_COLUMNS;
+    int64_t steps = v->depth[i] / v->terms, rest = v->depth[i] % v->terms;
+    int64_t unroll = matrix_unroll(row_fragments * column_fragments, steps);
+    int64_t loads = v->terms / 4 * (2 * row_fragments + column_fragments / matrix_lanes(columns));
+    double elements = (double)(rows * columns / WARP);
+    double issue = TILE_CYCLES + (4 + 2 * (double)rest) * elements +
+                   (double)steps * (double)(MATRIX_CYCLES * row_fragments * column_fragments +
+                                            LOAD_CYCLES * loads);
+    double latency =
+        issue + FAR_CYCLES + (double)(steps / unroll) * (v->far[i] ? FAR_CYCLES : NEAR_CYCLES);
+    return (struct effort){issue * (double)count / ISSUES,
+                           latency * (double)divide_up(count, warps)};
+}
+
+/* A nest in tiles of warps, with what is no whole fragment left to threads. */
+static struct effort matrix_effort(const struct view *v, int i, const struct area *area,
+                                   int64_t threads, const struct nest_plan *plan,
+                                   const struct matrix_plan *matrix)
+{
+    struct effort sum = {0, NEST_CYCLES};
+    int64_t rows = area->rows - area->rows % MATRIX_ROWS,
+            columns = area->columns - area->columns % MATRIX_COLUMNS;
+    struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
+    int row_segments = segments_of_rows(rows, matrix->rows, row);
+    int column_segments = segments_of_rows(columns, matrix->columns, column);
+    for (int a = 0; a < row_segments; a++)
+        for (int b = 0; b < column_segments; b++)
+            effort_add(&sum, warp_effort(v, i, row[a].size, column[b].size,
+                                         row[a].count * column[b].count, threads / WARP));
+    if (columns < area->columns)
+        effort_add(&sum, nest_effort(v, i, rows, area->columns - columns, threads, plan));
+    if (rows < area->rows)
+        effort_add(&sum, nest_effort(v, i, area->rows - rows, area->columns, threads, plan));
+    return sum;
+}
+
+/* Makes *best tiles of warps, beside the register tiles of `plan`, where that takes less than `found`. */
+static struct effort plan_matrix(const struct view *v, int i, const struct area *area,
+                                 int64_t threads, const struct nest_plan *plan, struct effort found,
+                                 struct matrix_plan *best)
+{
+    *best = (struct matrix_plan){0, 0};
+    if (!v->matrix[i] || area->rows < MATRIX_ROWS || area->columns < MATRIX_COLUMNS)
+        return found;
+    for (int64_t r = MATRIX_ROWS; r <= 4 * MATRIX_ROWS && r <= area->rows; r *= 2)
+        for (int64_t c = MATRIX_COLUMNS; c <= 8 * MATRIX_COLUMNS && c <= area->columns;
+             c += MATRIX_COLUMNS) {
+            if (r * c / WARP > MOST_MATRIX_SUMS)
+                break;
+            struct matrix_plan matrix = {r, c};
+            struct effort effort = matrix_effort(v, i, area, threads, plan, &matrix);
+            if (effort_cycles(effort, TOGETHER) < effort_cycles(found, TOGETHER)) {
+                found = effort;
+                *best = matrix;
+            }
+        }
+    return found;
+}
+
 /* Register tiles of one row, or of several where an operand serves all rows. */
 static struct effort plan_nest(const struct view *v, int i, int64_t rows, int64_t columns,
                                int64_t threads, struct nest_plan *best)
@@ -207,6 +280,14 @@ static struct effort plan_nest(const struct view *v, int i, int64_t rows, int64_
     return found;
 }
 
+static struct effort plan_both(const struct view *v, int i, int64_t rows, int64_t columns,
+                               struct plan *plan)
+{
+    struct area area = {.rows = rows, .columns = columns};
+    struct effort found = plan_nest(v, i, rows, columns, plan->threads, &plan->nest[i]);
+    return plan_matrix(v, i, &area, plan->threads, &plan->nest[i], found, &plan->matrix[i]);
+}
+
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* Nests but the last, which may be split. */
@@ -216,8 +297,7 @@ static struct effort plan_first(const struct view *v, int64_t tile, int64_t thre
     struct effort sum = {0, 0};
     *plan = (struct plan){.tile = tile, .threads = threads, .nests = v->stages};
     for (int i = 0; i + 1 < v->stages; i++)
-        effort_add(&sum,
-                   plan_nest(v, i, v->rows[i] * tile, v->columns[i], threads, &plan->nest[i]));
+        effort_add(&sum, plan_both(v, i, v->rows[i] * tile, v->columns[i], plan));
     return sum;
 }
 
@@ -226,8 +306,7 @@ static struct effort plan_last(const struct view *v, int64_t split, struct plan 
 {
     int last = v->stages - 1;
     plan->split = split > 1 ? v->columns[last] / split : 0;
-    return plan_nest(v, last, v->rows[last] * plan->tile, v->columns[last] / split, plan->threads,
-                     &plan->nest[last]);
+    return plan_both(v, last, v->rows[last] * plan->tile, v->columns[last] / split, plan);
 }
 
 static double device_cycles(const struct view *v, const struct plan *plan, int64_t shared,
@@ -304,11 +383,10 @@ static void plan_list(const struct view *v, struct plan *best)
 }
 
 void gpu_plan(struct module *m, const struct kernel *kernel, const struct target *target,
-              struct plan *best)
+              const struct rounding *rounding, struct plan *best)
 {
     static struct view view; /* too large for the stack; filled in anew each time */
-    view_kernel(m, kernel, &view);
-    view.gpu = target->gpu;
+    view_kernel(m, kernel, target, rounding, &view);
     *best = (struct plan){.tile = 1, .threads = WARP, .nests = view.stages};
     if (view.list || !view.stages) {
         plan_list(&view, best);

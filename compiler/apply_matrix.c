@@ -1,0 +1,268 @@
+/* Nests of products whose factors are rounded, by the matrix units of a GPU: tiles of rows and columns
+ * dealt out to the warps of a block.
+ *
+ *   for n in 1, y in 28, x in 28, c in 64
+ *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
+ *   schedule "nvptx:sm_80" {
+ *     threads 64
+ *     tile 16
+ *     nest 0 rows 2 columns 4 vector 4
+ *     matrix 0 rows 16 columns 32
+ *   }
+ * =>
+ *   for t in 49 block, w in 2 warp {
+ *     for m in 16 matrix, n in 8 matrix, v in 4 vector
+ *       acc[w, 0, 0, m, n, v] = 0
+ *     for k in 2, u in 2 unroll, v in 4 unroll, m in 16 matrix, n in 8 matrix, k1 in 8 matrix
+ *       acc[w, 0, 0, m, n, v] = fma(a[.., 16*k + 8*u + k1], w[16*k + 8*u + k1, 32*w + 4*n + v], acc[..])
+ *     for m in 16 matrix, n in 8 matrix, v in 4 vector
+ *       out[0, (16*t + m) div 28, .., 32*w + 4*n + v] = acc[w, 0, 0, m, n, v]
+ *   }
+ *
+ * The columns of neighbouring fragments are interleaved: a thread's columns then follow each other, in
+ * weights that it loads and in what it stores. Terms that are no whole fragment are added one by one, to
+ * the same sums; rows and columns that are none are register tiles of threads.
+ *
+ * Right as apply_gpu.c is, but that the unit adds products in an order of its own. */
+#include "apply_gpu.h"
+
+int64_t matrix_unroll(int64_t products, int64_t steps)
+{
+    int64_t unroll = MOST_MATRIX_UNROLL;
+    while (unroll > 1 && (unroll * products > MOST_MATRIX_SUMS || steps % unroll))
+        unroll--;
+    return unroll;
+}
+
+int64_t matrix_lanes(int64_t columns)
+{
+    int64_t lanes = 4;
+    while (columns % (lanes * MATRIX_COLUMNS))
+        lanes /= 2;
+    return lanes;
+}
+
+struct factors {
+    bool stack;
+};
+
+static void visit_factor(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct factors *f = context;
+    f->stack |= load->buffer->place == PLACE_STACK;
+}
+
+const char *matrix_error(const struct module *m, const struct kernel *kernel,
+                         const struct kernel_stage *stage, int pixels, struct var *const *pixel,
+                         const struct target *target, const struct rounding *rounding)
+{
+    if (!target_has_matrix_units(target) || m->precision == precision_kind_f32)
+        return "matrix is for modules of precision tf32 or bf16";
+    const char *why = arena_printf(m->arena,
+                                   "matrix is for sums of at least %d products of a row's and a "
+                                   "column's factor, both rounded to %s, where there are pixels or "
+                                   "tiles",
+                                   matrix_depth(m->precision),
+                                   attr_enum_name(ATTR_TYPE_precision_kind, m->precision));
+    const struct expr *row = stage->reduce ? stage_row_factor(stage, pixels, pixel) : NULL;
+    if (!row || gpu_kernel_is_list(kernel) ||
+        stage->reduce->var[0]->extent < matrix_depth(m->precision))
+        return why;
+    const struct expr *const *factor = stage->reduce->in[0]->in;
+    const struct expr *column = factor[row == factor[0]];
+    struct factors column_factor = {false}; /* what a tile holds differs from pixel to pixel */
+    expr_visit_loads(column, 1, visit_factor, &column_factor);
+    bool good = !column_factor.stack && !expr_has_reduce(column) && rounding_has(rounding, row) &&
+                rounding_has(rounding, column);
+    return good ? NULL : why;
+}
+
+/* ---- the tile of a warp ---------------------------------------------------------------------- */
+
+/* A tile of a warp under construction. */
+struct warp_tile {
+    struct building *b;
+    struct var *warp;
+    int64_t rows, columns, lanes;
+    affine_ref row, column; /* the first ones */
+    struct buffer *acc;     /* [warp][row div 16][column div 8 lanes][m][n][column mod lanes] */
+};
+
+/* The loops over its elements: row 16 i + m, column 8 lanes g + lanes n + v. */
+struct elements {
+    struct var *i, *g, *m, *n, *v;
+    affine_ref at[6]; /* in the accumulators */
+};
+
+static struct elements enter_elements(const struct warp_tile *t)
+{
+    struct module *m = t->b->d->m;
+    struct arena *arena = m->arena;
+    struct elements e = {.i = var_new(m, "i", t->rows / MATRIX_ROWS),
+                         .g = var_new(m, "g", t->columns / (MATRIX_COLUMNS * t->lanes)),
+                         .m = var_new(m, "m", MATRIX_ROWS),
+                         .n = var_new(m, "n", MATRIX_COLUMNS),
+                         .v = var_new(m, "v", t->lanes)};
+    struct var *const index[6] = {t->warp, e.i, e.g, e.m, e.n, e.v};
+    for (int i = 0; i < 6; i++)
+        e.at[i] = of_var(m, index[i]);
+    affine_ref row = affine_add(arena, scaled(m, e.i, MATRIX_ROWS), e.at[3]);
+    affine_ref column = affine_add(arena, scaled(m, e.n, t->lanes), e.at[5]);
+    column = affine_add(arena, scaled(m, e.g, MATRIX_COLUMNS * t->lanes), column);
+    gpu_map_column(t->b, affine_add(arena, t->column, column));
+    gpu_map_row(t->b, affine_add(arena, t->row, row));
+    return e;
+}
+
+static struct stmt *unrolled(struct module *m, struct var *var, struct stmt *stmt)
+{
+    return var->extent > 1 ? stmt_for(m, var, LOOP_UNROLL, stmt) : stmt;
+}
+
+/* A statement for each element by itself. */
+static struct stmt *wrap_elements(struct module *m, const struct elements *e, struct stmt *stmt)
+{
+    if (e->v->extent > 1)
+        stmt = stmt_for(m, e->v, LOOP_VECTOR, stmt);
+    stmt = stmt_for(m, e->m, LOOP_MATRIX, stmt_for(m, e->n, LOOP_MATRIX, stmt));
+    return unrolled(m, e->i, unrolled(m, e->g, stmt));
+}
+
+/* Adds the products of term `k` (an index of the reduction's variable) to an element. */
+static struct stmt *add_product(const struct warp_tile *t, const struct elements *e, affine_ref k)
+{
+    struct building *b = t->b;
+    struct module *m = b->d->m;
+    const struct expr *reduce = b->stage->reduce, *const *factor = reduce->in[0]->in;
+    rewriter_map(&b->r, reduce->var[0], k);
+    bool swap = expr_uses_var(factor[0], b->stage->nest.var[b->stage->rows]);
+    const struct expr *row = rewrite_expr(&b->r, factor[swap]);
+    const struct expr *column = rewrite_expr(&b->r, factor[!swap]);
+    return stmt_store(m, t->acc, e->at,
+                      expr_op(m, SCALAR_fma, row, column, expr_load(m, t->acc, e->at)));
+}
+
+/* The terms that are whole fragments. */
+static struct stmt *add_fragments(const struct warp_tile *t)
+{
+    struct module *m = t->b->d->m;
+    int vars = t->b->r.vars;
+    const struct var *of = t->b->stage->reduce->var[0];
+    int64_t terms = matrix_depth(m->precision), steps = of->extent / terms;
+    int64_t products = t->rows / MATRIX_ROWS * (t->columns / MATRIX_COLUMNS);
+    int64_t unroll = matrix_unroll(products, steps);
+    struct var *k = var_new(m, of->name, steps / unroll), *u = var_new(m, "u", unroll),
+               *term = var_new(m, of->name, terms);
+    struct elements e = enter_elements(t);
+    affine_ref at = affine_add(m->arena, scaled(m, k, terms * unroll), scaled(m, u, terms));
+    struct stmt *stmt = add_product(t, &e, affine_add(m->arena, at, of_var(m, term)));
+    stmt = stmt_for(m, e.n, LOOP_MATRIX, stmt_for(m, term, LOOP_MATRIX, stmt));
+    stmt = unrolled(m, e.v, stmt_for(m, e.m, LOOP_MATRIX, stmt));
+    stmt = unrolled(m, u, unrolled(m, e.i, unrolled(m, e.g, stmt)));
+    t->b->r.vars = vars;
+    return k->extent > 1 ? stmt_for(m, k, LOOP_SERIAL, stmt) : stmt;
+}
+
+/* The terms that are left, if any. */
+static struct stmt *add_rest(const struct warp_tile *t)
+{
+    struct module *m = t->b->d->m;
+    int vars = t->b->r.vars;
+    const struct var *of = t->b->stage->reduce->var[0];
+    int64_t rest = of->extent % matrix_depth(m->precision);
+    if (!rest)
+        return NULL;
+    struct var *k = var_new(m, of->name, rest);
+    struct elements e = enter_elements(t);
+    affine_ref at = affine_offset(m->arena, of_var(m, k), of->extent - rest);
+    struct stmt *stmt = wrap_elements(m, &e, add_product(t, &e, at));
+    t->b->r.vars = vars;
+    return unrolled(m, k, stmt);
+}
+
+static struct stmt *warp_tile(struct warp_tile *t)
+{
+    struct building *b = t->b;
+    struct module *m = b->d->m;
+    int vars = b->r.vars;
+    t->lanes = matrix_lanes(t->columns);
+    t->acc = gpu_accumulators(b, t->warp,
+                              SHAPE(t->rows / MATRIX_ROWS, t->columns / (MATRIX_COLUMNS * t->lanes),
+                                    MATRIX_ROWS, MATRIX_COLUMNS, t->lanes));
+    struct elements e = enter_elements(t);
+    struct stmt *stmt = wrap_elements(m, &e, stmt_store(m, t->acc, e.at, gpu_initial(b)));
+    b->r.vars = vars;
+    stmt_append(&stmt, add_fragments(t));
+    stmt_append(&stmt, add_rest(t));
+    e = enter_elements(t);
+    const struct expr *done = gpu_final(b, expr_load(m, t->acc, e.at));
+    stmt_append(&stmt, wrap_elements(m, &e, gpu_store(b, done)));
+    b->r.vars = vars;
+    return stmt;
+}
+
+/* ---- all tiles ------------------------------------------------------------------------------- */
+
+/* Tiles of `rows` and `columns` from number `first` on, one to each of so many warps. */
+static struct stmt *one_each(struct building *b, const struct segment *rows,
+                             const struct segment *columns, affine_ref first, struct var *warp)
+{
+    struct arena *arena = b->d->m->arena;
+    affine_ref q = affine_add(arena, first, of_var(b->d->m, warp));
+    affine_ref row = affine_div(arena, q, columns->count),
+               column = affine_mod(arena, q, columns->count);
+    struct warp_tile t = {.b = b, .warp = warp, .rows = rows->size, .columns = columns->size};
+    t.row = affine_offset(arena, affine_scale(arena, row, rows->size), rows->begin);
+    t.column = affine_offset(arena, affine_scale(arena, column, columns->size), columns->begin);
+    return stmt_for(b->d->m, warp, LOOP_WARP, warp_tile(&t));
+}
+
+static struct stmt *deal_out(struct building *b, const struct segment *rows,
+                             const struct segment *columns)
+{
+    struct module *m = b->d->m;
+    int64_t count = rows->count * columns->count, warps = b->d->threads / WARP_THREADS;
+    int64_t whole = count / warps, rest = count % warps;
+    struct stmt *all = NULL;
+    if (whole) {
+        struct var *s = var_new(m, "s", whole), *warp = var_new(m, "w", warps);
+        struct stmt *stmt = one_each(b, rows, columns, scaled(m, s, warps), warp);
+        all = whole > 1 ? stmt_for(m, s, LOOP_SERIAL, stmt) : stmt;
+    }
+    if (rest)
+        stmt_append(&all, one_each(b, rows, columns, affine_constant(m->arena, whole * warps),
+                                   var_new(m, "w", rest)));
+    return all;
+}
+
+/* Whole tiles, and one of what is left in whole fragments; *covered: how far they reach. */
+static int matrix_segments(int64_t total, int64_t tile, int64_t fragment, struct segment *segment,
+                           int64_t *covered)
+{
+    *covered = total - total % fragment;
+    return *covered ? segments_of_rows(*covered, tile, segment) : 0;
+}
+
+struct stmt *gpu_warps(struct building *b, const struct nest_plan *plan,
+                       const struct matrix_plan *matrix, const struct area *area)
+{
+    struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
+    int64_t rows_done, columns_done;
+    int rows = matrix_segments(area->rows, matrix->rows, MATRIX_ROWS, row, &rows_done);
+    int columns =
+        matrix_segments(area->columns, matrix->columns, MATRIX_COLUMNS, column, &columns_done);
+    if (!rows || !columns)
+        return gpu_threads(b, plan, area);
+    struct stmt *all = NULL;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            stmt_append(&all, deal_out(b, &row[i], &column[j]));
+    struct area right = {0, rows_done, columns_done, area->columns - columns_done};
+    struct area below = {rows_done, area->rows - rows_done, 0, area->columns};
+    if (right.columns)
+        stmt_append(&all, gpu_threads(b, plan, &right));
+    if (below.rows)
+        stmt_append(&all, gpu_threads(b, plan, &below));
+    return all;
+}
