@@ -75,6 +75,7 @@ static bool verify_product(struct verifier *verifier, const struct stmt *rows,
 {
     const struct module *module = verifier->module;
     const char *name = depth->var->name;
+    verifier->at = depth->at;
     const char *precision = attr_enum_name(ATTR_TYPE_precision_kind, module->precision);
     if (depth->var->extent != matrix_depth(module->precision))
         return wrong(verifier, "loop %s: matrix, products in %s are of %d terms, found %lld", name,

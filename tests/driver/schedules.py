@@ -163,6 +163,29 @@ def check_linear(sanc, scratch, tally):
     check_wrong(sanc, text.split("\n"), path, tally, LINEAR_WRONG)
 
 
+MATRIX = os.path.join(common.ROOT, "tests", "golden", "apply_matrix.sanir")
+MATRIX_FOR = ("matrix is for sums of at least 8 products of a row's and a column's factor, both rounded to tf32, where there "
+              "are pixels or tiles")
+MATRIX_WRONG = [
+    ("hidden", "matrix 1", "matrix <3 rows 16 columns 8", "found '3', must be the number of a nest of this kernel"),
+    ("hidden", "matrix 1", "matrix <0 rows 16 columns 8", MATRIX_FOR),
+    ("hidden", "matrix 2", "matrix <1 rows 16 columns 8", "a second 'matrix 1'"),
+    ("hidden", "matrix 1", "matrix 1 <row 16 columns 8", "found 'row', must be 'rows'"),
+    ("hidden", "matrix 1", "matrix 1 rows <8 columns 8", "found '8', must be rows: an integer from 16 to 1024"),
+    ("hidden", "matrix 1", "matrix 1 rows <24 columns 8", "24 rows, must be a multiple of 16"),
+    ("hidden", "matrix 1", "matrix 1 rows 16 columns <12", "12 columns, must be a multiple of 8"),
+    ("hidden", "matrix 1", "matrix 1 rows <64 columns 40",
+     "64 rows of 40 columns are 80 sums of a thread, at most 64 are allowed"),
+    ("pooled", "nest 0", "matrix <0 rows 16 columns 8", MATRIX_FOR),
+]
+
+
+def check_matrix(sanc, path, tally):
+    """What matrix units are asked for and cannot do."""
+    with open(MATRIX, encoding="utf-8") as file:
+        check_wrong(sanc, file.read().split("\n"), path, tally, MATRIX_WRONG)
+
+
 # Loops edited behind apply_schedules: what becomes what (every line that has it), and what is said at a line, or nothing.
 LOOPS = [
     (r"( in \d+) parallel {", r"\1 {", None),
@@ -202,6 +225,7 @@ def main():
         for edits in RIGHT + [random_edits(lines, random.Random(seed)) for seed in range(4)]:
             check_right(sanc, lines, edits, path, tally)
         check_linear(sanc, scratch, tally)
+        check_matrix(sanc, path, tally)
         dump = next(name for name in os.listdir(states) if name.endswith("-apply_schedules.sanir"))
         with open(os.path.join(states, dump), encoding="utf-8") as file:
             check_loops(sanc, file.read(), path, tally)

@@ -53,13 +53,23 @@ def check_weights(sanc, folder, name, content, *lines):
         os.unlink(f'{folder}/{file}')  # some are large
 
 
+def check_matrix(sanc, folder, old, new, at, message):
+    """A text with matrix loops: one error, where `at` stands first."""
+    text = texts.swap(old, new, texts.MATRIX)
+    return check_said(sanc, folder, text, texts.place(text.replace(at, '<' + at, 1))[1], message)
+
+
 def check_text(sanc, folder, old, new, message):
     """A text of the IR: one error, at the place marked in `new`."""
-    text, (line, column) = texts.place(texts.swap(old, new))
+    text, place = texts.place(texts.swap(old, new))
+    return check_said(sanc, folder, text, place, message)
+
+
+def check_said(sanc, folder, text, place, message):
     write(f'{folder}/text.sanir', text)
     run = subprocess.run([sanc, 'ir', 'text.sanir'], cwd=folder, capture_output=True, timeout=60)
     said = run.stderr.decode(errors='replace')
-    wanted = f'text.sanir:{line}:{column}: error: {message}'
+    wanted = f'text.sanir:{place[0]}:{place[1]}: error: {message}'
     if run.returncode == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not run.stdout:
         return None
     return f'status {run.returncode}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
@@ -72,6 +82,8 @@ def cases(sanc):
         yield 'weights ' + row[0], lambda folder, row=row: check_weights(sanc, folder, *row)
     for row in texts.CASES:
         yield 'text ' + row[1], lambda folder, row=row: check_text(sanc, folder, *row)
+    for row in texts.MATRIX_CASES:
+        yield 'text ' + row[1], lambda folder, row=row: check_matrix(sanc, folder, *row)
     for test in files.CASES:
         yield 'file ' + test.__name__, lambda folder, test=test: test(files.Place(sanc, folder))
 

@@ -1,4 +1,4 @@
-"""IR texts that are wrong, each in one way: (what of BASE, by what it is replaced, the error).
+"""IR texts that are wrong, each in one way: (what of BASE, by what it is replaced, the error); those of MATRIX below.
 
 The error stands where the replacement has a <, which is not part of the text. It begins as said here: some go on with lists
 that grow with the language.
@@ -232,10 +232,81 @@ CASES = [
 ]
 
 
-def swap(old, new):
-    """BASE with one thing changed, that stands there once."""
-    assert BASE.count(old) == 1, old
-    return BASE.replace(old, new)
+MATRIX = '''sanir 1
+model "m"
+input f32[1, 1, 16, 32]
+classes 256
+targets "nvptx:sm_80"
+threads 1
+precision tf32
+after apply_schedules
+
+graph {
+  %0 = parameter { name = "w", shape = [32, 16] } : f32[32, 16]
+  %1 = round %0 { precision = tf32 } : f32[32, 16]
+}
+
+image  : input f32[16, 32]
+result : output f32[16, 16]
+w      : weights f32[32, 16] = %1
+
+kernel product target "nvptx:sm_80" {
+  tile : shared f32[16, 32]
+  acc  : registers f32[2, 16, 8]
+  for r in 16, t in 32 thread
+    tile[r, t] = tf32(image[r, t])
+  barrier
+  for u in 2 warp {
+    for m in 16 matrix, n in 8 matrix
+      acc[u, m, n] = 0
+    for k in 4, m1 in 16 matrix, n1 in 8 matrix, k1 in 8 matrix
+      acc[u, m1, n1] = fma(tile[m1, 8*k + k1], w[8*k + k1, 8*u + n1], acc[u, m1, n1])
+    for m2 in 16 matrix, n2 in 8 matrix
+      result[m2, 8*u + n2] = acc[u, m2, n2]
+  }
+}
+'''
+
+PRODUCT = 'must be around one x = fma(a, b, x): x in registers, a and b from memory'
+
+# What becomes what, the text that the error stands at, the error.
+MATRIX_CASES = [
+    ('precision tf32', 'precision f16', 'f16', "found 'f16', must be one of f32, tf32, bf16"),
+    ('precision = tf32', 'precision = f32', '%1 =', '%1 = round: precision is f32, must be from tf32 to bf16'),
+    ('u in 2 warp', 'u in 33 warp', 'u in', 'kernel product: loop u: 33 warps, at most 32 are allowed'),
+    ('u in 2 warp', 'o in 2 thread, u in 2 warp', 'u in', 'kernel product: loop u: warp, must not be in a thread loop'),
+    ('u in 2 warp', 'u in 2', 'm in', 'kernel product: loop m: matrix, must be in a warp loop'),
+    ('m in 16 matrix', 'm in 8 matrix', 'm in',
+     'kernel product: loop m: matrix, must be 16 rows and directly in it, alone, a matrix loop of 8 columns'),
+    ('m in 16 matrix, n in 8 matrix', 'm in 16 matrix, n in 8', 'm in',
+     'kernel product: loop m: matrix, must be 16 rows and directly in it, alone, a matrix loop of 8 columns'),
+    ('m in 16 matrix, n in 8 matrix', 'm in 16 matrix, n in 8 matrix, o in 2', 'm in',
+     'kernel product: loop m: matrix, must be around stores, in unroll and vector loops at most, or around a product'),
+    ('m in 16 matrix, n in 8 matrix', 'm in 16 unroll, n in 8 unroll', 'acc[u, m, n] = 0',
+     'kernel product: acc: a store in a warp loop, must be in its matrix loops'),
+    ('acc[u, m, n] = 0', 'acc[u, m, (n + 1) mod 8] = 0', 'acc[u, m, (n',
+     'kernel product: acc: index 2 of registers depends on a loop that is not unrolled, or on a table'),
+    ('k1 in 8 matrix', 'k1 in 4 matrix', 'k1 in', 'kernel product: loop k1: matrix, products in tf32 are of 8 terms, found 4'),
+    ('tile[m1, 8*k + k1], w', 'tile[n1, 8*k + k1], w', 'k1 in', 'kernel product: loop k1: matrix, ' + PRODUCT),
+    ('w[8*k + k1, 8*u + n1], ', 'w[8*k + k1, m1], ', 'k1 in', 'kernel product: loop k1: matrix, ' + PRODUCT),
+    ('acc[u, m1, n1] = fma', 'tile[m1, n1] = fma', 'k1 in', 'kernel product: loop k1: matrix, ' + PRODUCT),
+    ('f32[32, 16] = %1', 'f32[32, 16] = %0', 'k1 in',
+     'kernel product: loop k1: matrix, factor 2 of its products is not rounded to tf32'),
+    ('tf32(image[r, t])', 'image[r, t]', 'k1 in',
+     'kernel product: loop k1: matrix, factor 1 of its products is not rounded to tf32'),
+    ('tf32(image[r, t])', 'bf16(image[r, t])', 'k1 in',
+     'kernel product: loop k1: matrix, factor 1 of its products is not rounded to tf32'),
+    ('result[m2, 8*u + n2]', 'result[m2, n2]', 'u in',
+     'kernel product: loop u: warp, but one iteration writes what another writes: an element of result'),
+    ('result[m2, 8*u + n2]', 'result[m2, 8*u]', 'n2 in',
+     'kernel product: loop n2: matrix, but one iteration writes what another writes: an element of result'),
+]
+
+
+def swap(old, new, base=BASE):
+    """A text with one thing changed, that stands there once."""
+    assert base.count(old) == 1, old
+    return base.replace(old, new)
 
 
 def place(text):

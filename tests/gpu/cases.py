@@ -3,8 +3,9 @@
 
     cases.py SANC [--shared] [NAME...]
 
-Outputs are compared with references in float64; every access of memory is checked on the way (see host.c). In the end
-mistakes are planted, and have to be found.
+Outputs are compared with references in float64; every access of memory is checked on the way (see host.c). In tf32 and
+bf16 they may be off by twice as much as the evaluator in that precision, with the schedules that the compiler chooses and
+with matrix units wherever they can be (matrix.py). In the end mistakes are planted, and have to be found.
 """
 import argparse
 import concurrent.futures
@@ -14,34 +15,75 @@ import sys
 import tempfile
 
 import device
+import matrix
 from device import common
 
+TARGET = "nvptx:sm_80"
+PRECISIONS = ["f32", "tf32", "bf16"]
 MOST_ERROR = 5e-6
 MOST_IMAGES = 2
 
 
+class Case:
+    """The first images of a case, all at once where every sum is exact."""
+
+    def __init__(self, name, folder):
+        io = common.read_safetensors(os.path.join(folder, "io.safetensors"))
+        shape, images = io["input"]
+        count = min(shape[0], MOST_IMAGES)
+        self.name, self.folder, self.exact = name, folder, name.startswith("exact_")
+        self.batch = count if self.exact else 1
+        self.images, self.reference = (values[:len(values) * count // shape[0]] for values in (images, io["output"][1]))
+
+    def evaluate(self, sanc, precision, scratch):
+        out = os.path.join(scratch, "out.safetensors")
+        common.run_model(sanc, self.folder, os.path.join(self.folder, "io.safetensors"), out, "--engine", "eval",
+                         "--precision", precision, "--target", TARGET)
+        return common.read_safetensors(out)["output"][1][:len(self.reference)]
+
+    def dump(self, sanc, precision, scratch):
+        """A dump with matrix units wherever they can be, and how often they are; None: nowhere."""
+        path = os.path.join(scratch, "forced.sanir")
+        text = common.call(sanc, "ir", os.path.join(self.folder, "model.json"), "--after", "schedule", "--target", TARGET,
+                           "--precision", precision, "--batch", self.batch)
+        count = matrix.force(sanc, text, path)
+        return (path, count) if count else None
+
+
+def run_precision(sanc, llc, case, precision, tally):
+    """What to print."""
+    said = ""
+    with tempfile.TemporaryDirectory() as scratch:
+        reference, bound = case.reference, 0.0 if case.exact else MOST_ERROR
+        if precision != "f32":
+            evaluated = case.evaluate(sanc, precision, scratch)
+            bound = 0.0 if case.exact else max(bound, 2 * common.relative_error(evaluated, reference))
+            reference = evaluated if case.exact else reference
+        forced = case.dump(sanc, precision, scratch) if precision != "f32" else None
+        for dump, count in [(None, 0)] + ([forced] if forced else []):
+            network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, precision, dump)
+            error = common.relative_error(network.run(case.images), reference)
+            what = f"{precision}, {count} nests forced" if dump else precision
+            tally.check(error <= bound, f"{case.name} ({what}): error {error:.2e} over {bound:.2e}")
+            tally.check(not dump or "llvm.nvvm.mma" in network.text, f"{case.name} ({what}): no products of matrices")
+            said += f" {error:.1e}" + (f" ({count} forced)" if dump else "")
+    return f"{precision}{said}"
+
+
 def run_case(sanc, llc, name, folder):
     """(tally, line to print)"""
-    tally, io = common.Tally(), common.read_safetensors(os.path.join(folder, "io.safetensors"))
-    shape, images = io["input"]
-    count = min(shape[0], MOST_IMAGES)
-    batch = count if name.startswith("exact_") else 1
-    images, reference = (values[:len(values) * count // shape[0]] for values in (images, io["output"][1]))
-    with tempfile.TemporaryDirectory() as scratch:
+    tally, said = common.Tally(), []
+    for precision in PRECISIONS:
         try:
-            network = device.Network(sanc, llc, folder, scratch, batch=batch)
-            error = common.relative_error(network.run(images), reference)
+            said.append(run_precision(sanc, llc, Case(name, folder), precision, tally))
         except (common.Failure, device.Wrong) as failure:
-            tally.check(False, f"{name}: {failure}")
-            return tally, name
-    bound = 0.0 if name.startswith("exact_") else MOST_ERROR
-    tally.check(error <= bound, f"{name}: error {error:.2e} over {bound}")
-    return tally, f"{name:24} {error:.1e}, {len(network.plan['kernels'])} kernels"
+            tally.check(False, f"{name} ({precision}): {failure}")
+    return tally, f"{name:24} {', '.join(said)}"
 
 
-def found(tally, what, network, images, message, plan):
+def found(tally, what, library, network, images, message, plan):
     try:
-        device.run_plan(plan, network.library, network.weights, images)
+        device.run_plan(plan, library, network.weights, images)
         tally.check(False, f"{what} is not found")
     except device.Wrong as wrong:
         tally.check(re.search(message, str(wrong)) is not None, f"{what}: {wrong}")
@@ -64,6 +106,17 @@ def plant_races(llc, network, images, tally):
     tally.check(races > len(barriers) // 2, f"of {len(barriers)} barriers left out only {races} are found")
 
 
+def plant_unrounded(sanc, llc, case, tally):
+    """Roundings left out: a matrix unit would cut off what was to be rounded."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dump, _ = case.dump(sanc, "tf32", scratch)
+        network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "tf32", dump)
+        text, roundings = re.subn(r"= .*call i32 @llvm.nvvm.f2tf32.rna\((float \S+)\).*", r"= bitcast \1 to i32", network.text)
+        library = device.compile_host(llc, text, scratch)
+        tally.check(roundings > 0, "nothing is rounded to tf32")
+        found(tally, "a factor that is not rounded", library, network, case.images.tobytes(), "not rounded", network.plan)
+
+
 def plant(sanc, llc, folder, tally):
     """Barriers left out one at a time, a block too many, shared half of the shared memory, a store not told of."""
     io = common.read_safetensors(os.path.join(folder, "io.safetensors"))
@@ -78,13 +131,13 @@ def plant(sanc, llc, folder, tally):
                 kernels[i] = {**kernel, **values}
                 return {**network.plan, "kernels": kernels}
             more = [kernel["grid"][0] + 1, 1, 1]
-            found(tally, f"a block too many of {kernel['name']}", network, images, "outside|race|does not tell|shared",
+            found(tally, f"a block too many of {kernel['name']}", network.library, network, images, "outside|race|does not tell|shared",
                   changed(grid=more))
             if kernel["shared_bytes"]:
-                found(tally, f"too little shared memory for {kernel['name']}", network, images, "in shared memory",
+                found(tally, f"too little shared memory for {kernel['name']}", network.library, network, images, "in shared memory",
                       changed(shared_bytes=kernel["shared_bytes"] // 2))
             for name in kernel["writes"]:
-                found(tally, f"a store to {name}", network, images, "outside|does not tell",
+                found(tally, f"a store to {name}", network.library, network, images, "outside|does not tell",
                       changed(writes=[other for other in kernel["writes"] if other != name]))
 
 
@@ -106,6 +159,7 @@ def main():
             total.failed += tally.failed
     if not args.shared:
         plant(args.sanc, llc, os.path.join(own, "mixed"), total)
+        plant_unrounded(args.sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
     return total.end()
 
 

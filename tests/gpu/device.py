@@ -25,7 +25,21 @@ MEANINGS = {
     "llvm.nvvm.read.ptx.sreg.ctaid.x": "host_ctaid",
     "llvm.nvvm.barrier0": "host_barrier",
     "llvm.nvvm.barrier.cta.sync.aligned.all": "host_barrier",
+    "llvm.nvvm.f2tf32.rna": "host_tf32",
+    "llvm.nvvm.mma.m16n8k8.row.col.tf32": "host_product_8",
+    "llvm.nvvm.mma.m16n8k16.row.col.bf16": "host_product_16",
 }
+# A product gives host.c its operands in memory, and takes the sums from there.
+PRODUCT = """
+define internal {{ float, float, float, float }} @host_product_{terms}(i32 %a0, i32 %a1, i32 %a2, i32 %a3, i32 %b0, i32 %b1, float %c0, float %c1, float %c2, float %c3) {{
+  %at = alloca [10 x i32]
+{stores}
+  call void @host_product(ptr %at, i32 {terms})
+  %sums = load {{ float, float, float, float }}, ptr %at
+  ret {{ float, float, float, float }} %sums
+}}
+"""
+OPERANDS = [f"i32 %a{i}" for i in range(4)] + [f"i32 %b{i}" for i in range(2)] + [f"float %c{i}" for i in range(4)]
 ACCESS = re.compile(r"^(\s+)(?:%\S+ = load (?P<loaded>[^,]+), |store (?P<stored><[^>]+>|\w+) .*?, )"
                     r"ptr addrspace\((?P<space>[13])\) (?P<at>.+?), align (?P<align>\d+)(?P<rest>.*)$")
 
@@ -69,7 +83,10 @@ def announce(line):
 def to_host(text):
     """The kernels' LLVM text for this machine."""
     out = ["declare void @host_global(ptr addrspace(1), i32, i32, i32)",
-           "declare void @host_shared(ptr addrspace(3), i32, i32, i32)"]
+           "declare void @host_shared(ptr addrspace(3), i32, i32, i32)", "declare void @host_product(ptr, i32)"]
+    stores = "\n".join(f"  %p{i} = getelementptr i32, ptr %at, i32 {i}\n  store {operand}, ptr %p{i}"
+                       for i, operand in enumerate(OPERANDS))
+    out += [PRODUCT.format(terms=terms, stores=stores) for terms in (8, 16)]
     for line in text.splitlines():
         if line.startswith(("source_filename", "target ", "!nvvm.annotations")):
             continue
@@ -77,6 +94,8 @@ def to_host(text):
         for name, meaning in MEANINGS.items():
             if f"@{name}(" in line:
                 line = re.sub(r"\) #\d+$", ")", line.replace(f"@{name}(", f"@{meaning}("))
+        if line.startswith("declare") and "@host_product_" in line:
+            continue
         if "@llvm.nvvm." in line:
             raise Wrong(f"an intrinsic without a meaning here: {line.strip()}")
         out += announce(line) + [line]
@@ -162,10 +181,11 @@ def run_kernels(plan, host, weights, image):
 class Network:
     """A model compiled for a GPU: its plan, and its kernels on the host."""
 
-    def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1):
+    def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1, precision="f32", dump=None):
         stem = os.path.join(scratch, "net")
-        common.call(sanc, "compile", os.path.join(folder, "model.json"), "-w", os.path.join(folder, "weights.safetensors"),
-                    "--target", target, "--batch", batch, "--emit", "llvm,ptx,launch", "-o", stem)
+        common.call(sanc, "compile", dump or os.path.join(folder, "model.json"),
+                    "-w", os.path.join(folder, "weights.safetensors"), "--target", target, "--batch", batch,
+                    "--precision", precision, "--emit", "llvm,ptx,launch", "-o", stem)
         with open(stem + ".launch.json") as file:
             self.plan = json.load(file)
         with open(os.path.join(scratch, self.plan["weights"]["file"]), "rb") as file:

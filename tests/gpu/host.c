@@ -1,5 +1,5 @@
 /* A GPU on the host: runs a kernel that was compiled for this machine, block by block, its threads
- * as fibers that run from barrier to barrier. Kernels call host_access for every load and store, so
+ * as fibers that run from barrier to barrier, or to where a warp's matrix unit multiplies. Kernels call host_access for every load and store, so
  * that each is checked: within a buffer that the launch plan lets the kernel touch, aligned as it
  * says, of memory that was written before, and apart from what other threads do at the same time. */
 #include <setjmp.h>
@@ -12,12 +12,19 @@
 
 enum { MOST_SHARED = 1 << 20, MOST_THREADS = 1024, STACK_BYTES = 64 << 10, MOST_RANGES = 512 };
 enum { STORE = 1, INVARIANT = 2 };
+enum { WARP = 32, ROWS = 16, COLUMNS = 8, MOST_TERMS = 16 };
 enum { SEVERAL = -1 };
 
 /* What last happened to a word, at a time: `run` a launch, or for shared memory a block of one. */
 struct word {
     int32_t write_run, write_block, write_thread, write_epoch;
     int32_t read_run, read_block, read_thread, read_epoch;
+};
+
+/* What one thread gives to a product: 4 words of a, 2 of b, 4 sums; and gets: the sums, in front. */
+union operands {
+    uint32_t word[10];
+    float number[10];
 };
 
 struct range {
@@ -40,7 +47,10 @@ static struct {
 
 static ucontext_t scheduler, fiber[MOST_THREADS];
 static jmp_buf to_scheduler, to_fiber[MOST_THREADS];
-static int waiting[MOST_THREADS], started[MOST_THREADS], finished[MOST_THREADS];
+static enum { READY, AT_BARRIER, AT_PRODUCT, FINISHED } state[MOST_THREADS];
+static int started[MOST_THREADS];
+static union operands *product[MOST_THREADS]; /* that a thread waits for */
+static int product_terms[MOST_THREADS];
 static char *stacks;
 static void (*kernel)(void *, void *, void *, void *);
 static void *argument[4];
@@ -151,18 +161,84 @@ int32_t host_ctaid(void)
     return host.block;
 }
 
-void host_barrier(void)
+static void wait_as(int what)
 {
     int thread = host.thread;
-    waiting[thread] = 1;
+    state[thread] = what;
     if (!_setjmp(to_fiber[thread]))
         _longjmp(to_scheduler, 1);
 }
 
+void host_barrier(void)
+{
+    wait_as(AT_BARRIER);
+}
+
+/* ---- matrix units ---------------------------------------------------------------------------- */
+
+/* As cvt.rna.tf32 rounds: to the nearest, ties away from zero. */
+int32_t host_tf32(float value)
+{
+    union operands bits = {.number = {value}};
+    return (int32_t)(value == value ? (bits.word[0] + 0x1000) & 0xffffe000 : 0x7fffffff);
+}
+
+/* 8 terms: tf32, a word each; 16: bf16, two in a word. */
+void host_product(union operands *operands, int32_t terms)
+{
+    product[host.thread] = operands;
+    product_terms[host.thread] = terms;
+    wait_as(AT_PRODUCT);
+}
+
+static float number_of(uint32_t word)
+{
+    union operands bits = {.word = {word}};
+    return bits.number[0];
+}
+
+/* The terms of register `i` of a factor with `rows` registers for each group of terms, which thread
+ * `place` of 4 has: PTX ISA, fragments of mma.m16n8k8 and mma.m16n8k16. */
+static void spread_register(uint32_t word, int terms, int group_of_terms, int place, float *row)
+{
+    if (terms == 8) {
+        row[place + 4 * group_of_terms] = number_of(word & 0xffffe000);
+        if (word & 0x1fff)
+            wrong("a factor of a product is %g, which is not rounded to tf32",
+                  (double)number_of(word));
+        return;
+    }
+    row[2 * place + 8 * group_of_terms] = number_of(word << 16);
+    row[2 * place + 8 * group_of_terms + 1] = number_of(word & 0xffff0000);
+}
+
+static void multiply(int first)
+{
+    static float a[ROWS][MOST_TERMS], b[COLUMNS][MOST_TERMS];
+    int terms = product_terms[first];
+    for (int lane = 0; lane < WARP; lane++) {
+        const uint32_t *word = product[first + lane]->word;
+        for (int i = 0; i < 4; i++)
+            spread_register(word[i], terms, i / 2, lane % 4, a[lane / 4 + 8 * (i % 2)]);
+        for (int i = 0; i < 2; i++)
+            spread_register(word[4 + i], terms, i, lane % 4, b[lane / 4]);
+    }
+    for (int lane = 0; lane < WARP; lane++)
+        for (int i = 0; i < 4; i++) {
+            float *number = product[first + lane]->number;
+            double sum = number[6 + i];
+            for (int k = 0; k < terms; k++)
+                sum += (double)a[lane / 4 + 8 * (i / 2)][k] * b[2 * (lane % 4) + i % 2][k];
+            number[i] = (float)sum;
+        }
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
 static void run_thread(void)
 {
     kernel(argument[0], argument[1], argument[2], argument[3]);
-    finished[host.thread] = 1;
+    state[host.thread] = FINISHED;
     _longjmp(to_scheduler, 1);
 }
 
@@ -181,6 +257,28 @@ static void resume(int thread)
     swapcontext(&scheduler, &fiber[thread]);
 }
 
+/* Runs a warp until all of its threads wait at a barrier or have ended. */
+static void run_warp(int first)
+{
+    int threads = host.threads - first < WARP ? host.threads - first : WARP;
+    for (int products = 1; products;) {
+        products = 0;
+        for (int i = first; i < first + threads && !host.error[0]; i++) {
+            if (state[i] == READY)
+                resume(i);
+            products += state[i] == AT_PRODUCT && product_terms[i] == product_terms[first];
+        }
+        if (products && products != WARP)
+            wrong("a product that %d of the warp's %d threads come to", products, WARP);
+        if (host.error[0])
+            return;
+        if (products)
+            multiply(first);
+        for (int i = first; products && i < first + threads; i++)
+            state[i] = READY;
+    }
+}
+
 static int run_block(int32_t block)
 {
     host.block = block;
@@ -188,15 +286,17 @@ static int run_block(int32_t block)
     host.blocks_run++;
     memset(san_shared, 0xff, (size_t)host.shared_bytes); /* NaN */
     memset(started, 0, sizeof started);
-    memset(finished, 0, sizeof finished);
+    memset(state, 0, sizeof state);
     for (int done = 0; !done; host.epoch++) {
         int ended = 0;
-        for (int i = 0; i < host.threads; i++) {
-            waiting[i] = 0;
-            resume(i);
+        for (int i = 0; i < host.threads; i += WARP) {
+            run_warp(i);
             if (host.error[0])
                 return 0;
-            ended += finished[i];
+        }
+        for (int i = 0; i < host.threads; i++) {
+            ended += state[i] == FINISHED;
+            state[i] = state[i] == FINISHED ? FINISHED : READY;
         }
         done = ended == host.threads;
         if (ended && !done)

@@ -17,6 +17,7 @@ import tempfile
 from device import common
 
 TARGETS = ["sm_80", "sm_90"]
+PRECISIONS = ["f32", "tf32", "bf16"]
 
 
 def find_ptxas():
@@ -24,15 +25,15 @@ def find_ptxas():
     return path if os.path.exists(path) else common.skip("no ptxas (NVIDIA's CUDA toolkit)")
 
 
-def assemble(sanc, ptxas, model, sm):
+def assemble(sanc, ptxas, model, sm, precision):
     """(tally, line to print)"""
     tally = common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
         ptx = os.path.join(scratch, "net.ptx")
-        common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}", "-o", ptx)
+        common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}", "--precision", precision, "-o", ptx)
         done = subprocess.run([ptxas, "-v", f"--gpu-name={sm}", "-o", os.path.join(scratch, "cubin"), ptx],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
-    what = f"{model} {sm}"
+    what = f"{model} {sm} {precision}"
     tally.check(done.returncode == 0, f"{what}: ptxas: {done.stdout[-500:]}")
     reports = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stdout)
     registers = [int(number) for number in re.findall(r"Used (\d+) registers", done.stdout)]
@@ -55,7 +56,7 @@ def main():
         models += [os.path.join(networks, name) for name in sorted(os.listdir(networks)) if name.endswith(".json")]
     total = common.Tally()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [(model, sm) for model in models for sm in TARGETS]
+        jobs = [(model, sm, precision) for model in models for sm in TARGETS for precision in PRECISIONS]
         for tally, line in pool.map(lambda job: assemble(args.sanc, ptxas, *job), jobs):
             print(line, flush=True)
             total.passed += tally.passed

@@ -241,6 +241,35 @@ static void maximum_of_nan_is_the_second(void **state)
     unload(&l);
 }
 
+/* In vectors and in scalars as the evaluator rounds: numbers next to ties, tiny ones, what overflows. */
+static void rounds_as_the_evaluator(void **state)
+{
+    (void)state;
+    struct loaded l = load(parse(HEAD(
+        "1024",
+        "4096") "graph {\n}\nimage : input f32[1024]\nout : output f32[4, 1024]\n"
+                "kernel wide {\n  for i in 64, v in 16 vector {\n"
+                "    out[0, 16*i + v] = tf32(image[16*i + v])\n"
+                "    out[1, 16*i + v] = bf16(image[16*i + v])\n  }\n}\n"
+                "kernel narrow {\n  for j in 1024 {\n    out[2, j] = tf32(image[j])\n"
+                "    out[3, j] = bf16(image[j])\n  }\n}\n"));
+    const float special[] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 3.4e38f, -3.4e38f, 1e-42f};
+    for (int i = 0; i < 1024; i++)
+        l.input[i] = ldexpf((float)(0x1000000 + 0x200 * i + i % 3 - 1), i % 40 - 60) *
+                     (i % 2 ? 1 : -1);
+    memcpy(l.input, special, sizeof special);
+    assert_int_equal(run(&l, NULL), SAN_OK);
+    for (int i = 0; i < 4096; i++) {
+        int precision = i / 1024 % 2 ? precision_kind_bf16 : precision_kind_tf32;
+        float wanted = (float)round_to(precision, (double)l.input[i % 1024]);
+        if (isnan(wanted))
+            assert_true(isnan(l.output[i]));
+        else
+            assert_int_equal(bits_of(l.output[i]), bits_of(wanted));
+    }
+    unload(&l);
+}
+
 /* ---- assembly -------------------------------------------------------------------------------- */
 
 /* A tile of rows by 2 vectors with a reduction of 256, written as text. */
@@ -330,6 +359,7 @@ int main(void)
         cmocka_unit_test(vectors_of_any_extent),
         cmocka_unit_test(exponentials_of_both_targets),
         cmocka_unit_test(maximum_of_nan_is_the_second),
+        cmocka_unit_test(rounds_as_the_evaluator),
         cmocka_unit_test(micro_kernels_do_not_spill),
         cmocka_unit_test(broadcasts_fold),
         cmocka_unit_test(text_of_llvm_is_one_target),

@@ -40,6 +40,46 @@ static void test_relu_sqrt(void **state)
         assert_true(found[i] == (double)sqrtf(fmaxf((float)sample(i, 1), 0)));
 }
 
+/* To float first, whatever evaluates; ties of tf32 go away from zero, those of bf16 to even. */
+static void test_round(void **state)
+{
+    (void)state;
+    static const double ties[][3] = {
+        {1 + 0x1p-11, 1 + 0x1p-10, 1},
+        {-1 - 0x1p-11, -1 - 0x1p-10, -1},
+        {1 + 0x1p-11 - 0x1p-23, 1, 1},
+        {1 + 0x1p-11 - 0x1p-40, 1 + 0x1p-10, 1},
+        {1 + 0x1p-8, 1 + 0x1p-8, 1},
+        {1 + 3 * 0x1p-8, 1 + 3 * 0x1p-8, 1 + 0x1p-6},
+        {0x1.fffffep127, HUGE_VAL, HUGE_VAL},
+        {-HUGE_VAL, -HUGE_VAL, -HUGE_VAL},
+        {-0.0, -0.0, -0.0},
+    };
+    for (size_t i = 0; i < sizeof ties / sizeof *ties; i++) {
+        assert_true(round_to(precision_kind_f32, ties[i][0]) == (double)(float)ties[i][0]);
+        assert_true(round_to(precision_kind_tf32, ties[i][0]) == ties[i][1]);
+        assert_true(round_to(precision_kind_bf16, ties[i][0]) == ties[i][2]);
+    }
+    assert_true(isnan(round_to(precision_kind_tf32, NAN)) &&
+                isnan(round_to(precision_kind_bf16, -NAN)));
+    for (int single = 0; single < 2; single++) {
+        const double *found = graph_run(19, 38, single ? PRECISION_F32 : PRECISION_F64,
+                                        "%1 = reshape %0 { shape = [1, 19] } : f32[1, 19]\n"
+                                        "%2 = fill { value = 1.003, shape = [19] } : f32[19]\n"
+                                        "%3 = mul %1, %2 : f32[1, 19]\n"
+                                        "%4 = round %3 { precision = tf32 } : f32[1, 19]\n"
+                                        "%5 = round %3 { precision = bf16 } : f32[1, 19]\n"
+                                        "%6 = concat %4, %5 { axis = 1 } : f32[1, 38]\n"
+                                        "%7 = output %6 : f32[1, 38]\n");
+        for (int i = 0; i < 38; i++) {
+            double x =
+                single ? (double)((float)sample(i % 19, 1) * 1.003f) : sample(i % 19, 1) * 1.003;
+            assert_true(found[i] ==
+                        round_to(i < 19 ? precision_kind_tf32 : precision_kind_bf16, x));
+        }
+    }
+}
+
 static void test_linear(void **state)
 {
     (void)state;
@@ -261,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_relu_sqrt),
+        cmocka_unit_test(test_round),
         cmocka_unit_test(test_linear),
         cmocka_unit_test(test_batch_norm),
         cmocka_unit_test(test_max_pool),

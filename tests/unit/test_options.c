@@ -42,7 +42,7 @@ static void reads_all_fields(void **state)
     struct options o;
     assert_int_equal(STATUS_DONE,
                      parse("compile net.json -w net.safetensors -o stem --emit obj,asm --emit=ir "
-                           "--target x86-64-v3,native --batch 8 --threads=3 --precision f32 -v",
+                           "--target x86-64-v3,native --batch 8 --threads=3 --precision bf16 -v",
                            &o));
     assert_ptr_equal(command_find("compile"), o.command);
     assert_string_equal("net.json", o.operand);
@@ -54,6 +54,7 @@ static void reads_all_fields(void **state)
     assert_string_equal("native", o.target.name[1]);
     assert_int_equal(8, o.batch);
     assert_int_equal(3, o.threads);
+    assert_int_equal(2, o.precision);
     assert_true(o.verbose);
     options_free(&o);
 }

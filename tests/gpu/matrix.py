@@ -1,0 +1,41 @@
+"""Schedules that give matrix units all that they can have, for networks too small for the compiler to want it."""
+import os
+import re
+import subprocess
+
+SIZES = ["rows 16 columns 8", "rows 32 columns 16", "rows 16 columns 32", "rows 32 columns 24", "rows 64 columns 32"]
+TILE = 20  # pixels: a fragment's rows, and some that are left
+
+
+def wanted(text):
+    """The lines of a dump of scheduled kernels, changed, each with what it was ('' for a new one); None: as it was."""
+    lines, nests = [], 0
+    for line in text.splitlines():
+        nest = re.fullmatch(r" +nest (\d+) rows .*", line)
+        tile = re.fullmatch(r" +tile (\d+)", line)
+        if re.match(r" +matrix ", line):
+            continue
+        if tile and int(tile[1]) < TILE:
+            lines.append([f"    tile {TILE}", line])
+            continue
+        lines.append([line, None])
+        if nest:
+            lines.append([f"    matrix {nest[1]} {SIZES[nests % len(SIZES)]}", ""])
+            nests += 1
+    return lines
+
+
+def force(sanc, text, path):
+    """Writes the dump to a file, with a matrix command wherever one is allowed; how many there are."""
+    lines = wanted(text)
+    while True:
+        with open(path, "w") as file:
+            file.write("".join(line + "\n" for line, _ in lines))
+        done = subprocess.run([sanc, "ir", path, "-o", os.devnull], stderr=subprocess.PIPE, text=True)
+        if done.returncode == 0:
+            return sum(old == "" for _, old in lines)
+        at = re.match(r".*?:(\d+):\d+: error: ", done.stderr)
+        line, old = lines[int(at[1]) - 1] if at else (None, None)
+        if old is None:
+            raise RuntimeError(done.stderr)
+        lines[int(at[1]) - 1:int(at[1])] = [[old, None]] if old else []
