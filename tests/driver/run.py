@@ -409,6 +409,28 @@ def test_dump_says_batch_and_targets(folder):
     folder.run('stats', 'm.sanir', '--batch', '2', '--threads', '2', *V3)
 
 
+def test_precision(folder):
+    """A dump says its precision; the evaluator rounds what the compiled model rounds."""
+    sm_80 = ['--target', 'nvptx:sm_80']
+    folder.run('ir', 'model.json', '-o', 'm.sanir', '--precision', 'tf32', '--after', 'schedule', *sm_80)
+    expect(b'\nprecision tf32\n' in folder.read('m.sanir'), 'the dump does not say its precision')
+    expect('\nprecision' not in folder.run('ir', 'model.json', *sm_80), 'a dump of f32 says its precision')
+    for precision in ('f32', 'bf16'):
+        folder.run('compile', 'm.sanir', '-o', 'a.ptx', '--emit', 'ptx', '--precision', precision, status=USAGE,
+                   says=f'--precision {precision} does not fit the dump, which says tf32')
+    folder.run('compile', 'm.sanir', '-o', 'a.ptx', '--emit', 'ptx', '--precision', 'tf32')
+    folder.run('compile', 'model.json', '-o', 'b.ptx', '--emit', 'ptx', '--precision', 'tf32', *sm_80)
+    expect(folder.read('a.ptx') == folder.read('b.ptx'), 'other PTX from the dump')
+    folder.run('compile', 'model.json', '-o', 'c.ptx', '--emit', 'ptx', '--precision', 'bf16', '--target', 'nvptx:sm_75',
+               status=USAGE, says='found the target nvptx:sm_75')
+    out = {}
+    for name, words in {'f32': [], 'tf32': ['--precision', 'tf32', *sm_80], 'dump': []}.items():
+        folder.run('run', 'm.sanir' if name == 'dump' else 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', name,
+                   '--engine', 'eval', *words)
+        out[name] = folder.read(name)
+    expect(out['f32'] != out['tf32'], 'nothing is rounded to tf32')
+
+
 def test_dumps_that_do_not_fit(folder):
     """What reads back and still cannot be carried on is a wrong input, not a defect."""
     folder.run('ir', 'model.json', '--before', passes(folder)[0], '-o', 'graph.sanir')
