@@ -38,8 +38,8 @@ static enum status run_evaluator(const struct source *source, struct module *gra
     enum precision precision =
         source->options->engine == ENGINE_EVAL32 ? PRECISION_F32 : PRECISION_F64;
     enum status status = result ? STATUS_DONE : STATUS_SYSTEM;
-    if (status == STATUS_DONE && graph->precision != precision_kind_f32)
-        status = passes_run(graph, "round_operands", NULL);
+    if (status == STATUS_DONE)
+        status = passes_round(graph);
     if (status == STATUS_DONE)
         status = execute_evaluator(graph, &source->parameters, precision, graph->target[0], images,
                                    result);

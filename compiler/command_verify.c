@@ -60,13 +60,22 @@ static enum status get_images(struct verification *v)
     return v->random ? STATUS_DONE : STATUS_SYSTEM;
 }
 
+/* Of what was asked for: in another precision than f32, of operands that are rounded. */
 static enum status get_reference(struct verification *v)
 {
+    struct module *graph = NULL;
     v->reference = allocate(v->images.count * v->module->classes, sizeof(double));
     if (!v->reference)
         return STATUS_SYSTEM;
-    return execute_evaluator(v->module, &v->source->parameters, PRECISION_F64, v->module->target[0],
-                             &v->images, v->reference);
+    enum status status = source_module(v->source, v->module->target[0], &graph);
+    if (status == STATUS_DONE)
+        status = passes_round(graph);
+    if (status == STATUS_DONE)
+        status = execute_evaluator(graph, &v->source->parameters, PRECISION_F64, graph->target[0],
+                                   &v->images, v->reference);
+    if (graph)
+        module_free(graph);
+    return status;
 }
 
 /* Runs the passes, with --each-pass under observation. */

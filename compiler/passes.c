@@ -73,3 +73,9 @@ enum status passes_run(struct module *module, const char *last,
         status = run_one(module, &pass_table[i], observer);
     return status;
 }
+
+enum status passes_round(struct module *module)
+{
+    return module->precision == precision_kind_f32 ? STATUS_DONE
+                                                   : passes_run(module, "round_operands", NULL);
+}

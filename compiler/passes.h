@@ -33,6 +33,9 @@ int pass_find(const char *name);
 /* How many passes of the table have run: those up to module->after, which is one of them. */
 int passes_done(const struct module *module);
 
+/* Runs the passes that make a graph compute what its precision says: none of f32, none where it is done. */
+enum status passes_round(struct module *module);
+
 /* Called after every pass (and once before the first, with pass NULL); false stops the run. */
 struct pass_observer {
     bool (*after)(void *context, const struct pass *pass, int changes, double seconds,

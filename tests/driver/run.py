@@ -423,6 +423,8 @@ def test_precision(folder):
     expect(folder.read('a.ptx') == folder.read('b.ptx'), 'other PTX from the dump')
     folder.run('compile', 'model.json', '-o', 'c.ptx', '--emit', 'ptx', '--precision', 'bf16', '--target', 'nvptx:sm_75',
                status=USAGE, says='found the target nvptx:sm_75')
+    folder.run('verify', 'model.json', *WEIGHTS, '--each-pass', '--precision', 'bf16', *sm_80, status=SYSTEM,
+               says='runs nothing on a GPU')
     out = {}
     for name, words in {'f32': [], 'tf32': ['--precision', 'tf32', *sm_80], 'dump': []}.items():
         folder.run('run', 'm.sanir' if name == 'dump' else 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', name,

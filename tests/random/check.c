@@ -409,9 +409,30 @@ static bool check_other(struct trial *t, const char *target)
            fail(t, WRONG_PASSES, "%s: the result of its loops moves by %.3g", target, error);
 }
 
+/* Passes move nothing but where operands are rounded, in loops for a GPU's matrix units neither. */
+static bool check_rounded(struct trial *t, int precision)
+{
+    static const char *const target = "nvptx:sm_80";
+    struct images images = {t->values.images, t->m->batch, t->each};
+    struct pass_check check = {
+        .parameters = &t->values.parameters, .images = &images, .tolerance = PASS_TOLERANCE};
+    struct pass_observer observer = {pass_check_after, &check};
+    struct module *module = graph_from_model(&t->m->model, t->m->batch, t->m->threads, 1, &target);
+    module->precision = precision;
+    bool good = passes_run(module, "apply_schedules", &observer) == STATUS_DONE;
+    if (!good)
+        fail(t, WRONG_PASSES, "in %s the result moves by %.3g in pass %s",
+             attr_enum_name(ATTR_TYPE_precision_kind, precision), check.error,
+             check.pass ? check.pass : "that failed");
+    pass_check_free(&check);
+    module_free(module);
+    return good;
+}
+
 static bool check_passes(struct trial *t)
 {
-    bool good = check_after_passes(t);
+    bool good = check_after_passes(t) && check_rounded(t, precision_kind_tf32) &&
+                check_rounded(t, precision_kind_bf16);
     for (int i = 0; good && i < OPTIONAL_PASSES; i++)
         good = check_without_pass(t, optional_passes[i]);
     const char *without = optional_passes[t->m->seed % OPTIONAL_PASSES];
