@@ -477,10 +477,13 @@ CUresult cuCtxPushCurrent_v2(CUcontext context)
 CUresult cuCtxPopCurrent_v2(CUcontext *context)
 {
     LOCK;
-    FAULT("cuCtxPopCurrent", false);
+    /* A failure of earlier work may come from here too, and the context is popped all the same. */
+    CUresult fault = mock_enter("cuCtxPopCurrent", current, false);
+    if (fault && !loses_context(fault))
+        return fault;
     if (!stack.depth)
         return CU_INVALID_CONTEXT;
     *context = current;
     stack.depth--;
-    return OK;
+    return fault;
 }
