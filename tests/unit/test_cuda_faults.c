@@ -98,10 +98,12 @@ static void check_step(struct scenario *s, const struct program *program, int st
     }
     snprintf(text, sizeof text, "%s: %s (%d): ", failed, kinds[s->kind].name,
              kinds[s->kind].result);
-    if (!strstr(error->text, text) || error->driver != kinds[s->kind].result)
-        fail_at(s, "text", error->text);
-    if (now ? error->text != strstr(error->text, text)
-            : !strstr(error->text, "the handle is lost since "))
+    if (error->driver != kinds[s->kind].result)
+        fail_at(s, "the driver's result", error->text);
+    static const char since[] = "the handle is lost since ";
+    const char *begin = now ? error->text : error->text + strlen(since);
+    if (strncmp(begin, text, strlen(text)) != 0 ||
+        (!now && strstr(error->text, since) != error->text))
         fail_at(s, "what the text begins with", error->text);
 }
 

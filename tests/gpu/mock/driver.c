@@ -4,6 +4,7 @@
  * takes note of what a driver only may refuse. */
 #include "internal.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +93,10 @@ CUcontext mock_lock(void)
 void mock_unlock(CUcontext *current)
 {
     (void)current;
+    bool yields = mock_random() % 2;
     pthread_mutex_unlock(&mock.lock);
+    if (yields)
+        sched_yield(); /* so that threads come between each other's calls */
 }
 
 static int count_call(const char *function)

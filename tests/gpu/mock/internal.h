@@ -55,6 +55,7 @@ struct CUstream_st {
     struct work *first, *last;
     uint64_t enqueued, done;
     enum { NOT_CAPTURING, CAPTURING, INVALIDATED } capture;
+    bool end_tried; /* of the capture */
     CUgraph captured;
 };
 

@@ -135,6 +135,8 @@ CUresult cuStreamDestroy_v2(CUstream stream)
         return INVALID_HANDLE;
     if (stream->first)
         mock_violation("a stream with work to do is destroyed");
+    if (stream->capture && !stream->end_tried)
+        mock_violation("a stream that is being captured is destroyed");
     mock_destroy(&stream->object);
     return OK;
 }
@@ -268,6 +270,7 @@ CUresult cuStreamBeginCapture_v2(CUstream stream, int mode)
     if (mode != CU_CAPTURE_RELAXED)
         mock_violation("a capture that restricts what other code may call");
     stream->capture = CAPTURING;
+    stream->end_tried = false;
     stream->captured = mock_new(GRAPH, sizeof *stream->captured, current);
     stream->captured->object.given_back = true; /* nobody else's yet */
     return OK;
@@ -275,8 +278,12 @@ CUresult cuStreamBeginCapture_v2(CUstream stream, int mode)
 
 CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph)
 {
-    ENTER("cuStreamEndCapture");
-    if (!mock_find(STREAM, stream, current) || !stream->capture)
+    LOCK;
+    bool known = mock_find(STREAM, stream, current);
+    if (known)
+        stream->end_tried = true;
+    FAULT("cuStreamEndCapture", true);
+    if (!known || !stream->capture)
         return CAPTURE_UNMATCHED;
     bool valid = stream->capture == CAPTURING;
     stream->capture = NOT_CAPTURING;
