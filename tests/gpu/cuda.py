@@ -21,7 +21,7 @@ from device import common
 
 CASES = os.path.join(common.ROOT, "tests", "numeric", "cases")
 MOST_ERROR = 5e-6
-NO_GPU = 4  # exit status
+NO_GPU, REPORTED = 4, 99  # exit statuses: of cuda_run, and of the mock where a rule was broken
 TARGET = "sm_80"  # the mock's device is an 8.0
 WEAKER = "sm_75"  # what the first case has besides
 
@@ -81,9 +81,13 @@ class Case:
         self.library, self.input, self.output = (os.path.join(scratch, name + end) for end in (".so", ".in", ".out"))
         with open(self.input, "wb") as file:
             file.write(array.array("f", images[:len(images) * count // shape[0]]).tobytes())
-        source = os.path.join(scratch, name + ".c")
+        self.build(c_model(networks))
+        self.workspace = networks[TARGET].plan["workspace"]["bytes"]
+
+    def build(self, text):
+        self.text, source = text, self.library + ".c"
         with open(source, "w") as file:
-            file.write(c_model(networks))
+            file.write(text)
         common.call("cc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-I", os.path.join(common.ROOT, "runtime"), source,
                     "-o", self.library)
 
@@ -98,6 +102,14 @@ class Case:
         bound = 0.0 if self.name.startswith("exact_") else MOST_ERROR
         tally.check(error <= bound, f"{self.name}: error {error:.2e} over {bound}")
         print(f"{self.name:24} {error:.1e}, batches of {self.batch}", flush=True)
+
+
+def check_planted(program, mock, case, tally):
+    """A kernel that leaves its workspace, since that is too small: found while it runs, said by the run."""
+    case.build(case.text.replace(f".workspace_bytes = {case.workspace}}}", f".workspace_bytes = {case.workspace // 2}}}"))
+    status, text = run(program, [case], mock)
+    tally.check(status == REPORTED and "outside of every buffer" in text
+                and "cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED (719)" in text, f"a small workspace: status {status}: {text}")
 
 
 def has_driver():
@@ -180,6 +192,7 @@ def main():
         check_header(tally)
         check_results(args.program, args.mock, cases, tally)
         check_refusals(args.program, args.mock, cases[0], tally)
+        check_planted(args.program, args.mock, cases[0], tally)
     return tally.end()
 
 
