@@ -87,36 +87,25 @@ static LLVMValueRef put_kernels(struct embedding *e, const struct target *target
     return put_global(e, "gpu.kernels", array, 8);
 }
 
-/* 80 of "sm_80"; of "sm_90a" 90, for it alone. */
-static uint32_t capability_of(const struct target *target, bool *exact)
-{
-    char *end;
-    unsigned long capability = strtoul(target->cpu + strlen("sm_"), &end, 10);
-    *exact = *end != 0;
-    return (uint32_t)capability;
-}
-
 static int by_capability(const void *a, const void *b)
 {
-    const struct target *const *p = a, *const *q = b;
-    bool exact[2];
-    uint32_t x = capability_of(*p, &exact[0]), y = capability_of(*q, &exact[1]);
-    return x != y ? (x > y ? 1 : -1) : exact[0] - exact[1];
+    const struct gpu *p = (*(const struct target *const *)a)->gpu;
+    const struct gpu *q = (*(const struct target *const *)b)->gpu;
+    return p->capability != q->capability ? (p->capability > q->capability ? 1 : -1)
+                                          : p->exact - q->exact;
 }
 
 static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
 {
     struct backend_file ptx;
     uint32_t kernels;
-    bool exact;
     if (!backend_emit(e->module, NULL, NULL, BACKEND_ASSEMBLY, target->name, &ptx, e->why,
                       e->why_size))
         return NULL;
-    uint32_t capability = capability_of(target, &exact);
     LLVMValueRef table = put_kernels(e, target, &kernels);
     LLVMValueRef field[10] = {put_text(e, target->name),
-                              integer(e->i32, capability),
-                              integer(e->i32, exact),
+                              integer(e->i32, target->gpu->capability),
+                              integer(e->i32, target->gpu->exact),
                               integer(e->i32, kernels),
                               integer(e->i32, DEVICE_ALIGNMENT),
                               table,
