@@ -1,5 +1,6 @@
 #include "command.h"
 #include "execute.h"
+#include "machine.h"
 #include "observe.h"
 #include <stdlib.h>
 #include <string.h>
