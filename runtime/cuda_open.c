@@ -351,13 +351,15 @@ void san_cuda_close(struct san_cuda *cuda)
     if (!cuda)
         return;
     struct san_cuda_error error;
-    CUcontext before;
-    if (cuda->context && !san_cuda_enter(cuda, &before, &error)) {
-        give_back(cuda);
-        san_cuda_leave(cuda, before, 0, &error);
-    }
-    if (cuda->context)
+    CUcontext before = NULL;
+    if (cuda->context) {
+        cuda->driver->cuCtxGetCurrent(&before);
+        if (!cuda->driver->cuCtxPushCurrent(cuda->context)) {
+            give_back(cuda);
+            san_cuda_leave(cuda, before, 0, &error);
+        }
         cuda->driver->cuDevicePrimaryCtxRelease(cuda->device);
+    }
     pthread_mutex_destroy(&cuda->mutex);
     free(cuda->functions);
     free(cuda);
