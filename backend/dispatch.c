@@ -1,6 +1,6 @@
 /* The part of an object that is the same for every model, written as LLVM's text:
  *
- *   NAME_run            checks, chooses the strongest target that the processor has
+ *   NAME_run            (none where all targets are GPUs) checks, chooses the strongest target that the processor has
  *   NAME__plan_TARGET   its kernels in order, one call of NAME__launch each
  *   NAME__launch        serially or as chunks on the caller's threads; the clock before and after
  *   NAME__task          one chunk of a kernel, with its own scratch
@@ -439,7 +439,10 @@ static void put_model(FILE *file, const struct plan *plan, const struct names *n
             m->classes, m->threads, workspace_total(m), ALIGNMENT);
     for (int i = 0; i < 32; i++)
         fprintf(file, "%si8 %d", i ? ", " : "", plan->weights_sha256[i]);
-    fprintf(file, "], ptr @%s_run, ptr null, i32 0 }\n", m->name);
+    fprintf(file,
+            plan->targets ? "], ptr @%s_run, ptr null, i32 0 }\n"
+                          : "], ptr null, ptr null, i32 0 } ; %s\n",
+            m->name);
 }
 
 char *dispatch_text(const struct plan *plan)
@@ -454,7 +457,8 @@ char *dispatch_text(const struct plan *plan)
     put_model(file, plan, &names);
     for (int i = 0; i < plan->targets; i++)
         put_plan(file, plan, &names, plan->target[i]);
-    put_run(file, plan);
+    if (plan->targets)
+        put_run(file, plan);
     fputs("attributes #0 = { nounwind \"target-cpu\"=\"x86-64\" }\n", file);
     free(names.name);
     if (fclose(file))

@@ -62,31 +62,39 @@ static const struct san_gpu *choose(const struct san_model *model, uint32_t capa
     return best;
 }
 
-static int find_target(struct san_cuda *cuda, struct san_cuda_error *error)
+static int read_capability(const struct driver *driver, CUdevice device, unsigned *capability,
+                           struct san_cuda_error *error)
 {
-    const struct driver *driver = cuda->driver;
     int major = 0, minor = 0;
-    int status = CALL(driver, error, cuDeviceGetAttribute, &major, CU_ATTRIBUTE_CAPABILITY_MAJOR,
-                      cuda->device);
+    int status =
+        CALL(driver, error, cuDeviceGetAttribute, &major, CU_ATTRIBUTE_CAPABILITY_MAJOR, device);
     if (!status)
         status = CALL(driver, error, cuDeviceGetAttribute, &minor, CU_ATTRIBUTE_CAPABILITY_MINOR,
-                      cuda->device);
+                      device);
+    *capability = (unsigned)(major * 10 + minor);
+    return status;
+}
+
+static int find_target(struct san_cuda *cuda, struct san_cuda_error *error)
+{
+    unsigned capability;
+    int status = read_capability(cuda->driver, cuda->device, &capability, error);
     if (status)
         return status;
-    cuda->gpu = choose(cuda->model, (uint32_t)(major * 10 + minor));
+    cuda->gpu = choose(cuda->model, capability);
     if (cuda->gpu)
         return 0;
     san_cuda_fail(error, SAN_CUDA_EDEVICE,
-                  "%s has compute capability %d.%d, and model %s has code for", cuda->name, major,
-                  minor, cuda->model->name);
+                  "%s has compute capability %u.%u, and model %s has code for", cuda->name,
+                  capability / 10, capability % 10, cuda->model->name);
     for (uint32_t i = 0; i < cuda->model->gpu_count; i++)
         san_cuda_append(error, "%s %s", i ? "," : "", cuda->model->gpus[i].target);
     return san_cuda_append(error, " alone");
 }
 
-static int find_device(struct san_cuda *cuda, int ordinal, struct san_cuda_error *error)
+static int get_device(const struct driver *driver, int ordinal, CUdevice *device,
+                      struct san_cuda_error *error)
 {
-    const struct driver *driver = cuda->driver;
     int count = 0;
     int status = CALL(driver, error, cuInit, 0);
     if (!status)
@@ -94,8 +102,27 @@ static int find_device(struct san_cuda *cuda, int ordinal, struct san_cuda_error
     if (!status && (ordinal < 0 || ordinal >= count))
         status = san_cuda_fail(error, SAN_CUDA_EDEVICE, "no device %d: the driver has %d", ordinal,
                                count);
-    if (!status)
-        status = CALL(driver, error, cuDeviceGet, &cuda->device, ordinal);
+    return status ? status : CALL(driver, error, cuDeviceGet, device, ordinal);
+}
+
+int san_cuda_capability(int device, unsigned *capability, struct san_cuda_error *error)
+{
+    struct san_cuda_error unused;
+    CUdevice handle;
+    error = san_cuda_begin(error, &unused);
+    if (!capability)
+        return san_cuda_fail(error, SAN_CUDA_EARGUMENT, "capability is null");
+    const struct driver *driver = san_cuda_driver(error);
+    if (!driver)
+        return error->status;
+    int status = get_device(driver, device, &handle, error);
+    return status ? status : read_capability(driver, handle, capability, error);
+}
+
+static int find_device(struct san_cuda *cuda, int ordinal, struct san_cuda_error *error)
+{
+    const struct driver *driver = cuda->driver;
+    int status = get_device(driver, ordinal, &cuda->device, error);
     if (!status)
         status =
             CALL(driver, error, cuDeviceGetName, cuda->name, (int)sizeof cuda->name, cuda->device);

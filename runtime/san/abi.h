@@ -73,9 +73,9 @@ struct san_model {
     const char *const *kernel_names; /* kernel_count of them */
     uint32_t batch, channels, height, width, classes;
     uint32_t threads;                /* the most chunks that it splits its work into */
-    uint64_t workspace_bytes, workspace_alignment, weights_bytes;
+    uint64_t workspace_bytes, workspace_alignment, weights_bytes; /* for run */
     uint8_t weights_sha256[32];      /* of the safetensors file */
-    /* NULL where it has no code for an x86 */
+    /* NULL where all targets are GPUs */
     int (*run)(const float *input, float *output, void *workspace, const struct san_exec *exec);
     const struct san_gpu *gpus; /* the weakest first */
     uint32_t gpu_count;

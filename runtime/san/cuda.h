@@ -43,6 +43,9 @@ struct san_cuda_error {
     char text[SAN_CUDA_TEXT_BYTES];
 };
 
+/* *capability is what device number `device` is: 80 for compute capability 8.0. */
+int san_cuda_capability(int device, unsigned *capability, struct san_cuda_error *error);
+
 /* A model on a device: its weights, its workspace, its kernels. */
 struct san_cuda;
 
