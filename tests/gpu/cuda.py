@@ -26,73 +26,55 @@ TARGET = "sm_80"  # the mock's device is an 8.0
 WEAKER = "sm_75"  # what the first case has besides
 
 
-def c_bytes(name, data):
-    return f"static const unsigned char {name}[] = {{{','.join(map(str, data))}}};\n"
-
-
-def c_gpu(sm, plan):
-    """The entry of san_model.gpus of one target, and what it needs."""
-    kernels = "".join(f'{{"{kernel["name"]}", {device.elements(kernel["grid"])}, {device.elements(kernel["block"])}, '
-                      f'{kernel["shared_bytes"]}}}, ' for kernel in plan["kernels"])
-    before = f"static const struct san_gpu_kernel kernels_{sm}[] = {{{kernels}}};\n"
-    entry = (f'{{.target = "nvptx:{sm}", .capability = {sm[3:]}, .kernel_count = {len(plan["kernels"])}, '
-             f'.alignment = {plan["workspace"]["alignment"]}, .kernels = kernels_{sm}, .ptx = (const char *)ptx_{sm}, '
-             f'.weights = weights_{sm}, .weights_bytes = {plan["weights"]["bytes"]}, '
-             f'.workspace_bytes = {plan["workspace"]["bytes"]}}},\n')
-    return before, entry
-
-
-def c_model(networks):
-    """A model's descriptor in C, of the networks that one model has become for several targets."""
-    text, entries = '#include "san/abi.h"\n', ""
-    for sm, network in networks.items():
-        with open(network.ptx, "rb") as file:
-            text += c_bytes(f"ptx_{sm}", file.read() + b"\0")
-        text += f"_Alignas(256) {c_bytes(f'weights_{sm}', network.weights)}"
-        before, entry = c_gpu(sm, network.plan)
-        text, entries = text + before, entries + entry
-    plan = next(iter(networks.values())).plan
-    batch, channels, height, width = plan["input"]["shape"]
-    return text + (f"static const struct san_gpu gpus[] = {{\n{entries}}};\n"
-                   f'extern const struct san_model {plan["model"]}_model;\n'
-                   f'const struct san_model {plan["model"]}_model = {{.abi_version = SAN_ABI_VERSION, '
-                   f'.name = "{plan["model"]}", .targets = "", .batch = {batch}, .channels = {channels}, '
-                   f'.height = {height}, .width = {width}, .classes = {plan["output"]["shape"][1]}, .gpus = gpus, '
-                   f".gpu_count = {len(networks)}}};\n")
+PLANT = """#include "san/abi.h"
+extern const struct san_model {name}_model;
+extern struct san_model planted_model;
+struct san_model planted_model;
+static struct san_gpu gpu;
+__attribute__((constructor)) static void plant(void)
+{{
+    gpu = {name}_model.gpus[{name}_model.gpu_count - 1];
+    gpu.workspace_bytes /= 2;
+    planted_model = {name}_model;
+    planted_model.gpus = &gpu;
+    planted_model.gpu_count = 1;
+}}
+"""
 
 
 class Case:
-    """A network as a shared object with its descriptor, and as kernels for the host."""
+    """A network as a shared object, and its kernels for the host."""
 
     def __init__(self, sanc, llc, name, scratch, targets):
-        self.name = name
-        io = common.read_safetensors(os.path.join(CASES, name, "io.safetensors"))
+        self.name, self.folder = name, os.path.join(CASES, name)
+        io = common.read_safetensors(os.path.join(self.folder, "io.safetensors"))
         shape, images = io["input"]
         self.batch = min(2, shape[0])
         count = shape[0] // self.batch * self.batch
-        networks = {}
+        self.kernels = []
         for sm in targets:
-            folder = os.path.join(scratch, name, sm)
-            os.makedirs(folder)
-            networks[sm] = device.Network(sanc, llc, os.path.join(CASES, name), folder, f"nvptx:{sm}", self.batch)
-        self.kernels = [network.library for network in networks.values()]
-        self.model = networks[TARGET].plan["model"]
+            scratch_sm = os.path.join(scratch, name, sm)
+            os.makedirs(scratch_sm)
+            network = device.Network(sanc, llc, self.folder, scratch_sm, f"nvptx:{sm}", self.batch)
+            self.kernels.append(network.library)
+            self.model = network.plan["model"]
+        self.symbol = self.model + "_model"
         self.reference = io["output"][1][:len(io["output"][1]) * count // shape[0]]
-        self.library, self.input, self.output = (os.path.join(scratch, name + end) for end in (".so", ".in", ".out"))
+        self.object, self.library, self.input, self.output = (os.path.join(scratch, name + end)
+                                                              for end in (".o", ".so", ".in", ".out"))
         with open(self.input, "wb") as file:
             file.write(array.array("f", images[:len(images) * count // shape[0]]).tobytes())
-        self.build(c_model(networks))
-        self.workspace = networks[TARGET].plan["workspace"]["bytes"]
+        common.call(sanc, "compile", os.path.join(self.folder, "model.json"), "-w",
+                    os.path.join(self.folder, "weights.safetensors"), "--batch", self.batch, "--target",
+                    ",".join(f"nvptx:{sm}" for sm in targets), "-o", self.object)
+        self.link()
 
-    def build(self, text):
-        self.text, source = text, self.library + ".c"
-        with open(source, "w") as file:
-            file.write(text)
-        common.call("cc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-I", os.path.join(common.ROOT, "runtime"), source,
-                    "-o", self.library)
+    def link(self, *sources):
+        common.call("cc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-I", os.path.join(common.ROOT, "runtime"),
+                    *sources, self.object, "-o", self.library)
 
     def words(self):
-        return [self.library, self.model + "_model", self.input, self.output]
+        return [self.library, self.symbol, self.input, self.output]
 
     def check(self, tally):
         out = array.array("f")
@@ -106,7 +88,11 @@ class Case:
 
 def check_planted(program, mock, case, tally):
     """A kernel that leaves its workspace, since that is too small: found while it runs, said by the run."""
-    case.build(case.text.replace(f".workspace_bytes = {case.workspace}}}", f".workspace_bytes = {case.workspace // 2}}}"))
+    source = case.object + ".c"
+    with open(source, "w") as file:
+        file.write(PLANT.format(name=case.model))
+    case.link(source)
+    case.symbol = "planted_model"
     status, text = run(program, [case], mock)
     tally.check(status == REPORTED and "outside of every buffer" in text
                 and "cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED (719)" in text, f"a small workspace: status {status}: {text}")
