@@ -47,6 +47,7 @@ class Case:
 
     def __init__(self, sanc, llc, name, scratch, targets):
         self.name, self.folder = name, os.path.join(CASES, name)
+        self.bound = 0.0 if name.startswith("exact_") else MOST_ERROR
         io = common.read_safetensors(os.path.join(self.folder, "io.safetensors"))
         shape, images = io["input"]
         self.batch = min(2, shape[0])
@@ -81,8 +82,7 @@ class Case:
         with open(self.output, "rb") as file:
             out.frombytes(file.read())
         error = common.relative_error(out, self.reference)
-        bound = 0.0 if self.name.startswith("exact_") else MOST_ERROR
-        tally.check(error <= bound, f"{self.name}: error {error:.2e} over {bound}")
+        tally.check(error <= self.bound, f"{self.name}: error {error:.2e} over {self.bound}")
         print(f"{self.name:24} {error:.1e}, batches of {self.batch}", flush=True)
 
 
@@ -106,13 +106,16 @@ def has_driver():
         return False
 
 
-def run(program, cases, library, **settings):
-    """(status, what it printed) of cuda_run with the driver in a folder."""
+def call(command, cases, library, **settings):
+    """(status, what it printed) of a command with the driver in a folder, and the kernels of some cases."""
     environment = {**os.environ, "LD_LIBRARY_PATH": library, "MOCK_REPORT": "1",
                    "MOCK_KERNELS": ":".join(path for case in cases for path in case.kernels), **settings}
-    done = subprocess.run([program, "0", *(word for case in cases for word in case.words())], env=environment, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout
+
+
+def run(program, cases, library, **settings):
+    return call([program, "0", *(word for case in cases for word in case.words())], cases, library, **settings)
 
 
 def check_header(tally):
@@ -135,6 +138,26 @@ def check_results(program, mock, cases, tally):
             case.check(tally)
     status, text = run(program, cases[:1], mock, MOCK_CAPABILITY="75", MOCK_SEED="5")
     tally.check(status == 0 and f"nvptx:{WEAKER} on" in text, f"on a device of capability 7.5: {status} {text}")
+
+
+def check_commands(sanc, mock, case, tally):
+    """sanc run and sanc verify on the GPU."""
+    def command(word, *options, **settings):
+        return call([sanc, word, os.path.join(case.folder, "model.json"), "-w", os.path.join(case.folder, "weights.safetensors"),
+                     "--target", f"nvptx:{TARGET}", "--batch", str(case.batch), *options], [case], mock, **settings)
+
+    files = ("--input", os.path.join(case.folder, "io.safetensors"), "--output", case.output)
+    status, text = command("run", *files)
+    tally.check(status == 0, f"sanc run: status {status}: {text}")
+    if status == 0:
+        out = common.read_safetensors(case.output)["output"][1][:len(case.reference)]
+        tally.check(common.relative_error(out, case.reference) <= case.bound, "sanc run: other outputs than the reference")
+    status, text = command("verify")
+    tally.check(status == 0 and f"nvptx:{TARGET}: error" in text, f"sanc verify: status {status}: {text}")
+    for fault, message in (("cuMemAlloc:3:2", "cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY (2)"),
+                           ("cuStreamSynchronize:2:700", "cuStreamSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS (700)")):
+        status, text = command("run", *files, MOCK_FAIL=fault)
+        tally.check(status == NO_GPU and message in text, f"sanc run, {fault}: status {status}: {text}")
 
 
 def check_refusals(program, mock, case, tally):
@@ -177,6 +200,7 @@ def main():
                                                     [WEAKER, TARGET] if name == names[0] else [TARGET]), names))
         check_header(tally)
         check_results(args.program, args.mock, cases, tally)
+        check_commands(args.sanc, args.mock, cases[0], tally)
         check_refusals(args.program, args.mock, cases[0], tally)
         check_planted(args.program, args.mock, cases[0], tally)
     return tally.end()
