@@ -17,7 +17,7 @@ static const CUresult losses[] = {
     226, /* CONTAINED: an error of the memory, in this process alone */
     700, /* ILLEGAL_ADDRESS */
     702, /* LAUNCH_TIMEOUT */
-    709, /* CONTEXT_IS_DESTROYED */
+    CU_CONTEXT_IS_DESTROYED,
     710, /* ASSERT */
     714, /* HARDWARE_STACK_ERROR */
     715, /* ILLEGAL_INSTRUCTION */

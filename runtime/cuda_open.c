@@ -346,20 +346,28 @@ static void give_back(struct san_cuda *cuda)
         driver->cuModuleUnload(cuda->module);
 }
 
+/* Whoever resets a device takes all from its context: what the handle has is no more, and the driver
+ * need not survive being asked about it. */
+static bool was_reset(const struct san_cuda *cuda)
+{
+    return cuda->lost.driver == CU_INVALID_CONTEXT || cuda->lost.driver == CU_CONTEXT_IS_DESTROYED;
+}
+
 void san_cuda_close(struct san_cuda *cuda)
 {
     if (!cuda)
         return;
     struct san_cuda_error error;
     CUcontext before = NULL;
-    if (cuda->context) {
+    if (cuda->context && !was_reset(cuda)) {
         cuda->driver->cuCtxGetCurrent(&before);
         if (!cuda->driver->cuCtxPushCurrent(cuda->context)) {
             give_back(cuda);
             san_cuda_leave(cuda, before, 0, &error);
         }
-        cuda->driver->cuDevicePrimaryCtxRelease(cuda->device);
     }
+    if (cuda->context)
+        cuda->driver->cuDevicePrimaryCtxRelease(cuda->device);
     pthread_mutex_destroy(&cuda->mutex);
     free(cuda->functions);
     free(cuda);

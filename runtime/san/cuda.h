@@ -11,7 +11,8 @@
  * The driver, libcuda.so.1 of CUDA 11.4 or later, is loaded by the first san_cuda_open of the
  * process and stays. Nothing else of CUDA is needed, not even to build. A program that uses CUDA's
  * runtime or driver API besides shares the device's primary context with this one; each call here
- * leaves the calling thread's current context as it was.
+ * leaves the calling thread's current context as it was. A device must not be reset
+ * (cudaDeviceReset) while handles are open on it.
  *
  * Every function takes an `error`, which may be NULL, and returns its status. C11 and C++11. */
 #ifndef SAN_CUDA_H

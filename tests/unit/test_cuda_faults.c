@@ -340,13 +340,31 @@ static void test_reset_device(void **state)
     san_cuda_close(cuda);
 }
 
+/* After that nothing that was in the context is touched any more. */
+static void test_destroyed_context(void **state)
+{
+    (void)state;
+    struct san_cuda *cuda;
+    struct san_cuda_error error;
+    float host[MODEL_FLOATS] = {0};
+    mock_reset();
+    assert_int_equal(san_cuda_open(&cuda_model, 0, &cuda, &error), 0);
+    mock_fail("cuGraphLaunch", 1, 709);
+    assert_int_equal(san_cuda_run_host(cuda, host, host, &error), SAN_CUDA_ELOST);
+    int calls = mock_calls(NULL);
+    san_cuda_close(cuda);
+    assert_int_equal(mock_calls(NULL), calls + 1);
+    assert_int_equal(mock_calls("cuDevicePrimaryCtxRelease"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_call),    cmocka_unit_test(test_all_functions_are_called),
-        cmocka_unit_test(test_names_fail),   cmocka_unit_test(test_details),
-        cmocka_unit_test(test_no_event),     cmocka_unit_test(test_no_host_memory),
-        cmocka_unit_test(test_late_failure), cmocka_unit_test(test_reset_device),
+        cmocka_unit_test(test_each_call),         cmocka_unit_test(test_all_functions_are_called),
+        cmocka_unit_test(test_names_fail),        cmocka_unit_test(test_details),
+        cmocka_unit_test(test_no_event),          cmocka_unit_test(test_no_host_memory),
+        cmocka_unit_test(test_late_failure),      cmocka_unit_test(test_reset_device),
+        cmocka_unit_test(test_destroyed_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
