@@ -26,6 +26,8 @@ static const CUresult losses[] = {
     718, /* INVALID_PC */
     719, /* LAUNCH_FAILED */
     721, /* TENSOR_MEMORY_LEAK */
+    810, /* MPS_CLIENT_TERMINATED */
+    911, /* EXTERNAL_DEVICE: another device's failure reached this one */
 };
 
 static struct {

@@ -303,7 +303,13 @@ static void test_devices_refused(void **state)
     refuses(&cuda_model, 0, SAN_CUDA_EDEVICE,
             "Mock GPU 0 has compute capability 7.0, and model twice has code for nvptx:sm_75, "
             "nvptx:sm_80, nvptx:sm_90, nvptx:sm_90a alone");
+    unsigned capability = 0;
+    assert_int_equal(san_cuda_capability(0, &capability, NULL), 0);
+    assert_int_equal(capability, 70);
+    assert_int_equal(san_cuda_capability(1, &capability, NULL), SAN_CUDA_EDEVICE);
+    assert_int_equal(san_cuda_capability(0, NULL, NULL), SAN_CUDA_EARGUMENT);
     mock_devices(0, 80);
+    assert_int_equal(san_cuda_capability(0, &capability, NULL), SAN_CUDA_EDEVICE);
     refuses(&cuda_model, 0, SAN_CUDA_EDEVICE,
             "cuInit: CUDA_ERROR_NO_DEVICE (100): no CUDA-capable device is detected");
 }

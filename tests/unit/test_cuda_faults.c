@@ -266,6 +266,63 @@ static void test_no_event(void **state)
     assert_int_equal(mock_count().violations, 0);
 }
 
+/* The linker puts this in calloc's place for the runtime; the call with this number fails. */
+static int failing_calloc;
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    return failing_calloc && --failing_calloc == 0 ? NULL : __real_calloc(count, bytes);
+}
+
+static void test_no_host_memory(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"no memory for a handle",
+                                        "no memory for the PTX compiler's log",
+                                        "no memory for 3 kernels"};
+    mock_reset();
+    for (int i = 0; i < 3; i++) {
+        struct san_cuda *cuda;
+        struct san_cuda_error error;
+        failing_calloc = i + 1;
+        assert_int_equal(san_cuda_open(&cuda_model, 0, &cuda, &error), SAN_CUDA_EMEMORY);
+        assert_string_equal(error.text, texts[i]);
+        assert_int_equal(failing_calloc, 0);
+        assert_null(cuda);
+        assert_int_equal(mock_count().contexts + mock_count().dropped, 0);
+    }
+}
+
+/* What a kernel or a copy does wrong is found after san_cuda_run has returned. */
+static void test_late_failure(void **state)
+{
+    (void)state;
+    struct san_cuda *cuda, *other;
+    struct san_cuda_error error;
+    float host[MODEL_FLOATS] = {0};
+    mock_reset();
+    assert_int_equal(san_cuda_open(&cuda_model, 0, &cuda, &error), 0);
+    assert_int_equal(san_cuda_open(&cuda_model, 0, &other, &error), 0);
+    assert_int_equal(san_cuda_run(cuda, host, host, NULL, &error), 0); /* not the device's memory */
+    struct san_cuda *handles[] = {other, cuda};
+    for (int i = 0; i < 2; i++) {
+        const char *call = i ? "cuStreamIsCapturing" : "cuStreamSynchronize";
+        int first = i ? san_cuda_run(cuda, host, host, NULL, &error)
+                      : san_cuda_run_host(other, host, host, &error);
+        assert_int_equal(first, SAN_CUDA_ELOST);
+        assert_ptr_equal(strstr(error.text, call), error.text);
+        assert_int_equal(san_cuda_run_host(handles[i], host, host, &error), SAN_CUDA_ELOST);
+        assert_non_null(strstr(error.text, "CUDA_ERROR_ILLEGAL_ADDRESS (700)"));
+    }
+    san_cuda_close(cuda);
+    san_cuda_close(other);
+    assert_int_equal(mock_count().contexts + mock_count().dropped, 0);
+    assert_int_equal(san_cuda_open(&cuda_model, 0, &cuda, &error), 0); /* in a new context */
+    assert_int_equal(san_cuda_run_host(cuda, host, host, &error), 0);
+    san_cuda_close(cuda);
+}
+
 /* Somebody has reset the device under the handle. */
 static void test_reset_device(void **state)
 {
@@ -286,9 +343,10 @@ static void test_reset_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_call),  cmocka_unit_test(test_all_functions_are_called),
-        cmocka_unit_test(test_names_fail), cmocka_unit_test(test_details),
-        cmocka_unit_test(test_no_event),   cmocka_unit_test(test_reset_device),
+        cmocka_unit_test(test_each_call),    cmocka_unit_test(test_all_functions_are_called),
+        cmocka_unit_test(test_names_fail),   cmocka_unit_test(test_details),
+        cmocka_unit_test(test_no_event),     cmocka_unit_test(test_no_host_memory),
+        cmocka_unit_test(test_late_failure), cmocka_unit_test(test_reset_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

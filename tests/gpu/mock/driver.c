@@ -80,6 +80,10 @@ static void configure(void)
     mock.devices = setting("MOCK_DEVICES", 1);
     mock.capability = setting("MOCK_CAPABILITY", 80);
     mock.random = (uint64_t)setting("MOCK_SEED", 1) * 2 + 1;
+    const char *fail = getenv("MOCK_FAIL");
+    if (fail &&
+        sscanf(fail, "%63[^:]:%d:%d", mock.failing, &mock.failing_at, &mock.failing_result) != 3)
+        abort();
 }
 
 CUcontext mock_lock(void)
