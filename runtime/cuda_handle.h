@@ -1,11 +1,11 @@
 /* A model on a GPU: a handle owns everything that its runs need, so that a run only enqueues.
  *
- *   cuda_open.c   device, primary context, module, memory, weights; the launches captured as a graph
+ *   cuda_open.c   device, context, module, memory, weights; the launches captured as a graph
  *   cuda_run.c    on a stream: wait for the run before, input in, graph, output out, event
  *
  * Runs share input, output and workspace of the handle, which lets one graph serve all callers'
- * pointers. The event keeps runs apart on the device, the mutex keeps their enqueueing in the order of
- * the events. */
+ * pointers. The event keeps runs apart on the device, the mutex keeps their enqueueing in the
+ * order of the events. */
 #ifndef CUDA_HANDLE_H
 #define CUDA_HANDLE_H
 #include "cuda_driver.h"

@@ -346,8 +346,8 @@ static void give_back(struct san_cuda *cuda)
         driver->cuModuleUnload(cuda->module);
 }
 
-/* Whoever resets a device takes all from its context: what the handle has is no more, and the driver
- * need not survive being asked about it. */
+/* Whoever resets a device takes all from its context: what the handle has is no more, and the
+ * driver need not survive being asked about it. */
 static bool was_reset(const struct san_cuda *cuda)
 {
     return cuda->lost.driver == CU_INVALID_CONTEXT || cuda->lost.driver == CU_CONTEXT_IS_DESTROYED;

@@ -1,5 +1,5 @@
-/* Every call that a model on a GPU makes of the driver fails in turn, with every kind of result: what is
- * said is right, nothing is left behind, and the caller's context is what it was. */
+/* Every call that a model on a GPU makes of the driver fails in turn, with every kind of result: what
+ * is said is right, nothing is left behind, and the caller's context is what it was. */
 #include "cuda_model.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,8 +30,8 @@ static const struct {
 };
 enum { KINDS_OF_FAILURE = sizeof kinds / sizeof *kinds };
 
-/* The program around the model: its memory and stream on device 0, a context of device 1 that is current
- * when it calls. */
+/* The program around the model: its memory and stream on device 0, a context of device 1 that is
+ * current when it calls. */
 struct program {
     CUcontext context, other;
     CUstream stream;
@@ -249,7 +249,7 @@ static void test_details(void **state)
     }
 }
 
-/* Without an event runs cannot be kept apart, except by waiting; without that the handle is of no use. */
+/* Without an event runs cannot be kept apart, except by waiting. */
 static void test_no_event(void **state)
 {
     (void)state;

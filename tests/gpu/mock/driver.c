@@ -1,4 +1,4 @@
-/* A CUDA driver without a GPU: devices, contexts, what exists, and calls that fail when they are told to.
+/* A CUDA driver without a GPU: devices, contexts, what exists, and calls that fail when told to.
  *
  * It is stricter than the real one: it keeps to no order that nobody asked for (streams.c), and
  * takes note of what a driver only may refuse. */
@@ -330,7 +330,7 @@ __attribute__((destructor)) static void report(void)
 
 /* ---- errors and devices ---------------------------------------------------------------------- */
 
-/* Names are asked for when something has failed already: they are no calls that "any" stands for. */
+/* Names are asked for when something has failed already: "any" does not stand for these calls. */
 static CUresult describe(const char *function, CUresult result, const char **text, bool name)
 {
     LOCK;

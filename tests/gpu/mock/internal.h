@@ -21,8 +21,8 @@ enum {
 
 enum kind { MEMORY, MODULE, STREAM, EVENT, GRAPH, EXECUTABLE, KINDS };
 
-/* First in each object that a handle stands for. Objects stay in the list when they are destroyed, so
- * that a handle used afterwards is known for what it is. */
+/* First in each object that a handle stands for. Objects stay in the list when they are destroyed,
+ * so that a handle used afterwards is known for what it is. */
 struct object {
     struct object *next;
     enum kind kind;
@@ -66,8 +66,9 @@ struct CUctx_st {
     struct CUstream_st default_stream;
 };
 
-/* LOCK holds the lock until the function returns; `current` is the thread's context. FAULT counts the
- * call and ends it where it is to fail; ENTER is both, for what needs a context that is not lost. */
+/* LOCK holds the lock until the function returns; `current` is the thread's context. FAULT counts
+ * the call and ends it where it is to fail; ENTER is both, for what needs a context that is not
+ * lost. */
 #define LOCK __attribute__((cleanup(mock_unlock))) CUcontext current = mock_lock()
 #define FAULT(function, needs_context)                                                             \
     do {                                                                                           \

@@ -3,8 +3,8 @@
  * From the environment, for programs that do not know of it:
  *   MOCK_DEVICES=2         devices there are (1)
  *   MOCK_CAPABILITY=80     their compute capability (80)
- *   MOCK_KERNELS=A.so:B.so kernels for the host, as device.py makes them. Without any there are two for
- *                          every model: mock_load copies input to workspace, mock_add makes output
+ *   MOCK_KERNELS=A.so:B.so kernels for the host, as device.py makes them. Without any there are two
+ *                          for every model: mock_load copies input to workspace, mock_add makes output
  *                          of workspace plus the weights' first float; others do nothing
  *   MOCK_FAIL=cuMemAlloc:3:2
  *                          the third call of a function returns 2, see mock_fail
@@ -33,7 +33,7 @@ void mock_reset(void);
 void mock_devices(int count, int capability);
 
 /* The nth call from now on, of `function` (without its version) or of any where it is NULL, does
- * nothing but return `result`. From results that poison a context on, all work in it fails alike. */
+ * nothing but return `result`. After one that poisons a context all work in it fails alike. */
 void mock_fail(const char *function, int nth, int result);
 /* What function failed so; NULL: none yet. */
 const char *mock_failed(void);

@@ -1,5 +1,5 @@
-/* Streams, events, captures and graphs. Work is done when somebody waits for it, a piece at a time, now
- * of this stream, now of that one, so that what nobody asked to happen in order does not. */
+/* Streams, events, captures and graphs. Work is done when somebody waits for it, a piece at a time,
+ * now of this stream, now of that one, so that what nobody asked to happen in order does not. */
 #include "internal.h"
 #include <stdlib.h>
 #include <string.h>
