@@ -13,8 +13,8 @@ struct backend_file {
     size_t size;
 };
 
-/* Emits what the scheduled loop form of `module` says. BACKEND_OBJECT: one object with NAME_run and
- * NAME_model, all targets (no GPUs) and the constants. The others: the kernels of one `target` as
+/* Emits what the scheduled loop form of `module` says. BACKEND_OBJECT: one object with NAME_model, all
+ * targets and the constants; NAME_run is the x86 ones'. The others: the kernels of one `target` as
  * text, which for a GPU's assembly is PTX. `why`
  * says what failed: only "a parameter is missing", "weights over 2 GiB", or a defect. */
 bool backend_emit(const struct module *module, const struct parameters *parameters,

@@ -1,6 +1,6 @@
 /* The part of an object that is the same for every model, written as LLVM's text:
  *
- *   NAME_run            checks, chooses the strongest target that the processor has
+ *   NAME_run            (none where all targets are GPUs) checks, chooses the strongest target that the processor has
  *   NAME__plan_TARGET   its kernels in order, one call of NAME__launch each
  *   NAME__launch        serially or as chunks on the caller's threads; the clock before and after
  *   NAME__task          one chunk of a kernel, with its own scratch
@@ -30,14 +30,16 @@ _Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_mode
                    offsetof(struct san_model, threads) == 60 &&
                    offsetof(struct san_model, workspace_bytes) == 64 &&
                    offsetof(struct san_model, weights_sha256) == 88 &&
-                   offsetof(struct san_model, run) == 120 && sizeof(struct san_model) == 128,
+                   offsetof(struct san_model, run) == 120 &&
+                   offsetof(struct san_model, gpus) == 128 &&
+                   offsetof(struct san_model, gpu_count) == 136 && sizeof(struct san_model) == 144,
                "%model below");
 
 static const char types[] =
     "%exec = type { i32, i32, ptr, ptr, ptr }\n"
     "%profile = type { ptr, ptr, ptr, ptr }\n"
     "%model = type { i32, i32, ptr, ptr, ptr, ptr, i32, i32, i32, i32, i32, i32, i64, i64, i64,"
-    " [32 x i8], ptr }\n"
+    " [32 x i8], ptr, ptr, i32 }\n"
     "; what a task needs: kernel, input, output, workspace, scratch, iterations, chunks, exec\n"
     "%job = type { ptr, ptr, ptr, ptr, ptr, i64, i64, ptr }\n";
 
@@ -437,7 +439,10 @@ static void put_model(FILE *file, const struct plan *plan, const struct names *n
             m->classes, m->threads, workspace_total(m), ALIGNMENT);
     for (int i = 0; i < 32; i++)
         fprintf(file, "%si8 %d", i ? ", " : "", plan->weights_sha256[i]);
-    fprintf(file, "], ptr @%s_run }\n", m->name);
+    fprintf(file,
+            plan->targets ? "], ptr @%s_run, ptr null, i32 0 }\n"
+                          : "], ptr null, ptr null, i32 0 } ; %s\n",
+            m->name);
 }
 
 char *dispatch_text(const struct plan *plan)
@@ -452,7 +457,8 @@ char *dispatch_text(const struct plan *plan)
     put_model(file, plan, &names);
     for (int i = 0; i < plan->targets; i++)
         put_plan(file, plan, &names, plan->target[i]);
-    put_run(file, plan);
+    if (plan->targets)
+        put_run(file, plan);
     fputs("attributes #0 = { nounwind \"target-cpu\"=\"x86-64\" }\n", file);
     free(names.name);
     if (fclose(file))

@@ -144,6 +144,15 @@ void matrix_warp(struct emitter *emitter, const struct stmt *loop, LLVMValueRef 
 /* Two matrix loops around stores, or three around a product. */
 void matrix_loops(struct emitter *emitter, const struct stmt *rows);
 
+/* ---- embed.c --------------------------------------------------------------------------------- */
+
+enum { DEVICE_ALIGNMENT = 256 }; /* of workspace and weights in a GPU's memory */
+
+/* What NAME_model says of GPUs: san_gpu's of the module's GPUs, the weakest first, with their kernels
+ * and weights; *count of them. NULL where there are none (*count is 0), or with a reason. */
+LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
+                        LLVMModuleRef out, uint32_t *count, char *why, size_t why_size);
+
 /* ---- bases.c --------------------------------------------------------------------------------- */
 
 /* Finds where every buffer of the kernel begins; at the start of its function. */
@@ -166,11 +175,12 @@ struct value emit_expr(struct emitter *emitter, const struct expr *expr);
 
 /* ---- dispatch.c ------------------------------------------------------------------------------ */
 
-/* What of an object is no kernel, as LLVM's text: NAME_run and what it calls. Kernels are declared
- * by their names; NAME_model is complete. */
+/* What of an object is no kernel, as LLVM's text: NAME_run and what it calls, where there are
+ * targets. Kernels are declared by their names; NAME_model is complete but for what object.c puts in
+ * behind them. */
 struct plan {
     const struct module *module;
-    int targets;
+    int targets;                              /* x86 ones, or one alone of any kind */
     const struct target *target[MAX_TARGETS]; /* the strongest last */
     const uint8_t *weights_sha256;
 };

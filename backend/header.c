@@ -9,6 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool runs_on_processors(const struct module *m)
+{
+    for (int i = 0; i < m->targets; i++)
+        if (!target_is_gpu(m->target[i]))
+            return true;
+    return false;
+}
+
 static void put_sizes(FILE *file, const struct module *m, const char *upper)
 {
     fprintf(
@@ -16,6 +24,10 @@ static void put_sizes(FILE *file, const struct module *m, const char *upper)
         "#define %s_BATCH %" PRId64 "\n#define %s_CHANNELS %" PRId64 "\n#define %s_HEIGHT %" PRId64
         "\n#define %s_WIDTH %" PRId64 "\n#define %s_CLASSES %" PRId64 "\n",
         upper, m->batch, upper, m->channels, upper, m->height, upper, m->width, upper, m->classes);
+    if (!runs_on_processors(m)) {
+        fputc('\n', file);
+        return;
+    }
     fprintf(file, "#define %s_WORKSPACE_BYTES %" PRId64 "\n\n", upper, workspace_total(m));
     fprintf(file,
             "/* What a workspace has to be aligned to. */\n"
@@ -24,9 +36,8 @@ static void put_sizes(FILE *file, const struct module *m, const char *upper)
             upper, ALIGNMENT, upper, ALIGNMENT);
 }
 
-static void put_prototypes(FILE *file, const struct module *m, const char *upper)
+static void put_run(FILE *file, const struct module *m, const char *upper)
 {
-    fprintf(file, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     fprintf(
         file,
         "/* input is %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
@@ -38,9 +49,18 @@ static void put_prototypes(FILE *file, const struct module *m, const char *upper
         m->batch, m->channels, m->height, m->width, m->batch, m->classes, upper);
     fprintf(file,
             "int %s_run(const float *input, float *output, void *workspace,\n"
-            "    const struct san_exec *exec);\n\n"
-            "extern const struct san_model %s_model;\n\n",
-            m->name, m->name);
+            "    const struct san_exec *exec);\n\n",
+            m->name);
+}
+
+static void put_prototypes(FILE *file, const struct module *m, const char *upper)
+{
+    fprintf(file, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    if (runs_on_processors(m))
+        put_run(file, m, upper);
+    else
+        fprintf(file, "/* For GPUs alone: san/cuda.h runs it. */\n");
+    fprintf(file, "extern const struct san_model %s_model;\n\n", m->name);
     fprintf(file, "#ifdef __cplusplus\n}\n#endif\n");
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLAN_VERSION = 1, DEVICE_ALIGNMENT = 256 };
+enum { PLAN_VERSION = 1 };
 
 static void put_string(FILE *file, const char *text)
 {
@@ -125,11 +125,18 @@ static void put_kernel(FILE *file, const struct module *m, const struct kernel *
     fputc('}', file);
 }
 
+/* Weights that no GPU uses have no offset. */
+static bool is_on_gpus(const struct buffer *buffer)
+{
+    return buffer->place != PLACE_WEIGHTS || buffer->offset >= 0;
+}
+
 static int64_t weights_bytes(const struct module *m)
 {
     int64_t bytes = 0;
     for (const struct buffer *b = m->buffers; b; b = b->next)
-        if (b->place == PLACE_WEIGHTS && b->offset + 4 * shape_elements(&b->shape) > bytes)
+        if (b->place == PLACE_WEIGHTS && is_on_gpus(b) &&
+            b->offset + 4 * shape_elements(&b->shape) > bytes)
             bytes = b->offset + 4 * shape_elements(&b->shape);
     return bytes;
 }
@@ -139,6 +146,8 @@ static void put_buffers(FILE *file, const struct module *m)
     const char *separator = "";
     fputs("  \"buffers\": [", file);
     for (const struct buffer *b = m->buffers; b; b = b->next) {
+        if (!is_on_gpus(b))
+            continue;
         fprintf(file, "%s\n    {\"name\": \"%s\", \"place\": \"%s\", \"type\": \"%s\", \"shape\": ",
                 separator, b->name, place_name[b->place], dtype_name[b->dtype]);
         put_shape(file, &b->shape);
@@ -202,11 +211,16 @@ bool backend_weights(const struct module *m, const struct parameters *parameters
                      struct backend_file *file, char *why, size_t why_size)
 {
     file->size = (size_t)weights_bytes(m);
+    if (file->size > INT32_MAX) {
+        snprintf(why, why_size, "weights over 2 GiB");
+        *file = (struct backend_file){0};
+        return false;
+    }
     file->data = calloc(file->size + 1, 1);
     if (!file->data)
         exit(4);
     for (const struct buffer *b = m->buffers; b; b = b->next) {
-        if (b->place != PLACE_WEIGHTS)
+        if (b->place != PLACE_WEIGHTS || !is_on_gpus(b))
             continue;
         size_t count = (size_t)shape_elements(&b->shape);
         void *data = constants_contents(m, parameters, b, count);

@@ -165,10 +165,16 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
     return good;
 }
 
-/* The size of the constants is known only once they are all there. */
-static void set_weights_bytes(LLVMModuleRef out, const struct module *module, int64_t bytes)
+/* What NAME_model says is known only once all is there: the size of the constants, the GPUs' kernels. */
+static bool complete_model(LLVMModuleRef out, const struct constants *constants, char *why,
+                           size_t why_size)
 {
-    enum { FIELDS = 17, WEIGHTS_BYTES = 14 };
+    enum { FIELDS = 19, WEIGHTS_BYTES = 14, GPUS = 17, GPU_COUNT = 18 };
+    const struct module *module = constants->module;
+    uint32_t gpu_count;
+    LLVMValueRef gpus = embed_gpus(module, constants->parameters, out, &gpu_count, why, why_size);
+    if (gpu_count && !gpus)
+        return false;
     char name[128];
     LLVMValueRef field[FIELDS];
     snprintf(name, sizeof name, "%s_model", module->name);
@@ -177,8 +183,12 @@ static void set_weights_bytes(LLVMModuleRef out, const struct module *module, in
     for (unsigned i = 0; i < FIELDS; i++)
         field[i] = LLVMGetOperand(old, i);
     field[WEIGHTS_BYTES] =
-        LLVMConstInt(LLVMTypeOf(field[WEIGHTS_BYTES]), (unsigned long long)bytes, 0);
+        LLVMConstInt(LLVMTypeOf(field[WEIGHTS_BYTES]), (unsigned long long)constants->bytes, 0);
+    if (gpus)
+        field[GPUS] = gpus;
+    field[GPU_COUNT] = LLVMConstInt(LLVMTypeOf(field[GPU_COUNT]), gpu_count, 0);
     LLVMSetInitializer(model, LLVMConstNamedStruct(LLVMTypeOf(old), field, FIELDS));
+    return true;
 }
 
 static bool optimise(LLVMModuleRef out, LLVMTargetMachineRef machine, char *why, size_t why_size)
@@ -235,7 +245,7 @@ static int by_strength(const void *a, const void *b)
     return (*p)->lanes - (*q)->lanes;
 }
 
-/* The targets in order of strength; `only` or all. */
+/* The targets in order of strength; `only` that one, or NULL for all x86 ones. */
 static bool plan_targets(struct plan *plan, const char *only, char *why, size_t why_size)
 {
     for (int i = 0; i < plan->module->targets; i++) {
@@ -244,10 +254,11 @@ static bool plan_targets(struct plan *plan, const char *only, char *why, size_t 
         const struct target *target = target_find(plan->module->target[i], why, why_size);
         if (!target)
             return false;
-        plan->target[plan->targets++] = target;
+        if (only || !target->gpu)
+            plan->target[plan->targets++] = target;
     }
-    if (!plan->targets) {
-        snprintf(why, why_size, "the module has no target %s", only ? only : "at all");
+    if (only && !plan->targets) {
+        snprintf(why, why_size, "the module has no target %s", only);
         return false;
     }
     /* insertion keeps the order of equals, which qsort does not promise */
@@ -273,7 +284,7 @@ static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVM
     set_flags(out, machine);
     bool good = emit_kernels(plan, out, constants, why, why_size);
     if (good && kind == BACKEND_OBJECT)
-        set_weights_bytes(out, plan->module, constants->bytes);
+        good = complete_model(out, constants, why, why_size);
     if (good && optimise(out, machine, why, why_size))
         return out;
     LLVMDisposeModule(out);
@@ -290,7 +301,8 @@ bool backend_emit(const struct module *module, const struct parameters *paramete
     struct failure failure = {.why = why, .size = why_size};
     struct constants constants = {.module = module,
                                   .parameters = kind == BACKEND_OBJECT ? parameters : NULL};
-    LLVMTargetMachineRef machine = machine_new(plan.target[0]->gpu ? plan.target[0] : NULL);
+    bool gpu = plan.targets && plan.target[0]->gpu;
+    LLVMTargetMachineRef machine = machine_new(gpu ? plan.target[0] : NULL);
     LLVMContextRef context = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
     LLVMModuleRef out = build(&plan, kind, context, machine, &constants, why, why_size);

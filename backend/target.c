@@ -145,23 +145,23 @@ static struct cpu_need cpu_read(void)
 
 /* Compute capability, PTX, LLVM, KiB of shared memory of a block and of a multiprocessor, and how many
  * of those the largest device has, as the CUDA programming guide has them. */
-#define GPU(sm, version, llvm, block, all, processors)                                             \
+#define GPU(sm, alone, version, llvm, block, all, processors)                                      \
     {                                                                                              \
-        .name = "nvptx:" sm, .cpu = sm, .symbol = sm, .features = "+ptx" #version, .lanes = 4,     \
-        .registers = 32, .gpu = &(const struct gpu)                                                \
+        .name = "nvptx:sm_" #sm alone, .cpu = "sm_" #sm alone, .symbol = "sm_" #sm alone,          \
+        .features = "+ptx" #version, .lanes = 4, .registers = 32, .gpu = &(const struct gpu)       \
         {                                                                                          \
-            version, llvm, block KIB, all KIB, processors                                          \
+            sm, sizeof alone > 1, version, llvm, block KIB, all KIB, processors                    \
         }                                                                                          \
     }
 static const struct target gpu_table[] = {
-    GPU("sm_70", 60, 19, 96, 96, 80),     GPU("sm_72", 61, 19, 96, 96, 8),
-    GPU("sm_75", 63, 19, 64, 64, 72),     GPU("sm_80", 70, 19, 163, 164, 108),
-    GPU("sm_86", 71, 19, 99, 100, 84),    GPU("sm_87", 74, 19, 163, 164, 16),
-    GPU("sm_88", 90, 22, 99, 100, 84),    GPU("sm_89", 78, 19, 99, 100, 128),
-    GPU("sm_90", 78, 19, 227, 228, 132),  GPU("sm_90a", 80, 19, 227, 228, 132),
-    GPU("sm_100", 86, 20, 227, 228, 148), GPU("sm_101", 86, 20, 227, 228, 20),
-    GPU("sm_103", 88, 21, 227, 228, 148), GPU("sm_110", 90, 22, 227, 228, 20),
-    GPU("sm_120", 87, 20, 99, 100, 170),  GPU("sm_121", 88, 21, 99, 100, 48),
+    GPU(70, "", 60, 19, 96, 96, 80),     GPU(72, "", 61, 19, 96, 96, 8),
+    GPU(75, "", 63, 19, 64, 64, 72),     GPU(80, "", 70, 19, 163, 164, 108),
+    GPU(86, "", 71, 19, 99, 100, 84),    GPU(87, "", 74, 19, 163, 164, 16),
+    GPU(88, "", 90, 22, 99, 100, 84),    GPU(89, "", 78, 19, 99, 100, 128),
+    GPU(90, "", 78, 19, 227, 228, 132),  GPU(90, "a", 80, 19, 227, 228, 132),
+    GPU(100, "", 86, 20, 227, 228, 148), GPU(101, "", 86, 20, 227, 228, 20),
+    GPU(103, "", 88, 21, 227, 228, 148), GPU(110, "", 90, 22, 227, 228, 20),
+    GPU(120, "", 87, 20, 99, 100, 170),  GPU(121, "", 88, 21, 99, 100, 48),
 };
 enum { GPUS = sizeof gpu_table / sizeof *gpu_table };
 
@@ -193,7 +193,8 @@ bool target_runs_here(const struct target *target, char *why, size_t why_size)
 {
     char names[256];
     if (target->gpu) {
-        snprintf(why, why_size, "sanc itself runs nothing on a GPU: %s", target->name);
+        snprintf(why, why_size, "%s is for a GPU, which is no matter of the processor",
+                 target->name);
         return false;
     }
     missing_features(target_level(target), names, sizeof names);

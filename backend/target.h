@@ -21,6 +21,8 @@ struct core {
 
 /* What of a GPU schedules are made for. */
 struct gpu {
+    unsigned capability; /* compute capability, 80 for 8.0 */
+    bool exact;          /* code for that one alone, not for later ones */
     int ptx;                          /* the lowest version of PTX that has it, 70 for 7.0 */
     int llvm;                         /* the first major version of LLVM that has it */
     int64_t shared_bytes, shared_all; /* of a block at most; of a multiprocessor */
@@ -54,7 +56,8 @@ struct target target_on_this_machine(const struct target *target);
 bool target_is_gpu(const char *name); /* of a target's name */
 bool target_has_matrix_units(const struct target *target);
 
-/* Whether this machine runs code for the target; if not, why names the features it lacks. */
+/* Whether this machine's processor runs code for the target; if not, why names what it lacks. Of GPUs
+ * it knows nothing: see san/cuda.h. */
 bool target_runs_here(const struct target *target, char *why, size_t why_size);
 
 #endif

@@ -16,10 +16,10 @@ static uint64_t clock_now(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A profile's clock; context: the number of threads. */
+/* A profile's clock; context: the number of threads, 0 for a GPU. */
 static uint64_t clock_of_threads(void *context)
 {
-    return clock_now(*(const unsigned *)context > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID);
+    return clock_now(*(const unsigned *)context == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC);
 }
 
 static int by_value(const void *a, const void *b)
@@ -79,8 +79,8 @@ static enum status measure_peak(struct bench *bench)
     struct execution execution = {0};
     unsigned threads = 1;
     enum status status = compiled_load(module, bench->source, &compiled);
-    if (status == STATUS_DONE && !execution_new(&execution, compiled.model))
-        status = STATUS_SYSTEM;
+    if (status == STATUS_DONE)
+        status = execution_new(&execution, compiled.model);
     for (int i = 0; i < TRIES && status == STATUS_DONE; i++) {
         for (int j = 0; j < 2 * lanes; j++)
             execution.input[j] = j < lanes ? 0.5f : 1.0f;
@@ -134,7 +134,7 @@ static enum status repeat(const struct execution *execution, struct san_exec *ex
 {
     const struct san_model *model = execution->model;
     const struct san_profile *profile = exec->profile;
-    unsigned threads = exec->threads;
+    unsigned threads = execution->cuda ? 0 : exec->threads;
     uint64_t start = clock_now(CLOCK_MONOTONIC);
     while (record->runs < MOST_RUNS &&
            (record->runs < LEAST_RUNS ||
@@ -144,10 +144,10 @@ static enum status repeat(const struct execution *execution, struct san_exec *ex
         if (profile)
             memset(profile->ticks, 0, model->kernel_count * sizeof *profile->ticks);
         uint64_t begin = clock_of_threads(&threads);
-        int code = model->run(execution->input, execution->output, execution->workspace, exec);
+        enum status status = execution_once(execution, exec);
         double ms = (double)(clock_of_threads(&threads) - begin) / 1e6;
-        if (code != SAN_OK)
-            return STATUS_DEFECT; /* it ran before */
+        if (status != STATUS_DONE)
+            return status;
         keep(record, ms, profile ? profile->ticks : NULL);
     }
     return STATUS_DONE;
@@ -200,7 +200,7 @@ static enum status time_on_threads(struct bench *bench, const struct execution *
 {
     unsigned threads = (unsigned)bench->module->threads;
     struct san_exec exec = {.abi_version = SAN_ABI_VERSION, .threads = 1};
-    if (threads <= 1)
+    if (threads <= 1 || execution->cuda)
         return time_runs(bench, execution, &exec);
     struct san_pool *pool = san_pool_new(threads);
     if (!pool) {
@@ -221,8 +221,8 @@ static enum status time_model(struct bench *bench)
     double *image = random_images(1, m->batch, m->channels, m->height, m->width);
     struct images images = {image, m->batch, m->channels * m->height * m->width};
     enum status status = image ? compiled_load(m, bench->source, &compiled) : STATUS_SYSTEM;
-    if (status == STATUS_DONE && !execution_new(&execution, compiled.model))
-        status = STATUS_SYSTEM;
+    if (status == STATUS_DONE)
+        status = execution_new(&execution, compiled.model);
     if (status == STATUS_DONE) /* not timed: memory is touched for the first time */
         status = execution_run(&execution, NULL, &images, 0);
     if (status == STATUS_DONE)
@@ -238,9 +238,12 @@ enum status bench_run(struct bench *bench)
     char why[256];
     const struct target *target = target_find(bench->target, why, sizeof why);
     assert(target); /* it was chosen */
-    bench->here = target_on_this_machine(target);
-    module_predict(bench->module, bench->target, &bench->here, &bench->predictions);
-    enum status status = measure_peak(bench);
+    enum status status = STATUS_DONE;
+    if (!target->gpu) {
+        bench->here = target_on_this_machine(target);
+        module_predict(bench->module, bench->target, &bench->here, &bench->predictions);
+        status = measure_peak(bench);
+    }
     if (status == STATUS_DONE)
         status = time_model(bench);
     return status;

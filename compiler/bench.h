@@ -20,6 +20,7 @@ struct bench {
     /* what was found; bench_free */
     int runs;
     struct spread run;
+    /* of a processor; a GPU has none of them, its runs have the copies to and from it in them */
     double peak_gflops; /* of one core: FMAs in registers */
     double ghz;         /* the clock at which it has that */
     struct target here; /* the target's code on this machine's core */

@@ -1,6 +1,7 @@
 #include "bench.h"
 #include "command.h"
 #include "escape.h"
+#include "machine.h"
 #include "observe.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -69,12 +70,18 @@ static void print_text(const struct bench *bench, const struct line *line)
     const struct module *m = bench->module;
     double rate = gflops(flops_of(bench), bench->run.median);
     double peak = bench->peak_gflops * (double)m->threads;
-    printf("%s on %s (%s), batches of %" PRId64 ", %" PRId64 " thread%s, %d runs\n", m->name,
-           bench->target, bench->here.core->name, m->batch, m->threads, m->threads == 1 ? "" : "s",
-           bench->runs);
+    printf("%s on %s", m->name, bench->target);
+    if (bench->here.core)
+        printf(" (%s)", bench->here.core->name);
+    printf(", batches of %" PRId64, m->batch);
+    if (bench->here.core)
+        printf(", %" PRId64 " thread%s", m->threads, m->threads == 1 ? "" : "s");
+    printf(", %d runs\n", bench->runs);
     printf("latency     %.3f ms median, 10%% to 90%% %.3f to %.3f, best %.3f\n", bench->run.median,
            bench->run.low, bench->run.high, bench->run.best);
     printf("throughput  %.2f images/s\n", 1e3 * (double)m->batch / bench->run.median);
+    if (!bench->here.core) /* a GPU */
+        return;
     printf("arithmetic  %.1f GFLOP/s, %.1f%% of %.1f, the measured FMA peak (%.2f GHz)\n", rate,
            100 * rate / peak, peak, bench->ghz);
     printf("predicted   %.3f ms on one core\n", bench->predictions.cycles / bench->ghz / 1e6);
@@ -123,14 +130,21 @@ static void print_json(const struct bench *bench, const struct line *line)
     escape_print(m->name, stdout);
     printf(",\n  \"target\": ");
     escape_print(bench->target, stdout);
-    printf(",\n  \"core\": \"%s\",\n  \"batch\": %" PRId64 ",\n  \"threads\": %" PRId64
-           ",\n  \"runs\": %d,\n  \"latency_ms\": ",
-           bench->here.core->name, m->batch, m->threads, bench->runs);
+    if (bench->here.core)
+        printf(",\n  \"core\": \"%s\",\n  \"threads\": %" PRId64, bench->here.core->name,
+               m->threads);
+    printf(",\n  \"batch\": %" PRId64 ",\n  \"runs\": %d,\n  \"latency_ms\": ", m->batch,
+           bench->runs);
     print_spread(&bench->run);
-    printf(",\n  \"images_per_second\": %.4f,\n  \"flops\": %.0f,\n  \"gflops\": %.4f,\n"
+    printf(",\n  \"images_per_second\": %.4f", 1e3 * (double)m->batch / bench->run.median);
+    if (!bench->here.core) { /* a GPU */
+        printf("\n}\n");
+        return;
+    }
+    printf(",\n  \"flops\": %.0f,\n  \"gflops\": %.4f,\n"
            "  \"peak_gflops\": %.4f,\n  \"fraction_of_peak\": %.6f,\n  \"ghz\": %.4f,\n"
            "  \"predicted_ms\": %.6f,\n  ",
-           1e3 * (double)m->batch / bench->run.median, flops, rate, peak, rate / peak, bench->ghz,
+           flops, rate, peak, rate / peak, bench->ghz,
            bench->predictions.cycles / bench->ghz / 1e6);
     rates_print(&bench->here, stdout);
     for (int i = 0; line && i < bench->predictions.count; i++) {
@@ -180,6 +194,10 @@ enum status command_bench(const struct options *options)
         status = source_module(&source, NULL, &graph);
     if (status == STATUS_DONE)
         status = choose_target(graph, &target);
+    if (status == STATUS_DONE && options->kernels && target_is_gpu(target)) {
+        diag_error(NULL, 0, 0, "--kernels is for processors, not for %s", target);
+        status = STATUS_USAGE;
+    }
     if (status == STATUS_DONE)
         status = source_read_weights(&source);
     if (status == STATUS_DONE)

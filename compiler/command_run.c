@@ -1,5 +1,6 @@
 #include "command.h"
 #include "execute.h"
+#include "machine.h"
 #include "observe.h"
 #include "passes.h"
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static enum status run_images(const struct source *source, struct module *graph,
 {
     const struct options *options = source->options;
     float *output = allocate(images->count * graph->classes, sizeof(float));
-    struct tensor_data result = {"output", output, 2, {images->count, graph->classes}};
+    struct tensor_data result = {"output", output, 2, {images->count, graph->classes}, NULL};
     enum status status = STATUS_SYSTEM;
     if (output && options->engine == ENGINE_NATIVE)
         status = run_native(source, graph, images, output);

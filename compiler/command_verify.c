@@ -1,4 +1,5 @@
 #include "command.h"
+#include "machine.h"
 #include "observe.h"
 #include "reduce.h"
 #include "verify.h"
@@ -19,7 +20,7 @@ static const double REDUCE_SECONDS = 60;
 struct finding {
     const char *target;
     bool ran;
-    char why[256]; /* it did not */
+    char why[512]; /* it did not */
     double error;
 };
 
@@ -101,7 +102,7 @@ static enum status run_target(const struct verification *v, const char *target,
 {
     *finding = (struct finding){.target = target};
     const struct target *description = target_find(target, finding->why, sizeof finding->why);
-    if (!description || !target_runs_here(description, finding->why, sizeof finding->why))
+    if (!description || !machine_runs(description, finding->why, sizeof finding->why))
         return STATUS_DONE;
     int64_t count = v->images.count * v->module->classes;
     float *output = allocate(count, sizeof(float));
@@ -187,6 +188,9 @@ static void explain(struct verification *v, const struct finding *finding)
         find_pass(v, &v->passes);
     if (v->passes.pass)
         print_pass(&v->passes);
+    else if (target_is_gpu(finding->target))
+        fprintf(stderr, "sanc: %s: the loops are right, so a kernel's code is off\n",
+                finding->target);
     else
         find_kernel(v, finding->target);
 }

@@ -54,24 +54,6 @@ static int64_t image_of_batch(const struct images *images, int64_t first, int64_
     return first + i < images->count ? first + i : images->count - 1;
 }
 
-enum status choose_target(const struct module *module, const char **best)
-{
-    int lanes = 0;
-    char why[MAX_TARGETS][256];
-    for (int i = 0; i < module->targets; i++) {
-        const struct target *target = target_find(module->target[i], why[i], sizeof why[i]);
-        if (!target || !target_runs_here(target, why[i], sizeof why[i]) || target->lanes < lanes)
-            continue;
-        lanes = target->lanes;
-        *best = module->target[i];
-    }
-    if (lanes)
-        return STATUS_DONE;
-    for (int i = 0; i < module->targets; i++)
-        diag_error(NULL, 0, 0, "this machine does not run %s: %s", module->target[i], why[i]);
-    return STATUS_SYSTEM;
-}
-
 /* ---- compiled -------------------------------------------------------------------------------- */
 
 int64_t module_weights_bytes(const struct module *module)
@@ -155,23 +137,55 @@ static void *workspace_new(const struct san_model *model)
     return NULL;
 }
 
-bool execution_new(struct execution *execution, const struct san_model *model)
+/* On a GPU. */
+static enum status open_device(struct execution *execution)
+{
+    struct san_cuda_error error;
+    if (san_cuda_open(execution->model, 0, &execution->cuda, &error) == SAN_CUDA_OK)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "%s: %s", execution->model->name, error.text);
+    return STATUS_SYSTEM;
+}
+
+enum status execution_new(struct execution *execution, const struct san_model *model)
 {
     int64_t each = (int64_t)model->channels * model->height * model->width;
     *execution = (struct execution){
         .model = model,
         .input = allocate(model->batch * each, sizeof(float)),
         .output = allocate((int64_t)model->batch * model->classes, sizeof(float)),
-        .workspace = workspace_new(model),
     };
-    return execution->input && execution->output && execution->workspace;
+    if (!execution->input || !execution->output)
+        return STATUS_SYSTEM;
+    if (!model->run)
+        return open_device(execution);
+    execution->workspace = workspace_new(model);
+    return execution->workspace ? STATUS_DONE : STATUS_SYSTEM;
 }
 
 void execution_free(struct execution *execution)
 {
+    san_cuda_close(execution->cuda);
     free(execution->input);
     free(execution->output);
     free(execution->workspace);
+}
+
+enum status execution_once(const struct execution *execution, const struct san_exec *exec)
+{
+    const struct san_model *model = execution->model;
+    struct san_cuda_error error;
+    if (execution->cuda) {
+        if (!san_cuda_run_host(execution->cuda, execution->input, execution->output, &error))
+            return STATUS_DONE;
+        diag_error(NULL, 0, 0, "%s: %s", model->name, error.text);
+        return STATUS_SYSTEM;
+    }
+    int code = model->run(execution->input, execution->output, execution->workspace, exec);
+    if (code == SAN_OK)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "%s_run: %s (%d)", model->name, san_error(code), code);
+    return code == SAN_ECPU ? STATUS_SYSTEM : STATUS_DEFECT;
 }
 
 enum status execution_run(const struct execution *execution, const struct san_exec *exec,
@@ -185,19 +199,16 @@ enum status execution_run(const struct execution *execution, const struct san_ex
             execution->input[i * images->each + j] = (float)from[j];
     }
     memset(execution->output, 0xff, output_bytes); /* all bits set: NaN */
-    memset(execution->workspace, 0xff, model->workspace_bytes);
-    int code = model->run(execution->input, execution->output, execution->workspace, exec);
-    if (code == SAN_OK)
-        return STATUS_DONE;
-    diag_error(NULL, 0, 0, "%s_run: %s (%d)", model->name, san_error(code), code);
-    return code == SAN_ECPU ? STATUS_SYSTEM : STATUS_DEFECT;
+    if (execution->workspace)
+        memset(execution->workspace, 0xff, model->workspace_bytes);
+    return execution_once(execution, exec);
 }
 
 static enum status execute_compiled(const struct san_model *model, const struct san_exec *exec,
                                     const struct images *images, float *output)
 {
     struct execution execution;
-    enum status status = execution_new(&execution, model) ? STATUS_DONE : STATUS_SYSTEM;
+    enum status status = execution_new(&execution, model);
     for (int64_t i = 0; i < images->count && status == STATUS_DONE; i += model->batch) {
         int64_t count = images->count - i < model->batch ? images->count - i : model->batch;
         status = execution_run(&execution, exec, images, i);
@@ -211,7 +222,7 @@ static enum status execute_compiled(const struct san_model *model, const struct 
 enum status execute_on_threads(const struct san_model *model, unsigned threads,
                                const struct images *images, float *output)
 {
-    if (threads <= 1)
+    if (threads <= 1 || !model->run)
         return execute_compiled(model, NULL, images, output);
     struct san_pool *pool = san_pool_new(threads);
     if (!pool) {

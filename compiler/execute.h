@@ -2,6 +2,7 @@
 #ifndef COMPILER_EXECUTE_H
 #define COMPILER_EXECUTE_H
 #include "backend.h"
+#include "san/cuda.h"
 #include "source.h"
 
 /* count images of `each` numbers, (c, h, w) row-major. */
@@ -14,10 +15,6 @@ struct images {
  * *file; weights_free it in any case. Errors are printed. */
 enum status images_read(const char *path, const struct module *module, struct weights **file,
                         struct images *images);
-
-/* The best of the module's targets that this machine has: the widest, of equals the last. The name is
- * the module's; an error is printed where it has none of them. */
-enum status choose_target(const struct module *module, const char **best);
 
 /* A model compiled into memory. */
 struct compiled {
@@ -42,19 +39,23 @@ int64_t module_weights_bytes(const struct module *module);
 struct execution {
     const struct san_model *model;
     float *input, *output; /* of one batch */
-    void *workspace;
+    void *workspace;       /* of a processor */
+    struct san_cuda *cuda; /* the model on a GPU, where it is for GPUs alone; else NULL */
 };
 
-/* False: no memory, printed. execution_free in any case. */
-bool execution_new(struct execution *execution, const struct san_model *model);
+/* Errors are printed. execution_free in any case. */
+enum status execution_new(struct execution *execution, const struct san_model *model);
 void execution_free(struct execution *execution);
 
+/* Runs what is in `input`. exec: as NAME_run takes it, or NULL. Errors are printed. */
+enum status execution_once(const struct execution *execution, const struct san_exec *exec);
+
 /* Runs the batch that begins with image `first`, filled up with the last image. Output and
- * workspace hold NaN before. exec: as NAME_run takes it, or NULL. Errors are printed. */
+ * workspace hold NaN before. */
 enum status execution_run(const struct execution *execution, const struct san_exec *exec,
                           const struct images *images, int64_t first);
 
-/* Runs all images, batch by batch, on so many threads; output: (images->count, classes). */
+/* Runs all images, batch by batch, on so many threads of the processor or on a GPU; output: (images->count, classes). */
 enum status execute_on_threads(const struct san_model *model, unsigned threads,
                                const struct images *images, float *output);
 

@@ -10,7 +10,7 @@ static const unsigned PER_TARGET = 1u << EMIT_ASSEMBLY | 1u << EMIT_LLVM | 1u <<
                                    1u << EMIT_LAUNCH;
 static const unsigned OF_GPUS =
     1u << EMIT_PTX | 1u << EMIT_CUBIN | 1u << EMIT_LAUNCH | 1u << EMIT_WEIGHTS;
-static const unsigned OF_PROCESSORS = 1u << EMIT_OBJECT | 1u << EMIT_HEADER | 1u << EMIT_ASSEMBLY;
+static const unsigned OF_PROCESSORS = 1u << EMIT_ASSEMBLY;
 
 static bool is_for(enum emit kind, const char *target)
 {
@@ -108,7 +108,7 @@ static enum status check(const struct outputs *outputs, const struct options *op
     return status;
 }
 
-/* Each kind has a target; an object has to be for all of them. */
+/* Each kind has a target. */
 static bool check_kinds(unsigned kinds, int targets, const char *const *target)
 {
     bool good = true;
@@ -116,8 +116,7 @@ static bool check_kinds(unsigned kinds, int targets, const char *const *target)
         int fitting = 0;
         for (int i = 0; i < targets; i++)
             fitting += is_for((enum emit)kind, target[i]);
-        bool all = kind == EMIT_OBJECT || kind == EMIT_HEADER;
-        if (!(kinds >> kind & 1) || fitting == targets || (fitting && !all))
+        if (!(kinds >> kind & 1) || fitting)
             continue;
         good = false;
         if (OF_GPUS >> kind & 1)
@@ -125,8 +124,8 @@ static bool check_kinds(unsigned kinds, int targets, const char *const *target)
                        emit_name[kind]);
         else
             diag_error(NULL, 0, 0,
-                       "--emit %s is for processors, not for GPUs: of those there are ptx, cubin, "
-                       "launch, llvm and ir",
+                       "--emit %s is for processors, not for GPUs: of those there are obj, ptx, "
+                       "cubin, launch, llvm and ir",
                        emit_name[kind]);
     }
     return good;

@@ -1,7 +1,7 @@
 /* Gives every workspace buffer an offset, such that buffers that hold data at the same time do not
  * overlap, every stack tile one in its worker's scratch, and every shared tile one in its block's
- * memory (plan_shared.c). With a GPU among the targets the weights get offsets too, in one file. Targets share one plan: a model runs
- * one of them at a time.
+ * memory (plan_shared.c). What GPUs use of the weights gets offsets too. Targets share one plan: a model
+ * runs one of them at a time.
  *
  * Largest first, each at the lowest offset where no buffer that lives at the same time is in the
  * way. */
@@ -169,12 +169,22 @@ static const struct gpu *gpu_of(const char *target)
     return found ? found->gpu : NULL;
 }
 
+static bool gpu_uses(const struct buffer *buffer)
+{
+    for (const struct touch *t = buffer->touches; t; t = t->next)
+        if (!t->kernel->target || gpu_of(t->kernel->target))
+            return true;
+    return false;
+}
+
+/* What GPUs use of the weights lies together; an x86's are constants of the object, each by itself. */
 static int plan_weights(struct module *m)
 {
     int64_t offset = 0;
     int changes = 0;
+    touches_index(m);
     for (struct buffer *b = m->buffers; b; b = b->next)
-        if (b->place == PLACE_WEIGHTS) {
+        if (b->place == PLACE_WEIGHTS && gpu_uses(b)) {
             b->offset = offset;
             offset += aligned(shape_elements(&b->shape) * 4);
             changes++;

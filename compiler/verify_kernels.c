@@ -69,9 +69,11 @@ static enum status run_compared(struct comparison *c, const struct san_model *mo
     struct san_profile profile = {clock_compares, c, times, times + model->kernel_count};
     struct san_exec exec = {
         .abi_version = SAN_ABI_VERSION, .threads = 1, .profile = times ? &profile : NULL};
-    enum status status = STATUS_SYSTEM;
+    enum status status = execution_new(&execution, model);
     c->execution = &execution;
-    if (execution_new(&execution, model) && times)
+    if (!times)
+        status = STATUS_SYSTEM;
+    if (status == STATUS_DONE)
         status = execution_run(&execution, &exec, images, 0);
     execution_free(&execution);
     free(times);

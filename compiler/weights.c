@@ -233,6 +233,11 @@ static size_t elements_of(const struct tensor_data *tensor)
     return elements;
 }
 
+static size_t bytes_of(const struct tensor_data *tensor)
+{
+    return (tensor->data ? sizeof(float) : sizeof(double)) * elements_of(tensor);
+}
+
 /* The header, padded with spaces so that the data is aligned; its length in *size. free() it. */
 static char *header_text(const struct tensor_data *tensors, size_t count, size_t *size)
 {
@@ -243,9 +248,10 @@ static char *header_text(const struct tensor_data *tensors, size_t count, size_t
         return NULL;
     for (size_t i = 0; i < count; i++) {
         const struct tensor_data *t = &tensors[i];
-        size_t end = at + 4 * elements_of(t);
+        size_t end = at + bytes_of(t);
         assert(!strpbrk(t->name, "\"\\"));
-        fprintf(memory, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[", i ? "," : "{", t->name);
+        fprintf(memory, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "{", t->name,
+                t->data ? "F32" : "F64");
         for (int d = 0; d < t->rank; d++)
             fprintf(memory, "%s%" PRId64, d ? "," : "", t->dim[d]);
         fprintf(memory, "],\"data_offsets\":[%zu,%zu]}", at, end);
@@ -270,9 +276,15 @@ static void store_tensor(unsigned char *to, const struct tensor_data *tensor)
 {
     size_t elements = elements_of(tensor);
     for (size_t i = 0; i < elements; i++) {
+        uint64_t wide;
         uint32_t bits;
-        memcpy(&bits, &tensor->data[i], sizeof bits);
-        store(to + 4 * i, bits, 4);
+        if (tensor->data) {
+            memcpy(&bits, &tensor->data[i], sizeof bits);
+            store(to + sizeof bits * i, bits, sizeof bits);
+        } else {
+            memcpy(&wide, &tensor->wide[i], sizeof wide);
+            store(to + sizeof wide * i, wide, sizeof wide);
+        }
     }
 }
 
@@ -280,7 +292,7 @@ enum status weights_write(const char *path, const struct tensor_data *tensors, s
 {
     size_t length = 0, bytes = 0;
     for (size_t i = 0; i < count; i++)
-        bytes += 4 * elements_of(&tensors[i]);
+        bytes += bytes_of(&tensors[i]);
     char *header = header_text(tensors, count, &length);
     unsigned char *file = header ? malloc(8 + length + bytes) : NULL;
     enum status status = STATUS_SYSTEM;
@@ -290,7 +302,7 @@ enum status weights_write(const char *path, const struct tensor_data *tensors, s
         unsigned char *to = file + 8 + length;
         for (size_t i = 0; i < count; i++) {
             store_tensor(to, &tensors[i]);
-            to += 4 * elements_of(&tensors[i]);
+            to += bytes_of(&tensors[i]);
         }
         status = file_write(path, file, 8 + length + bytes);
     } else {

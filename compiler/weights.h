@@ -37,12 +37,13 @@ bool weights_shape(const struct weights *weights, const char *name, int *rank, i
 /* SHA-256 of the file. */
 const uint8_t *weights_sha256(const struct weights *weights);
 
-/* A float32 tensor to be written; the name needs no escapes in JSON. */
+/* A tensor to be written, F32, or F64 where there is no `data`; the name needs no escapes in JSON. */
 struct tensor_data {
     const char *name;
     const float *data;
     int rank;
     int64_t dim[MAX_TENSOR_RANK];
+    const double *wide;
 };
 
 /* Writes a safetensors file, whole or not at all (file.h). */

@@ -15,7 +15,7 @@ case $preset in
     clang | llvm22) groups+=("$preset") ;;
     fuzz) groups+=(clang) ;;
     asan) select=(-LE slow) ;;
-    tsan) select=(-R '^test_pool$') ;; # what is made of threads
+    tsan) select=(-R '^test_(pool|cuda)$') ;; # what is made of threads
     *)
         echo "usage: tests/run.sh [release|debug|clang|llvm22|asan|tsan|fuzz] [CTEST OPTION...]" >&2
         exit 2
@@ -27,7 +27,7 @@ jobs=$(nproc)
 log=build/$preset.log
 mkdir -p build
 targets=()
-[ "$preset" != tsan ] || targets=(--target test_pool)
+[ "$preset" != tsan ] || targets=(--target test_pool test_cuda)
 echo "Building in build/$preset (what the build prints goes to $log)"
 if ! { cmake --preset "$preset" && cmake --build --preset "$preset" "${targets[@]}" -j "$jobs"; } \
     >"$log" 2>&1; then

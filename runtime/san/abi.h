@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SAN_ABI_VERSION 1
+#define SAN_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +41,28 @@ struct san_exec {
     const struct san_profile *profile; /* or NULL */
 };
 
+/* A kernel of a GPU and how it is started; its arguments are the device addresses of input, output,
+ * workspace and weights. */
+struct san_gpu_kernel {
+    const char *name; /* in the PTX */
+    uint32_t blocks;  /* of the grid, */
+    uint32_t threads; /* of a block, both in x alone */
+    uint32_t shared_bytes; /* dynamic shared memory of a block */
+};
+
+/* A model's kernels for one kind of GPU; san/cuda.h runs them. */
+struct san_gpu {
+    const char *target;  /* "nvptx:sm_80" */
+    uint32_t capability; /* 80 for 8.0: the code is for GPUs of this capability and later ones */
+    uint32_t exact;      /* 1: for GPUs of this capability alone ("nvptx:sm_90a") */
+    uint32_t kernel_count;
+    uint32_t alignment;  /* of workspace and weights in device memory */
+    const struct san_gpu_kernel *kernels; /* in the order they run, each after the one before */
+    const char *ptx;     /* text that ends with a 0 */
+    const void *weights; /* to be copied to the device as they are */
+    uint64_t weights_bytes, workspace_bytes;
+};
+
 /* What a compiled model says of itself. */
 struct san_model {
     uint32_t abi_version;
@@ -51,9 +73,12 @@ struct san_model {
     const char *const *kernel_names; /* kernel_count of them */
     uint32_t batch, channels, height, width, classes;
     uint32_t threads;                /* the most chunks that it splits its work into */
-    uint64_t workspace_bytes, workspace_alignment, weights_bytes;
+    uint64_t workspace_bytes, workspace_alignment, weights_bytes; /* for run */
     uint8_t weights_sha256[32];      /* of the safetensors file */
+    /* NULL where all targets are GPUs */
     int (*run)(const float *input, float *output, void *workspace, const struct san_exec *exec);
+    const struct san_gpu *gpus; /* the weakest first */
+    uint32_t gpu_count;
 };
 
 #ifdef __cplusplus

@@ -135,8 +135,6 @@ def test_wrong_command_lines(folder):
             ([*make, '--target', 'nvptx:sm_80', '--emit', 'asm'], 'asm is for processors'),
             ([*make, '--target', 'pdp-11'], 'x86-64-v3'),
             ([*make, '--target', 'x86-64-v3,pdp-11'], 'pdp-11'),
-            ([*make, '--target', 'nvptx:sm_80'], 'obj is for processors'),
-            ([*make, '--target', 'x86-64-v3,nvptx:sm_80'], 'obj is for processors'),
             ([*make, '--target', 'nvptx:sm_35'], 'nvptx:sm_35'),
             ([*make, '--target', 'x86-64-v2'], 'x86-64-v2'),
             ([*make, '--batch', '0'], '1 to 65536'),
@@ -212,6 +210,16 @@ def test_gpu(folder):
     expect([name.decode() for name in entries] == kernels, 'the plan has other kernels than the PTX')
     folder.run('run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out', '--target', 'nvptx:sm_80',
                status=SYSTEM, says='nvptx:sm_80')
+
+
+def test_gpu_object(folder):
+    """Kernels, weights and plan in the object, beside code for processors or alone."""
+    before, runs = folder.files(), {'nvptx:sm_80': False, 'nvptx:sm_80,x86-64-v3': True}
+    for targets, on_processor in runs.items():
+        folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o', '--target', targets)
+        only_new(folder, before, 'net.o', 'net.h')
+        expect((b'_run(const float' in folder.read('net.h')) == on_processor, 'NAME_run in the header')
+        expect(b'.target sm_80' in folder.read('net.o'), 'no PTX in the object')
 
 
 def test_cubin(folder):
@@ -423,8 +431,6 @@ def test_precision(folder):
     expect(folder.read('a.ptx') == folder.read('b.ptx'), 'other PTX from the dump')
     folder.run('compile', 'model.json', '-o', 'c.ptx', '--emit', 'ptx', '--precision', 'bf16', '--target', 'nvptx:sm_75',
                status=USAGE, says='found the target nvptx:sm_75')
-    folder.run('verify', 'model.json', *WEIGHTS, '--each-pass', '--precision', 'bf16', *sm_80, status=SYSTEM,
-               says='runs nothing on a GPU')
     out = {}
     for name, words in {'f32': [], 'tf32': ['--precision', 'tf32', *sm_80], 'dump': []}.items():
         folder.run('run', 'm.sanir' if name == 'dump' else 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', name,

@@ -3,7 +3,7 @@
  *   draw.c      a model from a seed            values.c    its weights and images
  *   check.c     what has to be right about it  permute.c   weights in another order
  *   shrink.c    a smaller one that fails too   apart.c     a check in its own process
- *   random_models.c   the program */
+ *   write.c     a model as a case in files     random_models.c   the program */
 #ifndef TESTS_RANDOM_MODEL_H
 #define TESTS_RANDOM_MODEL_H
 #include "model.h"
@@ -54,6 +54,11 @@ void values_free(struct values *values);
 /* Gives the weight channels of every attention another order, and whatever depends on it; false:
  * nothing has changed. */
 bool values_permute(struct values *values, const struct random_model *m);
+
+/* A case, as in tests/numeric/cases, for tests in other languages: FOLDER/exact_N or FOLDER/real_N with
+ * the model, its weights, and 8 images with their results in float64 and of the plain evaluation in
+ * float32 ("single"). FOLDER exists. */
+bool random_model_write(const struct random_model *m, const char *folder, int number);
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 

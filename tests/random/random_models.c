@@ -2,6 +2,7 @@
  *
  *   random_models [--seed N] [--first N] [--count N] [--jobs N] [--targets A,B] [-v]
  *   random_models --list [--seed N] [--first N] [--count N]
+ *   random_models --write FOLDER [--seed N] [--first N] [--count N]
  *   random_models --model FILE.json [--exact] [--batch N] [--threads N] [--values N]
  *
  * Model number i of a seed is always the same. A failure prints it, and the smallest model found
@@ -30,7 +31,7 @@ struct settings {
     unsigned long long seed, values;
     int first, count, jobs, batch, threads;
     bool verbose, exact, list;
-    const char *model;
+    const char *model, *write;
     int targets, others;
     const char *target[MAX_TARGETS], *other[MAX_TARGETS]; /* others do not run here */
 };
@@ -55,6 +56,7 @@ static int usage(void)
 {
     fputs("usage: random_models [--seed N] [--first N] [--count N] [--jobs N] [--targets A,B] "
           "[-v]\n       random_models --list [--seed N] [--first N] [--count N]\n"
+          "       random_models --write FOLDER [--seed N] [--first N] [--count N]\n"
           "       random_models --model FILE.json [--exact] [--batch N] [--threads N] "
           "[--values N]\n",
           stderr);
@@ -93,6 +95,8 @@ static bool read_option(struct settings *s, const char *name, char *value)
         add_targets(s, value);
     else if (strcmp(name, "--model") == 0)
         s->model = value;
+    else if (strcmp(name, "--write") == 0)
+        s->write = value;
     else if (strcmp(name, "--seed") == 0)
         s->seed = strtoull(value, NULL, 0);
     else if (strcmp(name, "--values") == 0)
@@ -102,7 +106,7 @@ static bool read_option(struct settings *s, const char *name, char *value)
             *number[i].to = atoi(value);
             return *number[i].to >= 0;
         }
-    return strcmp(name, "--targets") == 0 || s->model || strcmp(name, "--seed") == 0 ||
+    return strcmp(name, "--targets") == 0 || s->model || s->write || strcmp(name, "--seed") == 0 ||
            strcmp(name, "--values") == 0;
 }
 
@@ -249,6 +253,16 @@ static int list(const struct settings *s)
     return 0;
 }
 
+static int write_cases(const struct settings *s)
+{
+    bool good = true;
+    for (int i = s->first; good && i < s->first + s->count; i++) {
+        struct random_model m = random_model_draw(s->seed, (uint64_t)i);
+        good = random_model_write(&m, s->write, i);
+    }
+    return !good;
+}
+
 static int run_one(const struct settings *s)
 {
     struct random_model m = {
@@ -273,6 +287,8 @@ int main(int count, char **words)
         return usage();
     if (s.list)
         return list(&s);
+    if (s.write)
+        return write_cases(&s);
     if (!s.targets) {
         printf("skipped: this machine runs none of the targets\n");
         return SKIPPED;

@@ -12,11 +12,13 @@
 
 #include <cmocka.h>
 
-static struct backend_file header_of(const char *name, int64_t workspace, int64_t scratch)
+static struct backend_file header_for(const char *target, const char *name, int64_t workspace,
+                                      int64_t scratch)
 {
     struct backend_file file;
     struct module *module = module_new();
     module->name = name;
+    module->target[module->targets++] = target;
     module->batch = 2;
     module->channels = 3;
     module->height = 5;
@@ -28,6 +30,11 @@ static struct backend_file header_of(const char *name, int64_t workspace, int64_
     backend_header(module, &file);
     module_free(module);
     return file;
+}
+
+static struct backend_file header_of(const char *name, int64_t workspace, int64_t scratch)
+{
+    return header_for("x86-64-v3", name, workspace, scratch);
 }
 
 static void says_sizes(void **state)
@@ -78,6 +85,17 @@ static void compiles(const char *folder, const char *compiler, const char *sourc
     assert_int_equal(system(command), 0);
 }
 
+static void for_gpus_there_is_nothing_to_call(void **state)
+{
+    (void)state;
+    struct backend_file file = header_for("nvptx:sm_80", "net", 640, 0);
+    assert_null(strstr(file.data, "net_run"));
+    assert_null(strstr(file.data, "NET_WORKSPACE_BYTES"));
+    assert_non_null(strstr(file.data, "#define NET_CLASSES 11\n"));
+    assert_non_null(strstr(file.data, "extern const struct san_model net_model;\n"));
+    free(file.data);
+}
+
 static void compiles_alone_and_with_others(void **state)
 {
     (void)state;
@@ -115,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_sizes),
         cmocka_unit_test(empty_workspace_is_an_array_still),
+        cmocka_unit_test(for_gpus_there_is_nothing_to_call),
         cmocka_unit_test(compiles_alone_and_with_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

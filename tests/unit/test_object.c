@@ -72,6 +72,58 @@ static void one_target_of_two(void **state)
     unload(&l);
 }
 
+/* Two kernels for GPUs and none for an x86, or one for an x86 too. */
+static const char on_gpus[] =
+    "sanir 1\nmodel \"t\"\ninput f32[1, 1, 1, 60]\nclasses 60\n"
+    "targets %s\"nvptx:sm_90a\" \"nvptx:sm_90\" \"nvptx:sm_80\"\n"
+    "threads 1\nworkspace 240 scratch 0\n"
+    "graph {\n  %%1 = parameter { name = \"w\", shape = [60] } : f32[60]\n}\n"
+    "image : input f32[60]\na : weights f32[60] = %%1%s\nb : weights f32[60] = %%1 at 256\n"
+    "mid : workspace f32[60] at 0\nout : output f32[60]\n"
+    "kernel first target \"nvptx:sm_80\" {\n  for i in 2 block, j in 30 thread\n"
+    "    mid[30*i + j] = image[30*i + j] * b[30*i + j]\n}\n"
+    "kernel second target \"nvptx:sm_80\" {\n  for k in 60 thread\n    out[k] = mid[k]\n}\n"
+    "kernel other target \"nvptx:sm_90\" {\n  for k in 60 thread\n    out[k] = image[k] * b[k]\n}\n"
+    "kernel third target \"nvptx:sm_90a\" {\n  for k in 60 thread\n    out[k] = b[k]\n}\n%s";
+
+static void kernels_of_gpus_are_in_the_object(void **state)
+{
+    (void)state;
+    static const char *const head[2] = {"", "\"x86-64-v3\" "}, *const place[2] = {" at 0", ""};
+    static const char *const tail[2] = {
+        "", "kernel here target \"x86-64-v3\" {\n  for k in 60\n    out[k] = image[k] * a[k]\n}\n"};
+    static const char *const target[3] = {"nvptx:sm_80", "nvptx:sm_90", "nvptx:sm_90a"};
+    for (int x86 = 0; x86 < 2; x86++) {
+        char text[2048];
+        snprintf(text, sizeof text, on_gpus, head[x86], place[x86], tail[x86]);
+        struct loaded l = load(parse(text));
+        const struct san_gpu *gpu = l.model->gpus;
+        assert_int_equal(l.model->gpu_count, 3);
+        assert_int_equal(l.model->run != NULL, x86);
+        for (int i = 0; i < 3; i++) {
+            assert_string_equal(gpu[i].target, target[i]);
+            assert_int_equal(gpu[i].capability, i ? 90 : 80);
+            assert_int_equal(gpu[i].exact, i == 2);
+            assert_int_equal(gpu[i].kernel_count, i ? 1 : 2);
+            assert_non_null(strstr(gpu[i].ptx, strchr(target[i], 's')));
+            for (uint32_t k = 0; k < gpu[i].kernel_count; k++)
+                assert_non_null(strstr(gpu[i].ptx, gpu[i].kernels[k].name));
+            assert_int_equal(gpu[i].workspace_bytes, 240);
+            assert_int_equal(gpu[i].weights_bytes, 256 + 240);
+            float w = 4; /* of (i * 7 + 3) % 17 - 8 at 11 */
+            assert_memory_equal((const char *)gpu[i].weights + 256 + 11 * sizeof w, &w, sizeof w);
+        }
+        assert_string_equal(gpu[0].kernels[0].name, "t_first__sm_80");
+        assert_int_equal(gpu[0].kernels[0].blocks, 2);
+        assert_int_equal(gpu[0].kernels[0].threads, 30);
+        assert_int_equal(gpu[0].kernels[0].shared_bytes, 0);
+        assert_string_equal(gpu[0].kernels[1].name, "t_second__sm_80");
+        if (x86)
+            assert_int_equal(run(&l, NULL), SAN_OK);
+        unload(&l);
+    }
+}
+
 static void nothing(void *context, uint32_t count, void (*task)(void *, uint32_t), void *argument)
 {
     (void)context, (void)count, (void)task, (void)argument;
@@ -297,10 +349,15 @@ static void reasons_are_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(model_says_what_it_is),           cmocka_unit_test(one_target_of_two),
-        cmocka_unit_test(wrong_arguments_have_codes),      cmocka_unit_test(profile_adds_up),
-        cmocka_unit_test(chunks_are_as_many_as_asked_for), cmocka_unit_test(same_bytes_every_time),
-        cmocka_unit_test(file_is_as_linkers_like_it),      cmocka_unit_test(reasons_are_given),
+        cmocka_unit_test(model_says_what_it_is),
+        cmocka_unit_test(one_target_of_two),
+        cmocka_unit_test(kernels_of_gpus_are_in_the_object),
+        cmocka_unit_test(wrong_arguments_have_codes),
+        cmocka_unit_test(profile_adds_up),
+        cmocka_unit_test(chunks_are_as_many_as_asked_for),
+        cmocka_unit_test(same_bytes_every_time),
+        cmocka_unit_test(file_is_as_linkers_like_it),
+        cmocka_unit_test(reasons_are_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,12 +162,13 @@ static void test_write(void **state)
 {
     (void)state;
     const float data[] = {1, -2, NAN, INFINITY, 0x1p-149f, -0.0f};
+    const double wide[] = {1 - 1e-5, -0x1p-1000};
+    const struct tensor_data tensors[] = {{"output", data, 2, {3, 2}, NULL},
+                                          {"wide", NULL, 1, {2}, wide}};
     int rank;
     int64_t dim[MAX_TENSOR_RANK];
     struct weights *weights;
-    assert_int_equal(
-        weights_write(scratch("out"), &(struct tensor_data){"output", data, 2, {3, 2}}, 1),
-        STATUS_DONE);
+    assert_int_equal(weights_write(scratch("out"), tensors, 2), STATUS_DONE);
     assert_int_equal(weights_read(scratch("out"), &weights), STATUS_DONE);
     assert_true(weights_shape(weights, "output", &rank, dim));
     assert_int_equal(rank, 2);
@@ -176,6 +177,8 @@ static void test_write(void **state)
     const double *found = weights_find(weights, "output", 6);
     for (int i = 0; i < 6; i++)
         assert_true(isnan(data[i]) ? isnan(found[i]) : found[i] == data[i]);
+    found = weights_find(weights, "wide", 2);
+    assert_true(found[0] == wide[0] && found[1] == wide[1]);
 
     char *file;
     size_t size;
@@ -186,9 +189,7 @@ static void test_write(void **state)
     assert_memory_equal(weights_sha256(weights), digest, SHA256_BYTES);
     free(file);
     weights_free(weights);
-    assert_int_equal(
-        weights_write(scratch("none/out"), &(struct tensor_data){"output", data, 0, {0}}, 1),
-        STATUS_SYSTEM);
+    assert_int_equal(weights_write(scratch("none/out"), tensors, 1), STATUS_SYSTEM);
 }
 
 int main(void)

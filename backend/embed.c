@@ -1,0 +1,174 @@
+/* A GPU's kernels in an object, for san/cuda.h: what struct san_gpu of san/abi.h says.
+ *
+ *   gpus         [sm_80, sm_90]     .data.rel.ro
+ *   kernels      names, blocks, threads, shared memory
+ *   ptx          text               .rodata
+ *   gpu.weights  one for all GPUs   .rodata */
+#define _GNU_SOURCE
+#include "backend.h"
+#include "emit.h"
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(offsetof(struct san_gpu_kernel, blocks) == 8 &&
+                   offsetof(struct san_gpu_kernel, shared_bytes) == 16 &&
+                   sizeof(struct san_gpu_kernel) == 24,
+               "kernel_type");
+_Static_assert(offsetof(struct san_gpu, capability) == 8 && offsetof(struct san_gpu, exact) == 12 &&
+                   offsetof(struct san_gpu, kernel_count) == 16 &&
+                   offsetof(struct san_gpu, alignment) == 20 &&
+                   offsetof(struct san_gpu, kernels) == 24 && offsetof(struct san_gpu, ptx) == 32 &&
+                   offsetof(struct san_gpu, weights) == 40 &&
+                   offsetof(struct san_gpu, workspace_bytes) == 56 && sizeof(struct san_gpu) == 64,
+               "gpu_type");
+
+struct embedding {
+    const struct module *module;
+    const struct parameters *parameters;
+    LLVMModuleRef out;
+    LLVMContextRef context;
+    LLVMTypeRef ptr, i32, i64, kernel_type, gpu_type;
+    LLVMValueRef weights;
+    uint64_t weights_bytes;
+    char *why;
+    size_t why_size;
+};
+
+static LLVMValueRef integer(LLVMTypeRef type, uint64_t value)
+{
+    return LLVMConstInt(type, value, 0);
+}
+
+static LLVMValueRef put_global(struct embedding *e, const char *name, LLVMValueRef contents,
+                               unsigned alignment)
+{
+    LLVMValueRef global = LLVMAddGlobal(e->out, LLVMTypeOf(contents), name);
+    LLVMSetInitializer(global, contents);
+    LLVMSetGlobalConstant(global, 1);
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetAlignment(global, alignment);
+    return global;
+}
+
+static LLVMValueRef put_bytes(struct embedding *e, const char *name, const char *data, size_t size,
+                              unsigned alignment)
+{
+    return put_global(e, name, LLVMConstStringInContext2(e->context, data, size, 1), alignment);
+}
+
+static LLVMValueRef put_text(struct embedding *e, const char *text)
+{
+    return put_bytes(e, "text", text, strlen(text) + 1, 1);
+}
+
+/* The target's kernels in their order; *count of them. */
+static LLVMValueRef put_kernels(struct embedding *e, const struct target *target, uint32_t *count)
+{
+    LLVMValueRef *item = NULL;
+    *count = 0;
+    for (const struct kernel *k = e->module->kernels; k; k = k->next) {
+        if (!kernel_is_for(k, target))
+            continue;
+        struct launch launch = kernel_launch(k);
+        char *symbol = kernel_symbol(e->module, k, target);
+        LLVMValueRef field[4] = {put_text(e, symbol), integer(e->i32, (uint64_t)launch.blocks),
+                                 integer(e->i32, (uint64_t)launch.threads),
+                                 integer(e->i32, (uint64_t)launch.shared_bytes)};
+        free(symbol);
+        item = realloc(item, (*count + 1) * sizeof *item);
+        if (!item)
+            exit(4);
+        item[(*count)++] = LLVMConstNamedStruct(e->kernel_type, field, 4);
+    }
+    LLVMValueRef array = LLVMConstArray2(e->kernel_type, item, *count);
+    free(item);
+    return put_global(e, "gpu.kernels", array, 8);
+}
+
+static int by_capability(const void *a, const void *b)
+{
+    const struct gpu *p = (*(const struct target *const *)a)->gpu;
+    const struct gpu *q = (*(const struct target *const *)b)->gpu;
+    return p->capability != q->capability ? (p->capability > q->capability ? 1 : -1)
+                                          : p->exact - q->exact;
+}
+
+static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
+{
+    struct backend_file ptx;
+    uint32_t kernels;
+    if (!backend_emit(e->module, NULL, NULL, BACKEND_ASSEMBLY, target->name, &ptx, e->why,
+                      e->why_size))
+        return NULL;
+    LLVMValueRef table = put_kernels(e, target, &kernels);
+    LLVMValueRef field[10] = {put_text(e, target->name),
+                              integer(e->i32, target->gpu->capability),
+                              integer(e->i32, target->gpu->exact),
+                              integer(e->i32, kernels),
+                              integer(e->i32, DEVICE_ALIGNMENT),
+                              table,
+                              put_bytes(e, "ptx", ptx.data, ptx.size + 1, 1),
+                              e->weights,
+                              integer(e->i64, e->weights_bytes),
+                              integer(e->i64, (uint64_t)e->module->workspace_bytes)};
+    free(ptx.data);
+    return LLVMConstNamedStruct(e->gpu_type, field, 10);
+}
+
+static bool put_weights(struct embedding *e)
+{
+    struct backend_file weights;
+    if (!backend_weights(e->module, e->parameters, &weights, e->why, e->why_size))
+        return false;
+    e->weights = put_bytes(e, "gpu.weights", weights.data, weights.size, DEVICE_ALIGNMENT);
+    e->weights_bytes = weights.size;
+    free(weights.data);
+    return true;
+}
+
+static void name_types(struct embedding *e)
+{
+    LLVMTypeRef ptr = e->ptr, i32 = e->i32, i64 = e->i64;
+    LLVMTypeRef kernel[] = {ptr, i32, i32, i32};
+    LLVMTypeRef gpu[] = {ptr, i32, i32, i32, i32, ptr, ptr, ptr, i64, i64};
+    e->kernel_type = LLVMStructCreateNamed(e->context, "gpu.kernel");
+    LLVMStructSetBody(e->kernel_type, kernel, sizeof kernel / sizeof *kernel, 0);
+    e->gpu_type = LLVMStructCreateNamed(e->context, "gpu");
+    LLVMStructSetBody(e->gpu_type, gpu, sizeof gpu / sizeof *gpu, 0);
+}
+
+LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
+                        LLVMModuleRef out, uint32_t *count, char *why, size_t why_size)
+{
+    const struct target *target[MAX_TARGETS];
+    LLVMValueRef item[MAX_TARGETS];
+    LLVMContextRef context = LLVMGetModuleContext(out);
+    struct embedding e = {.module = module,
+                          .parameters = parameters,
+                          .out = out,
+                          .context = context,
+                          .ptr = LLVMPointerTypeInContext(context, 0),
+                          .i32 = LLVMInt32TypeInContext(context),
+                          .i64 = LLVMInt64TypeInContext(context),
+                          .why = why,
+                          .why_size = why_size};
+    *count = 0;
+    for (int i = 0; i < module->targets; i++) {
+        const struct target *found = target_find(module->target[i], why, why_size);
+        assert(found); /* the driver has looked */
+        if (found->gpu)
+            target[(*count)++] = found;
+    }
+    if (!*count)
+        return NULL;
+    qsort(target, *count, sizeof *target, by_capability);
+    name_types(&e);
+    if (!put_weights(&e))
+        return NULL;
+    for (uint32_t i = 0; i < *count; i++)
+        if (!(item[i] = put_gpu(&e, target[i])))
+            return NULL;
+    return put_global(&e, "gpus", LLVMConstArray2(e.gpu_type, item, *count), 8);
+}

@@ -1,0 +1,16 @@
+/* What this machine runs: its processor's code (target.h), and its GPU's, through san/cuda.h. */
+#ifndef COMPILER_MACHINE_H
+#define COMPILER_MACHINE_H
+#include "diag.h"
+#include "ir.h"
+#include "target.h"
+
+/* Whether this machine runs code for the target; if not, why says what is missing. GPUs: device 0. */
+bool machine_runs(const struct target *target, char *why, size_t why_size);
+
+/* The best of the module's targets that this machine has: a GPU, the newest, before processors, of
+ * which the widest, of equals the last. The name is the module's; an error is printed where it has none
+ * of them. */
+enum status choose_target(const struct module *module, const char **best);
+
+#endif

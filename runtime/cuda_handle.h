@@ -1,0 +1,45 @@
+/* A model on a GPU: a handle owns everything that its runs need, so that a run only enqueues.
+ *
+ *   cuda_open.c   device, context, module, memory, weights; the launches captured as a graph
+ *   cuda_run.c    on a stream: wait for the run before, input in, graph, output out, event
+ *
+ * Runs share input, output and workspace of the handle, which lets one graph serve all callers'
+ * pointers. The event keeps runs apart on the device, the mutex keeps their enqueueing in the
+ * order of the events. */
+#ifndef CUDA_HANDLE_H
+#define CUDA_HANDLE_H
+#include "cuda_driver.h"
+#include <pthread.h>
+#include <stdbool.h>
+
+struct san_cuda {
+    const struct driver *driver;
+    const struct san_model *model;
+    const struct san_gpu *gpu; /* the chosen one of model->gpus */
+    char name[256];            /* the device's */
+    CUdevice device;
+    CUcontext context; /* the primary one; NULL: not retained */
+    CUmodule module;
+    CUfunction *functions; /* gpu->kernel_count of them */
+    CUdeviceptr input, output, workspace, weights;
+    size_t input_bytes, output_bytes;
+    CUstream stream; /* for run_host and the handle's own work */
+    CUevent done;    /* recorded at the end of each run */
+    CUgraph graph;
+    CUgraphExec executable;
+    /* Below: under the mutex */
+    pthread_mutex_t mutex;
+    bool ran;                   /* `done` was recorded */
+    struct san_cuda_error lost; /* what made the handle useless, first; status 0: nothing did */
+};
+
+/* Makes the handle's context the thread's; *before is what was current. */
+int san_cuda_enter(const struct san_cuda *cuda, CUcontext *before, struct san_cuda_error *error);
+
+/* Undoes san_cuda_enter, on every path. Returns `status`, or where that is 0 what fails here. */
+int san_cuda_leave(const struct san_cuda *cuda, CUcontext before, int status,
+                   struct san_cuda_error *error);
+
+/* The caller's error or the other, with nothing in it. */
+struct san_cuda_error *san_cuda_begin(struct san_cuda_error *error, struct san_cuda_error *unused);
+#endif

@@ -1,0 +1,165 @@
+/* Runs of a model that is on a GPU. */
+#include "cuda_handle.h"
+
+/* The handle refuses work from now on; what made it so first is remembered. */
+static void lose(struct san_cuda *cuda, const struct san_cuda_error *error)
+{
+    if (!cuda->lost.status)
+        cuda->lost = *error;
+}
+
+static int refuse(const struct san_cuda *cuda, struct san_cuda_error *error)
+{
+    san_cuda_fail(error, SAN_CUDA_ELOST, "the handle is lost since %s", cuda->lost.text);
+    error->driver = cuda->lost.driver;
+    return error->status;
+}
+
+/* What a run reads and writes, one of each pair: in device memory, or in the host's. */
+struct job {
+    const void *host_input;
+    void *host_output;
+    CUdeviceptr input, output;
+    CUstream stream;
+};
+
+static int copy_input(const struct san_cuda *cuda, const struct job *job,
+                      struct san_cuda_error *error)
+{
+    if (job->host_input)
+        return CALL(cuda->driver, error, cuMemcpyHtoDAsync, cuda->input, job->host_input,
+                    cuda->input_bytes, job->stream);
+    return CALL(cuda->driver, error, cuMemcpyDtoDAsync, cuda->input, job->input, cuda->input_bytes,
+                job->stream);
+}
+
+static int copy_output(const struct san_cuda *cuda, const struct job *job,
+                       struct san_cuda_error *error)
+{
+    if (job->host_output)
+        return CALL(cuda->driver, error, cuMemcpyDtoHAsync, job->host_output, cuda->output,
+                    cuda->output_bytes, job->stream);
+    return CALL(cuda->driver, error, cuMemcpyDtoDAsync, job->output, cuda->output,
+                cuda->output_bytes, job->stream);
+}
+
+static int check_stream(const struct san_cuda *cuda, CUstream stream, struct san_cuda_error *error)
+{
+    int capturing = 0;
+    int status = CALL(cuda->driver, error, cuStreamIsCapturing, stream, &capturing);
+    if (!status && capturing)
+        status = san_cuda_fail(error, SAN_CUDA_EARGUMENT, "the stream is being captured");
+    return status;
+}
+
+/* Ends what was enqueued of a run with the event that the next run waits for. Where there is no
+ * event this waits instead; where that fails too, later runs could come into this one: the handle
+ * is lost. */
+static int enqueue_end(struct san_cuda *cuda, const struct job *job, int status,
+                       struct san_cuda_error *error)
+{
+    CUresult result = cuda->driver->cuEventRecord(cuda->done, job->stream);
+    cuda->ran |= !result;
+    if (!result)
+        return status;
+    struct san_cuda_error failure;
+    san_cuda_check(cuda->driver, &failure, "cuEventRecord", result);
+    if (cuda->driver->cuStreamSynchronize(job->stream))
+        failure.status = SAN_CUDA_ELOST;
+    if (!status)
+        *error = failure;
+    if (error->status != SAN_CUDA_ELOST && failure.status == SAN_CUDA_ELOST)
+        lose(cuda, &failure);
+    return error->status;
+}
+
+/* In the handle's context, under its mutex. The wait is for every run, also one on the same
+ * stream: a handle of a stream may stand for one of each thread, or for another than it did
+ * before. */
+static int enqueue(struct san_cuda *cuda, const struct job *job, struct san_cuda_error *error)
+{
+    int status = check_stream(cuda, job->stream, error);
+    if (!status && cuda->ran)
+        status = CALL(cuda->driver, error, cuStreamWaitEvent, job->stream, cuda->done, 0);
+    if (status)
+        return status;
+    status = copy_input(cuda, job, error);
+    if (!status)
+        status = CALL(cuda->driver, error, cuGraphLaunch, cuda->executable, job->stream);
+    if (!status)
+        status = copy_output(cuda, job, error);
+    return enqueue_end(cuda, job, status, error);
+}
+
+/* After failures too: copies of the caller's memory may be on their way. */
+static int wait_for_host(const struct san_cuda *cuda, const struct job *job, int status,
+                         struct san_cuda_error *error)
+{
+    if (!job->host_input)
+        return status;
+    CUresult result = cuda->driver->cuStreamSynchronize(job->stream);
+    return status ? status : san_cuda_check(cuda->driver, error, "cuStreamSynchronize", result);
+}
+
+static int run(struct san_cuda *cuda, const struct job *job, struct san_cuda_error *error)
+{
+    CUcontext before;
+    pthread_mutex_lock(&cuda->mutex);
+    int status = cuda->lost.status ? refuse(cuda, error) : san_cuda_enter(cuda, &before, error);
+    bool entered = !status;
+    if (entered)
+        status = enqueue(cuda, job, error);
+    pthread_mutex_unlock(&cuda->mutex);
+    if (entered)
+        status = san_cuda_leave(cuda, before, wait_for_host(cuda, job, status, error), error);
+    if (status == SAN_CUDA_ELOST) {
+        pthread_mutex_lock(&cuda->mutex);
+        lose(cuda, error);
+        pthread_mutex_unlock(&cuda->mutex);
+    }
+    return status;
+}
+
+static int check_pointers(const struct san_cuda *cuda, const float *input, const float *output,
+                          struct san_cuda_error *error)
+{
+    const char *null = !cuda ? "cuda" : !input ? "input" : !output ? "output" : NULL;
+    if (null)
+        return san_cuda_fail(error, SAN_CUDA_EARGUMENT, "%s is null", null);
+    if (((uintptr_t)input | (uintptr_t)output) % sizeof(float))
+        return san_cuda_fail(error, SAN_CUDA_EARGUMENT,
+                             "input or output is not aligned as floats are");
+    return 0;
+}
+
+int san_cuda_run(struct san_cuda *cuda, const float *input, float *output, void *stream,
+                 struct san_cuda_error *error)
+{
+    struct san_cuda_error unused;
+    error = san_cuda_begin(error, &unused);
+    if (check_pointers(cuda, input, output, error))
+        return error->status;
+    struct job job = {.input = (uintptr_t)input, .output = (uintptr_t)output, .stream = stream};
+    return run(cuda, &job, error);
+}
+
+int san_cuda_run_host(struct san_cuda *cuda, const float *input, float *output,
+                      struct san_cuda_error *error)
+{
+    struct san_cuda_error unused;
+    error = san_cuda_begin(error, &unused);
+    if (check_pointers(cuda, input, output, error))
+        return error->status;
+    struct job job = {.host_input = input, .host_output = output, .stream = cuda->stream};
+    return run(cuda, &job, error);
+}
+
+const char *san_cuda_target(const struct san_cuda *cuda)
+{
+    return cuda->gpu->target;
+}
+
+const char *san_cuda_device(const struct san_cuda *cuda)
+{
+    return cuda->name;
+}

@@ -1,0 +1,395 @@
+/* Models on GPUs, with a stand-in for the driver: what is chosen, what is refused, and the order of
+ * runs on streams and threads. */
+#include "cuda_model.h"
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST_STREAMS = 6, BYTES = MODEL_FLOATS * sizeof(float) };
+
+static int reset(void **state)
+{
+    (void)state;
+    mock_reset();
+    return 0;
+}
+
+/* Nothing is left and no rule was broken. */
+static void assert_clean(void)
+{
+    struct mock_counts c = mock_count();
+    assert_string_equal(c.violation, "");
+    assert_int_equal(c.contexts + c.memory + c.modules + c.streams + c.events + c.graphs +
+                         c.executables + c.dropped,
+                     0);
+    assert_int_equal(mock_depth(), 0);
+}
+
+static struct san_cuda *open_model(int device)
+{
+    struct san_cuda *cuda;
+    struct san_cuda_error error;
+    san_cuda_open(&cuda_model, device, &cuda, &error);
+    assert_string_equal(error.text, "");
+    assert_int_equal(error.status, 0);
+    assert_non_null(cuda);
+    return cuda;
+}
+
+static void fill(float *input, float value)
+{
+    for (int i = 0; i < MODEL_FLOATS; i++)
+        input[i] = value + (float)i;
+}
+
+/* How many floats are not what the model makes of fill(value). */
+static int wrong(const float *output, float value)
+{
+    int bad = 0;
+    for (int i = 0; i < MODEL_FLOATS; i++)
+        bad += !(output[i] == value + (float)i + MODEL_WEIGHT);
+    return bad;
+}
+
+/* What a program has on a device for itself. */
+struct user {
+    CUcontext context;
+    CUstream stream[MOST_STREAMS];
+    CUdeviceptr input[MOST_STREAMS], output[MOST_STREAMS];
+};
+
+static int start_user(struct user *user, CUdevice device)
+{
+    CUdevice there;
+    int bad = cuInit(0) | cuDeviceGet(&there, device);
+    bad |= cuDevicePrimaryCtxRetain(&user->context, there) | cuCtxPushCurrent_v2(user->context);
+    for (int i = 0; i < MOST_STREAMS; i++)
+        bad |= cuStreamCreate(&user->stream[i], 0) | cuMemAlloc_v2(&user->input[i], BYTES) |
+               cuMemAlloc_v2(&user->output[i], BYTES);
+    return bad;
+}
+
+static int end_user(struct user *user, CUdevice device)
+{
+    int bad = 0;
+    for (int i = 0; i < MOST_STREAMS; i++)
+        bad |= cuStreamDestroy_v2(user->stream[i]) | cuMemFree_v2(user->input[i]) |
+               cuMemFree_v2(user->output[i]);
+    CUcontext context;
+    return bad | cuCtxPopCurrent_v2(&context) | cuDevicePrimaryCtxRelease_v2(device);
+}
+
+static int run_on(struct san_cuda *cuda, const struct user *user, int i, CUstream stream)
+{
+    return san_cuda_run(cuda, (const float *)(uintptr_t)user->input[i],
+                        (float *)(uintptr_t)user->output[i], stream, NULL);
+}
+
+static void test_host_memory(void **state)
+{
+    (void)state;
+    struct san_cuda *cuda = open_model(0);
+    assert_string_equal(san_cuda_target(cuda), "nvptx:sm_80");
+    assert_string_equal(san_cuda_device(cuda), "Mock GPU 0");
+    for (int i = 0; i < 3; i++) {
+        float input[MODEL_FLOATS], output[MODEL_FLOATS];
+        fill(input, 10.0f * (float)i);
+        assert_int_equal(san_cuda_run_host(cuda, input, output, NULL), 0);
+        assert_int_equal(wrong(output, 10.0f * (float)i), 0);
+    }
+    san_cuda_close(cuda);
+    san_cuda_close(NULL);
+    assert_clean();
+}
+
+/* Runs are enqueued on streams in turn, none waited for, then waited for in any order. */
+static void run_streams(int seed, bool default_stream)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", seed);
+    setenv("MOCK_SEED", text, 1);
+    mock_reset();
+    struct san_cuda *cuda = open_model(0);
+    struct user user;
+    float input[MOST_STREAMS][MODEL_FLOATS], output[MOST_STREAMS][MODEL_FLOATS];
+    assert_int_equal(start_user(&user, 0), 0);
+    for (int i = 0; i < MOST_STREAMS; i++) {
+        CUstream stream = i || !default_stream ? user.stream[i] : NULL;
+        fill(input[i], 100.0f * (float)i);
+        assert_int_equal(cuMemcpyHtoDAsync_v2(user.input[i], input[i], BYTES, stream), 0);
+        assert_int_equal(run_on(cuda, &user, i, stream), 0);
+        assert_int_equal(cuMemcpyDtoHAsync_v2(output[i], user.output[i], BYTES, stream), 0);
+    }
+    for (int i = MOST_STREAMS - 1; i >= 0; i--) {
+        assert_int_equal(cuStreamSynchronize(i || !default_stream ? user.stream[i] : NULL), 0);
+        assert_int_equal(wrong(output[i], 100.0f * (float)i), 0);
+    }
+    san_cuda_close(cuda);
+    assert_int_equal(end_user(&user, 0), 0);
+    assert_clean();
+}
+
+static void test_streams(void **state)
+{
+    (void)state;
+    for (int seed = 1; seed <= 50; seed++)
+        run_streams(seed, seed % 2);
+    unsetenv("MOCK_SEED");
+}
+
+/* What the kernels work on must not go while they run. */
+static void test_close_waits(void **state)
+{
+    (void)state;
+    struct san_cuda *cuda = open_model(0);
+    struct user user;
+    float input[MODEL_FLOATS], output[MODEL_FLOATS];
+    fill(input, 7);
+    assert_int_equal(start_user(&user, 0), 0);
+    assert_int_equal(cuMemcpyHtoDAsync_v2(user.input[0], input, BYTES, user.stream[0]), 0);
+    assert_int_equal(run_on(cuda, &user, 0, user.stream[0]), 0);
+    san_cuda_close(cuda);
+    assert_int_equal(cuMemcpyDtoHAsync_v2(output, user.output[0], BYTES, user.stream[0]), 0);
+    assert_int_equal(cuStreamSynchronize(user.stream[0]), 0);
+    assert_int_equal(wrong(output, 7), 0);
+    assert_int_equal(end_user(&user, 0), 0);
+    assert_clean();
+}
+
+/* One of several threads with a handle of its own or a shared one. */
+struct caller {
+    pthread_t thread;
+    struct san_cuda *cuda;
+    int number, bad;
+};
+
+static void *run_often(void *context)
+{
+    struct caller *caller = context;
+    struct user user;
+    int bad = start_user(&user, 0);
+    for (int i = 0; i < 40; i++) {
+        float input[MODEL_FLOATS], output[MODEL_FLOATS], value = (float)(caller->number * 100 + i);
+        CUstream stream = user.stream[i % MOST_STREAMS];
+        fill(input, value);
+        if (i % 3 == 0) {
+            bad |= san_cuda_run_host(caller->cuda, input, output, NULL);
+        } else {
+            int at = i % MOST_STREAMS;
+            bad |= cuMemcpyHtoDAsync_v2(user.input[at], input, BYTES, stream);
+            bad |= run_on(caller->cuda, &user, at, stream);
+            bad |= cuMemcpyDtoHAsync_v2(output, user.output[at], BYTES, stream);
+            bad |= cuStreamSynchronize(stream);
+        }
+        bad |= wrong(output, value);
+        bad |= mock_current() != user.context;
+    }
+    caller->bad = bad | end_user(&user, 0);
+    return NULL;
+}
+
+static void run_callers(struct caller *caller, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_int_equal(pthread_create(&caller[i].thread, NULL, run_often, &caller[i]), 0);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(pthread_join(caller[i].thread, NULL), 0);
+        assert_int_equal(caller[i].bad, 0);
+    }
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    struct san_cuda *shared = open_model(0), *other = open_model(0);
+    struct caller caller[] = {{.cuda = shared, .number = 0},
+                              {.cuda = shared, .number = 1},
+                              {.cuda = shared, .number = 2},
+                              {.cuda = other, .number = 3}};
+    run_callers(caller, 4);
+    san_cuda_close(other);
+    san_cuda_close(shared);
+    assert_clean();
+}
+
+/* Opening is for many threads too: the library is loaded once. */
+static void *open_often(void *context)
+{
+    struct caller *caller = context;
+    for (int i = 0; i < 20; i++) {
+        struct san_cuda *cuda;
+        caller->bad |= san_cuda_open(&cuda_model, 0, &cuda, NULL);
+        san_cuda_close(cuda);
+    }
+    return NULL;
+}
+
+static void test_threads_open(void **state)
+{
+    (void)state;
+    struct caller caller[4] = {{.bad = 0}};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&caller[i].thread, NULL, open_often, &caller[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(caller[i].thread, NULL), 0);
+        assert_int_equal(caller[i].bad, 0);
+    }
+    assert_clean();
+}
+
+static void test_two_devices(void **state)
+{
+    (void)state;
+    mock_devices(2, 80);
+    struct san_cuda *one = open_model(0), *other = open_model(1);
+    float input[MODEL_FLOATS], output[MODEL_FLOATS];
+    assert_string_equal(san_cuda_device(other), "Mock GPU 1");
+    fill(input, 1);
+    assert_int_equal(san_cuda_run_host(other, input, output, NULL), 0);
+    assert_int_equal(wrong(output, 1), 0);
+    san_cuda_close(other);
+    memset(output, 0, sizeof output);
+    assert_int_equal(san_cuda_run_host(one, input, output, NULL), 0);
+    assert_int_equal(wrong(output, 1), 0);
+    san_cuda_close(one);
+    assert_clean();
+}
+
+static void test_choice_of_target(void **state)
+{
+    (void)state;
+    static const struct {
+        int capability;
+        const char *target;
+    } rows[] = {{75, "nvptx:sm_75"}, {80, "nvptx:sm_80"},  {86, "nvptx:sm_80"},
+                {89, "nvptx:sm_80"}, {90, "nvptx:sm_90a"}, {100, "nvptx:sm_90"},
+                {120, "nvptx:sm_90"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        mock_devices(1, rows[i].capability);
+        struct san_cuda *cuda = open_model(0);
+        assert_string_equal(san_cuda_target(cuda), rows[i].target);
+        san_cuda_close(cuda);
+    }
+    assert_clean();
+}
+
+/* Opening has to fail so, and leave nothing. */
+static void refuses(const struct san_model *model, int device, int status, const char *text)
+{
+    struct san_cuda *cuda = (struct san_cuda *)&status;
+    struct san_cuda_error error;
+    assert_int_equal(san_cuda_open(model, device, &cuda, &error), status);
+    assert_int_equal(error.status, status);
+    assert_string_equal(error.text, text);
+    assert_null(cuda);
+    assert_int_equal(san_cuda_open(model, device, &cuda, NULL), status);
+    assert_clean();
+}
+
+static void test_devices_refused(void **state)
+{
+    (void)state;
+    refuses(&cuda_model, 1, SAN_CUDA_EDEVICE, "no device 1: the driver has 1");
+    refuses(&cuda_model, -1, SAN_CUDA_EDEVICE, "no device -1: the driver has 1");
+    mock_devices(1, 70);
+    refuses(&cuda_model, 0, SAN_CUDA_EDEVICE,
+            "Mock GPU 0 has compute capability 7.0, and model twice has code for nvptx:sm_75, "
+            "nvptx:sm_80, nvptx:sm_90, nvptx:sm_90a alone");
+    unsigned capability = 0;
+    assert_int_equal(san_cuda_capability(0, &capability, NULL), 0);
+    assert_int_equal(capability, 70);
+    assert_int_equal(san_cuda_capability(1, &capability, NULL), SAN_CUDA_EDEVICE);
+    assert_int_equal(san_cuda_capability(0, NULL, NULL), SAN_CUDA_EARGUMENT);
+    mock_devices(0, 80);
+    assert_int_equal(san_cuda_capability(0, &capability, NULL), SAN_CUDA_EDEVICE);
+    refuses(&cuda_model, 0, SAN_CUDA_EDEVICE,
+            "cuInit: CUDA_ERROR_NO_DEVICE (100): no CUDA-capable device is detected");
+}
+
+static void test_models_refused(void **state)
+{
+    (void)state;
+    struct san_model model = cuda_model;
+    struct san_gpu gpu = model_gpus[1];
+    refuses(NULL, 0, SAN_CUDA_EARGUMENT, "model is null");
+    assert_int_equal(san_cuda_open(&cuda_model, 0, NULL, NULL), SAN_CUDA_EARGUMENT);
+    model.gpu_count = 0;
+    refuses(&model, 0, SAN_CUDA_EDEVICE,
+            "model twice has no code for GPUs: it has nvptx:sm_75,nvptx:sm_80");
+    model.abi_version = 1;
+    refuses(&model, 0, SAN_CUDA_EABI, "the model has ABI version 1, this runtime has 2");
+    model = cuda_model;
+    model.gpus = &gpu;
+    model.gpu_count = 1;
+    gpu.alignment = 512;
+    refuses(&model, 0, SAN_CUDA_EABI,
+            "model twice wants memory aligned to 512 bytes, the driver gives 256");
+    gpu = model_gpus[1];
+    gpu.ptx = "nonsense";
+    refuses(&model, 0, SAN_CUDA_EDRIVER,
+            "cuModuleLoadDataEx: CUDA_ERROR_INVALID_PTX (218): a PTX JIT compilation failed; "
+            "target nvptx:sm_80\nptxas fatal: no .version or no .target");
+    struct san_gpu_kernel kernel = {"mock_missing", 1, 1, 0};
+    gpu = model_gpus[1];
+    gpu.kernels = &kernel;
+    gpu.kernel_count = 1;
+    refuses(&model, 0, SAN_CUDA_EDRIVER,
+            "cuModuleGetFunction: CUDA_ERROR_NOT_FOUND (500): named symbol not found; kernel "
+            "mock_missing");
+}
+
+static void test_arguments_refused(void **state)
+{
+    (void)state;
+    struct san_cuda *cuda = open_model(0);
+    struct user user;
+    struct san_cuda_error error;
+    float there[MODEL_FLOATS];
+    float *odd = (float *)((uintptr_t)there + 1);
+    assert_int_equal(start_user(&user, 0), 0);
+    assert_int_equal(san_cuda_run(NULL, there, there, NULL, &error), SAN_CUDA_EARGUMENT);
+    assert_string_equal(error.text, "cuda is null");
+    assert_int_equal(san_cuda_run(cuda, NULL, there, NULL, &error), SAN_CUDA_EARGUMENT);
+    assert_string_equal(error.text, "input is null");
+    assert_int_equal(san_cuda_run_host(cuda, there, NULL, &error), SAN_CUDA_EARGUMENT);
+    assert_string_equal(error.text, "output is null");
+    assert_int_equal(san_cuda_run_host(cuda, odd, there, &error), SAN_CUDA_EARGUMENT);
+    assert_int_equal(san_cuda_run(cuda, there, odd, NULL, &error), SAN_CUDA_EARGUMENT);
+    assert_string_equal(error.text, "input or output is not aligned as floats are");
+    CUgraph graph;
+    assert_int_equal(cuStreamBeginCapture_v2(user.stream[0], CU_CAPTURE_RELAXED), 0);
+    assert_int_equal(san_cuda_run(cuda, (const float *)(uintptr_t)user.input[0],
+                                  (float *)(uintptr_t)user.output[0], user.stream[0], &error),
+                     SAN_CUDA_EARGUMENT);
+    assert_string_equal(error.text, "the stream is being captured");
+    assert_int_equal(cuStreamEndCapture(user.stream[0], &graph), 0); /* as if nothing had been */
+    assert_int_equal(cuGraphDestroy(graph), 0);
+    san_cuda_close(cuda);
+    assert_int_equal(end_user(&user, 0), 0);
+    assert_clean();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_host_memory, reset),
+        cmocka_unit_test_setup(test_streams, reset),
+        cmocka_unit_test_setup(test_close_waits, reset),
+        cmocka_unit_test_setup(test_threads, reset),
+        cmocka_unit_test_setup(test_threads_open, reset),
+        cmocka_unit_test_setup(test_two_devices, reset),
+        cmocka_unit_test_setup(test_choice_of_target, reset),
+        cmocka_unit_test_setup(test_devices_refused, reset),
+        cmocka_unit_test_setup(test_models_refused, reset),
+        cmocka_unit_test_setup(test_arguments_refused, reset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
