@@ -80,7 +80,7 @@ const struct option_info option_table[] = {
     {"profile", 0, VALUE_TEXT, FIELD(profile), "FILE", COMPILE, 0,
      "what `sanc bench --kernels --json` wrote, for a report to show", 0, 0, NULL},
     {"tolerance", 0, VALUE_REAL, FIELD(tolerance), "X", VERIFY, 0,
-     "largest error ||out - ref|| / ||ref|| (default: 1e-5)", 1e-15, 1, NULL},
+     "largest error ||out - ref|| / ||ref|| (default: 1e-5, tf32 1e-3, bf16 1e-2)", 1e-15, 1, NULL},
     {"count", 0, VALUE_CHOICE, FIELD(count), "NAME", STATS, 0,
      "macs (default): multiply-adds; paper: operations as the paper counts them", 0, 0, counts},
     {"each-pass", 0, VALUE_NONE, FIELD(each_pass), NULL, VERIFY, 0,
