@@ -189,6 +189,47 @@ void emit_store(struct emitter *e, const struct buffer *buffer, const struct aff
     }
 }
 
+/* `floats` neighbours, 4, 2 or 1. */
+static void copy(struct emitter *e, const struct base *to, const struct affine *to_linear,
+                 const struct base *from, const struct affine *from_linear, const int64_t extra[2],
+                 int64_t floats)
+{
+    static const char *const names[][2] = {{"llvm.nvvm.cp.async.ca.shared.global.4"},
+                                           {"llvm.nvvm.cp.async.ca.shared.global.8"},
+                                           {"llvm.nvvm.cp.async.cg.shared.global.16"}};
+    LLVMValueRef argument[2] = {index_address(e, to, to_linear, extra[0]),
+                                index_address(e, from, from_linear, extra[1])};
+    device_call(e, names[floats / 2], argument);
+}
+
+/* Whether the lanes are neighbours that one instruction takes. */
+static bool is_whole(struct emitter *e, const struct base *base, const struct lanes *lanes)
+{
+    return consecutive(e, lanes) &&
+           index_alignment(e, base, lanes->origin, 0) >= 4 * (unsigned)e->lanes;
+}
+
+void emit_copy(struct emitter *e, const struct stmt *store)
+{
+    struct lanes to, from;
+    const struct expr *load = store->value;
+    const struct base *to_base = base_find(e, store->buffer),
+                      *from_base = base_find(e, load->buffer);
+    if (!to_base || !from_base || e->failed)
+        return;
+    index_lanes(e, index_linear(e, store->buffer, store->index), &to);
+    index_lanes(e, index_linear(e, load->buffer, load->index), &from);
+    bool whole = e->vector && (e->lanes == 4 || e->lanes == 2) && is_whole(e, to_base, &to) &&
+                 is_whole(e, from_base, &from);
+    int lanes = e->vector && !whole ? e->lanes : 1;
+    for (int i = 0; i < lanes; i++) {
+        int64_t extra[2] = {to.kind == LANES_CONSTANT ? to.offset[i] : 0,
+                            from.kind == LANES_CONSTANT ? from.offset[i] : 0};
+        copy(e, to_base, to.kind == LANES_FREE ? to.lane[i] : to.origin, from_base,
+             from.kind == LANES_FREE ? from.lane[i] : from.origin, extra, whole ? e->lanes : 1);
+    }
+}
+
 void emit_prefetch(struct emitter *e, const struct expr *load)
 {
     enum { READ = 0, IN_L2 = 2, DATA = 1 };

@@ -5,6 +5,7 @@
  *   thread loop     its body where tid.x is below the extent
  *   warp loop       its body where tid.x is below 32 times the extent; see matrix.c
  *   barrier         bar.sync of all threads of the block
+ *   async           cp.async where there is one (from sm_80 on), which barriers then wait for
  *   shared buffers  places in the block's dynamic shared memory */
 #include "emit.h"
 #include <stdio.h>
@@ -48,6 +49,14 @@ static void set_threads(struct emitter *e)
         LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
 }
 
+static bool has_copies(const struct stmt *stmt)
+{
+    for (; stmt; stmt = stmt->next)
+        if (stmt->kind == STMT_FOR ? has_copies(stmt->body) : stmt->async)
+            return true;
+    return false;
+}
+
 void device_begin(struct emitter *e, const char *name)
 {
     LLVMTypeRef global = LLVMPointerTypeInContext(e->context, SPACE_GLOBAL);
@@ -60,6 +69,7 @@ void device_begin(struct emitter *e, const char *name)
                             LLVMCreateEnumAttribute(e->context, nounwind, 0));
     e->threads = kernel_launch(e->kernel).threads;
     e->thread = NULL;
+    e->copies = target_has_matrix_units(e->target) && has_copies(e->kernel->body);
     set_threads(e);
     LLVMPositionBuilderAtEnd(e->builder,
                              LLVMAppendBasicBlockInContext(e->context, e->function, "entry"));
@@ -155,7 +165,10 @@ void device_barrier(struct emitter *e)
 {
     static const char *const names[] = {"llvm.nvvm.barrier.cta.sync.aligned.all",
                                         "llvm.nvvm.barrier0", NULL};
+    static const char *const wait[] = {"llvm.nvvm.cp.async.wait.all", NULL};
     LLVMValueRef number = LLVMConstInt(e->i32, 0, 0);
+    if (e->target->gpu && e->copies)
+        device_call(e, wait, NULL);
     if (!e->target->gpu)
         emit_fail(e, "a barrier, which %s does not have", e->target->name);
     else

@@ -179,6 +179,8 @@ void emit_body(struct emitter *e, const struct stmt *body)
             emit_prefetch(e, stmt->value);
         else if (e->target->gpu && !e->thread)
             device_store(e, stmt);
+        else if (stmt->async && e->copies)
+            emit_copy(e, stmt);
         else
             emit_store(e, stmt->buffer, stmt->index, emit_expr(e, stmt->value));
     }

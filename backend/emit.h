@@ -89,7 +89,8 @@ struct emitter {
     struct part part[2];      /* of matrix loops; matrix.c */
     int parts;
     struct var lane_var[2], *group, *place; /* of a thread in its warp */
-    int64_t threads;                        /* of a block */
+    bool copies;     /* the kernel has async stores that go on by themselves */
+    int64_t threads; /* of a block */
     struct base base[MAX_LOCALS];
     int bases;
     char *why; /* why it failed, for the first failure */
@@ -132,7 +133,7 @@ LLVMValueRef device_call(struct emitter *emitter, const char *const *names, LLVM
 void device_begin(struct emitter *emitter, const char *name);
 void device_block(struct emitter *emitter, const struct stmt *loop);
 void device_thread(struct emitter *emitter, const struct stmt *loop);
-void device_barrier(struct emitter *emitter);
+void device_barrier(struct emitter *emitter); /* copies are complete behind it */
 LLVMValueRef device_shared(struct emitter *emitter);
 /* A store outside of thread loops: one thread's, but to registers, which every thread has. */
 void device_store(struct emitter *emitter, const struct stmt *store);
@@ -165,6 +166,8 @@ struct value emit_load(struct emitter *emitter, const struct buffer *buffer,
                        const struct affine *const *index);
 void emit_store(struct emitter *emitter, const struct buffer *buffer,
                 const struct affine *const *index, struct value value);
+/* A copy to shared memory that goes on while the thread does (a GPU from sm_80 on). */
+void emit_copy(struct emitter *emitter, const struct stmt *store);
 /* Asks for the cache line of a load's element, into L2. */
 void emit_prefetch(struct emitter *emitter, const struct expr *load);
 LLVMValueRef emit_splat(struct emitter *emitter, struct value value);

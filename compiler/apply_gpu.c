@@ -143,14 +143,12 @@ struct shape gpu_local_shape(const struct buffer *local, bool pixels, int64_t ti
     return shape;
 }
 
-static void add_locals(struct device *d, const struct kernel *from)
+void gpu_add_local(struct device *d, struct buffer *local)
 {
-    for (struct buffer *local = from->locals; local; local = local->next) {
-        assert(d->locals < MAX_STAGES_OF_KERNEL);
-        d->local[d->locals].from = local;
-        d->local[d->locals++].to = buffer_new(d->m, &d->to->locals, local->name, PLACE_SHARED,
-                                              gpu_local_shape(local, d->pixels > 0, d->tile));
-    }
+    assert(d->locals < 2 * MAX_STAGES_OF_KERNEL);
+    d->local[d->locals].from = local;
+    d->local[d->locals++].to = buffer_new(d->m, &d->to->locals, local->name, PLACE_SHARED,
+                                          gpu_local_shape(local, d->pixels > 0, d->tile));
 }
 
 /* ---- register tiles -------------------------------------------------------------------------- */
@@ -357,9 +355,13 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
     d.part = var_new(m, "b", d.split);
     struct var *t = var_new(m, "t", count);
     d.first = affine_offset(m->arena, scaled(m, t, tile), begin);
-    add_locals(&d, from);
+    for (struct buffer *local = from->locals; local; local = local->next)
+        gpu_add_local(&d, local);
+    for (int i = 0; i < stages; i++)
+        if (plan->staged[i])
+            stmt_append(&d.to->body, gpu_stage(&d, stage, i));
     for (int i = 0; i < stages; i++) {
-        if (i)
+        if (i || plan->staged[0])
             stmt_append(&d.to->body, stmt_barrier(m));
         stmt_append(&d.to->body, build_nest(&d, &stage[i], plan, i));
     }

@@ -20,7 +20,7 @@ struct device {
     int accumulators, locals;
     struct {
         struct buffer *from, *to;
-    } local[MAX_STAGES_OF_KERNEL];
+    } local[2 * MAX_STAGES_OF_KERNEL]; /* the kernel's, and rows of its nests */
 };
 
 /* One nest under construction. */
@@ -78,11 +78,17 @@ struct stmt *gpu_threads(struct building *b, const struct nest_plan *plan, const
 struct kernel *gpu_kernel(struct module *m, const struct kernel *from, const char *target,
                           const char *suffix);
 
-/* ---- apply_list.c, apply_matrix.c ------------------------------------------------------------ */
+/* A buffer of the kernel that pixels keep to themselves. */
+void gpu_add_local(struct device *d, struct buffer *local);
+
+/* ---- apply_list.c, apply_matrix.c, apply_stage.c --------------------------------------------- */
 
 /* A kernel that is a list of nests: they run one after the other, each on the whole device. */
 struct kernel **gpu_list(struct module *m, const struct kernel *from, const char *target,
                          const struct plan *plan, struct kernel **at);
+
+/* Copies a nest's rows to shared memory, which the nest then reads. */
+struct stmt *gpu_stage(struct device *d, struct kernel_stage *stage, int nest);
 
 /* A nest by matrix units, as far as these go. */
 struct stmt *gpu_warps(struct building *b, const struct nest_plan *plan,

@@ -4,6 +4,7 @@
  *   tile 4                                   ; pixels of a block
  *   split 256                                ; columns of the last nest that one block computes
  *   nest 1 rows 4 columns 8 vector 4         ; the register tile of a thread
+ *   stage 0                                  ; its rows are copied to shared memory first
  *   matrix 1 rows 32 columns 64              ; what a warp computes of it by its matrix unit at once
  */
 #ifndef COMPILER_GPU_H
@@ -38,6 +39,12 @@ int64_t matrix_lanes(int64_t columns);
 const char *matrix_error(const struct module *m, const struct kernel *kernel,
                          const struct kernel_stage *stage, int pixels, struct var *const *pixel,
                          const struct target *target, const struct rounding *rounding);
+
+/* Why the rows of a nest of a kernel cannot be copied to shared memory first, or NULL. */
+const char *stage_error(const struct kernel *kernel, const struct kernel_stage *stage, int stages,
+                        int nest, int pixels, struct var *const *pixel);
+/* What they take there. */
+int64_t stage_bytes(const struct kernel_stage *stage, bool pixels, int64_t tile);
 
 /* The columns of the last nest, if blocks may share them: whatever else they do is their own; else 0. */
 int64_t gpu_columns(const struct kernel *kernel, const struct kernel_stage *stage, int stages);

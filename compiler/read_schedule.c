@@ -166,6 +166,20 @@ static bool read_matrix(struct reading *r)
                 MOST_MATRIX_SUMS);
 }
 
+/* stage I */
+static bool read_stage(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    if (r->plan->staged[index])
+        return fail(r, 0, "a second 'stage %lld'", (long long)index);
+    const char *why =
+        stage_error(r->kernel, r->stage, r->plan->nests, (int)index, r->pixels ? 3 : 0, r->pixel);
+    r->plan->staged[index] = true;
+    return !why || fail(r, 0, "%s", why);
+}
+
 /* threads T */
 static bool read_threads(struct reading *r)
 {
@@ -235,6 +249,7 @@ static const struct {
     {"tile", "tile T", 1, FOR_ALL, read_tile},
     {"nest", "nest I rows R columns C vector V", 7, FOR_ALL, read_nest},
     {"matrix", "matrix I rows R columns C", 5, FOR_GPUS, read_matrix},
+    {"stage", "stage I", 1, FOR_GPUS, read_stage},
     {"split", "split C", 1, FOR_ALL, read_split},
     {"depth", "depth I D", 2, FOR_PROCESSORS, read_depth},
     {"ahead", "ahead I", 1, FOR_PROCESSORS, read_ahead},

@@ -449,6 +449,8 @@ static void write_schedule(struct module *m, struct kernel *kernel, const char *
             add_operand(command, "columns");
             add_operand(command, number(m, plan->matrix[i].columns));
         }
+        if (plan->staged[i])
+            add_operand(add_command(m, &end, "stage"), number(m, i));
         if (nest->depth) {
             command = add_command(m, &end, "depth");
             add_operand(command, number(m, i));

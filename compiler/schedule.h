@@ -43,6 +43,7 @@ struct plan {
     int nests;
     struct nest_plan nest[MAX_STAGES_OF_KERNEL];
     struct matrix_plan matrix[MAX_STAGES_OF_KERNEL]; /* gpu.h */
+    bool staged[MAX_STAGES_OF_KERNEL];               /* rows are copied to shared memory first */
 };
 
 /* What a nest of a kernel is to a schedule. */

@@ -42,6 +42,7 @@ struct view {
     bool far[MAX_STAGES_OF_KERNEL];    /* a reduction reads other than shared memory */
     bool matrix[MAX_STAGES_OF_KERNEL]; /* matrix units may do it, so many terms at once */
     int64_t terms;
+    bool stageable[MAX_STAGES_OF_KERNEL]; /* its rows may be copied to shared memory */
     int stages, locals;
     struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     int64_t rows[MAX_STAGES_OF_KERNEL], columns[MAX_STAGES_OF_KERNEL], depth[MAX_STAGES_OF_KERNEL];
@@ -115,6 +116,7 @@ static void view_kernel(struct module *m, const struct kernel *kernel, const str
     v->terms = matrix_depth(m->precision);
     for (int i = 0; i < v->stages; i++) {
         view_stage(v, i);
+        v->stageable[i] = !stage_error(kernel, v->stage, v->stages, i, pixels, pixel);
         v->matrix[i] =
             v->terms && !matrix_error(m, kernel, &v->stage[i], pixels, pixel, target, rounding);
     }
@@ -327,6 +329,22 @@ static double device_cycles(const struct view *v, const struct plan *plan, int64
     return cycles;
 }
 
+/* Rows that matrix units read come to shared memory first, where that leaves room for another block.
+ * Returns the bytes. */
+static int64_t plan_staged(const struct view *v, int64_t shared, struct plan *plan)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < v->stages; i++) {
+        plan->staged[i] = false;
+        if (!plan->matrix[i].rows || !v->stageable[i])
+            continue;
+        int64_t own = stage_bytes(&v->stage[i], v->in_pixels, plan->tile);
+        plan->staged[i] = shared + bytes + own <= v->gpu->shared_bytes / 2;
+        bytes += plan->staged[i] ? own : 0;
+    }
+    return bytes;
+}
+
 static void plan_tile(const struct view *v, int64_t tile, int64_t threads, double *least,
                       struct plan *best)
 {
@@ -340,7 +358,7 @@ static void plan_tile(const struct view *v, int64_t tile, int64_t threads, doubl
             break;
         struct effort block = plan_last(v, split, &plan);
         effort_add(&block, first);
-        double cycles = device_cycles(v, &plan, shared, block);
+        double cycles = device_cycles(v, &plan, shared + plan_staged(v, shared, &plan), block);
         if (cycles < *least) {
             *least = cycles;
             *best = plan;

@@ -224,6 +224,7 @@ struct stmt {
     struct buffer *buffer;
     const struct affine *index[MAX_RANK];
     const struct expr *value; /* of a prefetch: the load whose element is fetched; no buffer */
+    bool async;               /* a copy from memory that is there behind the next barrier */
 };
 
 /* What the cost model (or a person) decides about a kernel for one target: lines of commands, each

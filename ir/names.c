@@ -76,7 +76,7 @@ bool name_is_reserved(const char *name, size_t length)
     static const char *const word[] = {"for",      "schedule", "kernel", "at",     "from",
                                        "div",      "mod",      "inf",    "serial", "parallel",
                                        "unroll",   "vector",   "block",  "thread", "barrier",
-                                       "prefetch", "cost",     "warp",   "matrix"};
+                                       "prefetch", "cost",     "warp",   "matrix", "async"};
     for (size_t i = 0; i < sizeof word / sizeof *word; i++)
         if (strlen(word[i]) == length && memcmp(word[i], name, length) == 0)
             return true;

@@ -93,8 +93,13 @@ static struct stmt *parse_stmt(struct parser *parser)
         stmt = stmt_barrier(parser->module);
     } else if (accept_word(parser, "prefetch")) {
         stmt = parse_prefetch(parser);
+    } else if (accept_word(parser, "async")) {
+        struct token name = expect_name(parser, "a buffer");
+        stmt = parse_store(parser, &name);
+        stmt->async = true;
     } else {
-        struct token name = expect_name(parser, "a statement: a store, for, prefetch, or barrier");
+        struct token name =
+            expect_name(parser, "a statement: a store, for, prefetch, async, or barrier");
         return parse_store(parser, &name);
     }
     stmt->at = at;
@@ -199,13 +204,13 @@ static void parse_kernel_body(struct parser *parser, struct kernel *kernel)
     struct stmt **last = &kernel->body;
     while (parser->token.kind != '}' && !token_is(&parser->token, "schedule")) {
         if (token_is(&parser->token, "for") || token_is(&parser->token, "prefetch") ||
-            token_is(&parser->token, "barrier")) {
+            token_is(&parser->token, "barrier") || token_is(&parser->token, "async")) {
             *last = parse_stmt(parser);
             last = &(*last)->next;
             continue;
         }
-        struct token name =
-            expect_name(parser, "a buffer, a store, for, prefetch, barrier, schedule, or '}'");
+        struct token name = expect_name(
+            parser, "a buffer, a store, for, prefetch, async, barrier, schedule, or '}'");
         if (parser->token.kind != ':') {
             *last = parse_store(parser, &name);
             last = &(*last)->next;

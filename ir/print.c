@@ -84,6 +84,7 @@ static void print_stmts(const struct stmt *stmt, int indent, FILE *file)
             continue;
         }
         if (stmt->kind == STMT_STORE) {
+            fputs(stmt->async ? "async " : "", file);
             print_indices(stmt->buffer, stmt->index, file);
             fputs(" = ", file);
             print_expr(stmt->value, file);

@@ -39,6 +39,7 @@ bool verify_kernels(struct verifier *verifier); /* verify_loops.c */
 enum loop_kind loop_around(const struct verifier *verifier, int scope, unsigned kinds);
 bool verify_matrix(struct verifier *verifier, const struct stmt *stmt,
                    int scope);               /* verify_matrix.c */
+bool verify_copy(struct verifier *verifier, const struct stmt *stmt); /* verify_async.c */
 bool verify_flow(struct verifier *verifier); /* verify_flow.c; what the others let pass */
 
 #endif

@@ -387,7 +387,7 @@ static bool verify_kernel_flow(struct verifier *verifier, const struct flow *flo
     for (const struct usage *usage = flow->locals; usage; usage = usage->next)
         if (!verify_races(verifier, usage) || !verify_reads(verifier, usage, NULL))
             return false;
-    return verify_tiles(verifier, flow);
+    return verify_async(verifier, flow) && verify_tiles(verifier, flow);
 }
 
 bool verify_flow(struct verifier *verifier)

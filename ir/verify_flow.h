@@ -69,6 +69,9 @@ static inline bool is_private(enum place place, enum loop_kind kind)
 
 bool verify_races(struct verifier *verifier, const struct usage *usage); /* verify_races.c */
 
+/* verify_async.c: what copies bring is there when it is read. */
+bool verify_async(struct verifier *verifier, const struct flow *flow);
+
 /* verify_lives.c: buffers that share memory are never in use at once. */
 bool verify_tiles(struct verifier *verifier, const struct flow *flow);
 bool verify_workspace(struct verifier *verifier, const struct flow *flows, const char *target);

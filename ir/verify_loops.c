@@ -239,7 +239,7 @@ static bool verify_store(struct verifier *verifier, const struct stmt *stmt)
     if (stmt->buffer->place == PLACE_INPUT || stmt->buffer->place == PLACE_WEIGHTS)
         return wrong(verifier, "%s: a store into %s, which is only read", stmt->buffer->name,
                      place_name[stmt->buffer->place]);
-    return verify_expr(verifier, stmt->value);
+    return verify_expr(verifier, stmt->value) && verify_copy(verifier, stmt);
 }
 
 static bool verify_stmts(struct verifier *verifier, const struct stmt *stmt);

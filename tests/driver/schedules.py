@@ -177,6 +177,9 @@ MATRIX_WRONG = [
     ("hidden", "matrix 1", "matrix 1 rows <64 columns 40",
      "64 rows of 40 columns are 80 sums of a thread, at most 64 are allowed"),
     ("pooled", "nest 0", "matrix <0 rows 16 columns 8", MATRIX_FOR),
+    ("hidden", "matrix 1", "stage <3", "found '3', must be the number of a nest of this kernel"),
+    ("hidden", "matrix 1", "stage <1", "stage is for sums of a row's and a column's factor, where the row's is loaded from memory"),
+    ("pooled", "nest 0", "stage <0", "stage is for sums of a row's and a column's factor, where the row's is loaded from memory"),
 ]
 
 

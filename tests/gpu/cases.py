@@ -105,8 +105,8 @@ def plant_races(llc, network, images, tally):
     tally.check(races > len(barriers) // 2, f"of {len(barriers)} barriers left out only {races} are found")
 
 
-def plant_unrounded(sanc, llc, case, tally):
-    """Roundings left out: a matrix unit would cut off what was to be rounded."""
+def plant_matrix(sanc, llc, case, tally):
+    """Roundings left out, where a matrix unit would cut off bits; copies that are read before they are there."""
     with tempfile.TemporaryDirectory() as scratch:
         dump, _ = case.dump(sanc, "tf32", scratch)
         network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "tf32", dump)
@@ -114,6 +114,10 @@ def plant_unrounded(sanc, llc, case, tally):
         library = device.compile_host(llc, text, scratch)
         tally.check(roundings > 0 and "llvm.nvvm.mma" in text, "no products of matrices, or of unrounded factors")
         found(tally, "a factor that is not rounded", library, network, case.images.tobytes(), "not rounded", network.plan)
+        text, waits = re.subn(r"^ .*call void @llvm.nvvm.cp.async.wait.all\(\).*$", "", network.text, flags=re.M)
+        library = device.compile_host(llc, text, scratch)
+        tally.check(waits > 0, "nothing is copied by the way")
+        found(tally, "copies that are not waited for", library, network, case.images.tobytes(), "nothing was written", network.plan)
 
 
 def plant(sanc, llc, folder, tally):
@@ -158,7 +162,7 @@ def main():
             total.failed += tally.failed
     if not args.shared:
         plant(args.sanc, llc, os.path.join(own, "mixed"), total)
-        plant_unrounded(args.sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
+        plant_matrix(args.sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
     return total.end()
 
 

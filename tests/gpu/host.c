@@ -149,6 +149,54 @@ void host_shared(char *at, int32_t bytes, int32_t alignment, int32_t flags)
         _longjmp(to_scheduler, 1);
 }
 
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+/* What threads have asked for and not waited for. */
+enum { MOST_COPIES = 1 << 16 };
+static struct copy {
+    char *to, *from;
+    int32_t bytes, thread;
+} copies[MOST_COPIES];
+static int copy_count;
+
+static void begin_copy(char *to, char *from, int32_t bytes)
+{
+    host_global(from, bytes, bytes, 0);
+    if (copy_count == MOST_COPIES)
+        abort();
+    copies[copy_count++] = (struct copy){to, from, bytes, host.thread};
+}
+
+void host_copy_4(char *to, char *from)
+{
+    begin_copy(to, from, 4);
+}
+
+void host_copy_8(char *to, char *from)
+{
+    begin_copy(to, from, 8);
+}
+
+void host_copy_16(char *to, char *from)
+{
+    begin_copy(to, from, 16);
+}
+
+/* A thread's copies are done when it waits for them, and not before. */
+void host_wait(void)
+{
+    int left = 0;
+    for (int i = 0; i < copy_count; i++) {
+        if (copies[i].thread != host.thread) {
+            copies[left++] = copies[i];
+            continue;
+        }
+        host_shared(copies[i].to, copies[i].bytes, copies[i].bytes, STORE);
+        memcpy(copies[i].to, copies[i].from, (size_t)copies[i].bytes);
+    }
+    copy_count = left;
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 int32_t host_tid(void)
@@ -284,6 +332,7 @@ static int run_block(int32_t block)
     host.block = block;
     host.epoch = 0;
     host.blocks_run++;
+    copy_count = 0;
     memset(san_shared, 0xff, (size_t)host.shared_bytes); /* NaN */
     memset(started, 0, sizeof started);
     memset(state, 0, sizeof state);

@@ -1,4 +1,5 @@
-"""Schedules that give matrix units all that they can have, for networks too small for the compiler to want it."""
+"""Schedules that give matrix units all that they can have and copy all rows that can be copied, for networks too small for
+the compiler to want it."""
 import os
 import re
 import subprocess
@@ -13,27 +14,27 @@ def wanted(text):
     for line in text.splitlines():
         nest = re.fullmatch(r" +nest (\d+) rows .*", line)
         tile = re.fullmatch(r" +tile (\d+)", line)
-        if re.match(r" +matrix ", line):
+        if re.match(r" +(matrix|stage) ", line):
             continue
         if tile and int(tile[1]) < TILE:
             lines.append([f"    tile {TILE}", line])
             continue
         lines.append([line, None])
         if nest:
-            lines.append([f"    matrix {nest[1]} {SIZES[nests % len(SIZES)]}", ""])
+            lines += [[f"    matrix {nest[1]} {SIZES[nests % len(SIZES)]}", ""], [f"    stage {nest[1]}", ""]]
             nests += 1
     return lines
 
 
 def force(sanc, text, path):
-    """Writes the dump to a file, with a matrix command wherever one is allowed; how many there are."""
+    """Writes the dump to a file, with matrix and stage wherever they are allowed; how often matrix is."""
     lines = wanted(text)
     while True:
         with open(path, "w") as file:
             file.write("".join(line + "\n" for line, _ in lines))
         done = subprocess.run([sanc, "ir", path, "-o", os.devnull], stderr=subprocess.PIPE, text=True)
         if done.returncode == 0:
-            return sum(old == "" for _, old in lines)
+            return sum(old == "" and "matrix" in line for line, old in lines)
         at = re.match(r".*?:(\d+):\d+: error: ", done.stderr)
         line, old = lines[int(at[1]) - 1] if at else (None, None)
         if old is None:

@@ -160,7 +160,7 @@ static const struct {
     {BODY("schedule \"a\" {\n1 2 3 4 5 6 7 8 9 10\n}"), "19:19", "more than 8 operands"},
     {BODY("schedule \"a\" {\n}\nx[0] = 1"), "20:1", "found 'x', must be a schedule, or '}'"},
     {BODY("for i in 3 {"), "18:13",
-     "found the end of the text, must be a statement: a store, for, prefetch, or barrier"},
+     "found the end of the text, must be a statement: a store, for, prefetch, async, or barrier"},
 };
 
 static void test_wrong(void **state)
