@@ -204,15 +204,20 @@ static bool verify_meeting(struct verifier *verifier, const struct flow *flow,
                  a->store && b->store ? "writes" : "reads");
 }
 
-/* Of accesses in a loop that has changed beside all others, or of all to a buffer that has. */
+/* Whether other threads may have come to carry out what an access is part of. */
+static bool is_changed(const struct access *access, const struct edit *edit)
+{
+    return (edit->loop && scope_of(access, edit->loop)) ||
+           (edit->buffer && access->of->buffer == edit->buffer);
+}
+
 static bool verify_barriers(struct verifier *verifier, const struct flow *flow,
                             const struct usage *usage, const struct edit *edit)
 {
     bool all = usage->buffer == edit->buffer;
     for (const struct access *a = usage->first; a; a = a->next)
         for (const struct access *b = a; b; b = b->next)
-            if ((a->store || b->store) &&
-                (all || (edit->loop && (scope_of(a, edit->loop) || scope_of(b, edit->loop)))) &&
+            if ((a->store || b->store) && (all || is_changed(a, edit) || is_changed(b, edit)) &&
                 !verify_meeting(verifier, flow, usage, a, b))
                 return false;
     return true;
