@@ -273,6 +273,11 @@ CHANGES_RIGHT = {
 }
 
 
+# Of a smaller GPU with larger tiles.
+TOO_LARGE = [("conv0", "place acc2 shared; <place acc0 shared",
+              "73728 bytes of shared memory, nvptx:sm_75 has 65536 for a block")]
+
+
 def add(lines, kernel, commands):
     """Where the last one stands."""
     end = kernel_lines(lines, kernel)[1] - 1
@@ -386,6 +391,11 @@ def check_changes(sanc, target, scratch, tally):
     lines = text.split("\n")
     check_changes_wrong(sanc, lines, path, tally, CHANGES_WRONG[target])
     check_changes_right(sanc, llc, lines, path, tally, CHANGES_RIGHT[target])
+    if target.startswith("nvptx"):
+        large = text.replace("sm_80", "sm_75").split("\n")
+        edit(large, "conv0", "threads", "threads 1024")
+        edit(large, "conv0", "tile", "tile 128")
+        check_changes_wrong(sanc, large, path, tally, TOO_LARGE)
     for seed in range(4):
         check_random_changes(sanc, llc, lines, path, tally, seed)
 
