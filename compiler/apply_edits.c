@@ -32,26 +32,23 @@ struct editing {
 enum { WORD = -1 }; /* for the number of an operand */
 enum outcome { ABSENT, DONE, REFUSED };
 
-static enum outcome fail(struct editing *e, int operand, const char *text)
+/* kernel: NULL where the text names it. */
+static enum outcome fail(struct editing *e, int operand, const struct kernel *kernel,
+                         const char *text)
 {
-    e->m->error = text;
+    e->m->error = kernel ? arena_printf(e->m->arena, "kernel %s: %s", kernel->name, text) : text;
     e->m->error_at = e->command->at;
     if (operand >= 0)
         e->m->error_at.column = e->command->operand_column[operand];
     return REFUSED;
 }
 
-#define FAIL(e, operand, kernel, ...)                                                              \
-    fail(e, operand,                                                                               \
-         arena_printf((e)->m->arena, "kernel %s: %s", (kernel)->name,                              \
-                      arena_printf((e)->m->arena, __VA_ARGS__)))
-
 static enum outcome verify(struct editing *e, const struct kernel *kernel, const struct edit *edit)
 {
     char why[512];
     if (kernel_verify_edit(e->m, kernel, edit, why, sizeof why))
         return DONE;
-    return fail(e, WORD, arena_printf(e->m->arena, "%s", why)); /* it names the kernel */
+    return fail(e, WORD, NULL, arena_printf(e->m->arena, "%s", why)); /* it names the kernel */
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -142,14 +139,16 @@ static enum outcome fail_unknown(struct editing *e, int operand, bool buffers)
             add_loops(&list, e, kernel, kernel->body);
     }
     if (!known)
-        return FAIL(e, operand, e->from, "found '%s', must be of one of the kernels %s",
-                    e->command->operand[operand], kernels.text);
-    return FAIL(e, operand, e->from, "found '%s', must be one of the %s %s",
-                e->command->operand[operand], buffers ? "buffers" : "loops",
-                list.text ? list.text : "(there are none)");
+        return fail(e, operand, e->from,
+                    arena_printf(e->m->arena, "found '%s', must be of one of the kernels %s",
+                                 e->command->operand[operand], kernels.text));
+    return fail(e, operand, e->from,
+                arena_printf(e->m->arena, "found '%s', must be one of the %s %s",
+                             e->command->operand[operand], buffers ? "buffers" : "loops",
+                             list.text ? list.text : "(there are none)"));
 }
 
-/* The number of the second operand among the names that are allowed; REFUSED otherwise. */
+/* The number of the second operand among the names that are allowed. False: it is none, which is said. */
 static bool read_name(struct editing *e, int count, const char *const *name,
                       bool (*allowed)(int number, bool gpu), int *number)
 {
@@ -163,7 +162,9 @@ static bool read_name(struct editing *e, int count, const char *const *name,
             return true;
         add_name(&list, name[i]);
     }
-    FAIL(e, 1, e->from, "found '%s', must be one of %s", e->command->operand[1], list.text);
+    fail(e, 1, e->from,
+         arena_printf(e->m->arena, "found '%s', must be one of %s", e->command->operand[1],
+                      list.text));
     return false;
 }
 
@@ -175,13 +176,15 @@ static bool kind_is_for(int kind, bool gpu)
            (gpu ? kind == LOOP_BLOCK || kind == LOOP_THREAD : kind == LOOP_PARALLEL);
 }
 
+/* How many statements there are once loops are unrolled; exact up to the most that are allowed. */
 static int64_t written_out(const struct stmt *stmt)
 {
     int64_t count = 0;
     for (; stmt && count <= MOST_WRITTEN_OUT; stmt = stmt->next) {
         int64_t times = stmt->kind == STMT_FOR && stmt->loop == LOOP_UNROLL ? stmt->var->extent : 1;
         int64_t inside = stmt->kind == STMT_FOR ? written_out(stmt->body) : 1;
-        count += times > MOST_WRITTEN_OUT ? MOST_WRITTEN_OUT + 1 : times * inside;
+        bool many = times > MOST_WRITTEN_OUT || inside > MOST_WRITTEN_OUT;
+        count += many ? MOST_WRITTEN_OUT + 1 : times * inside;
     }
     return count;
 }
@@ -192,13 +195,17 @@ static enum outcome check_kind(struct editing *e, const struct kernel *kernel,
 {
     int64_t extent = loop->var->extent;
     if (loop->loop == LOOP_VECTOR && (extent > e->target->lanes || (extent & (extent - 1))))
-        return FAIL(e, 1, kernel,
-                    "loop %s: vector, has %lld iterations, must be a power of two up to %d",
-                    loop->var->name, (long long)extent, e->target->lanes);
+        return fail(
+            e, 1, kernel,
+            arena_printf(e->m->arena,
+                         "loop %s: vector, has %lld iterations, must be a power of two up to %d",
+                         loop->var->name, (long long)extent, e->target->lanes));
     if (loop->loop == LOOP_UNROLL && written_out(kernel->body) > MOST_WRITTEN_OUT)
-        return FAIL(e, 1, kernel,
-                    "loop %s: unroll, with it more than %d statements would be written out",
-                    loop->var->name, MOST_WRITTEN_OUT);
+        return fail(
+            e, 1, kernel,
+            arena_printf(e->m->arena,
+                         "loop %s: unroll, with it more than %d statements would be written out",
+                         loop->var->name, MOST_WRITTEN_OUT));
     return DONE;
 }
 
@@ -257,9 +264,11 @@ static enum outcome find_nest(struct editing *e, const struct kernel *kernel, in
     for (int i = 1; i < loops; i++) {
         nest[i] = nest[i - 1]->body;
         if (nest[i]->next || nest[i]->kind != STMT_FOR || number_of(loops, named, nest[i]) == loops)
-            return FAIL(e, WORD, kernel,
-                        "loop %s must hold another one of those named here, and nothing else",
-                        nest[i - 1]->var->name);
+            return fail(
+                e, WORD, kernel,
+                arena_printf(e->m->arena,
+                             "loop %s must hold another one of those named here, and nothing else",
+                             nest[i - 1]->var->name));
     }
     return DONE;
 }
@@ -286,7 +295,8 @@ static enum outcome edit_order(struct editing *e, struct kernel *kernel)
         if (!named[i])
             return ABSENT;
         if (number_of(i, named, named[i]) < i)
-            return FAIL(e, i, kernel, "a second '%s'", e->command->operand[i]);
+            return fail(e, i, kernel,
+                        arena_printf(e->m->arena, "a second '%s'", e->command->operand[i]));
     }
     if (find_nest(e, kernel, loops, named, nest) == REFUSED)
         return REFUSED;
@@ -294,7 +304,7 @@ static enum outcome edit_order(struct editing *e, struct kernel *kernel)
         order[i] = number_of(loops, nest, named[i]);
     if (!kernel_verify_order(e->m, kernel, loops, (const struct stmt *const *)nest, order, why,
                              sizeof why))
-        return fail(e, WORD, arena_printf(e->m->arena, "%s", why));
+        return fail(e, WORD, NULL, arena_printf(e->m->arena, "%s", why));
     reorder(loops, nest, order);
     return verify(e, kernel, &(struct edit){NULL, NULL});
 }
@@ -320,8 +330,10 @@ static enum outcome edit_place(struct editing *e, struct kernel *kernel)
     if (e->target->gpu)
         elements /= buffer->shape.dim[0]; /* the threads */
     if (place == PLACE_REGISTERS && elements > most)
-        return FAIL(e, 1, kernel, "buffer %s: %lld elements, registers may hold %lld of one",
-                    buffer->name, (long long)elements, (long long)most);
+        return fail(e, 1, kernel,
+                    arena_printf(e->m->arena,
+                                 "buffer %s: %lld elements, registers may hold %lld of one",
+                                 buffer->name, (long long)elements, (long long)most));
     return verify(e, kernel, &(struct edit){NULL, buffer});
 }
 
@@ -352,7 +364,7 @@ static void fail_absent(struct editing *e, bool buffers)
             return;
         }
     }
-    FAIL(e, WORD, e->from, "these loops are not all of one kernel");
+    fail(e, WORD, e->from, "these loops are not all of one kernel");
 }
 
 void edit_kernels(struct module *m, const struct kernel *from, const struct schedule *schedule,

@@ -126,7 +126,7 @@ static bool index_uses(const struct buffer *buffer, const struct affine *const *
     return false;
 }
 
-bool is_around(const struct scope *loop, const struct scope *scope)
+static bool is_around(const struct scope *loop, const struct scope *scope)
 {
     while (scope->depth > loop->depth)
         scope = scope->up;

@@ -65,7 +65,6 @@ static inline bool is_private(enum place place, enum loop_kind kind)
 struct flow *flow_of(struct arena *arena, const struct kernel *kernel);
 /* What data does in a kernel by itself. */
 bool verify_kernel_flow(struct verifier *verifier, const struct flow *flow);
-bool is_around(const struct scope *loop, const struct scope *scope);
 
 /* Points looked at one by one, for all of a module: some seconds. */
 enum { MOST_EFFORT = 1 << 30 };
