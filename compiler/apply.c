@@ -500,8 +500,7 @@ int apply_schedules(struct module *m)
             const struct schedule *schedule = schedule_of(from, m->target[i]);
             struct kernel **first = at;
             at = apply_one(m, from, schedule, at);
-            if (!m->error)
-                edit_kernels(m, from, schedule, *first);
+            edit_kernels(m, from, schedule, *first);
         }
     *at = NULL;
     return changes;

@@ -80,7 +80,7 @@ bool schedule_read(struct module *m, const struct kernel *kernel, const struct s
                    struct plan *plan);
 
 /* Carries out the commands of a schedule that change the loops of the kernels which a kernel has become.
- * Where one cannot be, m->error says why. apply_edits.c */
+ * Where one cannot be, m->error says why; where that is said already, nothing is done. apply_edits.c */
 void edit_kernels(struct module *m, const struct kernel *from, const struct schedule *schedule,
                   struct kernel *kernels);
 
