@@ -24,6 +24,7 @@ struct verifier {
     int depth;
 
     struct effort effort; /* left for looking at indices one by one */
+    const struct stmt *changed; /* a loop whose races have to be seen in any case; or NULL */
 };
 
 /* Always false, for `return wrong(...)`; names the kernel at hand, if any. */
@@ -33,6 +34,7 @@ bool wrong(struct verifier *verifier, const char *format, ...)
 bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool local);
 bool verify_target(struct verifier *verifier, const char *target);
 bool verify_kernels(struct verifier *verifier); /* verify_loops.c */
+bool verify_kernel(struct verifier *verifier, const struct kernel *kernel); /* but for its name */
 bool verify_flow(struct verifier *verifier);    /* verify_flow.c; what the others let pass */
 
 #endif

@@ -160,11 +160,11 @@ def run_kernels(plan, host, weights, image):
 
 
 class Network:
-    """A model compiled for a GPU: its plan, and its kernels on the host."""
+    """A model, or a dump of one in another file, compiled for a GPU: its plan, and its kernels on the host."""
 
-    def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1):
+    def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1, dump=None):
         stem = os.path.join(scratch, "net")
-        common.call(sanc, "compile", os.path.join(folder, "model.json"), "-w", os.path.join(folder, "weights.safetensors"),
+        common.call(sanc, "compile", dump or os.path.join(folder, "model.json"), "-w", os.path.join(folder, "weights.safetensors"),
                     "--target", target, "--batch", batch, "--emit", "llvm,ptx,launch", "-o", stem)
         with open(stem + ".launch.json") as file:
             self.plan = json.load(file)
