@@ -498,8 +498,12 @@ int apply_schedules(struct module *m)
     const struct rounding *rounding = rounding_new(m, m->arena);
     m->kernels = NULL;
     for (const struct kernel *from = kernels; from; from = from->next)
-        for (int i = 0; i < m->targets && !m->error; i++, changes++)
-            at = apply_one(m, from, schedule_of(from, m->target[i]), rounding, at);
+        for (int i = 0; i < m->targets && !m->error; i++, changes++) {
+            const struct schedule *schedule = schedule_of(from, m->target[i]);
+            struct kernel **first = at;
+            at = apply_one(m, from, schedule, rounding, at);
+            edit_kernels(m, from, schedule, *first);
+        }
     *at = NULL;
     return changes;
 }

@@ -197,10 +197,14 @@ static void check_shared(struct module *m, const struct kernel *kernel)
     const struct gpu *gpu = gpu_of(kernel->target);
     int64_t bytes = kernel_launch(kernel).shared_bytes,
             most = gpu ? gpu->shared_bytes : MOST_SHARED;
-    if (bytes > most)
-        m->error = arena_printf(m->arena,
-                                "kernel %s: %lld bytes of shared memory, %s has %lld for a block",
-                                kernel->name, (long long)bytes, kernel->target, (long long)most);
+    if (bytes <= most)
+        return;
+    m->error =
+        arena_printf(m->arena, "kernel %s: %lld bytes of shared memory, %s has %lld for a block",
+                     kernel->name, (long long)bytes, kernel->target, (long long)most);
+    for (const struct buffer *local = kernel->locals; local; local = local->next)
+        if (local->place == PLACE_SHARED && local->at.line > m->error_at.line)
+            m->error_at = local->at; /* the last one that a person placed */
 }
 
 int plan_memory(struct module *m)

@@ -239,9 +239,16 @@ static bool read_together(struct reading *r)
            fail(r, WORD, "together is for nests that take the pixels of a tile one by one");
 }
 
+/* What changes the loops that the other commands make is read when they are there: apply_edits.c. */
+static bool read_edit(struct reading *r)
+{
+    (void)r;
+    return true;
+}
+
 static const struct {
     const char *word, *usage;
-    int operands;
+    int operands; /* -N: N or more */
     enum { FOR_ALL, FOR_GPUS, FOR_PROCESSORS } whose;
     bool (*read)(struct reading *r);
 } commands[] = {
@@ -255,6 +262,9 @@ static const struct {
     {"ahead", "ahead I", 1, FOR_PROCESSORS, read_ahead},
     {"halves", "halves I", 1, FOR_PROCESSORS, read_halves},
     {"together", "together I J", 2, FOR_PROCESSORS, read_together},
+    {"kind", "kind LOOP KIND", 2, FOR_ALL, read_edit},
+    {"order", "order LOOP LOOP ...", -2, FOR_ALL, read_edit},
+    {"place", "place BUFFER PLACE", 2, FOR_ALL, read_edit},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -264,11 +274,11 @@ static bool read_command(struct reading *r)
     for (int i = 0; i < COMMANDS; i++) {
         if (commands[i].whose == (r->target->gpu ? FOR_PROCESSORS : FOR_GPUS))
             continue;
+        int found = r->command->operands, needed = commands[i].operands;
         if (strcmp(r->command->word, commands[i].word) == 0)
-            return r->command->operands == commands[i].operands
+            return found == needed || (needed < 0 && found >= -needed)
                        ? commands[i].read(r)
-                       : fail(r, WORD, "found %d operands, must be '%s'", r->command->operands,
-                              commands[i].usage);
+                       : fail(r, WORD, "found %d operands, must be '%s'", found, commands[i].usage);
         size_t used = strlen(allowed);
         snprintf(allowed + used, sizeof allowed - used, "%s'%s'", used ? " or " : "",
                  commands[i].usage);

@@ -8,6 +8,9 @@
  *     halves 2                            ; even and odd terms of its sum apart: apply_halves.c
  *     together 0 2                        ; nests 0 to 2 for one pixel of the tile, then for the next
  *     split 384                           ; one worker computes 384 columns of each tile
+ *     kind k unroll                       ; a person's: of the loops that all this makes, one is
+ *     order b r                           ; of another kind, two change places, and a buffer is
+ *     place acc0 stack                    ; elsewhere: apply_edits.c
  *   }
  *
  * A nest's innermost loop, if it stores to consecutive elements, is its columns; the loops around
@@ -82,6 +85,12 @@ int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct se
  * says what is allowed, m->error_at where. */
 bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
                    const struct rounding *rounding, struct plan *plan);
+
+/* Carries out the commands of a schedule that change the loops of the kernels which a kernel has become.
+ * Where one cannot be, m->error says why; where that is said already, nothing is done. apply_edits.c */
+void edit_kernels(struct module *m, const struct kernel *from, const struct schedule *schedule,
+                  struct kernel *kernels);
+
 /* The factor of a nest's products that differs by rows and by nothing else, where the nest is a sum
  * over one variable of products of such a factor and one that differs by columns; else NULL. */
 const struct expr *stage_row_factor(const struct kernel_stage *stage, int pixels,

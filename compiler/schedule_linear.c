@@ -5,7 +5,8 @@
  * Cycles of a tile of pixels are those of the register tiles (FMAs or loads, whichever binds, and what
  * beginning and ending one costs), of rows that come from L2 again for every block of columns, of
  * weights that come from L2 for every block of rows, or from beyond once a tile. The shares of these
- * that computation does not hide were fitted to what SAN's shapes took on a Sapphire Rapids. */
+ * that computation does not hide were fitted to what SAN's shapes took: vectors of 512 bits on a Sapphire
+ * Rapids, of 256 bits on a Zen 3. */
 #include "schedule.h"
 #include "tiles.h"
 
@@ -13,9 +14,19 @@
 enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, FAR_BYTES_PER_CYCLE = 5 };
 /* Rows of a tile: what more of them save of weights they cost in rows that leave L1. Maps that are small
  * as a whole are one tile, since their weights come from memory. */
-enum { DEPTH = 128, LEAST_DEPTH = 1024, MAX_ROWS = 32, MAX_ALL_ROWS = 64, MAX_GROUPS = 64 };
+enum {
+    DEPTH = 128,
+    MOST_DEPTH = 512,
+    LEAST_DEPTH = 1024,
+    MAX_ROWS = 32,
+    MAX_ALL_ROWS = 64,
+    MAX_GROUPS = 64
+};
 
-static const double shown_rows = 0.3, shown_weights = 0.15, shown_far = 0.1;
+static const double shown_rows = 0.3, shown_far = 0.1;
+/* By lanes: 256 bits, 512 bits. */
+static const double shown_weights[] = {0.03, 0.15};
+static const int64_t most_depth[] = {512, 128};
 
 struct linear {
     const struct target *target;
@@ -63,12 +74,15 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
     int64_t at_once = c->depth ? c->depth : l->depth;
     double bytes = (double)(l->depth * columns * 4), passes = (double)(rows / c->rows + 1);
     double cycles = register_tiles(l, c, rows, columns);
-    bool near_rows = c->rows * at_once * 4 + at_once * width * 4 <= l->target->l1_bytes;
+    /* a block's rows lie together in memory, and stay while its weights pass by */
+    bool near_rows = c->depth ? 2 * c->rows * c->depth * 4 <= l->target->l1_bytes
+                              : (c->rows + width) * at_once * 4 <= l->target->l1_bytes;
     bool near_weights = at_once * panel * 4 <= l->target->l1_bytes / 2;
     double row_bytes =
         (double)(rows * l->depth * 4) * (double)(columns / (near_rows ? panel : width));
     cycles += shown_rows * row_bytes / L2_BYTES_PER_CYCLE;
-    cycles += shown_weights * bytes * (near_weights ? 1 : passes) / L2_BYTES_PER_CYCLE;
+    cycles += shown_weights[l->target->lanes > 8] * bytes * (near_weights ? 1 : passes) /
+              L2_BYTES_PER_CYCLE;
     if (l->depth * l->columns * 4 > l->target->l2_bytes / 2)
         cycles += shown_far * bytes / FAR_BYTES_PER_CYCLE;
     if (!c->depth && rows * l->depth * 4 > l->target->l2_bytes / 4)
@@ -96,12 +110,13 @@ static void choose_blocks(const struct linear *l, struct choice c, struct choice
     int64_t columns = l->columns / c.groups, rows = c.tile * l->own_rows;
     for (c.vectors = 1; c.vectors <= 4; c.vectors++)
         for (c.rows = 4; c.rows <= 28 && c.rows <= rows; c.rows++)
-            for (c.depth = 0; c.depth <= DEPTH; c.depth += DEPTH) {
+            for (c.depth = 0; c.depth <= most_depth[t->lanes > 8];
+                 c.depth = c.depth ? 2 * c.depth : DEPTH) {
                 int64_t width = c.vectors * t->lanes, panel = width > PANEL ? width : PANEL;
                 bool fits = c.rows * c.vectors + c.vectors + (c.vectors > 1) <=
                             t->registers - (c.vectors == 1);
                 if (!fits || columns % width || (PANEL % width && width % PANEL) ||
-                    (c.depth && (!l->depth_allowed || columns % panel)))
+                    (c.depth && (!l->depth_allowed || l->depth % c.depth || columns % panel)))
                     continue;
                 double cycles = all_cycles(l, &c);
                 if (cycles < *least) {

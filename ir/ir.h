@@ -412,6 +412,25 @@ struct module *module_parse(const char *text, size_t size, struct ir_error *erro
  * in the text that the module was read from. */
 bool module_verify(const struct module *module, struct location *at, char *why, size_t why_size);
 
+/* What somebody changed in a kernel: the kind of a loop of threads or blocks, the place of a buffer;
+ * NULL where it is something else. */
+struct edit {
+    const struct stmt *loop;
+    const struct buffer *buffer;
+};
+
+/* Whether a kernel that was right still is (verify_edits.c): what module_verify checks of it by itself,
+ * and, of what was changed, that no race is left unseen and that a barrier stands where threads read
+ * what others wrote. */
+bool kernel_verify_edit(const struct module *module, const struct kernel *kernel,
+                        const struct edit *edit, char *why, size_t why_size);
+
+/* Whether the loops of a nest, each the whole body of the one before, may be put in another order:
+ * loop[order[0]] outermost. All kinds count as serial: what runs at once is for kernel_verify_edit. */
+bool kernel_verify_order(const struct module *module, const struct kernel *kernel, int loops,
+                         const struct stmt *const *loop, const int *order, char *why,
+                         size_t why_size);
+
 /* ---- evaluator (eval_graph.c, eval_loops.c) -------------------------------------------------- */
 
 /* Where parameters come from: the tensor of that name in float64, row-major; NULL if there is none. */

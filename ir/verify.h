@@ -25,6 +25,7 @@ struct verifier {
     const struct rounding *rounding; /* of the module; NULL: not asked for yet */
 
     struct effort effort; /* left for looking at indices one by one */
+    const struct stmt *changed; /* a loop whose races have to be seen in any case; or NULL */
 };
 
 /* Always false, for `return wrong(...)`; names the kernel at hand, if any. */
@@ -34,6 +35,7 @@ bool wrong(struct verifier *verifier, const char *format, ...)
 bool verify_buffers(struct verifier *verifier, const struct buffer *list, bool local);
 bool verify_target(struct verifier *verifier, const char *target);
 bool verify_kernels(struct verifier *verifier); /* verify_loops.c */
+bool verify_kernel(struct verifier *verifier, const struct kernel *kernel); /* but for its name */
 /* The innermost of the outer `scope` loops whose kind is one of `kinds`, a bit for each: its kind; else
  * LOOP_KIND_COUNT. */
 enum loop_kind loop_around(const struct verifier *verifier, int scope, unsigned kinds);

@@ -7,9 +7,6 @@
 #include "verify_flow.h"
 #include <string.h>
 
-/* Points looked at one by one, for all of a module: some seconds. */
-static const int64_t MOST_EFFORT = INT64_C(1) << 30;
-
 /* ---- accesses -------------------------------------------------------------------------------- */
 
 struct collecting {
@@ -80,7 +77,7 @@ static void add_stmts(struct collecting *c, const struct stmt *stmt, const struc
     }
 }
 
-static struct flow *flow_of(struct arena *arena, const struct kernel *kernel)
+struct flow *flow_of(struct arena *arena, const struct kernel *kernel)
 {
     struct flow *flow = ARENA_NEW(arena, struct flow);
     struct collecting c = {.arena = arena, .flow = flow, .usages = {.arena = arena}};
@@ -378,7 +375,7 @@ static bool verify_on(struct verifier *verifier, const struct flow *flows, const
     return verify_output(verifier, &states) && verify_workspace(verifier, flows, target);
 }
 
-static bool verify_kernel_flow(struct verifier *verifier, const struct flow *flow)
+bool verify_kernel_flow(struct verifier *verifier, const struct flow *flow)
 {
     verifier->kernel = flow->kernel;
     for (const struct usage *usage = flow->globals; usage; usage = usage->next)

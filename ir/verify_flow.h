@@ -67,6 +67,18 @@ static inline bool is_private(enum place place, enum loop_kind kind)
            (place == PLACE_STACK || place == PLACE_REGISTERS || place == PLACE_SHARED);
 }
 
+struct flow *flow_of(struct arena *arena, const struct kernel *kernel);
+/* What data does in a kernel by itself. */
+bool verify_kernel_flow(struct verifier *verifier, const struct flow *flow);
+
+/* Points looked at one by one, for all of a module: some seconds. */
+enum { MOST_EFFORT = 1 << 30 };
+
+/* verify_races.c: whether `store` in one iteration of the loop over `var` and `other` in another one may
+ * touch one element, both in the same iteration of `around` and of the loops around that. */
+enum answer accesses_meet(struct effort *effort, const struct buffer *buffer,
+                          const struct scope *around, const struct var *var,
+                          const struct access *store, const struct access *other);
 bool verify_races(struct verifier *verifier, const struct usage *usage); /* verify_races.c */
 
 /* verify_async.c: what copies bring is there when it is read. */

@@ -392,19 +392,22 @@ static bool verify_kernel_name(struct verifier *verifier, const struct kernel *k
     return true;
 }
 
+bool verify_kernel(struct verifier *verifier, const struct kernel *kernel)
+{
+    verifier->kernel = kernel;
+    verifier->locals = verifier->vars = (struct names){.arena = verifier->scratch};
+    verifier->scope = verifier->depth = 0;
+    return (!kernel->target || verify_target(verifier, kernel->target)) &&
+           verify_buffers(verifier, kernel->locals, true) && verify_stmts(verifier, kernel->body) &&
+           verify_schedules(verifier, kernel);
+}
+
 bool verify_kernels(struct verifier *verifier)
 {
     const struct module *module = verifier->module;
     for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next) {
         verifier->at = kernel->at;
-        if (!verify_kernel_name(verifier, kernel))
-            return false;
-        verifier->kernel = kernel;
-        verifier->locals = verifier->vars = (struct names){.arena = verifier->scratch};
-        verifier->scope = verifier->depth = 0;
-        if ((kernel->target && !verify_target(verifier, kernel->target)) ||
-            !verify_buffers(verifier, kernel->locals, true) ||
-            !verify_stmts(verifier, kernel->body) || !verify_schedules(verifier, kernel))
+        if (!verify_kernel_name(verifier, kernel) || !verify_kernel(verifier, kernel))
             return false;
         verifier->kernel = NULL;
     }

@@ -4,9 +4,10 @@
 #include "verify_flow.h"
 
 struct pair {
-    struct verifier *verifier;
+    struct effort *effort;
     const struct buffer *buffer;
-    const struct scope *scope; /* of the loop that runs at once */
+    const struct scope *around; /* loops in which both have one iteration */
+    const struct var *var;      /* in which they have two */
     const struct access *store, *other;
 };
 
@@ -17,14 +18,14 @@ static bool is_in(const struct scope *scope, const struct scope *of)
     return scope == of;
 }
 
-static bool uses_outer_only(const struct affine *a, const struct scope *scope)
+static bool uses_outer_only(const struct affine *a, const struct scope *around)
 {
     for (int i = 0; i < a->count; i++) {
         const struct term *t = &a->term[i];
-        if (t->kind == TERM_LOOKUP || (t->kind != TERM_VAR && !uses_outer_only(t->inner, scope)))
+        if (t->kind == TERM_LOOKUP || (t->kind != TERM_VAR && !uses_outer_only(t->inner, around)))
             return false;
         bool outer = false;
-        for (const struct scope *up = scope->up; t->kind == TERM_VAR && up->up; up = up->up)
+        for (const struct scope *up = around; t->kind == TERM_VAR && up->up; up = up->up)
             outer |= up->loop->var == t->var;
         if (t->kind == TERM_VAR && !outer)
             return false;
@@ -43,14 +44,14 @@ static const struct affine *one_term(struct arena *arena, const struct term *ter
 /* The number of an access' element: step * var + outer + what is from least to most. */
 struct stride {
     int64_t step, least, most;
-    const struct affine *outer; /* of loops around the one that runs at once */
+    const struct affine *outer; /* of loops in which both accesses have one iteration */
 };
 
 /* False: var is not in plain terms alone. */
 static bool find_stride(struct arena *arena, const struct pair *p, const struct access *access,
                         struct stride *s)
 {
-    const struct var *var = p->scope->loop->var;
+    const struct var *var = p->var;
     int terms = 0;
     for (int i = 0; i < p->buffer->shape.rank; i++)
         terms += index_terms(access->index[i]);
@@ -66,7 +67,7 @@ static bool find_stride(struct arena *arena, const struct pair *p, const struct 
             s->step = number->term[i].factor;
         } else if (affine_uses(term, var)) {
             return false;
-        } else if (uses_outer_only(term, p->scope)) {
+        } else if (uses_outer_only(term, p->around)) {
             s->outer = affine_add(arena, s->outer, term);
         } else {
             s->least += least;
@@ -88,7 +89,7 @@ static bool strides_apart(struct arena *arena, const struct pair *p)
     least += b.least - a.most;
     most += b.most - a.least;
     int64_t step = a.step < 0 ? -a.step : a.step;
-    int64_t reach = step * (p->scope->loop->var->extent - 1);
+    int64_t reach = step * (p->var->extent - 1);
     return (most < step && least > -step) || least > reach || most < -reach;
 }
 
@@ -98,7 +99,7 @@ static bool make_points(struct arena *arena, const struct pair *p, struct space 
 {
     int rank = p->buffer->shape.rank;
     space->count = 0;
-    for (const struct scope *up = p->scope->up; up->up; up = up->up) {
+    for (const struct scope *up = p->around; up->up; up = up->up) {
         struct var *var = up->loop->var;
         bool used = false;
         for (int i = 0; i < rank; i++)
@@ -119,42 +120,51 @@ static bool make_points(struct arena *arena, const struct pair *p, struct space 
     return true;
 }
 
-static bool verify_pair(const struct pair *p)
+enum answer accesses_meet(struct effort *effort, const struct buffer *buffer,
+                          const struct scope *around, const struct var *var,
+                          const struct access *store, const struct access *other)
 {
+    struct pair pair = {effort, buffer, around, var, store, other};
     struct space space;
     struct points a, b;
     struct arena *arena = arena_new();
-    const struct stmt *loop = p->scope->loop;
-    enum answer race = ANSWER_UNKNOWN;
-    if (strides_apart(arena, p))
-        race = ANSWER_NO;
-    else if (make_points(arena, p, &space, &a, &b))
-        race = points_collide(&p->verifier->effort, &space, &a, &b, loop->var);
+    enum answer answer = ANSWER_UNKNOWN;
+    effort->left--;
+    if (strides_apart(arena, &pair))
+        answer = ANSWER_NO;
+    else if (make_points(arena, &pair, &space, &a, &b))
+        answer = points_collide(effort, &space, &a, &b, var);
     arena_free(arena);
+    return answer;
+}
+
+static bool verify_pair(struct verifier *verifier, const struct buffer *buffer,
+                        const struct scope *scope, const struct access *store,
+                        const struct access *other)
+{
+    const struct stmt *loop = scope->loop;
+    enum answer race = accesses_meet(&verifier->effort, buffer, scope->up, loop->var, store, other);
     /* What is too large to see of a GPU's kernels, tests see that run them (tests/gpu). */
-    bool device = loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD ||
-                  loop->loop == LOOP_WARP || loop->loop == LOOP_MATRIX;
+    bool device = (loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD ||
+                   loop->loop == LOOP_WARP || loop->loop == LOOP_MATRIX) &&
+                  loop != verifier->changed;
     if (race == ANSWER_NO || (race == ANSWER_UNKNOWN && device))
         return true;
-    p->verifier->at = loop->at;
-    return wrong(p->verifier,
+    verifier->at = loop->at;
+    return wrong(verifier,
                  "loop %s: %s, but %sone iteration writes what another %s: an element of %s",
                  loop->var->name, loop_kind_name[loop->loop],
                  race == ANSWER_UNKNOWN ? "too large to see whether " : "",
-                 p->other->store ? "writes" : "reads", p->buffer->name);
+                 other->store ? "writes" : "reads", buffer->name);
 }
 
 static bool verify_store_in(struct verifier *verifier, const struct usage *usage,
                             const struct access *store, const struct scope *scope)
 {
-    for (const struct access *other = usage->first; other; other = other->next) {
-        struct pair pair = {verifier, usage->buffer, scope, store, other};
-        if ((other->store && other->at < store->at) || !is_in(other->in, scope))
-            continue;
-        verifier->effort.left--;
-        if (!verify_pair(&pair))
+    for (const struct access *other = usage->first; other; other = other->next)
+        if ((!other->store || other->at >= store->at) && is_in(other->in, scope) &&
+            !verify_pair(verifier, usage->buffer, scope, store, other))
             return false;
-    }
     return true;
 }
 

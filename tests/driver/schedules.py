@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "numeric"), os.path.join(HERE, "..", "gpu")]
 import common  # noqa: E402
+import device  # noqa: E402
 
 CASE = os.path.join(common.ROOT, "tests", "numeric", "cases", "pair_subtraction")
 WEIGHTS = os.path.join(CASE, "weights.safetensors")
@@ -20,7 +22,9 @@ INPUT, NO_SUCH_PROCESSOR = 3, 4
 
 # Of the first kernel whose name begins so: the command that begins so becomes this one, and the error stands where < is.
 WRONG = [
-    ("conv0", "tile", "<tilt 6", "found 'tilt', must be 'tile T' or 'nest I rows R columns C vector V'"),
+    ("conv0", "tile", "<tilt 6",
+     "found 'tilt', must be 'tile T' or 'nest I rows R columns C vector V' or 'split C' or 'depth I D' or 'ahead I' or "
+     "'halves I' or 'together I J' or 'kind LOOP KIND' or 'order LOOP LOOP ...' or 'place BUFFER PLACE'\n"),
     ("conv0", "tile", "<tile", "found 0 operands, must be 'tile T'"),
     ("conv0", "tile", "<tile 6 7", "found 2 operands, must be 'tile T'"),
     ("conv0", "tile", "tile <0", "found '0', must be pixels of a tile: an integer from 1 to 256"),
@@ -189,6 +193,236 @@ def check_matrix(sanc, path, tally):
         check_wrong(sanc, file.read().split("\n"), path, tally, MATRIX_WRONG)
 
 
+# Commands at the end of a kernel's schedule that change the loops: the error stands where < is, and is said of the kernel,
+# or of one that it has become (_rest).
+CHANGES_WRONG = {
+    "x86-64-v3": [
+        ("conv0", "<kind k", "found 1 operands, must be 'kind LOOP KIND'"),
+        ("conv0", "kind k <thread", "found 'thread', must be one of serial, parallel, unroll, vector"),
+        ("fc_10", "kind <z unroll", "found 'z', must be one of the loops v, k, v2, v3, v4, k2, v5, v6"),
+        ("fc_10", "kind <fc_64.k unroll", "found 'fc_64.k', must be of one of the kernels fc_10"),
+        ("conv0", "<kind k parallel", "loop k: parallel, must be outermost"),
+        ("conv0", "kind t serial; <kind b vector", "loop b: vector, must be innermost"),
+        ("conv0", "kind i <vector", "loop i: vector, has 13 iterations, must be a power of two up to 8"),
+        ("conv0", "kind k4 <vector", "loop k4: vector, has 16 iterations, must be a power of two up to 8"),
+        ("conv0", "<kind v serial",
+         "acc0: index 1 of registers depends on a loop that is not unrolled, or on a table"),
+        ("layer0_0_sam_16", "kind v4 unroll; kind p unroll; <kind k2 parallel", "loop k2: parallel, must be outermost"),
+        # two terms of one sum
+        ("layer0_0_sam_16", "order i5 k2; <kind k2 vector",
+         "loop k2: vector, but one iteration writes what another reads: an element of acc1"),
+        ("conv0", "<order k3", "found 1 operands, must be 'order LOOP LOOP ...'"),
+        ("conv0", "order k3 <k3", "a second 'k3'"),
+        ("conv0", "order k3 <z9", "found 'z9', must be one of the loops t, b, i, v, k, i2, v2, i3, v3, i4, v4, k2, i5, v5, "
+         "i6, v6, r, i7, g, v7, i8, k3, i9, g2, v8, i10, g3, v9, b2, i11, g4, v10, k4, i12, g5, v11, i13, g6, v12, g7, v13, "
+         "k5, g8, v14, i14, g9, v15"),
+        ("conv0", "<order r b", "loop r must hold another one of those named here, and nothing else"),
+        ("conv0", "<order b t", "loop t must hold another one of those named here, and nothing else"),
+        ("conv0", "<order i8 i9", "loop i8 must hold another one of those named here, and nothing else"),
+        ("conv0", "<order v8 g2", "loop v8: vector, must be innermost"),
+        ("conv0", "<order conv0_16x16x32.i conv0_16x16x32_rest.v", "these loops are not all of one kernel"),
+        ("layer0_0_sam_16", "<order p t", "loop t must hold another one of those named here, and nothing else"),
+        ("conv0", "<place acc0", "found 1 operands, must be 'place BUFFER PLACE'"),
+        ("conv0", "place acc0 <shared", "found 'shared', must be one of stack, registers"),
+        ("conv0", "place <v16 stack",
+         "found 'v16', must be one of the buffers v12_tile, v11_tile, acc0, acc1, acc2, acc3, acc4"),
+        ("conv0", "<place v12_tile registers",
+         "v12_tile: index 0 of registers depends on a loop that is not unrolled, or on a table"),
+        ("layer0_0_sam_conv2_16", "place v22_tile <registers",
+         "buffer v22_tile: 864 elements, registers may hold 512 of one"),
+        # a loop of the rest that has the same name
+        ("conv0", "<kind g7 serial",
+         "_rest: acc4: index 1 of registers depends on a loop that is not unrolled, or on a table"),
+    ],
+    "nvptx:sm_80": [
+        ("fc_64", "<kend k unroll",
+         "found 'kend', must be 'threads T' or 'tile T' or 'nest I rows R columns C vector V' or "
+         "'matrix I rows R columns C' or 'stage I' or 'split C' or 'kind LOOP KIND' or 'order LOOP LOOP ...' or "
+         "'place BUFFER PLACE'"),
+        ("conv0", "kind t <parallel", "found 'parallel', must be one of serial, unroll, vector, block, thread"),
+        ("conv0", "<kind u thread", "loop u: thread, must not be in a thread loop"),
+        ("conv0", "<kind t thread", "loop th: thread, must not be in a thread loop"),
+        ("conv0", "<kind th block", "loop th: block, must be outermost, alone, and fewer than 2^31 blocks"),
+        ("conv0", "kind u3 <vector", "loop u3: vector, has 16 iterations, must be a power of two up to 4"),
+        ("conv0", "<kind th serial",
+         "acc0: index 0 of registers depends on a loop that is not unrolled, or on a table"),
+        ("layer1_0_conv", "kind th4 serial; <kind k thread",
+         "loop k: thread, but one iteration writes what another reads: an element of acc2"),
+        # the others add to what one thread alone has set
+        ("conv0", "place acc0 shared; kind th serial; <kind i thread",
+         "acc0: one thread writes an element that another one reads without a barrier between"),
+        ("conv0", "<order v i", "loop v: vector, must be innermost"),
+        ("conv0", "<order th t", "loop t must hold another one of those named here, and nothing else"),
+        ("conv0", "place acc0 <stack", "found 'stack', must be one of registers, shared"),
+        ("conv0", "place <v16 shared", "found 'v16', must be one of the buffers v12_tile, v11_tile, acc0, acc1, acc2"),
+        ("conv0", "<place v12_tile registers",
+         "v12_tile: index 0 of registers depends on a loop that is not unrolled, or on a table"),
+        # one thread writes it, others read it
+        ("layer1_0_conv", "<place v144_total_tile registers",
+         "v144_total_tile: registers that threads write, which others do not see: the first index of each access must be "
+         "the thread"),
+        ("layer1_0_conv", "kind th4 serial; place acc2 shared; <place v144_top_tile registers",
+         "acc2: one thread writes an element that another one reads without a barrier between"),
+    ],
+}
+
+# And what stands in the kernel's loops then.
+CHANGES_RIGHT = {
+    "x86-64-v3": [
+        ("conv0", "kind k unroll", "for k in 3 unroll, i2 in 13 unroll, v2 in 8 vector"),
+        ("conv0", "kind conv0_16x16x32.k unroll", "for k in 3 unroll, i2 in 13 unroll, v2 in 8 vector"),
+        ("conv0", "kind t serial", "for t in 42 {"),
+        ("conv0", "kind t serial; kind t parallel; kind b unroll", "for b in 2 unroll {"),
+        ("conv0", "kind v unroll; kind v3 unroll", "for i in 13 unroll, v in 8 unroll"),
+        ("conv0", "order i8 k3; order i9 i8 k3", "for i9 in 3 unroll, i8 in 2, k3 in 2, g2 in 2 unroll, v8 in 8 vector"),
+        ("conv0", "order k3 i8", "for k3 in 2, i8 in 2, i9 in 3 unroll, g2 in 2 unroll, v8 in 8 vector"),
+        ("conv0", "place acc0 stack; kind i serial; kind i2 serial; order i2 k; kind i3 serial", "for i2 in 13, k in 3, v2 in"),
+        ("conv0", "place acc1 stack", "acc1     : stack f32["),
+        ("layer0_0_sam_16", "kind v4 unroll; order v4 i3; kind p unroll; kind k2 unroll; place v62_tile registers",
+         "v62_tile       : registers f32[1, 9, 2]"),
+        ("layer0_0_sam_16", "order j3 p2; kind p2 vector", "for j3 in 9, p2 in 8 vector"),
+        ("layer0_0_sam_conv2_18x18x12_2", "kind y parallel; kind y2 parallel", "for y2 in 16 parallel {"),
+    ],
+    "nvptx:sm_80": [
+        ("conv0", "kind u3 serial", "for u3 in 16, v8 in 4 vector"),
+        ("conv0", "kind t serial", "for t in 64 {"),
+        ("conv0", "place acc0 shared; kind th serial", "for th in 32 {"),
+        ("conv0", "order i2 u; kind u serial", "for i2 in 2 unroll, u in 3, v2 in 4 vector"),
+        ("layer0_0_sam_conv2_16", "order u k", "for u in 16 unroll, k in 2, v3 in 4 vector"),
+        ("layer0_0_sam_16", "place acc2 shared", "acc2           : shared f32[4, 1, 1]"),
+        ("layer1_0_conv", "kind th5 serial; kind v11 unroll; order v11 th5; kind v11 thread",
+         "for v11 in 4 thread, th5 in 12"),
+        ("layer1_0_conv", "kind th4 serial; place v144_top_tile registers", "v144_top_tile   : registers f32[1, 1, 2]"),
+        ("fc_64", "place acc0 shared; kind t serial; order th t; kind th block; kind t thread",
+         "for th in 16 block, t in 1 thread"),
+    ],
+}
+
+
+# Of a smaller GPU with larger tiles.
+TOO_LARGE = [("conv0", "place acc2 shared; <place acc0 shared",
+              "73728 bytes of shared memory, nvptx:sm_75 has 65536 for a block")]
+
+
+def add(lines, kernel, commands):
+    """Where the last one stands."""
+    end = kernel_lines(lines, kernel)[1] - 1
+    commands = commands.split("; ")
+    lines[end:end] = ["    " + command for command in commands]
+    return end + len(commands) - 1
+
+
+def write(path, lines):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines))
+
+
+def check_changes_wrong(sanc, lines, path, tally, rows):
+    for kernel, commands, message in rows:
+        changed = list(lines)
+        line = add(changed, kernel, commands)
+        name, column = lines[kernel_lines(lines, kernel)[0]].split()[1], changed[line].index("<")
+        changed[line] = changed[line].replace("<", "")
+        write(path, changed)
+        expected = f"{path}:{line + 1}:{column + 1}: error: kernel {name}{'' if message[0] == '_' else ': '}{message}\n"
+        status, said = run(sanc, "ir", path)
+        tally.check(status == INPUT and said == expected, f"'{commands}': status {status}, {said!r}, expected {expected!r}")
+
+
+def find_llc(sanc, target):
+    """What a GPU's kernels are compiled with for this machine; "" where it is missing, None for a processor."""
+    try:
+        return device.find_llc(sanc) if target.startswith("nvptx") else None
+    except SystemExit:
+        return ""
+
+
+def check_result(sanc, llc, path, tally, what):
+    """That of a dump, by running it; a GPU's kernels on this machine."""
+    if llc == "":
+        tally.skip(f"no llc: {what}")
+        return
+    if llc is None:
+        status, said = run(sanc, "verify", path, "-w", WEIGHTS)
+        if status == NO_SUCH_PROCESSOR:
+            tally.skip("verify: " + said.strip())
+        else:
+            tally.check(status == 0, f"{what}: status {status}, {said}")
+        return
+    io = common.read_safetensors(os.path.join(CASE, "io.safetensors"))
+    (shape, images), reference = io["input"], io["output"][1]
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            network = device.Network(sanc, llc, CASE, scratch, dump=path)
+            error = common.relative_error(network.run(images[:len(images) // shape[0]]), reference[:len(reference) // shape[0]])
+            tally.check(error <= 5e-6, f"{what}: error {error:.2e}")
+        except (common.Failure, device.Wrong) as failure:
+            tally.check(False, f"{what}: {failure}")
+
+
+def check_changes_right(sanc, llc, lines, path, tally, rows):
+    for kernel, commands, loops in rows:
+        changed = list(lines)
+        add(changed, kernel, commands)
+        texts = []
+        for one in (lines, changed):
+            write(path, one)
+            status, said = run(sanc, "ir", path, "--after", "apply_schedules")
+            texts.append("\n".join(said.split("\n")[slice(*kernel_lines(said.split("\n"), kernel))]) if status == 0 else said)
+        tally.check(loops in texts[1] and loops not in texts[0], f"'{commands}': no '{loops}' in {texts[1]}")
+        check_result(sanc, llc, path, tally, commands)
+
+
+def random_change(loops, rng, gpu):
+    """A command, by the loops of a kernel: right or wrong."""
+    nests = [re.findall(r"(\w+) in \d+", line) for line in loops if line.lstrip().startswith("for ")]
+    nests, buffers = [nest for nest in nests if nest], re.findall(r"^  (\w+) *: \w+ f32", "\n".join(loops), re.M)
+    nest, what = rng.choice(nests), rng.choice(["kind", "kind", "order", "place"] if buffers else ["kind", "kind", "order"])
+    if what == "kind":
+        kinds = ["serial", "unroll", "vector"] + (["block", "thread", "thread"] if gpu else ["parallel"])
+        return f"kind {rng.choice(nest)} {rng.choice(kinds)}"
+    if what == "order":
+        return "order " + " ".join(rng.sample(nest, rng.randint(2, len(nest))) if len(nest) > 1 else nest * 2)
+    return f"place {rng.choice(buffers)} {rng.choice(['registers', 'shared' if gpu else 'stack'])}"
+
+
+def check_random_changes(sanc, llc, lines, path, tally, seed):
+    """Many commands by chance: each is refused at its place, or what comes out is right."""
+    rng, taken = random.Random(seed), []
+    write(path, lines)
+    after = common.call(sanc, "ir", path, "--after", "apply_schedules").split("\n")
+    kernels = [line.split()[1] for line in lines if line.startswith("kernel ")]
+    for _ in range(20):
+        kernel, changed = rng.choice(kernels), list(lines)
+        command = random_change(after[slice(*kernel_lines(after, kernel + " "))], rng, llc is not None)
+        place = f"{path}:{add(changed, kernel + ' ', command) + 1}:"
+        write(path, changed)
+        status, said = run(sanc, "ir", path)
+        tally.check(status == 0 or (status == INPUT and said.startswith(place) and ": error: kernel " in said),
+                    f"{taken}, {kernel}: {command}: status {status}, {said}")
+        if status == 0:
+            lines, taken = changed, taken + [(kernel, command)]
+    write(path, lines)
+    check_result(sanc, llc, path, tally, taken)
+
+
+def check_changes(sanc, target, scratch, tally):
+    """Kinds and order of loops, places of buffers, for a processor and for a GPU."""
+    llc = find_llc(sanc, target)
+    path = os.path.join(scratch, "changed.sanir")
+    text = common.call(sanc, "ir", os.path.join(CASE, "model.json"), "--target", target, "--after", "schedule")
+    lines = text.split("\n")
+    check_changes_wrong(sanc, lines, path, tally, CHANGES_WRONG[target])
+    check_changes_right(sanc, llc, lines, path, tally, CHANGES_RIGHT[target])
+    if target.startswith("nvptx"):
+        large = text.replace("sm_80", "sm_75").split("\n")
+        edit(large, "conv0", "threads", "threads 1024")
+        edit(large, "conv0", "tile", "tile 128")
+        check_changes_wrong(sanc, large, path, tally, TOO_LARGE)
+    for seed in range(4):
+        check_random_changes(sanc, llc, lines, path, tally, seed)
+
+
 # Loops edited behind apply_schedules: what becomes what (every line that has it), and what is said at a line, or nothing.
 LOOPS = [
     (r"( in \d+) parallel {", r"\1 {", None),
@@ -229,6 +463,8 @@ def main():
             check_right(sanc, lines, edits, path, tally)
         check_linear(sanc, scratch, tally)
         check_matrix(sanc, path, tally)
+        for target in CHANGES_WRONG:
+            check_changes(sanc, target, scratch, tally)
         dump = next(name for name in os.listdir(states) if name.endswith("-apply_schedules.sanir"))
         with open(os.path.join(states, dump), encoding="utf-8") as file:
             check_loops(sanc, file.read(), path, tally)

@@ -183,7 +183,7 @@ def run_kernels(plan, host, weights, image):
 
 
 class Network:
-    """A model compiled for a GPU: its plan, and its kernels on the host."""
+    """A model, or a dump of one in another file, compiled for a GPU: its plan, and its kernels on the host."""
 
     def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1, precision="f32", dump=None):
         stem = os.path.join(scratch, "net")
