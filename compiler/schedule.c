@@ -171,6 +171,9 @@ struct schedule *schedule_of(const struct kernel *kernel, const char *target)
 enum { FAR_WEIGHTS = 2 << 20 /* bytes; more than this come from memory again at each inference */ };
 
 enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, L3_BYTES_PER_CYCLE = 10 };
+/* Of a pixel in a tile that is no part of a line nor whole lines; of a smaller last tile, whose code is
+ * not in the caches yet. */
+enum { STRADDLE_CYCLES = 24, REST_CYCLES = 300 };
 
 struct sizes {
     struct stage_size of;
@@ -296,7 +299,8 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
 
 struct kernel_view {
     const struct target *target;
-    int64_t pixels, bytes; /* in all; of tiles per pixel */
+    int64_t pixels, width; /* in all; of a line, 1 where there are none */
+    int64_t bytes;         /* of tiles per pixel */
     int64_t threads;
     int64_t together[2], together_bytes; /* nests that take pixels one by one; of their own tiles */
     int stages;
@@ -317,9 +321,11 @@ static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *
     }
     int64_t bytes = tile * k->bytes + k->together_bytes;
     if (bytes > k->target->l1_bytes)
-        cycles *= 1.05;
+        cycles *= 1.02;
     if (bytes > k->target->l2_bytes)
         cycles *= 1.05;
+    if (k->width % tile && tile % k->width) /* each pixel's place by divisions */
+        cycles += STRADDLE_CYCLES * (double)tile;
     return cycles;
 }
 
@@ -358,7 +364,7 @@ static double plan_all(const struct kernel_view *k, int64_t tile, struct plan *p
     int64_t tiles = k->pixels / tile;
     double cycles = (double)((tiles + k->threads - 1) / k->threads) * plan_tile(k, tile, plan);
     if (k->pixels % tile)
-        cycles += plan_tile(k, k->pixels % tile, &rest);
+        cycles += REST_CYCLES + plan_tile(k, k->pixels % tile, &rest);
     return cycles;
 }
 
@@ -370,12 +376,12 @@ static void plan_kernel(struct module *m, const struct kernel *kernel, const str
     static struct kernel_view view; /* too large for the stack; filled in anew each time */
     struct var *pixel[3];
     int pixels;
-    view = (struct kernel_view){.target = target, .pixels = 1, .threads = m->threads};
+    view = (struct kernel_view){.target = target, .pixels = 1, .width = 1, .threads = m->threads};
     view.stages = kernel_list_stages(m, kernel, &pixels, pixel, view.stage);
     for (int i = 0; i < view.stages; i++)
         view.may_halve[i] = stage_halves(m, &view.stage[i], target);
     for (int i = 0; i < pixels; i++)
-        view.pixels *= pixel[i]->extent;
+        view.pixels *= view.width = pixel[i]->extent;
     for (const struct buffer *local = kernel->locals; local; local = local->next)
         view.bytes += shape_elements(&local->shape) * 4;
     find_together(&view, pixels, kernel->locals);
