@@ -32,7 +32,10 @@ static void check_against_evaluator(const char *text, const char *target)
     for (uint32_t threads = 1; threads <= 9; threads += 4) {
         uint32_t most = 0;
         struct san_exec exec = {
-            .abi_version = 1, .threads = threads, .parallel = backwards, .context = &most};
+            .abi_version = SAN_ABI_VERSION,
+            .threads = threads,
+            .parallel = backwards,
+            .context = &most};
         assert_int_equal(run(&l, threads == 1 ? NULL : &exec), SAN_OK);
         for (size_t i = 0; i < l.outputs; i++)
             if (l.output[i] != (float)output[i])
