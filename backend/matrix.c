@@ -21,7 +21,7 @@ static const char *const mma_name[] = {"llvm.nvvm.mma.m16n8k8.row.col.tf32",
 
 /* ---- what variables are in a thread ---------------------------------------------------------- */
 
-/* A matrix loop's variable is `step` times the group or place, plus first + number * apart. */
+/* The variable of a matrix loop is `step` times the group or place, plus number * apart. */
 static void set_part(struct emitter *e, int i, const struct stmt *loop, struct var *lane,
                      int64_t step, int64_t number, int64_t apart)
 {
@@ -54,7 +54,7 @@ static LLVMValueRef pack(struct emitter *e, LLVMValueRef low, LLVMValueRef high)
     return LLVMBuildOr(e->builder, low, high, "");
 }
 
-/* The registers of a factor: `rows` rows of `steps` floats, as they lie in operand[step][row]. */
+/* The registers of a factor, of `rows` rows of `steps` floats: rows change fastest. */
 static unsigned operands(struct emitter *e, int rows, int steps, LLVMValueRef factor[2][MOST_STEPS],
                          LLVMValueRef *operand)
 {

@@ -31,7 +31,7 @@ int64_t gpu_unroll(int64_t elements, int64_t extent);
 
 /* Sums that a thread of a warp has in registers, at most, and terms that are written out. */
 enum { MOST_MATRIX_SUMS = 64, MOST_MATRIX_UNROLL = 4 };
-/* Products of 16 x 8 elements in the body of a loop over `terms` terms: how many of these. */
+/* How many of `steps` steps, each of so many products of 16 x 8 elements, a loop's body writes out. */
 int64_t matrix_unroll(int64_t products, int64_t steps);
 /* The columns that follow each other in one thread's registers: 4, 2 or 1. */
 int64_t matrix_lanes(int64_t columns);

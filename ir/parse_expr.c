@@ -212,8 +212,9 @@ static const struct expr *parse_named(struct parser *parser, int *height)
             return parse_reduction(parser, (enum scalar_op)op, height);
         return parse_call(parser, (enum scalar_op)op, height);
     }
-    parse_expected(parser, "'[' behind the name of a buffer, or '(' behind max, fma, exp, sqrt, tf32 "
-                           "or bf16");
+    parse_expected(parser,
+                   "'[' behind the name of a buffer, or '(' behind max, fma, exp, sqrt, tf32 "
+                   "or bf16");
 }
 
 static const struct expr *parse_primary(struct parser *parser, int *height)

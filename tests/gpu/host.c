@@ -1,7 +1,8 @@
 /* A GPU on the host: runs a kernel that was compiled for this machine, block by block, its threads
- * as fibers that run from barrier to barrier, or to where a warp's matrix unit multiplies. Kernels call host_access for every load and store, so
- * that each is checked: within a buffer that the launch plan lets the kernel touch, aligned as it
- * says, of memory that was written before, and apart from what other threads do at the same time. */
+ * as fibers that run from barrier to barrier, or to where a warp's matrix unit multiplies. Kernels
+ * call host_global or host_shared for every load and store, so that each is checked: within a
+ * buffer that the launch plan lets the kernel touch, aligned as it says, of memory that was written
+ * before, and apart from what other threads do at the same time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@ struct word {
     int32_t read_run, read_block, read_thread, read_epoch;
 };
 
-/* What one thread gives to a product: 4 words of a, 2 of b, 4 sums; and gets: the sums, in front. */
+/* What a thread gives to a product, 4 words of a, 2 of b, 4 sums, and gets: the sums, in front. */
 union operands {
     uint32_t word[10];
     float number[10];
