@@ -22,6 +22,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "numeric"))
 import common
+import peers
 import torch_python
 
 BUILD = os.path.join(common.ROOT, "build", "bench")
@@ -100,19 +101,6 @@ def compile_network(sanc, case, name, target, batch, precision):
     return stem + ".so"
 
 
-def keep(path, row):
-    """Puts the row into the file, in the place of an earlier one of the same setting."""
-    rows = []
-    if os.path.exists(path):
-        with open(path) as file:
-            rows = json.load(file)
-    setting = ("network", "batch", "device")
-    rows = [old for old in rows if any(old[key] != row[key] for key in setting)] + [row]
-    with open(path + ".new", "w") as file:
-        json.dump(rows, file, indent=1)
-    os.rename(path + ".new", path)
-
-
 def show(row):
     say(f"{row['network']}, batch {row['batch']}, on {row['device']}")
     for name, found in row["programs"].items():
@@ -125,15 +113,11 @@ def show(row):
         f"(tf32 {limits['tf32_tflops']:.0f}, bf16 {limits['bf16_tflops']:.0f} TFLOP/s, {limits['copy_gbs']:.0f} GB/s)")
 
 
-def numbers(text):
-    return [int(word) for word in text.split(",")]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
     parser.add_argument("network", nargs="*")
-    parser.add_argument("--batch", type=numbers, default=[1, 64])
+    parser.add_argument("--batch", type=peers.whole_numbers, default=[1, 64])
     parser.add_argument("--precisions", default="f32,tf32,bf16")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--results", default=os.path.join(BUILD, "gpu.json"))
@@ -165,7 +149,7 @@ def main():
                                            timeout=3600))
             row = {"network": network, "batch": batch, "device": device["name"], "macs": macs,
                    "date": time.strftime("%Y-%m-%d"), **found}
-            keep(args.results, row)
+            peers.keep(args.results, row, ("network", "batch", "device"))
             show(row)
     return tally.end()
 

@@ -140,13 +140,12 @@ def measure(start, names, rounds):
     return {name: program.summary() for name, program in programs.items()}
 
 
-def keep(path, row):
-    """Puts the row into the file, in the place of an earlier one of the same setting."""
+def keep(path, row, setting):
+    """Puts the row into the file, in the place of an earlier one with the same values of `setting`."""
     rows = []
     if os.path.exists(path):
         with open(path) as file:
             rows = json.load(file)
-    setting = ("network", "batch", "threads", "machine")
     rows = [old for old in rows if any(old[key] != row[key] for key in setting)] + [row]
     with open(path + ".new", "w") as file:
         json.dump(rows, file, indent=1)
@@ -199,7 +198,7 @@ def main():
                 row = {"network": network, "batch": batch, "threads": threads, "machine": machine(),
                        "date": time.strftime("%Y-%m-%d"), "macs": macs, "peak_gflops": peak,
                        "programs": programs}
-                keep(args.results, row)
+                keep(args.results, row, ("network", "batch", "threads", "machine"))
                 show(row)
 
 
