@@ -71,22 +71,17 @@ static LLVMValueRef exp_reduced(struct emitter *e, bool wide, LLVMValueRef r)
     return p;
 }
 
-/* Added, it rounds to an integer n and leaves n + 254 in the low nine bits. */
-static const double round_magic = 0x1.8p23 + 254;
+/* Added, it rounds to an integer n and leaves n + 127, the exponent of 2^n, in the low eight bits. */
+static const double round_magic = 0x1.8p23 + 127;
 
-/* p * 2^n in two halves, so that subnormal results and those above 2^127 come out right: the halves
- * n div 2 + 127 and n - n div 2 + 127 are exponents as they stand in a float. */
-static LLVMValueRef scale_in_halves(struct emitter *e, bool wide, LLVMValueRef p,
-                                    LLVMValueRef shifted)
+/* p * 2^n for n from -126 to 127; 0 for n = -127, infinity for 128: so the exponents 0 and 255 read. */
+static LLVMValueRef scale_by_exponent(struct emitter *e, bool wide, LLVMValueRef p,
+                                      LLVMValueRef shifted)
 {
-    LLVMTypeRef f32 = type_like(e, e->f32, wide);
     LLVMValueRef bits = LLVMBuildBitCast(e->builder, shifted, type_like(e, e->i32, wide), "");
-    LLVMValueRef half = LLVMBuildShl(e->builder, bits, integer(e, 22, wide), "");
-    half = LLVMBuildAnd(e->builder, half, integer(e, -(1 << 23), wide), "");
-    LLVMValueRef both = LLVMBuildShl(e->builder, bits, integer(e, 23, wide), "");
-    LLVMValueRef rest = LLVMBuildSub(e->builder, both, half, "");
-    p = LLVMBuildFMul(e->builder, p, LLVMBuildBitCast(e->builder, half, f32, ""), "");
-    return LLVMBuildFMul(e->builder, p, LLVMBuildBitCast(e->builder, rest, f32, ""), "");
+    bits = LLVMBuildShl(e->builder, bits, integer(e, 23, wide), "");
+    LLVMValueRef power = LLVMBuildBitCast(e->builder, bits, type_like(e, e->f32, wide), "");
+    return LLVMBuildFMul(e->builder, p, power, "");
 }
 
 /* The instruction that multiplies by 2^n and rounds once, as the two halves do. */
@@ -112,12 +107,13 @@ static LLVMValueRef scale(struct emitter *e, const char *intrinsic, LLVMValueRef
     return LLVMBuildCall2(e->builder, signature, function, in, e->lanes == 16 ? 5 : 4, "");
 }
 
-/* exp(x) = 2^n exp(x - n ln 2), n the integer next to x / ln 2. Beyond [-104, 89] the result is 0
- * or infinity; NaN stays NaN. */
+/* exp(x) = 2^n exp(x - n ln 2), n the integer next to x / ln 2. A softmax takes it of nothing above 0 and
+ * adds the 1 of its largest element, so results below 2^-126.5 may be 0, as here; above 2^127.5 they are
+ * infinity. NaN stays NaN. */
 static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
 {
     const double ln2_high = 0x1.62e43p-1, ln2_low = -0x1.05c61p-29;
-    x = max_of(e, number(e, -104, wide), x);
+    x = max_of(e, number(e, -88, wide), x);
     x = min_of(e, number(e, 89, wide), x);
     LLVMValueRef shifted =
         fma_of(e, wide, x, number(e, 0x1.715476p0, wide), number(e, round_magic, wide));
@@ -126,7 +122,7 @@ static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
     r = fma_of(e, wide, n, number(e, -ln2_low, wide), r);
     LLVMValueRef p = exp_reduced(e, wide, r);
     const char *intrinsic = scale_intrinsic(e, wide);
-    return intrinsic ? scale(e, intrinsic, p, n) : scale_in_halves(e, wide, p, shifted);
+    return intrinsic ? scale(e, intrinsic, p, n) : scale_by_exponent(e, wide, p, shifted);
 }
 
 /* To the nearest, ties away from zero (tf32) or to even (bf16), in the bits of a float: adds half of

@@ -237,14 +237,28 @@ static affine_ref column_of(struct building *b, affine_ref block, const struct s
     return affine_add(arena, affine_offset(arena, at, columns->begin), b->first_column);
 }
 
-/* Blocks of columns of one block of rows, one after the other. */
+/* The loop over a tile's pixels: a nest's own, or that of several nests. */
+static struct var *pixel_var(const struct building *b)
+{
+    return b->a->together ? b->a->together : var_new(b->a->m, "p", b->a->tile);
+}
+
+static struct stmt *pixel_loop(const struct building *b, struct var *p, struct stmt *body)
+{
+    return b->a->together || p->extent == 1 ? body : stmt_for(b->a->m, p, LOOP_SERIAL, body);
+}
+
+/* Blocks of columns of one block of rows, one after the other, each for every pixel of `inside`
+ * (NULL: for the pixel at hand). */
 static struct stmt *column_blocks(struct building *b, struct origin *origin, int64_t rows,
-                                  const struct segment *columns)
+                                  const struct segment *columns, struct var *inside)
 {
     struct module *m = b->a->m;
     struct var *block = var_new(m, "b", columns->count);
     origin->column = column_of(b, of_var(m, block), columns);
     struct stmt *stmt = register_tile(b, origin, rows, columns);
+    if (inside)
+        stmt = pixel_loop(b, inside, stmt);
     return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
 }
 
@@ -258,17 +272,6 @@ static struct stmt *row_blocks(struct building *b, struct origin *origin,
     origin->block = affine_offset(m->arena, of_var(m, block), rows->first);
     struct stmt *stmt = register_tile(b, origin, rows->size, columns);
     return block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, stmt) : stmt;
-}
-
-/* The loop over a tile's pixels: a nest's own, or that of several nests. */
-static struct var *pixel_var(const struct building *b)
-{
-    return b->a->together ? b->a->together : var_new(b->a->m, "p", b->a->tile);
-}
-
-static struct stmt *pixel_loop(const struct building *b, struct var *p, struct stmt *body)
-{
-    return b->a->together || p->extent == 1 ? body : stmt_for(b->a->m, p, LOOP_SERIAL, body);
 }
 
 /* Register tiles of several rows. */
@@ -298,26 +301,29 @@ static struct stmt *block_nest(struct building *b, const struct nest_plan *plan,
     return b->pixels_are_rows ? all : pixel_loop(b, p, all);
 }
 
-/* One row at a time: the nest's own loops around blocks of columns. */
+/* One row at a time: the nest's own loops around blocks of columns. A sum of one row, as over a footprint,
+ * takes a block of columns of all pixels before the next: what the pixels share is then in L1 still. */
 static struct stmt *row_nest(struct building *b, const struct segment *columns, int column_segments)
 {
     struct module *m = b->a->m;
     const struct kernel_stage *s = b->stage;
     struct var *p = pixel_var(b), *row[MAX_NEST];
+    bool inside = b->a->pixels && s->reduce && s->reduce->op == SCALAR_sum && column_segments == 1;
     if (b->a->pixels)
         map_pixel(b, of_var(m, p));
     for (int i = 0; i < s->rows; i++) {
         row[i] = var_new(m, s->nest.var[i]->name, s->nest.var[i]->extent);
         rewriter_map(&b->r, s->nest.var[i], of_var(m, row[i]));
+        inside = inside && row[i]->extent == 1;
     }
     struct stmt *stmt = NULL;
     struct origin origin = {0};
     for (int j = 0; j < column_segments; j++)
-        stmt_append(&stmt, column_blocks(b, &origin, 1, &columns[j]));
+        stmt_append(&stmt, column_blocks(b, &origin, 1, &columns[j], inside ? p : NULL));
     for (int i = s->rows - 1; i >= 0; i--)
         if (row[i]->extent > 1)
             stmt = stmt_for(m, row[i], LOOP_SERIAL, stmt);
-    return b->a->pixels ? pixel_loop(b, p, stmt) : stmt;
+    return b->a->pixels && !inside ? pixel_loop(b, p, stmt) : stmt;
 }
 
 static struct stmt *build_nest(struct application *a, const struct kernel_stage *stage,

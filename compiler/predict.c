@@ -168,7 +168,7 @@ static uint64_t need_load(struct view *v, const struct expr *load)
 
 /* Vector operations of an exponential as the backend writes it, with AVX-512's scaling by a power of two
  * and without, and FMAs among them. */
-enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 18, EXP_FMAS = 9 };
+enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 14, EXP_FMAS = 9 };
 
 static void need_operation(struct view *v, enum scalar_op op, struct placed at)
 {
