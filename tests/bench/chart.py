@@ -11,9 +11,9 @@ import math
 import sys
 
 NAMES = {"sanc": "sanc", "openvino": "OpenVINO", "compiled": "torch.compile", "eager": "PyTorch eager",
-         "onnxruntime": "ONNX Runtime", "iree": "IREE"}
+         "onnxruntime": "ONNX Runtime", "iree": "IREE", "tvm": "TVM"}
 COLOURS = {"sanc": "#d1495b", "openvino": "#00798c", "compiled": "#edae49", "eager": "#66a182",
-           "onnxruntime": "#7a6fbf", "iree": "#8d6a4f"}
+           "onnxruntime": "#7a6fbf", "iree": "#8d6a4f", "tvm": "#4c566a"}
 WIDTH, LEFT, RIGHT, ROW, TOP, GAP = 860, 130, 20, 26, 64, 58
 STYLE = """text { font: 13px system-ui, sans-serif; fill: #24292f } .axis { stroke: #d0d7de } .small { font-size: 11px }
 .title { font-weight: 600 } .floor { stroke: #57606a; stroke-width: 2 }

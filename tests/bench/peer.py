@@ -82,6 +82,21 @@ def iree(net, images, threads, cache):
     return lambda: function(feed).to_host()
 
 
+def tvm(net, images, threads, cache):
+    """Its pipeline as it comes, for this processor; its search for schedules, hours for a network, is left out."""
+    os.environ["TVM_NUM_THREADS"] = str(threads)
+    import onnx
+    import tvm as compiler
+    from tvm import relax
+    from tvm.relax.frontend.onnx import from_onnx
+    module = from_onnx(onnx.load(onnx_file(net, images, cache)))
+    target = compiler.target.Target({"kind": "llvm", "mcpu": compiler.target.codegen.llvm_get_system_cpu()})
+    with target:
+        machine = relax.VirtualMachine(compiler.compile(module, target), compiler.cpu())
+    feed = compiler.runtime.tensor(images.numpy())
+    return lambda: machine["main"](feed).numpy()
+
+
 def main():
     name, reference_folder, case, batch, threads, cache = sys.argv[1:]
     sys.path.insert(0, reference_folder)

@@ -23,10 +23,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "numeric"))
 import common
 import torch_python
 
-PEERS = ["eager", "compiled", "onnxruntime", "openvino", "iree"]
+PEERS = ["eager", "compiled", "onnxruntime", "openvino", "iree"]  # tvm, 2 s an image as it comes, if it is named
 PACKAGES = ["torch", "numpy", "safetensors", "onnx", "onnxscript", "onnxruntime", "openvino",
-            "iree-base-compiler", "iree-base-runtime"]
-MODULES = "torch, safetensors.torch, onnxscript, onnxruntime, openvino, iree.runtime"
+            "iree-base-compiler", "iree-base-runtime", "apache-tvm"]
+MODULES = "torch, safetensors.torch, onnxscript, onnxruntime, openvino, iree.runtime, tvm"
 BUILD = os.path.join(common.ROOT, "build", "bench")
 MOST_ERROR = 2e-4  # with these seeded weights PyTorch in float32 is off by up to 5e-5; tests check accuracy
 LEAST_RUNS, ROUND_MS = 2, 400  # of each program in a round
