@@ -3,6 +3,8 @@
  *   threads 256                              ; of a block
  *   tile 4                                   ; pixels of a block
  *   split 256                                ; columns of the last nest that one block computes
+ *   blocks 108                               ; at most so many, which take the tiles in turns
+ *   place v44_tile workspace                 ; not in shared memory: a slice of each block's own
  *   nest 1 rows 4 columns 8 vector 4         ; the register tile of a thread
  *   stage 0                                  ; its rows are copied to shared memory first
  *   matrix 1 rows 32 columns 64              ; what a warp computes of it by its matrix unit at once
@@ -50,6 +52,9 @@ int64_t stage_bytes(const struct kernel_stage *stage, bool pixels, int64_t tile)
 int64_t gpu_columns(const struct kernel *kernel, const struct kernel_stage *stage, int stages);
 /* What the split of a plan asks for that the kernel cannot have, or NULL. */
 const char *gpu_split_error(struct module *m, const struct kernel *kernel, const struct plan *plan);
+
+/* Whether a command is `place LOCAL workspace`, which is carried out with the nests. */
+bool gpu_places_in_workspace(const struct target *target, const struct command *command);
 
 /* Whether a kernel has neither pixels nor locals: its nests are kernels of their own on a GPU. */
 bool gpu_kernel_is_list(const struct kernel *kernel);

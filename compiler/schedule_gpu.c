@@ -3,9 +3,10 @@
  * The cost of a plan is an estimate in cycles: what the threads of a multiprocessor issue, or how long
  * one block's loads and barriers take, whichever is longer, for as many rounds of blocks as the device
  * needs. Not measured: it only has to rank. */
-#include "gpu.h"
 #include "tiles.h"
+#include "view_gpu.h"
 #include <assert.h>
+#include <string.h>
 
 enum {
     WARP = WARP_THREADS,
@@ -23,116 +24,9 @@ enum {
     LEAST_COLUMNS = 32, /* that blocks share further */
     MOST_ROWS = 8,
     MOST_TILE = 128,
-    MOST_SPLIT = 64
+    MOST_SPLIT = 64,
+    MOST_SLICES = 64 << 20 /* bytes of the workspace for what shared memory cannot hold */
 };
-
-bool gpu_kernel_is_list(const struct kernel *kernel)
-{
-    struct var *pixel[3];
-    struct stmt **stages;
-    return !kernel->locals && !kernel_stages(kernel, pixel, &stages);
-}
-
-/* A kernel as its plans see it. */
-struct view {
-    const struct gpu *gpu;
-    int64_t pixels;
-    bool in_pixels, list;
-    int64_t shared_columns;            /* of the last nest, that blocks may share */
-    bool far[MAX_STAGES_OF_KERNEL];    /* a reduction reads other than shared memory */
-    bool matrix[MAX_STAGES_OF_KERNEL]; /* matrix units may do it, so many terms at once */
-    int64_t terms;
-    bool stageable[MAX_STAGES_OF_KERNEL]; /* its rows may be copied to shared memory */
-    int stages, locals;
-    struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
-    int64_t rows[MAX_STAGES_OF_KERNEL], columns[MAX_STAGES_OF_KERNEL], depth[MAX_STAGES_OF_KERNEL];
-    const struct buffer *local[MAX_STAGES_OF_KERNEL];
-    int first[MAX_STAGES_OF_KERNEL], last[MAX_STAGES_OF_KERNEL]; /* nests that touch the local */
-};
-
-/* ---- what a kernel is ------------------------------------------------------------------------ */
-
-struct touching {
-    struct view *view;
-    int stage;
-};
-
-static void touch(struct touching *t, const struct buffer *buffer)
-{
-    for (int i = 0; i < t->view->locals; i++)
-        if (t->view->local[i] == buffer) {
-            if (t->view->first[i] < 0)
-                t->view->first[i] = t->stage;
-            t->view->last[i] = t->stage;
-        }
-}
-
-static void visit_load(void *context, const struct expr *load, int64_t iterations)
-{
-    (void)iterations;
-    touch(context, load->buffer);
-}
-
-static void visit_far(void *context, const struct expr *load, int64_t iterations)
-{
-    (void)iterations;
-    if (load->buffer->place != PLACE_STACK)
-        *(bool *)context = true;
-}
-
-static void view_stage(struct view *v, int i)
-{
-    const struct kernel_stage *s = &v->stage[i];
-    v->rows[i] = v->columns[i] = v->depth[i] = 1;
-    for (int j = 0; j < s->nest.vars; j++)
-        *(j < s->rows ? &v->rows[i] : &v->columns[i]) *= s->nest.var[j]->extent;
-    for (int j = 0; s->reduce && j < s->reduce->vars; j++)
-        v->depth[i] *= s->reduce->var[j]->extent;
-    v->far[i] = false;
-    if (s->reduce)
-        expr_visit_loads(s->reduce->in[0], 1, visit_far, &v->far[i]);
-    struct touching touching = {v, i};
-    stmt_visit_loads(&s->alone, 1, visit_load, &touching);
-    touch(&touching, s->nest.store->buffer);
-}
-
-static void view_kernel(struct module *m, const struct kernel *kernel, const struct target *target,
-                        const struct rounding *rounding, struct view *v)
-{
-    struct var *pixel[3];
-    int pixels;
-    v->stages = kernel_list_stages(m, kernel, &pixels, pixel, v->stage);
-    v->in_pixels = pixels > 0;
-    v->list = gpu_kernel_is_list(kernel);
-    v->pixels = 1;
-    for (int i = 0; i < pixels; i++)
-        v->pixels *= pixel[i]->extent;
-    v->locals = 0;
-    for (const struct buffer *local = kernel->locals; local; local = local->next) {
-        v->first[v->locals] = v->last[v->locals] = -1;
-        v->local[v->locals++] = local;
-    }
-    v->gpu = target->gpu;
-    v->terms = matrix_depth(m->precision);
-    for (int i = 0; i < v->stages; i++) {
-        view_stage(v, i);
-        v->stageable[i] = !stage_error(kernel, v->stage, v->stages, i, pixels, pixel);
-        v->matrix[i] =
-            v->terms && !matrix_error(m, kernel, &v->stage[i], pixels, pixel, target, rounding);
-    }
-    v->shared_columns = gpu_columns(kernel, v->stage, v->stages);
-}
-
-static int64_t shared_bytes(const struct view *v, int64_t tile)
-{
-    struct shared_buffer buffer[MAX_STAGES_OF_KERNEL];
-    for (int i = 0; i < v->locals; i++) {
-        struct shape shape = gpu_local_shape(v->local[i], v->in_pixels, tile);
-        buffer[i] = (struct shared_buffer){
-            .bytes = 4 * shape_elements(&shape), .first = v->first[i], .last = v->last[i]};
-    }
-    return shared_place(v->locals, buffer);
-}
 
 /* ---- register tiles -------------------------------------------------------------------------- */
 
@@ -311,17 +205,23 @@ static struct effort plan_last(const struct view *v, int64_t split, struct plan 
     return plan_both(v, last, v->rows[last] * plan->tile, v->columns[last] / split, plan);
 }
 
+/* Blocks that the device has room for at a time. */
+static int64_t blocks_at_once(const struct view *v, int64_t threads, int64_t shared)
+{
+    int64_t warps = divide_up(threads, WARP), room = RESIDENT / warps;
+    if (shared && v->gpu->shared_all / (shared + 1024) < room)
+        room = v->gpu->shared_all / (shared + 1024);
+    return v->gpu->processors * (room < 1 ? 1 : room);
+}
+
 static double device_cycles(const struct view *v, const struct plan *plan, int64_t shared,
                             struct effort block)
 {
-    int64_t warps = divide_up(plan->threads, WARP), room = RESIDENT / warps;
-    if (shared && v->gpu->shared_all / (shared + 1024) < room)
-        room = v->gpu->shared_all / (shared + 1024);
-    room = room < 1 ? 1 : room;
+    int64_t most = plan->blocks ? plan->blocks : blocks_at_once(v, plan->threads, shared);
     int64_t blocks = v->pixels / plan->tile;
     if (plan->split)
         blocks *= v->shared_columns / plan->split;
-    int64_t rounds = divide_up(blocks, v->gpu->processors * room);
+    int64_t rounds = divide_up(blocks, most);
     int64_t at_once = divide_up(blocks, rounds * v->gpu->processors);
     double cycles = (double)rounds * effort_cycles(block, (double)at_once);
     if (v->pixels % plan->tile) /* a kernel of its own */
@@ -345,16 +245,32 @@ static int64_t plan_staged(const struct view *v, int64_t shared, struct plan *pl
     return bytes;
 }
 
+/* What lies in the workspace needs a slice for each block: no more of them than run at once, and none of
+ * a size to speak of. 0: nothing does. */
+static int64_t plan_blocks(const struct view *v, int64_t tile, int64_t threads, int64_t shared)
+{
+    int64_t slice = view_slice_bytes(v, tile);
+    if (!slice)
+        return 0;
+    int64_t most = blocks_at_once(v, threads, shared), tiles = v->pixels / tile;
+    most = most < MOST_SLICES / slice ? most : MOST_SLICES / slice;
+    most = most < tiles ? most : tiles;
+    return most < 1 ? 1 : most;
+}
+
 static void plan_tile(const struct view *v, int64_t tile, int64_t threads, double *least,
                       struct plan *best)
 {
     struct plan plan;
-    int64_t shared = shared_bytes(v, tile), columns = v->columns[v->stages - 1];
-    if (shared > v->gpu->shared_bytes)
+    int64_t shared = view_shared_bytes(v, tile), columns = v->columns[v->stages - 1];
+    if (shared > v->gpu->shared_bytes || (tile > 1 && view_tile_bytes(v, tile) > MOST_TILE_BYTES))
         return;
     struct effort first = plan_first(v, tile, threads, &plan);
+    memcpy(plan.memory, v->memory, sizeof plan.memory);
+    plan.blocks = plan_blocks(v, tile, threads, shared);
     for (int64_t split = 1; split <= MOST_SPLIT; split *= 2) {
-        if (split > 1 && (!v->shared_columns || columns % split || columns / split < LEAST_COLUMNS))
+        if (split > 1 && (plan.blocks || !v->shared_columns || columns % split ||
+                          columns / split < LEAST_COLUMNS))
             break;
         struct effort block = plan_last(v, split, &plan);
         effort_add(&block, first);
@@ -410,11 +326,9 @@ void gpu_plan(struct module *m, const struct kernel *kernel, const struct target
         plan_list(&view, best);
         return;
     }
-    /* where nothing fits, what needs least: plan_memory says what is too much */
-    plan_first(&view, 1, WARP, best);
-    plan_last(&view, 1, best);
     double least = HUGE_VAL;
     for (int64_t threads = 64; threads <= 256; threads *= 2)
         for (int64_t tile = 1; tile <= MOST_TILE && tile <= view.pixels; tile++)
             plan_tile(&view, tile, threads, &least, best);
+    assert(least < HUGE_VAL); /* one pixel fits */
 }
