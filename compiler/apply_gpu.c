@@ -81,8 +81,10 @@ static struct tile_loops enter_tile(struct building *b)
     t.at[2] = affine_add(m->arena, scaled(m, t.group, lanes), lane);
     affine_ref vector = affine_add(m->arena, b->column, scaled(m, t.group, b->columns->count));
     affine_ref column = affine_add(m->arena, affine_scale(m->arena, vector, lanes), lane);
-    gpu_map_column(b, affine_offset(m->arena, column, b->columns->begin));
-    gpu_map_row(b, affine_add(m->arena, b->row, scaled(m, t.row, b->rows->count)));
+    b->at_column = affine_offset(m->arena, column, b->columns->begin);
+    b->at_row = affine_add(m->arena, b->row, scaled(m, t.row, b->rows->count));
+    gpu_map_column(b, b->at_column);
+    gpu_map_row(b, b->at_row);
     return t;
 }
 
@@ -187,8 +189,11 @@ static struct stmt *register_tile(struct building *b)
     const struct expr *reduce = b->stage->reduce, *value = b->stage->nest.store->value;
     int vars = b->r.vars;
     struct tile_loops t = enter_tile(b);
-    if (!reduce) {
-        struct stmt *only = wrap_tile(m, &t, gpu_store(b, rewrite_expr(&b->r, value)));
+    if (!reduce || b->sums) {
+        affine_ref at[2] = {b->at_row, b->at_column};
+        const struct expr *done =
+            b->sums ? gpu_final(b, expr_load(m, b->sums, at)) : rewrite_expr(&b->r, value);
+        struct stmt *only = wrap_tile(m, &t, gpu_store(b, done));
         b->r.vars = vars;
         return only;
     }

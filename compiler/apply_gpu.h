@@ -36,6 +36,9 @@ struct building {
     const struct segment *rows, *columns;
     affine_ref row, column; /* the first row, and the first vector's number */
     affine_ref origin;      /* the first column of the block */
+    /* sums of matrix units, [row][column], which are done already; NULL: none are */
+    struct buffer *sums;
+    affine_ref at_row, at_column; /* in these, of an element */
 };
 
 static inline affine_ref of_var(struct module *m, struct var *var)

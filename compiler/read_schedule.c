@@ -20,7 +20,7 @@ struct reading {
     struct plan *plan;
     bool tile_read, threads_read, nest_read[MAX_STAGES_OF_KERNEL];
     const struct command *split, *depth[MAX_STAGES_OF_KERNEL], *halves[MAX_STAGES_OF_KERNEL],
-        *matrix; /* checked when all is read */
+        *pad[MAX_STAGES_OF_KERNEL], *matrix; /* checked when all is read */
 };
 
 enum { WORD = -1 }; /* for the number of an operand */
@@ -166,6 +166,17 @@ static bool read_matrix(struct reading *r)
                 MOST_MATRIX_SUMS);
 }
 
+/* pad I */
+static bool read_pad(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    r->pad[index] = r->command;
+    r->plan->matrix[index].pad = true;
+    return true;
+}
+
 /* stage I */
 static bool read_stage(struct reading *r)
 {
@@ -285,6 +296,7 @@ static const struct {
     {"tile", "tile T", 1, FOR_ALL, read_tile},
     {"nest", "nest I rows R columns C vector V", 7, FOR_ALL, read_nest},
     {"matrix", "matrix I rows R columns C", 5, FOR_GPUS, read_matrix},
+    {"pad", "pad I", 1, FOR_GPUS, read_pad},
     {"stage", "stage I", 1, FOR_GPUS, read_stage},
     {"split", "split C", 1, FOR_ALL, read_split},
     {"blocks", "blocks B", 1, FOR_GPUS, read_blocks},
@@ -345,6 +357,9 @@ static bool check_plan(struct reading *r)
         why = r->command ? plan_depth_error(r->m, r->kernel, r->plan, i) : NULL;
         if (why)
             return fail(r, 1, "%s", why);
+        r->command = r->pad[i];
+        if (r->command && !r->plan->matrix[i].rows)
+            return fail(r, 0, "pad is for nests that have matrix");
         r->command = r->halves[i];
         if (r->command && !check_halves(r, i))
             return false;

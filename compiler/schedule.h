@@ -37,6 +37,7 @@ struct nest_plan {
 /* What a warp of a GPU computes of a nest by its matrix unit, 16 x 8 elements at a time; rows 0: nothing. */
 struct matrix_plan {
     int64_t rows, columns;
+    bool pad; /* rows that are no whole fragment are repeated to be one */
 };
 
 struct plan {

@@ -76,6 +76,8 @@ void schedule_write(struct module *m, struct kernel *kernel, const char *target,
             add_operand(command, "columns");
             add_operand(command, number(m, plan->matrix[i].columns));
         }
+        if (plan->matrix[i].pad)
+            add_operand(add_command(m, &end, "pad"), number(m, i));
         if (plan->staged[i])
             add_operand(add_command(m, &end, "stage"), number(m, i));
         if (nest->depth) {

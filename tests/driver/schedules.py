@@ -181,6 +181,8 @@ MATRIX_WRONG = [
     ("hidden", "matrix 1", "matrix 1 rows <64 columns 40",
      "64 rows of 40 columns are 80 sums of a thread, at most 64 are allowed"),
     ("pooled", "nest 0", "matrix <0 rows 16 columns 8", MATRIX_FOR),
+    ("hidden", "matrix 1", "pad <3", "found '3', must be the number of a nest of this kernel"),
+    ("hidden", "matrix 1", "pad <1", "pad is for nests that have matrix"),
     ("hidden", "matrix 1", "stage <3", "found '3', must be the number of a nest of this kernel"),
     ("hidden", "matrix 1", "stage <1", "stage is for sums of a row's and a column's factor, where the row's is loaded from memory"),
     ("pooled", "nest 0", "stage <0", "stage is for sums of a row's and a column's factor, where the row's is loaded from memory"),
@@ -237,7 +239,7 @@ CHANGES_WRONG = {
     "nvptx:sm_80": [
         ("fc_64", "<kend k unroll",
          "found 'kend', must be 'threads T' or 'tile T' or 'nest I rows R columns C vector V' or "
-         "'matrix I rows R columns C' or 'stage I' or 'split C' or 'blocks B' or 'kind LOOP KIND' or "
+         "'matrix I rows R columns C' or 'pad I' or 'stage I' or 'split C' or 'blocks B' or 'kind LOOP KIND' or "
          "'order LOOP LOOP ...' or 'place BUFFER PLACE'"),
         ("fc_10", "<blocks 3", "blocks is for kernels that have pixels or tiles"),
         ("conv0", "blocks <0", "found '0', must be blocks: an integer from 1 to 2147483647"),
