@@ -137,19 +137,27 @@ def plant_races(llc, network, images, tally):
     tally.check(races > len(barriers) // 2, f"of {len(barriers)} barriers left out only {races} are found")
 
 
+def first_batch(network, case):
+    return case.images[:device.elements(network.plan["input"]["shape"])]
+
+
 def plant_slices(sanc, llc, case, tally):
     """Barriers left out where blocks take several tiles, which lie in device memory."""
     with tempfile.TemporaryDirectory() as scratch:
         network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "f32", case.with_slices(sanc, scratch))
         tally.check(all(kernel["shared_bytes"] == 0 for kernel in network.plan["kernels"]), "a kernel with shared memory")
-        plant_races(llc, network, case.images[:device.elements(network.plan["input"]["shape"])], tally)
+        plant_races(llc, network, first_batch(network, case), tally)
 
 
 def plant_matrix(sanc, llc, case, tally):
-    """Roundings left out, where a matrix unit would cut off bits; copies that are read before they are there."""
+    """Barriers left out, also between sums of matrix units and what is made of them; roundings left out, where a unit would
+    cut off bits; copies that are read before they are there."""
     with tempfile.TemporaryDirectory() as scratch:
         dump, _ = case.dump(sanc, "tf32", scratch)
         network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "tf32", dump)
+        with open(dump) as file:
+            tally.check("    pad " in file.read(), "no rows that are repeated")
+        plant_races(llc, network, first_batch(network, case), tally)
         text, roundings = re.subn(r"= .*call i32 @llvm.nvvm.f2tf32.rna\((float \S+)\).*", r"= bitcast \1 to i32", network.text)
         library = device.compile_host(llc, text, scratch)
         tally.check(roundings > 0 and "llvm.nvvm.mma" in text, "no products of matrices, or of unrounded factors")
