@@ -13,8 +13,8 @@
  *
  * They are carried out one after the other, and the loops have to be right after each: the verifier says
  * which dependence or limit forbids it. */
+#include "gpu.h"
 #include "loops.h"
-#include "schedule.h"
 #include <assert.h>
 #include <string.h>
 
@@ -313,7 +313,8 @@ static enum outcome edit_order(struct editing *e, struct kernel *kernel)
 
 static bool place_is_for(int place, bool gpu)
 {
-    return place == PLACE_REGISTERS || place == (gpu ? PLACE_SHARED : PLACE_STACK);
+    return place == PLACE_REGISTERS || place == (gpu ? PLACE_SHARED : PLACE_STACK) ||
+           (gpu && place == PLACE_WORKSPACE);
 }
 
 static enum outcome edit_place(struct editing *e, struct kernel *kernel)
@@ -378,7 +379,7 @@ void edit_kernels(struct module *m, const struct kernel *from, const struct sche
         bool found = false;
         while (row < EDITS && strcmp(e.command->word, edits[row].word) != 0)
             row++;
-        if (row == EDITS)
+        if (row == EDITS || gpu_places_in_workspace(e.target, e.command))
             continue;
         for (struct kernel *kernel = kernels; kernel && !m->error; kernel = kernel->next)
             found |= edits[row].edit(&e, kernel) == DONE;

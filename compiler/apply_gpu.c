@@ -81,8 +81,10 @@ static struct tile_loops enter_tile(struct building *b)
     t.at[2] = affine_add(m->arena, scaled(m, t.group, lanes), lane);
     affine_ref vector = affine_add(m->arena, b->column, scaled(m, t.group, b->columns->count));
     affine_ref column = affine_add(m->arena, affine_scale(m->arena, vector, lanes), lane);
-    gpu_map_column(b, affine_offset(m->arena, column, b->columns->begin));
-    gpu_map_row(b, affine_add(m->arena, b->row, scaled(m, t.row, b->rows->count)));
+    b->at_column = affine_offset(m->arena, column, b->columns->begin);
+    b->at_row = affine_add(m->arena, b->row, scaled(m, t.row, b->rows->count));
+    gpu_map_column(b, b->at_column);
+    gpu_map_row(b, b->at_row);
     return t;
 }
 
@@ -95,60 +97,21 @@ static struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, stru
     return t->row->extent > 1 ? stmt_for(m, t->row, LOOP_UNROLL, stmt) : stmt;
 }
 
-/* ---- locals ---------------------------------------------------------------------------------- */
-
-static struct buffer *local_of(const struct device *d, const struct buffer *from)
-{
-    for (int i = 0; i < d->locals; i++)
-        if (d->local[i].from == from)
-            return d->local[i].to;
-    return NULL;
-}
-
 static const struct expr *load_local(struct rewriter *r, const struct expr *load)
 {
-    const struct building *b = r->context;
-    struct buffer *local = local_of(b->d, load->buffer);
-    if (!local)
-        return load;
     affine_ref index[MAX_RANK];
-    index[0] = b->p;
-    memcpy(index + 1, load->index, (size_t)load->buffer->shape.rank * sizeof *index);
-    return expr_load(r->m, local, index + !b->d->pixels);
+    struct buffer *local = gpu_local_index(r->context, load->buffer, load->index, index);
+    return local == load->buffer ? load : expr_load(r->m, local, index);
 }
 
 struct stmt *gpu_store(struct building *b, const struct expr *value)
 {
     const struct stmt *store = b->stage->nest.store;
-    struct buffer *local = local_of(b->d, store->buffer);
-    affine_ref index[MAX_RANK + 1];
-    index[0] = b->p;
+    affine_ref from[MAX_RANK], index[MAX_RANK];
     for (int i = 0; i < store->buffer->shape.rank; i++)
-        index[i + 1] = rewrite_affine(&b->r, store->index[i]);
-    return stmt_store(b->d->m, local ? local : store->buffer, index + !(local && b->d->pixels),
-                      value);
-}
-
-struct shape gpu_local_shape(const struct buffer *local, bool pixels, int64_t tile)
-{
-    struct shape shape = local->shape;
-    int64_t *last = &shape.dim[shape.rank - 1];
-    if (*last > 8)
-        *last = ((*last + 3) / 4 | 1) * 4;
-    if (pixels) {
-        memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);
-        shape.dim[0] = tile;
-        shape.rank++;
-    }
-    return shape;
-}
-
-void gpu_add_local(struct device *d, struct buffer *local)
-{
-    assert(d->locals < 2 * MAX_STAGES_OF_KERNEL);
-    d->local[d->locals].from = local;
-    d->local[d->locals++].to = buffer_new(d->m, &d->to->locals, local->name, PLACE_SHARED,
-                                          gpu_local_shape(local, d->pixels > 0, d->tile));
+        from[i] = rewrite_affine(&b->r, store->index[i]);
+    struct buffer *local = gpu_local_index(b, store->buffer, from, index);
+    return stmt_store(b->d->m, local, index, value);
 }
 
 /* ---- register tiles -------------------------------------------------------------------------- */
@@ -226,8 +189,11 @@ static struct stmt *register_tile(struct building *b)
     const struct expr *reduce = b->stage->reduce, *value = b->stage->nest.store->value;
     int vars = b->r.vars;
     struct tile_loops t = enter_tile(b);
-    if (!reduce) {
-        struct stmt *only = wrap_tile(m, &t, gpu_store(b, rewrite_expr(&b->r, value)));
+    if (!reduce || b->sums) {
+        affine_ref at[2] = {b->at_row, b->at_column};
+        const struct expr *done =
+            b->sums ? gpu_final(b, expr_load(m, b->sums, at)) : rewrite_expr(&b->r, value);
+        struct stmt *only = wrap_tile(m, &t, gpu_store(b, done));
         b->r.vars = vars;
         return only;
     }
@@ -341,22 +307,31 @@ struct kernel *gpu_kernel(struct module *m, const struct kernel *from, const cha
     return to;
 }
 
-/* A kernel of `count` blocks, of `tile` pixels each, from pixel `begin` on. */
+/* A kernel of so many blocks, which take that many tiles of `tile` pixels one after the other, from pixel
+ * `begin` on. */
+struct part {
+    int64_t begin, tile, blocks, turns;
+    const char *suffix;
+};
+
 static struct kernel *build_kernel(struct module *m, const struct kernel *from, const char *target,
-                                   const struct plan *plan, int64_t begin, int64_t tile,
-                                   int64_t count, const char *suffix)
+                                   const struct plan *plan, const struct part *part)
 {
-    struct device d = {.m = m, .threads = plan->threads, .tile = tile, .split = 1};
+    struct device d = {.m = m, .threads = plan->threads, .tile = part->tile, .split = 1};
     static struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
     int stages = kernel_list_stages(m, from, &d.pixels, d.pixel, stage);
     if (plan->split)
         d.split = gpu_columns(from, stage, stages) / plan->split;
-    d.to = gpu_kernel(m, from, target, suffix);
+    d.to = gpu_kernel(m, from, target, part->suffix);
     d.part = var_new(m, "b", d.split);
-    struct var *t = var_new(m, "t", count);
-    d.first = affine_offset(m->arena, scaled(m, t, tile), begin);
+    struct var *t = var_new(m, "t", part->blocks), *turn = var_new(m, "s", part->turns);
+    d.blocks = part->blocks * d.split;
+    d.block = affine_add(m->arena, scaled(m, t, d.split), of_var(m, d.part));
+    affine_ref tile = affine_add(m->arena, of_var(m, t), scaled(m, turn, part->blocks));
+    d.first = affine_offset(m->arena, affine_scale(m->arena, tile, part->tile), part->begin);
+    int locals = 0;
     for (struct buffer *local = from->locals; local; local = local->next)
-        gpu_add_local(&d, local);
+        gpu_add_local(&d, local, plan->memory[locals++]);
     for (int i = 0; i < stages; i++)
         if (plan->staged[i])
             stmt_append(&d.to->body, gpu_stage(&d, stage, i));
@@ -364,6 +339,10 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
         if (i || plan->staged[0])
             stmt_append(&d.to->body, stmt_barrier(m));
         stmt_append(&d.to->body, build_nest(&d, &stage[i], plan, i));
+    }
+    if (part->turns > 1) {
+        stmt_append(&d.to->body, stmt_barrier(m)); /* what the next turn writes is read no more */
+        d.to->body = stmt_for(m, turn, LOOP_SERIAL, d.to->body);
     }
     if (d.split > 1)
         d.to->body = stmt_for(m, d.part, LOOP_BLOCK, d.to->body);
@@ -404,13 +383,17 @@ struct kernel **gpu_apply(struct module *m, const struct kernel *from, const cha
 {
     if (gpu_kernel_is_list(from))
         return gpu_list(m, from, target, plan, at);
-    int64_t tile = plan->tile < pixels ? plan->tile : pixels;
-    int64_t whole = pixels / tile, rest = pixels % tile;
-    *at = build_kernel(m, from, target, plan, 0, tile, whole, "");
-    at = &(*at)->next;
-    if (rest) {
-        *at = build_kernel(m, from, target, plan, pixels - rest, rest, 1, "_rest");
+    struct part part = {.tile = plan->tile < pixels ? plan->tile : pixels, .suffix = ""};
+    for (int number = 1; part.begin < pixels; number++) {
+        int64_t tiles = (pixels - part.begin) / part.tile;
+        part.turns = plan->blocks && tiles ? (tiles + plan->blocks - 1) / plan->blocks : 1;
+        part.blocks = tiles / part.turns;
+        if (!tiles)
+            part = (struct part){part.begin, pixels - part.begin, 1, 1, "_rest"};
+        *at = build_kernel(m, from, target, plan, &part);
         at = &(*at)->next;
+        part.begin += part.blocks * part.turns * part.tile;
+        part.suffix = arena_printf(m->arena, "_part%d", number);
     }
     return at;
 }

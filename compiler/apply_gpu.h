@@ -17,6 +17,8 @@ struct device {
     affine_ref first; /* number of the block's first pixel, n, y and x flattened */
     int64_t split;    /* blocks that share the last nest's columns */
     struct var *part; /* which of them */
+    affine_ref block; /* which of `blocks`, that are all blocks */
+    int64_t blocks;
     int accumulators, locals;
     struct {
         struct buffer *from, *to;
@@ -34,6 +36,9 @@ struct building {
     const struct segment *rows, *columns;
     affine_ref row, column; /* the first row, and the first vector's number */
     affine_ref origin;      /* the first column of the block */
+    /* sums of matrix units, [row][column], which are done already; NULL: none are */
+    struct buffer *sums;
+    affine_ref at_row, at_column; /* in these, of an element */
 };
 
 static inline affine_ref of_var(struct module *m, struct var *var)
@@ -78,8 +83,14 @@ struct stmt *gpu_threads(struct building *b, const struct nest_plan *plan, const
 struct kernel *gpu_kernel(struct module *m, const struct kernel *from, const char *target,
                           const char *suffix);
 
-/* A buffer of the kernel that pixels keep to themselves. */
-void gpu_add_local(struct device *d, struct buffer *local);
+/* ---- apply_local.c: buffers of the kernel that pixels keep to themselves ---------------------- */
+
+/* In shared memory, or in a slice of the workspace for each block. */
+void gpu_add_local(struct device *d, struct buffer *local, bool memory);
+/* What an access to one of the kernel's buffers becomes: the buffer that it is to, and `to` its indices,
+ * those of the first buffer in terms of the new loops. */
+struct buffer *gpu_local_index(const struct building *b, struct buffer *buffer,
+                               const affine_ref *from, affine_ref *to);
 
 /* ---- apply_list.c, apply_matrix.c, apply_stage.c --------------------------------------------- */
 

@@ -23,6 +23,17 @@
  * weights that it loads and in what it stores. Terms that are no whole fragment are added one by one, to
  * the same sums; rows and columns that are none are register tiles of threads.
  *
+ * `pad` gives a tile of 5 pixels 16 rows all the same: row m is that of pixel m mod 5. All sums go to
+ * shared memory, and threads make results of those that there are:
+ *
+ *     for w in 2 warp { ..
+ *       acc[..] = fma(a[.., (m mod 5) ..], w[..], acc[..])
+ *       sums0[m, 32*w + 4*n + v] = acc[w, 0, 0, m, n, v]
+ *     }
+ *     barrier
+ *     for th in 64 thread, v in 4 vector
+ *       out[0, (5*t + th div 16) div 28, .., 4*(th mod 16) + v] = sums0[th div 16, 4*(th mod 16) + v]
+ *
  * Right as apply_gpu.c is, but that the unit adds products in an order of its own. */
 #include "apply_gpu.h"
 
@@ -86,6 +97,8 @@ struct warp_tile {
     struct var *warp;
     int64_t rows, columns, lanes;
     affine_ref row, column; /* the first ones */
+    int64_t there;          /* rows of the block; those beyond are others again */
+    struct buffer *sums;    /* where sums go, by row and column; NULL: results where they belong */
     struct buffer *acc;     /* [warp][row div 16][column div 8 lanes][m][n][column mod lanes] */
 };
 
@@ -93,6 +106,7 @@ struct warp_tile {
 struct elements {
     struct var *i, *g, *m, *n, *v;
     affine_ref at[6]; /* in the accumulators */
+    affine_ref row, column;
 };
 
 static struct elements enter_elements(const struct warp_tile *t)
@@ -110,8 +124,10 @@ static struct elements enter_elements(const struct warp_tile *t)
     affine_ref row = affine_add(arena, scaled(m, e.i, MATRIX_ROWS), e.at[3]);
     affine_ref column = affine_add(arena, scaled(m, e.n, t->lanes), e.at[5]);
     column = affine_add(arena, scaled(m, e.g, MATRIX_COLUMNS * t->lanes), column);
-    gpu_map_column(t->b, affine_add(arena, t->column, column));
-    gpu_map_row(t->b, affine_add(arena, t->row, row));
+    e.row = affine_add(arena, t->row, row);
+    e.column = affine_add(arena, t->column, column);
+    gpu_map_column(t->b, e.column);
+    gpu_map_row(t->b, affine_mod(arena, e.row, t->there));
     return e;
 }
 
@@ -196,42 +212,58 @@ static struct stmt *warp_tile(struct warp_tile *t)
     stmt_append(&stmt, add_fragments(t));
     stmt_append(&stmt, add_rest(t));
     e = enter_elements(t);
-    const struct expr *done = gpu_final(b, expr_load(m, t->acc, e.at));
-    stmt_append(&stmt, wrap_elements(m, &e, gpu_store(b, done)));
+    const struct expr *total = expr_load(m, t->acc, e.at);
+    affine_ref at[2] = {e.row, e.column};
+    struct stmt *store =
+        t->sums ? stmt_store(m, t->sums, at, total) : gpu_store(b, gpu_final(b, total));
+    stmt_append(&stmt, wrap_elements(m, &e, store));
     b->r.vars = vars;
     return stmt;
 }
 
 /* ---- all tiles ------------------------------------------------------------------------------- */
 
+/* Tiles of a block's `there` rows; sums: as those of a tile of a warp. */
+struct warps {
+    struct building *b;
+    int64_t there;
+    struct buffer *sums;
+};
+
 /* Tiles of `rows` and `columns` from number `first` on, one to each of so many warps. */
-static struct stmt *one_each(struct building *b, const struct segment *rows,
+static struct stmt *one_each(const struct warps *to, const struct segment *rows,
                              const struct segment *columns, affine_ref first, struct var *warp)
 {
+    struct building *b = to->b;
     struct arena *arena = b->d->m->arena;
     affine_ref q = affine_add(arena, first, of_var(b->d->m, warp));
     affine_ref row = affine_div(arena, q, columns->count),
                column = affine_mod(arena, q, columns->count);
-    struct warp_tile t = {.b = b, .warp = warp, .rows = rows->size, .columns = columns->size};
+    struct warp_tile t = {.b = b,
+                          .warp = warp,
+                          .rows = rows->size,
+                          .columns = columns->size,
+                          .there = to->there,
+                          .sums = to->sums};
     t.row = affine_offset(arena, affine_scale(arena, row, rows->size), rows->begin);
     t.column = affine_offset(arena, affine_scale(arena, column, columns->size), columns->begin);
     return stmt_for(b->d->m, warp, LOOP_WARP, warp_tile(&t));
 }
 
-static struct stmt *deal_out(struct building *b, const struct segment *rows,
+static struct stmt *deal_out(const struct warps *to, const struct segment *rows,
                              const struct segment *columns)
 {
-    struct module *m = b->d->m;
-    int64_t count = rows->count * columns->count, warps = b->d->threads / WARP_THREADS;
+    struct module *m = to->b->d->m;
+    int64_t count = rows->count * columns->count, warps = to->b->d->threads / WARP_THREADS;
     int64_t whole = count / warps, rest = count % warps;
     struct stmt *all = NULL;
     if (whole) {
         struct var *s = var_new(m, "s", whole), *warp = var_new(m, "w", warps);
-        struct stmt *stmt = one_each(b, rows, columns, scaled(m, s, warps), warp);
+        struct stmt *stmt = one_each(to, rows, columns, scaled(m, s, warps), warp);
         all = whole > 1 ? stmt_for(m, s, LOOP_SERIAL, stmt) : stmt;
     }
     if (rest)
-        stmt_append(&all, one_each(b, rows, columns, affine_constant(m->arena, whole * warps),
+        stmt_append(&all, one_each(to, rows, columns, affine_constant(m->arena, whole * warps),
                                    var_new(m, "w", rest)));
     return all;
 }
@@ -244,20 +276,60 @@ static int matrix_segments(int64_t total, int64_t tile, int64_t fragment, struct
     return *covered ? segments_of_rows(*covered, tile, segment) : 0;
 }
 
+int64_t matrix_padded(int64_t rows)
+{
+    return (rows + MATRIX_ROWS - 1) / MATRIX_ROWS * MATRIX_ROWS;
+}
+
+static struct shape sums_shape(const struct area *area)
+{
+    struct buffer sums = {.shape = {2, {matrix_padded(area->rows), area->columns}}};
+    return gpu_local_shape(&sums, false, 1);
+}
+
+int64_t matrix_sums_bytes(const struct area *area)
+{
+    struct shape shape = sums_shape(area);
+    return 4 * shape_elements(&shape);
+}
+
+/* What is made of sums that are there, in the rows of an area that its tile has. */
+static struct stmt *finish(struct building *b, struct buffer *sums, const struct area *area)
+{
+    enum { LANES = 4 }; /* columns are whole fragments */
+    struct nest_plan plan = {.rows = 1, .columns = LANES, .lanes = LANES};
+    struct stmt *stmt = stmt_barrier(b->d->m);
+    b->sums = sums;
+    stmt_append(&stmt, gpu_threads(b, &plan, area));
+    b->sums = NULL;
+    return stmt;
+}
+
 struct stmt *gpu_warps(struct building *b, const struct nest_plan *plan,
                        const struct matrix_plan *matrix, const struct area *area)
 {
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
     int64_t rows_done, columns_done;
-    int rows = matrix_segments(area->rows, matrix->rows, MATRIX_ROWS, row, &rows_done);
+    bool pad = matrix->pad && area->rows % MATRIX_ROWS;
+    int64_t padded = pad ? matrix_padded(area->rows) : area->rows;
+    int rows = matrix_segments(padded, matrix->rows, MATRIX_ROWS, row, &rows_done);
     int columns =
         matrix_segments(area->columns, matrix->columns, MATRIX_COLUMNS, column, &columns_done);
     if (!rows || !columns)
         return gpu_threads(b, plan, area);
+    rows_done = pad ? area->rows : rows_done;
+    struct area done = {0, rows_done, 0, columns_done};
+    struct warps warps = {b, area->rows, NULL};
+    if (pad)
+        warps.sums = buffer_new(b->d->m, &b->d->to->locals,
+                                arena_printf(b->d->m->arena, "sums%d", b->d->accumulators),
+                                PLACE_SHARED, sums_shape(&done));
     struct stmt *all = NULL;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
-            stmt_append(&all, deal_out(b, &row[i], &column[j]));
+            stmt_append(&all, deal_out(&warps, &row[i], &column[j]));
+    if (pad)
+        stmt_append(&all, finish(b, warps.sums, &done));
     struct area right = {0, rows_done, columns_done, area->columns - columns_done};
     struct area below = {rows_done, area->rows - rows_done, 0, area->columns};
     if (right.columns)

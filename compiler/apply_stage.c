@@ -74,7 +74,7 @@ struct stmt *gpu_stage(struct device *d, struct kernel_stage *stage, int nest)
     *local = (struct buffer){.name = arena_printf(m->arena, "rows%d", nest),
                              .place = PLACE_STACK,
                              .shape = rows_shape(s)};
-    gpu_add_local(d, local);
+    gpu_add_local(d, local, false);
     affine_ref index[MAX_RANK];
     for (int i = 0; i <= s->rows; i++) {
         copy.nest.var[i] = i < s->rows ? s->nest.var[i] : s->reduce->var[0];

@@ -3,9 +3,12 @@
  *   threads 256                              ; of a block
  *   tile 4                                   ; pixels of a block
  *   split 256                                ; columns of the last nest that one block computes
+ *   blocks 108                               ; at most so many, which take the tiles in turns
+ *   place v44_tile workspace                 ; not in shared memory: a slice of each block's own
  *   nest 1 rows 4 columns 8 vector 4         ; the register tile of a thread
  *   stage 0                                  ; its rows are copied to shared memory first
  *   matrix 1 rows 32 columns 64              ; what a warp computes of it by its matrix unit at once
+ *   pad 1                                    ; also of the rows that are no whole fragment
  */
 #ifndef COMPILER_GPU_H
 #define COMPILER_GPU_H
@@ -35,6 +38,9 @@ enum { MOST_MATRIX_SUMS = 64, MOST_MATRIX_UNROLL = 4 };
 int64_t matrix_unroll(int64_t products, int64_t steps);
 /* The columns that follow each other in one thread's registers: 4, 2 or 1. */
 int64_t matrix_lanes(int64_t columns);
+/* Rows in whole fragments, and the shared memory for the sums of those that are not. */
+int64_t matrix_padded(int64_t rows);
+int64_t matrix_sums_bytes(const struct area *area);
 /* Why a nest of a kernel is nothing for matrix units, or NULL. */
 const char *matrix_error(const struct module *m, const struct kernel *kernel,
                          const struct kernel_stage *stage, int pixels, struct var *const *pixel,
@@ -50,6 +56,9 @@ int64_t stage_bytes(const struct kernel_stage *stage, bool pixels, int64_t tile)
 int64_t gpu_columns(const struct kernel *kernel, const struct kernel_stage *stage, int stages);
 /* What the split of a plan asks for that the kernel cannot have, or NULL. */
 const char *gpu_split_error(struct module *m, const struct kernel *kernel, const struct plan *plan);
+
+/* Whether a command is `place LOCAL workspace`, which is carried out with the nests. */
+bool gpu_places_in_workspace(const struct target *target, const struct command *command);
 
 /* Whether a kernel has neither pixels nor locals: its nests are kernels of their own on a GPU. */
 bool gpu_kernel_is_list(const struct kernel *kernel);

@@ -77,6 +77,16 @@ static void touch_stores(struct lives *lives, const struct stmt *stmt)
             touch(lives, stmt->buffer);
 }
 
+/* Tiles that a block takes one after the other: none reads what was there before, and all of its
+ * threads are done with one before the next. */
+static bool is_turns(const struct stmt *loop)
+{
+    const struct stmt *last = loop->body;
+    while (last && last->next)
+        last = last->next;
+    return loop->loop == LOOP_SERIAL && !loop->next && last && last->kind == STMT_BARRIER;
+}
+
 int shared_plan(struct kernel *kernel)
 {
     static struct lives lives; /* too large for the stack; filled in anew each time */
@@ -90,7 +100,7 @@ int shared_plan(struct kernel *kernel)
             .bytes = 4 * shape_elements(&local->shape), .first = -1, .last = -1};
     }
     struct stmt *stmt = kernel->body;
-    while (stmt && stmt->kind == STMT_FOR && stmt->loop == LOOP_BLOCK)
+    while (stmt && stmt->kind == STMT_FOR && (stmt->loop == LOOP_BLOCK || is_turns(stmt)))
         stmt = stmt->body;
     for (; stmt; stmt = stmt->next) {
         struct stmt alone = *stmt;

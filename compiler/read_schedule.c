@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_TILE = 4096, MOST_TILE_BYTES = 16 << 20, MOST_COLUMNS = 1024, MOST_VECTORS = 64 };
+enum { MOST_TILE = 4096, MOST_COLUMNS = 1024, MOST_VECTORS = 64 };
 
 struct reading {
     struct module *m;
@@ -20,7 +20,7 @@ struct reading {
     struct plan *plan;
     bool tile_read, threads_read, nest_read[MAX_STAGES_OF_KERNEL];
     const struct command *split, *depth[MAX_STAGES_OF_KERNEL], *halves[MAX_STAGES_OF_KERNEL],
-        *matrix; /* checked when all is read */
+        *pad[MAX_STAGES_OF_KERNEL], *matrix; /* checked when all is read */
 };
 
 enum { WORD = -1 }; /* for the number of an operand */
@@ -166,6 +166,17 @@ static bool read_matrix(struct reading *r)
                 MOST_MATRIX_SUMS);
 }
 
+/* pad I */
+static bool read_pad(struct reading *r)
+{
+    int64_t index;
+    if (!read_nest_number(r, &index))
+        return false;
+    r->pad[index] = r->command;
+    r->plan->matrix[index].pad = true;
+    return true;
+}
+
 /* stage I */
 static bool read_stage(struct reading *r)
 {
@@ -239,6 +250,35 @@ static bool read_together(struct reading *r)
            fail(r, WORD, "together is for nests that take the pixels of a tile one by one");
 }
 
+/* blocks B */
+static bool read_blocks(struct reading *r)
+{
+    if (r->plan->blocks)
+        return fail(r, WORD, "a second 'blocks'");
+    if (gpu_kernel_is_list(r->kernel))
+        return fail(r, WORD, "blocks is for kernels that have pixels or tiles");
+    return read_number(r, 0, "blocks", 1, INT32_MAX, &r->plan->blocks);
+}
+
+/* place LOCAL workspace; other places are for the loops that the other commands make: apply_edits.c */
+static bool read_place(struct reading *r)
+{
+    const struct command *command = r->command;
+    const struct buffer *local = r->kernel->locals;
+    const char *names = NULL;
+    if (!gpu_places_in_workspace(r->target, command))
+        return true;
+    for (int i = 0; local; local = local->next, i++) {
+        names = names ? arena_printf(r->m->arena, "%s, %s", names, local->name) : local->name;
+        if (strcmp(local->name, command->operand[0]) != 0)
+            continue;
+        r->plan->memory[i] = true;
+        return true;
+    }
+    return fail(r, 0, "found '%s', must be one of the buffers %s", command->operand[0],
+                names ? names : "(there are none)");
+}
+
 /* What changes the loops that the other commands make is read when they are there: apply_edits.c. */
 static bool read_edit(struct reading *r)
 {
@@ -256,15 +296,17 @@ static const struct {
     {"tile", "tile T", 1, FOR_ALL, read_tile},
     {"nest", "nest I rows R columns C vector V", 7, FOR_ALL, read_nest},
     {"matrix", "matrix I rows R columns C", 5, FOR_GPUS, read_matrix},
+    {"pad", "pad I", 1, FOR_GPUS, read_pad},
     {"stage", "stage I", 1, FOR_GPUS, read_stage},
     {"split", "split C", 1, FOR_ALL, read_split},
+    {"blocks", "blocks B", 1, FOR_GPUS, read_blocks},
     {"depth", "depth I D", 2, FOR_PROCESSORS, read_depth},
     {"ahead", "ahead I", 1, FOR_PROCESSORS, read_ahead},
     {"halves", "halves I", 1, FOR_PROCESSORS, read_halves},
     {"together", "together I J", 2, FOR_PROCESSORS, read_together},
     {"kind", "kind LOOP KIND", 2, FOR_ALL, read_edit},
     {"order", "order LOOP LOOP ...", -2, FOR_ALL, read_edit},
-    {"place", "place BUFFER PLACE", 2, FOR_ALL, read_edit},
+    {"place", "place BUFFER PLACE", 2, FOR_ALL, read_place},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -315,6 +357,9 @@ static bool check_plan(struct reading *r)
         why = r->command ? plan_depth_error(r->m, r->kernel, r->plan, i) : NULL;
         if (why)
             return fail(r, 1, "%s", why);
+        r->command = r->pad[i];
+        if (r->command && !r->plan->matrix[i].rows)
+            return fail(r, 0, "pad is for nests that have matrix");
         r->command = r->halves[i];
         if (r->command && !check_halves(r, i))
             return false;

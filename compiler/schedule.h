@@ -24,6 +24,8 @@
 enum { PANEL = 32 };
 
 enum { MAX_STAGES_OF_KERNEL = 64, MAX_SEGMENTS = 16 };
+/* Bytes that a kernel's pixels may keep to themselves, of a tile of more than one. */
+enum { MOST_TILE_BYTES = 16 << 20 };
 
 struct nest_plan {
     int64_t rows, columns, lanes; /* of the register tile; columns a multiple of lanes */
@@ -35,11 +37,13 @@ struct nest_plan {
 /* What a warp of a GPU computes of a nest by its matrix unit, 16 x 8 elements at a time; rows 0: nothing. */
 struct matrix_plan {
     int64_t rows, columns;
+    bool pad; /* rows that are no whole fragment are repeated to be one */
 };
 
 struct plan {
     int64_t tile;    /* pixels */
     int64_t threads; /* of a block of a GPU (gpu.h) */
+    int64_t blocks;  /* of a GPU, at most, which take tiles in turns; 0: a block for each tile */
     int64_t split;   /* columns that one worker or block computes of what goes to memory; 0: all */
     int64_t together
         [2]; /* the first and the last nest of those that take pixels one by one; equal: none do */
@@ -47,6 +51,7 @@ struct plan {
     struct nest_plan nest[MAX_STAGES_OF_KERNEL];
     struct matrix_plan matrix[MAX_STAGES_OF_KERNEL]; /* gpu.h */
     bool staged[MAX_STAGES_OF_KERNEL];               /* rows are copied to shared memory first */
+    bool memory[MAX_STAGES_OF_KERNEL]; /* locals of the kernel, in their order, in the workspace */
 };
 
 /* What a nest of a kernel is to a schedule. */
@@ -85,6 +90,10 @@ int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct se
  * says what is allowed, m->error_at where. */
 bool schedule_read(struct module *m, const struct kernel *kernel, const struct schedule *schedule,
                    const struct rounding *rounding, struct plan *plan);
+
+/* Gives a kernel one more schedule, which asks for that plan. */
+void schedule_write(struct module *m, struct kernel *kernel, const char *target,
+                    const struct plan *plan);
 
 /* Carries out the commands of a schedule that change the loops of the kernels which a kernel has become.
  * Where one cannot be, m->error says why; where that is said already, nothing is done. apply_edits.c */

@@ -3,9 +3,10 @@
  * The cost of a plan is an estimate in cycles: what the threads of a multiprocessor issue, or how long
  * one block's loads and barriers take, whichever is longer, for as many rounds of blocks as the device
  * needs. Not measured: it only has to rank. */
-#include "gpu.h"
 #include "tiles.h"
+#include "view_gpu.h"
 #include <assert.h>
+#include <string.h>
 
 enum {
     WARP = WARP_THREADS,
@@ -16,6 +17,7 @@ enum {
     NEST_CYCLES = 40, /* a barrier */
     FAR_CYCLES = 280, /* loads from L2 */
     NEAR_CYCLES = 40, /* and from shared memory */
+    FAR_BYTES = 48,   /* that come from L2 each cycle */
     CHAIN_CYCLES = 4, /* one addition after the other */
     LAUNCH_CYCLES = 3000,
     MATRIX_CYCLES = 8,  /* of a warp: 16 x 8 sums of a fragment's terms */
@@ -23,116 +25,10 @@ enum {
     LEAST_COLUMNS = 32, /* that blocks share further */
     MOST_ROWS = 8,
     MOST_TILE = 128,
-    MOST_SPLIT = 64
+    MOST_SPLIT = 64,
+    MOST_SLICES = 64 << 20 /* bytes of the workspace for what shared memory cannot hold */
 };
-
-bool gpu_kernel_is_list(const struct kernel *kernel)
-{
-    struct var *pixel[3];
-    struct stmt **stages;
-    return !kernel->locals && !kernel_stages(kernel, pixel, &stages);
-}
-
-/* A kernel as its plans see it. */
-struct view {
-    const struct gpu *gpu;
-    int64_t pixels;
-    bool in_pixels, list;
-    int64_t shared_columns;            /* of the last nest, that blocks may share */
-    bool far[MAX_STAGES_OF_KERNEL];    /* a reduction reads other than shared memory */
-    bool matrix[MAX_STAGES_OF_KERNEL]; /* matrix units may do it, so many terms at once */
-    int64_t terms;
-    bool stageable[MAX_STAGES_OF_KERNEL]; /* its rows may be copied to shared memory */
-    int stages, locals;
-    struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
-    int64_t rows[MAX_STAGES_OF_KERNEL], columns[MAX_STAGES_OF_KERNEL], depth[MAX_STAGES_OF_KERNEL];
-    const struct buffer *local[MAX_STAGES_OF_KERNEL];
-    int first[MAX_STAGES_OF_KERNEL], last[MAX_STAGES_OF_KERNEL]; /* nests that touch the local */
-};
-
-/* ---- what a kernel is ------------------------------------------------------------------------ */
-
-struct touching {
-    struct view *view;
-    int stage;
-};
-
-static void touch(struct touching *t, const struct buffer *buffer)
-{
-    for (int i = 0; i < t->view->locals; i++)
-        if (t->view->local[i] == buffer) {
-            if (t->view->first[i] < 0)
-                t->view->first[i] = t->stage;
-            t->view->last[i] = t->stage;
-        }
-}
-
-static void visit_load(void *context, const struct expr *load, int64_t iterations)
-{
-    (void)iterations;
-    touch(context, load->buffer);
-}
-
-static void visit_far(void *context, const struct expr *load, int64_t iterations)
-{
-    (void)iterations;
-    if (load->buffer->place != PLACE_STACK)
-        *(bool *)context = true;
-}
-
-static void view_stage(struct view *v, int i)
-{
-    const struct kernel_stage *s = &v->stage[i];
-    v->rows[i] = v->columns[i] = v->depth[i] = 1;
-    for (int j = 0; j < s->nest.vars; j++)
-        *(j < s->rows ? &v->rows[i] : &v->columns[i]) *= s->nest.var[j]->extent;
-    for (int j = 0; s->reduce && j < s->reduce->vars; j++)
-        v->depth[i] *= s->reduce->var[j]->extent;
-    v->far[i] = false;
-    if (s->reduce)
-        expr_visit_loads(s->reduce->in[0], 1, visit_far, &v->far[i]);
-    struct touching touching = {v, i};
-    stmt_visit_loads(&s->alone, 1, visit_load, &touching);
-    touch(&touching, s->nest.store->buffer);
-}
-
-static void view_kernel(struct module *m, const struct kernel *kernel, const struct target *target,
-                        const struct rounding *rounding, struct view *v)
-{
-    struct var *pixel[3];
-    int pixels;
-    v->stages = kernel_list_stages(m, kernel, &pixels, pixel, v->stage);
-    v->in_pixels = pixels > 0;
-    v->list = gpu_kernel_is_list(kernel);
-    v->pixels = 1;
-    for (int i = 0; i < pixels; i++)
-        v->pixels *= pixel[i]->extent;
-    v->locals = 0;
-    for (const struct buffer *local = kernel->locals; local; local = local->next) {
-        v->first[v->locals] = v->last[v->locals] = -1;
-        v->local[v->locals++] = local;
-    }
-    v->gpu = target->gpu;
-    v->terms = matrix_depth(m->precision);
-    for (int i = 0; i < v->stages; i++) {
-        view_stage(v, i);
-        v->stageable[i] = !stage_error(kernel, v->stage, v->stages, i, pixels, pixel);
-        v->matrix[i] =
-            v->terms && !matrix_error(m, kernel, &v->stage[i], pixels, pixel, target, rounding);
-    }
-    v->shared_columns = gpu_columns(kernel, v->stage, v->stages);
-}
-
-static int64_t shared_bytes(const struct view *v, int64_t tile)
-{
-    struct shared_buffer buffer[MAX_STAGES_OF_KERNEL];
-    for (int i = 0; i < v->locals; i++) {
-        struct shape shape = gpu_local_shape(v->local[i], v->in_pixels, tile);
-        buffer[i] = (struct shared_buffer){
-            .bytes = 4 * shape_elements(&shape), .first = v->first[i], .last = v->last[i]};
-    }
-    return shared_place(v->locals, buffer);
-}
+static const double MATRIX_FAVOUR = 1.25;
 
 /* ---- register tiles -------------------------------------------------------------------------- */
 
@@ -145,18 +41,20 @@ static int64_t divide_up(int64_t a, int64_t b)
  * cycles until it ends however much else that one has to do. */
 struct effort {
     double issue, latency;
+    double bytes; /* of operands that come from L2 */
 };
 
 static void effort_add(struct effort *sum, struct effort effort)
 {
     sum->issue += effort.issue;
     sum->latency += effort.latency;
+    sum->bytes += effort.bytes;
 }
 
 /* `at_once` of them on a multiprocessor. */
 static double effort_cycles(struct effort effort, double at_once)
 {
-    double issue = at_once * effort.issue;
+    double issue = at_once * fmax(effort.issue, effort.bytes / FAR_BYTES);
     return issue > effort.latency ? issue + 0.3 * effort.latency : effort.latency + 0.3 * issue;
 }
 
@@ -165,7 +63,7 @@ static struct effort tile_effort(const struct kernel_stage *s, bool far, int64_t
                                  int64_t rows, int64_t columns)
 {
     double elements = (double)(rows * columns);
-    struct effort effort = {TILE_CYCLES + 4 * elements, FAR_CYCLES};
+    struct effort effort = {TILE_CYCLES + 4 * elements, FAR_CYCLES, 0};
     if (!s->reduce)
         return effort;
     int64_t innermost = s->reduce->var[s->reduce->vars - 1]->extent;
@@ -178,20 +76,29 @@ static struct effort tile_effort(const struct kernel_stage *s, bool far, int64_t
     return effort;
 }
 
+/* A block reads the weights of its columns once, and its rows where they are in memory; what it reads
+ * again L1 has. */
+static double operand_bytes(const struct view *v, int i, int64_t rows, int64_t columns)
+{
+    if (!v->stage[i].multiply)
+        return 0;
+    return 4.0 * (double)v->depth[i] * (double)(columns + (v->far[i] ? rows : 0));
+}
+
 /* All register tiles of a nest of a block. */
 static struct effort nest_effort(const struct view *v, int i, int64_t rows, int64_t columns,
                                  int64_t threads, const struct nest_plan *plan)
 {
     const struct kernel_stage *s = &v->stage[i];
     int64_t across = divide_up(columns, plan->columns), tiles = rows / plan->rows * across;
-    struct effort sum = {0, 0};
+    struct effort sum = {0, 0, operand_bytes(v, i, rows, columns)};
     for (int rest = 0; rest < 2; rest++) {
         int64_t size = rest ? rows % plan->rows : plan->rows;
         int64_t count = rest ? (size ? across : 0) : tiles;
         struct effort one = tile_effort(s, v->far[i], v->depth[i], size ? size : 1, plan->columns);
         double turns = (double)divide_up(count, threads);
         double warps = (double)divide_up(count, WARP);
-        effort_add(&sum, (struct effort){one.issue * warps / ISSUES, one.latency * turns});
+        effort_add(&sum, (struct effort){one.issue * warps / ISSUES, one.latency * turns, 0});
     }
     sum.latency += NEST_CYCLES;
     return sum;
@@ -212,51 +119,74 @@ static struct effort warp_effort(const struct view *v, int i, int64_t rows, int6
     double latency =
         issue + FAR_CYCLES + (double)(steps / unroll) * (v->far[i] ? FAR_CYCLES : NEAR_CYCLES);
     return (struct effort){issue * (double)count / ISSUES,
-                           latency * (double)divide_up(count, warps)};
+                           latency * (double)divide_up(count, warps), 0};
 }
 
-/* A nest in tiles of warps, with what is no whole fragment left to threads. */
+/* Results of so many sums in shared memory, four of each thread at a time. */
+static struct effort finish_effort(int64_t sums, int64_t threads)
+{
+    int64_t tiles = divide_up(sums, 4);
+    double issue = TILE_CYCLES + 4 * 4;
+    return (struct effort){issue * (double)divide_up(tiles, WARP) / ISSUES,
+                           NEST_CYCLES + FAR_CYCLES * (double)divide_up(tiles, threads), 0};
+}
+
+/* A nest in tiles of warps, with what is no whole fragment left to threads, but for rows that are
+ * repeated to be one. */
 static struct effort matrix_effort(const struct view *v, int i, const struct area *area,
                                    int64_t threads, const struct nest_plan *plan,
                                    const struct matrix_plan *matrix)
 {
-    struct effort sum = {0, NEST_CYCLES};
-    int64_t rows = area->rows - area->rows % MATRIX_ROWS,
+    int64_t rows = matrix->pad ? matrix_padded(area->rows) : area->rows - area->rows % MATRIX_ROWS,
             columns = area->columns - area->columns % MATRIX_COLUMNS;
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
     int row_segments = segments_of_rows(rows, matrix->rows, row);
     int column_segments = segments_of_rows(columns, matrix->columns, column);
+    struct effort sum = {0, NEST_CYCLES, operand_bytes(v, i, rows, columns)};
     for (int a = 0; a < row_segments; a++)
         for (int b = 0; b < column_segments; b++)
             effort_add(&sum, warp_effort(v, i, row[a].size, column[b].size,
                                          row[a].count * column[b].count, threads / WARP));
+    if (matrix->pad)
+        effort_add(&sum, finish_effort(area->rows * columns, threads));
     if (columns < area->columns)
-        effort_add(&sum, nest_effort(v, i, rows, area->columns - columns, threads, plan));
+        effort_add(&sum, nest_effort(v, i, rows < area->rows ? rows : area->rows,
+                                     area->columns - columns, threads, plan));
     if (rows < area->rows)
         effort_add(&sum, nest_effort(v, i, area->rows - rows, area->columns, threads, plan));
     return sum;
 }
 
-/* Makes *best tiles of warps, beside the register tiles of `plan`, where that takes less than `found`. */
+/* Makes *best tiles of warps, beside the register tiles of `plan`, where that takes less than `found`, or
+ * hardly more: a precision was asked for to have them, and weights that both wait for make them equal.
+ * room: bytes of shared memory that sums of repeated rows may take. */
 static struct effort plan_matrix(const struct view *v, int i, const struct area *area,
-                                 int64_t threads, const struct nest_plan *plan, struct effort found,
+                                 const struct plan *plan, int64_t room, struct effort found,
                                  struct matrix_plan *best)
 {
-    *best = (struct matrix_plan){0, 0};
-    if (!v->matrix[i] || area->rows < MATRIX_ROWS || area->columns < MATRIX_COLUMNS)
+    double most = MATRIX_FAVOUR * effort_cycles(found, TOGETHER);
+    *best = (struct matrix_plan){0, 0, false};
+    if (!v->matrix[i] || area->columns < MATRIX_COLUMNS)
         return found;
-    for (int64_t r = MATRIX_ROWS; r <= 4 * MATRIX_ROWS && r <= area->rows; r *= 2)
-        for (int64_t c = MATRIX_COLUMNS; c <= 8 * MATRIX_COLUMNS && c <= area->columns;
-             c += MATRIX_COLUMNS) {
-            if (r * c / WARP > MOST_MATRIX_SUMS)
-                break;
-            struct matrix_plan matrix = {r, c};
-            struct effort effort = matrix_effort(v, i, area, threads, plan, &matrix);
-            if (effort_cycles(effort, TOGETHER) < effort_cycles(found, TOGETHER)) {
-                found = effort;
-                *best = matrix;
+    for (int pad = 0; pad < 2; pad++) {
+        int64_t rows = pad ? matrix_padded(area->rows) : area->rows;
+        if (pad && (rows == area->rows || matrix_sums_bytes(area) > room))
+            break;
+        for (int64_t r = MATRIX_ROWS; r <= 4 * MATRIX_ROWS && r <= rows; r *= 2)
+            for (int64_t c = MATRIX_COLUMNS; c <= 8 * MATRIX_COLUMNS && c <= area->columns;
+                 c += MATRIX_COLUMNS) {
+                if (r * c / WARP > MOST_MATRIX_SUMS)
+                    break;
+                struct matrix_plan matrix = {r, c, pad};
+                struct effort effort =
+                    matrix_effort(v, i, area, plan->threads, &plan->nest[i], &matrix);
+                if (effort_cycles(effort, TOGETHER) < most) {
+                    most = effort_cycles(effort, TOGETHER);
+                    found = effort;
+                    *best = matrix;
+                }
             }
-        }
+    }
     return found;
 }
 
@@ -267,7 +197,7 @@ static struct effort plan_nest(const struct view *v, int i, int64_t rows, int64_
     const struct kernel_stage *s = &v->stage[i];
     int64_t lanes = columns >= 4 ? 4 : columns >= 2 ? 2 : 1;
     int64_t most = s->multiply ? MOST_ROWS : 1;
-    struct effort found = {HUGE_VAL, HUGE_VAL};
+    struct effort found = {HUGE_VAL, HUGE_VAL, 0};
     for (int64_t r = 1; r <= most && r <= rows; r++)
         for (int64_t c = lanes; c <= 2 * lanes && c <= columns; c += lanes) {
             if (c > lanes && !s->multiply)
@@ -282,12 +212,21 @@ static struct effort plan_nest(const struct view *v, int i, int64_t rows, int64_
     return found;
 }
 
+/* What a tile leaves of shared memory, in equal shares to the nests that could do with it. */
+static int64_t room_for_sums(const struct view *v, int64_t tile)
+{
+    int64_t nests = 0, left = v->gpu->shared_bytes - view_shared_bytes(v, tile);
+    for (int i = 0; i < v->stages; i++)
+        nests += v->matrix[i];
+    return nests ? left / nests : 0;
+}
+
 static struct effort plan_both(const struct view *v, int i, int64_t rows, int64_t columns,
                                struct plan *plan)
 {
     struct area area = {.rows = rows, .columns = columns};
     struct effort found = plan_nest(v, i, rows, columns, plan->threads, &plan->nest[i]);
-    return plan_matrix(v, i, &area, plan->threads, &plan->nest[i], found, &plan->matrix[i]);
+    return plan_matrix(v, i, &area, plan, room_for_sums(v, plan->tile), found, &plan->matrix[i]);
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
@@ -296,7 +235,7 @@ static struct effort plan_both(const struct view *v, int i, int64_t rows, int64_
 static struct effort plan_first(const struct view *v, int64_t tile, int64_t threads,
                                 struct plan *plan)
 {
-    struct effort sum = {0, 0};
+    struct effort sum = {0, 0, 0};
     *plan = (struct plan){.tile = tile, .threads = threads, .nests = v->stages};
     for (int i = 0; i + 1 < v->stages; i++)
         effort_add(&sum, plan_both(v, i, v->rows[i] * tile, v->columns[i], plan));
@@ -311,22 +250,41 @@ static struct effort plan_last(const struct view *v, int64_t split, struct plan 
     return plan_both(v, last, v->rows[last] * plan->tile, v->columns[last] / split, plan);
 }
 
+/* Blocks that the device has room for at a time. */
+static int64_t blocks_at_once(const struct view *v, int64_t threads, int64_t shared)
+{
+    int64_t warps = divide_up(threads, WARP), room = RESIDENT / warps;
+    if (shared && v->gpu->shared_all / (shared + 1024) < room)
+        room = v->gpu->shared_all / (shared + 1024);
+    return v->gpu->processors * (room < 1 ? 1 : room);
+}
+
 static double device_cycles(const struct view *v, const struct plan *plan, int64_t shared,
                             struct effort block)
 {
-    int64_t warps = divide_up(plan->threads, WARP), room = RESIDENT / warps;
-    if (shared && v->gpu->shared_all / (shared + 1024) < room)
-        room = v->gpu->shared_all / (shared + 1024);
-    room = room < 1 ? 1 : room;
+    int64_t most = plan->blocks ? plan->blocks : blocks_at_once(v, plan->threads, shared);
     int64_t blocks = v->pixels / plan->tile;
     if (plan->split)
         blocks *= v->shared_columns / plan->split;
-    int64_t rounds = divide_up(blocks, v->gpu->processors * room);
+    int64_t rounds = divide_up(blocks, most);
     int64_t at_once = divide_up(blocks, rounds * v->gpu->processors);
     double cycles = (double)rounds * effort_cycles(block, (double)at_once);
     if (v->pixels % plan->tile) /* a kernel of its own */
         cycles += LAUNCH_CYCLES + block.latency;
     return cycles;
+}
+
+/* Shared memory for the sums of repeated rows. */
+static int64_t sums_bytes(const struct view *v, const struct plan *plan)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < v->stages; i++) {
+        struct area area = {.rows = v->rows[i] * plan->tile, .columns = v->columns[i]};
+        if (i == v->stages - 1 && plan->split)
+            area.columns = plan->split;
+        bytes += plan->matrix[i].pad ? matrix_sums_bytes(&area) : 0;
+    }
+    return bytes;
 }
 
 /* Rows that matrix units read come to shared memory first, where that leaves room for another block.
@@ -345,20 +303,37 @@ static int64_t plan_staged(const struct view *v, int64_t shared, struct plan *pl
     return bytes;
 }
 
+/* What lies in the workspace needs a slice for each block: no more of them than run at once, and none of
+ * a size to speak of. 0: nothing does. */
+static int64_t plan_blocks(const struct view *v, int64_t tile, int64_t threads, int64_t shared)
+{
+    int64_t slice = view_slice_bytes(v, tile);
+    if (!slice)
+        return 0;
+    int64_t most = blocks_at_once(v, threads, shared), tiles = v->pixels / tile;
+    most = most < MOST_SLICES / slice ? most : MOST_SLICES / slice;
+    most = most < tiles ? most : tiles;
+    return most < 1 ? 1 : most;
+}
+
 static void plan_tile(const struct view *v, int64_t tile, int64_t threads, double *least,
                       struct plan *best)
 {
     struct plan plan;
-    int64_t shared = shared_bytes(v, tile), columns = v->columns[v->stages - 1];
-    if (shared > v->gpu->shared_bytes)
+    int64_t shared = view_shared_bytes(v, tile), columns = v->columns[v->stages - 1];
+    if (shared > v->gpu->shared_bytes || (tile > 1 && view_tile_bytes(v, tile) > MOST_TILE_BYTES))
         return;
     struct effort first = plan_first(v, tile, threads, &plan);
+    memcpy(plan.memory, v->memory, sizeof plan.memory);
+    plan.blocks = plan_blocks(v, tile, threads, shared);
     for (int64_t split = 1; split <= MOST_SPLIT; split *= 2) {
-        if (split > 1 && (!v->shared_columns || columns % split || columns / split < LEAST_COLUMNS))
+        if (split > 1 && (plan.blocks || !v->shared_columns || columns % split ||
+                          columns / split < LEAST_COLUMNS))
             break;
         struct effort block = plan_last(v, split, &plan);
         effort_add(&block, first);
-        double cycles = device_cycles(v, &plan, shared + plan_staged(v, shared, &plan), block);
+        int64_t used = shared + sums_bytes(v, &plan);
+        double cycles = device_cycles(v, &plan, used + plan_staged(v, used, &plan), block);
         if (cycles < *least) {
             *least = cycles;
             *best = plan;
@@ -410,11 +385,9 @@ void gpu_plan(struct module *m, const struct kernel *kernel, const struct target
         plan_list(&view, best);
         return;
     }
-    /* where nothing fits, what needs least: plan_memory says what is too much */
-    plan_first(&view, 1, WARP, best);
-    plan_last(&view, 1, best);
     double least = HUGE_VAL;
     for (int64_t threads = 64; threads <= 256; threads *= 2)
         for (int64_t tile = 1; tile <= MOST_TILE && tile <= view.pixels; tile++)
             plan_tile(&view, tile, threads, &least, best);
+    assert(least < HUGE_VAL); /* one pixel fits */
 }

@@ -1,6 +1,7 @@
 /* A model on a GPU: a handle owns everything that its runs need, so that a run only enqueues.
  *
- *   cuda_open.c   device, context, module, memory, weights; the launches captured as a graph
+ *   cuda_target.c the model's target for the device, and its code there
+ *   cuda_open.c   device, context, memory, weights; the launches captured as a graph
  *   cuda_run.c    on a stream: wait for the run before, input in, graph, output out, event
  *
  * Runs share input, output and workspace of the handle, which lets one graph serve all callers'
@@ -18,7 +19,8 @@ struct san_cuda {
     const struct san_gpu *gpu; /* the chosen one of model->gpus */
     char name[256];            /* the device's */
     CUdevice device;
-    CUcontext context; /* the primary one; NULL: not retained */
+    unsigned capability; /* 80 for 8.0 */
+    CUcontext context;   /* the primary one; NULL: not retained */
     CUmodule module;
     CUfunction *functions; /* gpu->kernel_count of them */
     CUdeviceptr input, output, workspace, weights;
@@ -39,6 +41,13 @@ int san_cuda_enter(const struct san_cuda *cuda, CUcontext *before, struct san_cu
 /* Undoes san_cuda_enter, on every path. Returns `status`, or where that is 0 what fails here. */
 int san_cuda_leave(const struct san_cuda *cuda, CUcontext before, int status,
                    struct san_cuda_error *error);
+
+/* cuda_target.c: chooses the strongest target for the device; makes cuda->module of it, or of the next
+ * weaker one where the driver is too old for it. */
+int san_cuda_read_capability(const struct driver *driver, CUdevice device, unsigned *capability,
+                             struct san_cuda_error *error);
+int san_cuda_find_target(struct san_cuda *cuda, struct san_cuda_error *error);
+int san_cuda_load(struct san_cuda *cuda, struct san_cuda_error *error);
 
 /* The caller's error or the other, with nothing in it. */
 struct san_cuda_error *san_cuda_begin(struct san_cuda_error *error, struct san_cuda_error *unused);

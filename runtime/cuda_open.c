@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 enum {
-    DEVICE_ALIGNMENT = 256,         /* what cuMemAlloc promises */
-    USUAL_SHARED_BYTES = 48 * 1024, /* more needs to be asked for */
-    LOG_BYTES = 8192
+    DEVICE_ALIGNMENT = 256,        /* what cuMemAlloc promises */
+    USUAL_SHARED_BYTES = 48 * 1024 /* more needs to be asked for */
 };
 
 /* ---- what all calls share -------------------------------------------------------------------- */
@@ -42,56 +41,6 @@ struct san_cuda_error *san_cuda_begin(struct san_cuda_error *error, struct san_c
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static bool runs_on(const struct san_gpu *gpu, uint32_t capability)
-{
-    return gpu->exact ? gpu->capability == capability : gpu->capability <= capability;
-}
-
-/* The strongest for a device; of equals the one that is for this capability alone. */
-static const struct san_gpu *choose(const struct san_model *model, uint32_t capability)
-{
-    const struct san_gpu *best = NULL;
-    for (uint32_t i = 0; i < model->gpu_count; i++) {
-        const struct san_gpu *gpu = &model->gpus[i];
-        if (!runs_on(gpu, capability))
-            continue;
-        if (!best || gpu->capability > best->capability ||
-            (gpu->capability == best->capability && gpu->exact > best->exact))
-            best = gpu;
-    }
-    return best;
-}
-
-static int read_capability(const struct driver *driver, CUdevice device, unsigned *capability,
-                           struct san_cuda_error *error)
-{
-    int major = 0, minor = 0;
-    int status =
-        CALL(driver, error, cuDeviceGetAttribute, &major, CU_ATTRIBUTE_CAPABILITY_MAJOR, device);
-    if (!status)
-        status = CALL(driver, error, cuDeviceGetAttribute, &minor, CU_ATTRIBUTE_CAPABILITY_MINOR,
-                      device);
-    *capability = (unsigned)(major * 10 + minor);
-    return status;
-}
-
-static int find_target(struct san_cuda *cuda, struct san_cuda_error *error)
-{
-    unsigned capability;
-    int status = read_capability(cuda->driver, cuda->device, &capability, error);
-    if (status)
-        return status;
-    cuda->gpu = choose(cuda->model, capability);
-    if (cuda->gpu)
-        return 0;
-    san_cuda_fail(error, SAN_CUDA_EDEVICE,
-                  "%s has compute capability %u.%u, and model %s has code for", cuda->name,
-                  capability / 10, capability % 10, cuda->model->name);
-    for (uint32_t i = 0; i < cuda->model->gpu_count; i++)
-        san_cuda_append(error, "%s %s", i ? "," : "", cuda->model->gpus[i].target);
-    return san_cuda_append(error, " alone");
-}
-
 static int get_device(const struct driver *driver, int ordinal, CUdevice *device,
                       struct san_cuda_error *error)
 {
@@ -116,7 +65,7 @@ int san_cuda_capability(int device, unsigned *capability, struct san_cuda_error 
     if (!driver)
         return error->status;
     int status = get_device(driver, device, &handle, error);
-    return status ? status : read_capability(driver, handle, capability, error);
+    return status ? status : san_cuda_read_capability(driver, handle, capability, error);
 }
 
 static int find_device(struct san_cuda *cuda, int ordinal, struct san_cuda_error *error)
@@ -127,30 +76,7 @@ static int find_device(struct san_cuda *cuda, int ordinal, struct san_cuda_error
         status =
             CALL(driver, error, cuDeviceGetName, cuda->name, (int)sizeof cuda->name, cuda->device);
     if (!status)
-        status = find_target(cuda, error);
-    return status;
-}
-
-/* The driver compiles the PTX; what its compiler says is part of the error. */
-static int load_module(struct san_cuda *cuda, struct san_cuda_error *error)
-{
-    char *logs = calloc(2, LOG_BYTES);
-    if (!logs)
-        return san_cuda_fail(error, SAN_CUDA_EMEMORY, "no memory for the PTX compiler's log");
-    char *problems = logs, *notes = logs + LOG_BYTES;
-    void *bytes = (void *)(uintptr_t)LOG_BYTES; /* numbers are handed over in the pointer's place */
-    int options[] = {CU_JIT_ERROR_LOG, CU_JIT_ERROR_LOG_BYTES, CU_JIT_INFO_LOG,
-                     CU_JIT_INFO_LOG_BYTES};
-    void *values[] = {problems, bytes, notes, bytes};
-    int status = CALL(cuda->driver, error, cuModuleLoadDataEx, &cuda->module, cuda->gpu->ptx, 4,
-                      options, values);
-    if (status)
-        san_cuda_append(error, "; target %s", cuda->gpu->target);
-    if (status && problems[0])
-        san_cuda_append(error, "\n%.*s", LOG_BYTES - 1, problems);
-    if (status && notes[0])
-        san_cuda_append(error, "\n%.*s", LOG_BYTES - 1, notes);
-    free(logs);
+        status = san_cuda_find_target(cuda, error);
     return status;
 }
 
@@ -240,7 +166,7 @@ static int capture(struct san_cuda *cuda, struct san_cuda_error *error)
 static int prepare(struct san_cuda *cuda, struct san_cuda_error *error)
 {
     const struct driver *driver = cuda->driver;
-    int status = load_module(cuda, error);
+    int status = san_cuda_load(cuda, error);
     if (!status)
         status = find_kernels(cuda, error);
     if (!status)

@@ -51,9 +51,9 @@ int san_cuda_capability(int device, unsigned *capability, struct san_cuda_error 
 struct san_cuda;
 
 /* Puts a model on device number `device`: chooses the strongest of its targets that runs there,
- * lets the driver compile it, copies the weights. The model has to last as long as the handle. Any
- * number of handles may exist, of one model or many, on one device or many. On failure *cuda is
- * NULL and nothing is left behind. */
+ * lets the driver compile it, or where that is too old for it the next weaker one, copies the
+ * weights. The model has to last as long as the handle. Any number of handles may exist, of one
+ * model or many, on one device or many. On failure *cuda is NULL and nothing is left behind. */
 int san_cuda_open(const struct san_model *model, int device, struct san_cuda **cuda,
                   struct san_cuda_error *error);
 

@@ -181,6 +181,8 @@ MATRIX_WRONG = [
     ("hidden", "matrix 1", "matrix 1 rows <64 columns 40",
      "64 rows of 40 columns are 80 sums of a thread, at most 64 are allowed"),
     ("pooled", "nest 0", "matrix <0 rows 16 columns 8", MATRIX_FOR),
+    ("hidden", "matrix 1", "pad <3", "found '3', must be the number of a nest of this kernel"),
+    ("hidden", "matrix 1", "pad <1", "pad is for nests that have matrix"),
     ("hidden", "matrix 1", "stage <3", "found '3', must be the number of a nest of this kernel"),
     ("hidden", "matrix 1", "stage <1", "stage is for sums of a row's and a column's factor, where the row's is loaded from memory"),
     ("pooled", "nest 0", "stage <0", "stage is for sums of a row's and a column's factor, where the row's is loaded from memory"),
@@ -237,8 +239,14 @@ CHANGES_WRONG = {
     "nvptx:sm_80": [
         ("fc_64", "<kend k unroll",
          "found 'kend', must be 'threads T' or 'tile T' or 'nest I rows R columns C vector V' or "
-         "'matrix I rows R columns C' or 'stage I' or 'split C' or 'kind LOOP KIND' or 'order LOOP LOOP ...' or "
-         "'place BUFFER PLACE'"),
+         "'matrix I rows R columns C' or 'pad I' or 'stage I' or 'split C' or 'blocks B' or 'kind LOOP KIND' or "
+         "'order LOOP LOOP ...' or 'place BUFFER PLACE'"),
+        ("fc_10", "<blocks 3", "blocks is for kernels that have pixels or tiles"),
+        ("conv0", "blocks <0", "found '0', must be blocks: an integer from 1 to 2147483647"),
+        ("conv0", "blocks 3; <blocks 4", "a second 'blocks'"),
+        ("conv0", "place <acc0 workspace", "found 'acc0', must be one of the buffers v12_tile, v11_tile"),
+        ("conv0", "place v12_tile workspace; place <v12_tile shared",
+         "found 'v12_tile', must be one of the buffers v11_tile, acc0, acc1, acc2"),
         ("conv0", "kind t <parallel", "found 'parallel', must be one of serial, unroll, vector, block, thread"),
         ("conv0", "<kind u thread", "loop u: thread, must not be in a thread loop"),
         ("conv0", "<kind t thread", "loop th: thread, must not be in a thread loop"),
@@ -253,7 +261,7 @@ CHANGES_WRONG = {
          "acc0: one thread writes an element that another one reads without a barrier between"),
         ("conv0", "<order v i", "loop v: vector, must be innermost"),
         ("conv0", "<order th t", "loop t must hold another one of those named here, and nothing else"),
-        ("conv0", "place acc0 <stack", "found 'stack', must be one of registers, shared"),
+        ("conv0", "place acc0 <stack", "found 'stack', must be one of workspace, registers, shared"),
         ("conv0", "place <v16 shared", "found 'v16', must be one of the buffers v12_tile, v11_tile, acc0, acc1, acc2"),
         ("conv0", "<place v12_tile registers",
          "v12_tile: index 0 of registers depends on a loop that is not unrolled, or on a table"),
@@ -289,6 +297,8 @@ CHANGES_RIGHT = {
         ("conv0", "place acc0 shared; kind th serial", "for th in 32 {"),
         ("conv0", "order i2 u; kind u serial", "for i2 in 2 unroll, u in 3, v2 in 4 vector"),
         ("layer0_0_sam_conv2_16", "order u k", "for u in 16 unroll, k in 2, v3 in 4 vector"),
+        ("conv0", "place v12_tile workspace; place v11_tile workspace", "v11_tile_slices[t, "),
+        ("conv0", "blocks 5", "for t in 4 block, s in 13 {"),
         ("layer0_0_sam_16", "place acc2 shared", "acc2           : shared f32[4, 1, 1]"),
         ("layer1_0_conv", "kind th5 serial; kind v11 unroll; order v11 th5; kind v11 thread",
          "for v11 in 4 thread, th5 in 12"),
@@ -383,7 +393,7 @@ def random_change(loops, rng, gpu):
         return f"kind {rng.choice(nest)} {rng.choice(kinds)}"
     if what == "order":
         return "order " + " ".join(rng.sample(nest, rng.randint(2, len(nest))) if len(nest) > 1 else nest * 2)
-    return f"place {rng.choice(buffers)} {rng.choice(['registers', 'shared' if gpu else 'stack'])}"
+    return f"place {rng.choice(buffers)} {rng.choice(['registers'] + (['shared', 'workspace'] if gpu else ['stack']))}"
 
 
 def check_random_changes(sanc, llc, lines, path, tally, seed):

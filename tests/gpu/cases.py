@@ -5,10 +5,12 @@
 
 Outputs are compared with references in float64; every access of memory is checked on the way (see host.c). In tf32 and
 bf16 they may be off by twice as much as the evaluator in that precision, with the schedules that the compiler chooses and
-with matrix units wherever they can be (matrix.py). In the end mistakes are planted, and have to be found.
+with matrix units wherever they can be (matrix.py); in f32 also with all that nests hand on in the workspace
+(slices.py). In the end mistakes are planted, and have to be found.
 """
 import argparse
 import concurrent.futures
+import math
 import os
 import re
 import sys
@@ -16,6 +18,7 @@ import tempfile
 
 import device
 import matrix
+import slices
 from device import common
 
 TARGET = "nvptx:sm_80"
@@ -41,13 +44,32 @@ class Case:
                          "--precision", precision, "--target", TARGET)
         return common.read_safetensors(out)["output"][1][:len(self.reference)]
 
+    def scheduled(self, sanc, precision):
+        return common.call(sanc, "ir", os.path.join(self.folder, "model.json"), "--after", "schedule", "--target", TARGET,
+                           "--precision", precision, "--batch", self.batch)
+
+    def with_slices(self, sanc, scratch):
+        """A dump with what nests hand on in the workspace; None: there is nothing of it."""
+        path, text = os.path.join(scratch, "slices.sanir"), slices.force(self.scheduled(sanc, "f32"))
+        if not text:
+            return None
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
     def dump(self, sanc, precision, scratch):
         """A dump with matrix units wherever they can be, and how often they are; None: nowhere."""
         path = os.path.join(scratch, "forced.sanir")
-        text = common.call(sanc, "ir", os.path.join(self.folder, "model.json"), "--after", "schedule", "--target", TARGET,
-                           "--precision", precision, "--batch", self.batch)
-        count = matrix.force(sanc, text, path)
+        count = matrix.force(sanc, self.scheduled(sanc, precision), path)
         return (path, count) if count else None
+
+    def dumps(self, sanc, precision, scratch):
+        """Dumps with schedules other than the compiler's, and what is so about them."""
+        if precision == "f32":
+            path = self.with_slices(sanc, scratch)
+            return [(path, "slices")] if path else []
+        forced = self.dump(sanc, precision, scratch)
+        return [(forced[0], f"{forced[1]} forced")] if forced else []
 
 
 def run_precision(sanc, llc, case, precision, tally):
@@ -59,13 +81,12 @@ def run_precision(sanc, llc, case, precision, tally):
             evaluated = case.evaluate(sanc, precision, scratch)
             bound = 0.0 if case.exact else max(bound, 2 * common.relative_error(evaluated, reference))
             reference = evaluated if case.exact else reference
-        forced = case.dump(sanc, precision, scratch) if precision != "f32" else None
-        for dump, count in [(None, 0)] + ([forced] if forced else []):
+        for dump, how in [(None, "")] + case.dumps(sanc, precision, scratch):
             network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, precision, dump)
             error = common.relative_error(network.run(case.images), reference)
-            what = f"{precision}, {count} nests forced" if dump else precision
+            what = f"{precision}, {how}" if dump else precision
             tally.check(error <= bound, f"{case.name} ({what}): error {error:.2e} over {bound:.2e}")
-            said += f" {error:.1e}" + (f" ({count} forced)" if dump else "")
+            said += f" {error:.1e}" + (f" ({how})" if dump else "")
     return f"{precision}{said}"
 
 
@@ -78,6 +99,17 @@ def run_case(sanc, llc, name, folder):
         except (common.Failure, device.Wrong) as failure:
             tally.check(False, f"{name} ({precision}): {failure}")
     return tally, f"{name:24} {', '.join(said)}"
+
+
+def check_large_tiles(sanc, tally):
+    """What shared memory cannot hold of one pixel has a slice for each block, of at most 64 MiB."""
+    folder = os.path.join(device.HERE, "models")
+    for name in sorted(os.listdir(folder)):
+        for target in ("nvptx:sm_75", "nvptx:sm_80"):
+            text = common.call(sanc, "ir", os.path.join(folder, name), "--target", target, "--after", "plan_memory")
+            slices = [math.prod(int(extent) for extent in shape.split(", "))
+                      for shape in re.findall(r"_slices\d* +: workspace f32\[(.*)\]", text)]
+            tally.check(slices and sum(slices) <= 16 << 20, f"{name}, {target}: {slices} floats in slices")
 
 
 def found(tally, what, library, network, images, message, plan):
@@ -105,11 +137,27 @@ def plant_races(llc, network, images, tally):
     tally.check(races > len(barriers) // 2, f"of {len(barriers)} barriers left out only {races} are found")
 
 
+def first_batch(network, case):
+    return case.images[:device.elements(network.plan["input"]["shape"])]
+
+
+def plant_slices(sanc, llc, case, tally):
+    """Barriers left out where blocks take several tiles, which lie in device memory."""
+    with tempfile.TemporaryDirectory() as scratch:
+        network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "f32", case.with_slices(sanc, scratch))
+        tally.check(all(kernel["shared_bytes"] == 0 for kernel in network.plan["kernels"]), "a kernel with shared memory")
+        plant_races(llc, network, first_batch(network, case), tally)
+
+
 def plant_matrix(sanc, llc, case, tally):
-    """Roundings left out, where a matrix unit would cut off bits; copies that are read before they are there."""
+    """Barriers left out, also between sums of matrix units and what is made of them; roundings left out, where a unit would
+    cut off bits; copies that are read before they are there."""
     with tempfile.TemporaryDirectory() as scratch:
         dump, _ = case.dump(sanc, "tf32", scratch)
         network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "tf32", dump)
+        with open(dump) as file:
+            tally.check("    pad " in file.read(), "no rows that are repeated")
+        plant_races(llc, network, first_batch(network, case), tally)
         text, roundings = re.subn(r"= .*call i32 @llvm.nvvm.f2tf32.rna\((float \S+)\).*", r"= bitcast \1 to i32", network.text)
         library = device.compile_host(llc, text, scratch)
         tally.check(roundings > 0 and "llvm.nvvm.mma" in text, "no products of matrices, or of unrounded factors")
@@ -161,7 +209,9 @@ def main():
             total.passed += tally.passed
             total.failed += tally.failed
     if not args.shared:
+        check_large_tiles(args.sanc, total)
         plant(args.sanc, llc, os.path.join(own, "mixed"), total)
+        plant_slices(args.sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
         plant_matrix(args.sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
     return total.end()
 

@@ -138,6 +138,8 @@ def check_results(program, mock, cases, tally):
             case.check(tally)
     status, text = run(program, cases[:1], mock, MOCK_CAPABILITY="75", MOCK_SEED="5")
     tally.check(status == 0 and f"nvptx:{WEAKER} on" in text, f"on a device of capability 7.5: {status} {text}")
+    status, text = run(program, cases[:1], mock, MOCK_PTX="63")
+    tally.check(status == 0 and f"nvptx:{WEAKER} on" in text, f"with a driver that takes PTX 6.3: {status} {text}")
 
 
 def check_commands(sanc, mock, case, tally):

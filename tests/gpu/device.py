@@ -166,12 +166,13 @@ def run_kernels(plan, host, weights, image):
         memory[place] = Memory(size, True, None, plan["workspace"]["alignment"] if place == "workspace" else 4)
     arguments = (ctypes.c_void_p * 4)(*(memory[name].at for name in plan["arguments"]))
     buffers = {buffer["name"]: buffer for buffer in plan["buffers"]}
+    text = {name: name.encode() for name in buffers}  # host.c keeps pointers to it
     for kernel in plan["kernels"]:
         host.host_clear()
         for name in sorted({*kernel["reads"], *kernel["writes"]}):
             buffer = buffers[name]
             place, offset = memory[buffer["place"]], buffer["offset"]
-            host.host_buffer(name.encode(), place.at + offset, buffer["bytes"], place.note(offset),
+            host.host_buffer(text[name], place.at + offset, buffer["bytes"], place.note(offset),
                              name in kernel["reads"], name in kernel["writes"])
         blocks, threads = elements(kernel["grid"]), elements(kernel["block"])
         function = ctypes.cast(getattr(host, kernel["name"]), ctypes.c_void_p)

@@ -1,5 +1,5 @@
-"""Schedules that give matrix units all that they can have and copy all rows that can be copied, for networks too small for
-the compiler to want it."""
+"""Schedules that give matrix units all that they can have, rests of rows in every other nest, and copy all rows that can be
+copied, for networks too small for the compiler to want it."""
 import os
 import re
 import subprocess
@@ -14,7 +14,7 @@ def wanted(text):
     for line in text.splitlines():
         nest = re.fullmatch(r" +nest (\d+) rows .*", line)
         tile = re.fullmatch(r" +tile (\d+)", line)
-        if re.match(r" +(matrix|stage) ", line):
+        if re.match(r" +(matrix|pad|stage) ", line):
             continue
         if tile and int(tile[1]) < TILE:
             lines.append([f"    tile {TILE}", line])
@@ -22,8 +22,23 @@ def wanted(text):
         lines.append([line, None])
         if nest:
             lines += [[f"    matrix {nest[1]} {SIZES[nests % len(SIZES)]}", ""], [f"    stage {nest[1]}", ""]]
+            lines += [[f"    pad {nest[1]}", ""]] if nests % 2 else []
             nests += 1
     return lines
+
+
+def move_locals(lines, kernel):
+    """Puts what a kernel's nests hand on into the workspace; whether there was something left to move."""
+    names = [line.split()[1] for line, _ in lines if line.startswith("kernel ")]
+    name = max((name for name in names if kernel.startswith(name)), key=len)
+    first = next(i for i, (line, _) in enumerate(lines) if line.startswith(f"kernel {name} "))
+    end = next(i for i in range(first, len(lines)) if lines[i][0] == "  }" and "schedule" in "".join(
+        line for line, _ in lines[first:i]))
+    found = [re.match(r"  (\w+) +: stack ", line) for line, _ in lines[first:end]]
+    places = [[f"    place {local[1]} workspace", None] for local in found if local]
+    places = [place for place in places if place not in lines[first:end]]
+    lines[end:end] = places
+    return bool(places)
 
 
 def force(sanc, text, path):
@@ -35,6 +50,9 @@ def force(sanc, text, path):
         done = subprocess.run([sanc, "ir", path, "-o", os.devnull], stderr=subprocess.PIPE, text=True)
         if done.returncode == 0:
             return sum(old == "" and "matrix" in line for line, old in lines)
+        large = re.search(r"error: kernel (\w+): \d+ bytes of shared memory", done.stderr)
+        if large and move_locals(lines, large[1]):
+            continue
         at = re.match(r".*?:(\d+):\d+: error: ", done.stderr)
         line, old = lines[int(at[1]) - 1] if at else (None, None)
         if old is None:

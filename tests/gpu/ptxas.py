@@ -18,6 +18,8 @@ from device import common
 
 TARGETS = ["sm_80", "sm_90"]
 PRECISIONS = ["f32", "tf32", "bf16"]
+# More than shared memory has for one pixel.
+OWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models")
 
 
 def find_ptxas():
@@ -51,6 +53,7 @@ def main():
     ptxas = find_ptxas()
     folder = common.shared("cases") if args.shared else os.path.join(common.ROOT, "tests", "numeric", "cases")
     models = [os.path.join(folder, name, "model.json") for name in sorted(os.listdir(folder))]
+    models += [] if args.shared else [os.path.join(OWN, name) for name in sorted(os.listdir(OWN))]
     if args.shared:
         networks = common.shared("models")
         models += [os.path.join(networks, name) for name in sorted(os.listdir(networks)) if name.endswith(".json")]

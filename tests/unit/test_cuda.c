@@ -281,6 +281,29 @@ static void test_choice_of_target(void **state)
     assert_clean();
 }
 
+/* A driver older than the strongest target takes a weaker one. */
+static void test_old_drivers(void **state)
+{
+    (void)state;
+    static const struct {
+        int newest;
+        const char *target;
+    } rows[] = {
+        {80, "nvptx:sm_90a"}, {78, "nvptx:sm_90"}, {77, "nvptx:sm_80"}, {63, "nvptx:sm_75"}};
+    mock_devices(1, 90);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        float input[MODEL_FLOATS], output[MODEL_FLOATS];
+        mock_ptx(rows[i].newest);
+        struct san_cuda *cuda = open_model(0);
+        assert_string_equal(san_cuda_target(cuda), rows[i].target);
+        fill(input, 1);
+        assert_int_equal(san_cuda_run_host(cuda, input, output, NULL), 0);
+        assert_int_equal(wrong(output, 1), 0);
+        san_cuda_close(cuda);
+    }
+    assert_clean();
+}
+
 /* Opening has to fail so, and leave nothing. */
 static void refuses(const struct san_model *model, int device, int status, const char *text)
 {
@@ -312,6 +335,25 @@ static void test_devices_refused(void **state)
     assert_int_equal(san_cuda_capability(0, &capability, NULL), SAN_CUDA_EDEVICE);
     refuses(&cuda_model, 0, SAN_CUDA_EDEVICE,
             "cuInit: CUDA_ERROR_NO_DEVICE (100): no CUDA-capable device is detected");
+}
+
+static void test_too_old_a_driver(void **state)
+{
+    (void)state;
+    static const char refusal[] = "cuModuleLoadDataEx: CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222): "
+                                  "the provided PTX was compiled "
+                                  "with an unsupported toolchain.; target nvptx:sm_";
+    char text[1024];
+    snprintf(text, sizeof text, "%s80\n%s75\nptxas fatal: a later .version", refusal, refusal);
+    mock_ptx(62);
+    refuses(&cuda_model, 0, SAN_CUDA_EDRIVER, text);
+    /* what says nothing of the driver's age is no reason to try another */
+    mock_ptx(99);
+    mock_fail("cuModuleLoadDataEx", 1, 2);
+    struct san_cuda *cuda;
+    assert_int_equal(san_cuda_open(&cuda_model, 0, &cuda, NULL), SAN_CUDA_EMEMORY);
+    assert_int_equal(mock_calls("cuModuleLoadDataEx"), 1);
+    assert_clean();
 }
 
 static void test_models_refused(void **state)
@@ -389,6 +431,8 @@ int main(void)
         cmocka_unit_test_setup(test_choice_of_target, reset),
         cmocka_unit_test_setup(test_devices_refused, reset),
         cmocka_unit_test_setup(test_models_refused, reset),
+        cmocka_unit_test_setup(test_old_drivers, reset),
+        cmocka_unit_test_setup(test_too_old_a_driver, reset),
         cmocka_unit_test_setup(test_arguments_refused, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

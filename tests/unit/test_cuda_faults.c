@@ -21,6 +21,7 @@ static const struct {
     {2, SAN_CUDA_EMEMORY, "CUDA_ERROR_OUT_OF_MEMORY"},
     {101, SAN_CUDA_EDEVICE, "CUDA_ERROR_INVALID_DEVICE"},
     {214, SAN_CUDA_ELOST, "CUDA_ERROR_ECC_UNCORRECTABLE"},
+    {209, SAN_CUDA_EDRIVER, "CUDA_ERROR_NO_BINARY_FOR_GPU"},
     {218, SAN_CUDA_EDRIVER, "CUDA_ERROR_INVALID_PTX"},
     {222, SAN_CUDA_EDRIVER, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"},
     {500, SAN_CUDA_EDRIVER, "CUDA_ERROR_NOT_FOUND"},
@@ -77,13 +78,21 @@ static void fail_at(const struct scenario *s, const char *what, const char *text
              kinds[s->kind].name, what, text);
 }
 
+/* A driver that is too old for one target runs the next. */
+static bool is_made_up_for(int result, const char *call)
+{
+    return strcmp(call, "cuModuleLoadDataEx") == 0 &&
+           (result == 209 || result == 218 || result == 222);
+}
+
 /* What a step returned and said, against what failed in it, or before it. */
 static void check_step(struct scenario *s, const struct program *program, int status,
                        const struct san_cuda_error *error)
 {
     const char *failed = mock_failed();
     bool now = failed && !s->call;
-    int expected = now ? kinds[s->kind].status : s->lost ? SAN_CUDA_ELOST : SAN_CUDA_OK;
+    bool made_up = now && is_made_up_for(kinds[s->kind].result, failed);
+    int expected = now && !made_up ? kinds[s->kind].status : s->lost ? SAN_CUDA_ELOST : SAN_CUDA_OK;
     char text[128];
     s->call = failed;
     if (status != error->status || status != expected)

@@ -24,6 +24,8 @@ static const struct {
     {100, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected", false},
     {101, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal", false},
     {201, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context", false},
+    {209, "CUDA_ERROR_NO_BINARY_FOR_GPU",
+     "no kernel image is available for execution on the device", false},
     {214, "CUDA_ERROR_ECC_UNCORRECTABLE", "uncorrectable ECC error encountered", true},
     {218, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed", false},
     {222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
@@ -44,7 +46,7 @@ static const struct {
 static struct {
     pthread_mutex_t lock;
     bool configured, initialised, held;
-    int devices, capability;
+    int devices, capability, newest_ptx;
     uint64_t random;
     struct CUctx_st primary[MOST_DEVICES];
     struct object *objects; /* the newest first */
@@ -79,6 +81,7 @@ static void configure(void)
     mock.configured = true;
     mock.devices = setting("MOCK_DEVICES", 1);
     mock.capability = setting("MOCK_CAPABILITY", 80);
+    mock.newest_ptx = setting("MOCK_PTX", 99);
     mock.random = (uint64_t)setting("MOCK_SEED", 1) * 2 + 1;
     const char *fail = getenv("MOCK_FAIL");
     if (fail &&
@@ -263,6 +266,18 @@ void mock_devices(int count, int capability)
     (void)current;
     mock.devices = count;
     mock.capability = capability;
+}
+
+void mock_ptx(int newest)
+{
+    LOCK;
+    (void)current;
+    mock.newest_ptx = newest;
+}
+
+bool mock_takes_ptx(int version)
+{
+    return version <= mock.newest_ptx;
 }
 
 void mock_fail(const char *function, int nth, int result)

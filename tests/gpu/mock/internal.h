@@ -9,6 +9,7 @@ enum {
     OK = 0,
     INVALID_VALUE = 1,
     INVALID_PTX = 218,
+    UNSUPPORTED_PTX = 222,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
     ILLEGAL_ADDRESS = 700,
@@ -95,6 +96,8 @@ void mock_destroy(struct object *object);
 struct object *mock_objects(void);
 
 uint64_t mock_random(void);
+/* version: 63 for 6.3 */
+bool mock_takes_ptx(int version);
 
 /* kernels.c: the kernels, and memory that they work on. */
 CUresult mock_copy(const struct work *work);

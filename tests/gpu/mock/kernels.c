@@ -173,10 +173,16 @@ CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count,
     LOCK;
     write_log(count, options, values, "ptxas fatal: refused by the mock driver");
     FAULT("cuModuleLoadDataEx", true);
-    const char *text = image;
-    if (!strstr(text, ".version") || !strstr(text, ".target sm_")) {
+    const char *text = image, *version = strstr(text, ".version");
+    int major, minor;
+    if (!version || sscanf(version, ".version %d.%d", &major, &minor) != 2 ||
+        !strstr(text, ".target sm_")) {
         write_log(count, options, values, "ptxas fatal: no .version or no .target");
         return INVALID_PTX;
+    }
+    if (!mock_takes_ptx(10 * major + minor)) {
+        write_log(count, options, values, "ptxas fatal: a later .version");
+        return UNSUPPORTED_PTX;
     }
     write_log(count, options, values, "");
     CUmodule loaded = mock_new(MODULE, sizeof *loaded, current);

@@ -3,6 +3,7 @@
  * From the environment, for programs that do not know of it:
  *   MOCK_DEVICES=2         devices there are (1)
  *   MOCK_CAPABILITY=80     their compute capability (80)
+ *   MOCK_PTX=63            the newest version of PTX that it takes (99)
  *   MOCK_KERNELS=A.so:B.so kernels for the host, as device.py makes them. Without any there are two
  *                          for every model: mock_load copies input to workspace, mock_add makes output
  *                          of workspace plus the weights' first float; others do nothing
@@ -31,6 +32,8 @@ struct mock_counts mock_count(void);
 /* Everything as at the start, the environment's settings too. No stream may have work. */
 void mock_reset(void);
 void mock_devices(int count, int capability);
+/* The driver refuses PTX of a later version: 63 for 6.3. */
+void mock_ptx(int newest);
 
 /* The nth call from now on, of `function` (without its version) or of any where it is NULL, does
  * nothing but return `result`. After one that poisons a context all work in it fails alike. */
