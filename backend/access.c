@@ -4,9 +4,13 @@
  *   neighbours, in order        a vector load or store
  *   a few elements, repeated    a load of those elements and a shuffle (vbroadcastsd and the like)
  *   two vectors of registers    a shuffle of both (vpermt2ps)
+ *   two elements far apart      each spread, and a blend (vbroadcastss, vblendps)
+ *   one of four of each lane    the four of each, and shuffles (vunpcklps), which serve the others too
  *   anything else               lane by lane */
 #include "index.h"
 #include <string.h>
+
+enum { FOUR = 4 }; /* floats of 128 bits */
 
 static LLVMTypeRef vector_type(struct emitter *e, int64_t lanes)
 {
@@ -120,6 +124,79 @@ static LLVMValueRef load_pair(struct emitter *e, const struct buffer *buffer,
                                   LLVMConstVector(mask, (unsigned)e->lanes), "");
 }
 
+/* Of two elements, wherever they lie: each is spread by its load, and a blend costs no more than a
+ * vector operation. NULL: the lanes touch more than two. */
+static LLVMValueRef load_blended(struct emitter *e, const struct base *base,
+                                 const struct lanes *lanes)
+{
+    LLVMValueRef mask[MAX_LANES];
+    int64_t first = lanes->offset[0], second = first;
+    if (e->lanes == 2)
+        return NULL; /* nothing is repeated */
+    for (int i = 0; i < e->lanes; i++) {
+        bool other = lanes->offset[i] != first;
+        if (other && second != first && lanes->offset[i] != second)
+            return NULL;
+        second = other ? lanes->offset[i] : second;
+        mask[i] = lane_number(e, i + (other ? e->lanes : 0));
+    }
+    struct value one = {.llvm = load(e, e->f32, base, lanes->origin, first)};
+    struct value two = {.llvm = load(e, e->f32, base, lanes->origin, second)};
+    return LLVMBuildShuffleVector(e->builder, emit_splat(e, one), emit_splat(e, two),
+                                  LLVMConstVector(mask, (unsigned)e->lanes), "");
+}
+
+/* Of each lane the four neighbours that one of four lies in: vector i of lanes i, i + 4, ... */
+static LLVMValueRef load_fours(struct emitter *e, const struct base *base,
+                               const struct lanes *lanes, int i, int64_t remainder)
+{
+    LLVMValueRef mask[MAX_LANES], fours[MAX_LANES / FOUR];
+    for (int j = 0; j < e->lanes; j++)
+        mask[j] = lane_number(e, j);
+    int count = e->lanes / FOUR;
+    for (int j = 0; j < count; j++)
+        fours[j] = load(e, vector_type(e, FOUR), base, lanes->origin,
+                        lanes->offset[i + FOUR * j] - remainder);
+    for (int width = 2 * FOUR; count > 1; count /= 2, width *= 2)
+        for (int j = 0; j < count / 2; j++)
+            fours[j] = LLVMBuildShuffleVector(e->builder, fours[2 * j], fours[2 * j + 1],
+                                              LLVMConstVector(mask, (unsigned)width), "");
+    return fours[0];
+}
+
+/* Of two vectors, in each 128 bits: elements `at` and `at + 1` of the first and of the second, `turn` of
+ * either in turns. */
+static LLVMValueRef interleave(struct emitter *e, LLVMValueRef a, LLVMValueRef b, int at, int turn)
+{
+    LLVMValueRef mask[MAX_LANES];
+    for (int i = 0; i < e->lanes; i++) {
+        int in_four = i % FOUR, second = in_four / turn % 2;
+        int element = at + (turn == 1 ? in_four / 2 : in_four % 2);
+        mask[i] = lane_number(e, i - in_four + element + second * e->lanes);
+    }
+    return LLVMBuildShuffleVector(e->builder, a, b, LLVMConstVector(mask, (unsigned)e->lanes), "");
+}
+
+/* Of channels that lie beside each other, where lanes are pixels: a quarter of a transposition, of which
+ * LLVM shares what other quarters do too. NULL: the lanes do not lie so. */
+static LLVMValueRef load_transposed(struct emitter *e, const struct buffer *buffer,
+                                    const struct base *base, const struct lanes *lanes)
+{
+    int64_t remainder = index_remainder(e, lanes->origin, FOUR);
+    if (e->target->gpu || e->lanes < 2 * FOUR || buffer->place == PLACE_REGISTERS ||
+        remainder < 0 || shape_elements(&buffer->shape) % FOUR)
+        return NULL;
+    for (int i = 0; i < e->lanes; i++)
+        if (lanes->offset[i] % FOUR)
+            return NULL;
+    LLVMValueRef pair[2];
+    for (int i = 0; i < 2; i++)
+        pair[i] =
+            interleave(e, load_fours(e, base, lanes, 2 * i, remainder),
+                       load_fours(e, base, lanes, 2 * i + 1, remainder), (int)remainder / 2 * 2, 1);
+    return interleave(e, pair[0], pair[1], (int)remainder % 2 * 2, 2);
+}
+
 static LLVMValueRef load_lanes(struct emitter *e, const struct base *base,
                                const struct lanes *lanes)
 {
@@ -153,6 +230,10 @@ struct value emit_load(struct emitter *e, const struct buffer *buffer,
         value.llvm = load_shuffled(e, base, &lanes, least, span(e, &lanes, &least));
     else if (lanes.kind == LANES_CONSTANT)
         value.llvm = load_pair(e, buffer, base, &lanes);
+    if (!value.llvm && lanes.kind == LANES_CONSTANT)
+        value.llvm = load_blended(e, base, &lanes);
+    if (!value.llvm && lanes.kind == LANES_CONSTANT)
+        value.llvm = load_transposed(e, buffer, base, &lanes);
     if (!value.llvm)
         value.llvm = load_lanes(e, base, &lanes);
     return value;

@@ -127,6 +127,19 @@ bool index_known(struct emitter *e, const struct affine *linear, int64_t *value)
     return true;
 }
 
+int64_t index_remainder(struct emitter *e, const struct affine *linear, int64_t divisor)
+{
+    int64_t left = linear->constant;
+    for (int i = 0; i < linear->count; i++) {
+        const struct term *term = &linear->term[i];
+        if (term->kind == TERM_VAR && term_depth(e, term) < 0)
+            left += term->factor * binding_find(e, term->var)->constant;
+        else if (term->factor % divisor)
+            return -1;
+    }
+    return (left % divisor + divisor) % divisor;
+}
+
 /* x86 reads unaligned vectors at full speed: no more is promised than a float's alignment. A GPU takes
  * one instruction for neighbours whose alignment is known, up to 16 bytes; LLVM finds those of
  * scalars. */

@@ -24,6 +24,9 @@ void index_lanes(struct emitter *emitter, const struct affine *linear, struct la
 /* Whether the offset is a number once unrolled loops are written out. */
 bool index_known(struct emitter *emitter, const struct affine *linear, int64_t *value);
 
+/* What is left of the offset by a divisor, where that is known; else -1. */
+int64_t index_remainder(struct emitter *emitter, const struct affine *linear, int64_t divisor);
+
 /* Where that element lies; `extra` more elements on. */
 LLVMValueRef index_address(struct emitter *emitter, const struct base *base,
                            const struct affine *linear, int64_t extra);

@@ -25,6 +25,7 @@
 #include "apply.h"
 #include "gpu.h"
 #include "passes.h"
+#include "touches.h"
 #include <assert.h>
 #include <string.h>
 
@@ -62,6 +63,9 @@ static struct buffer *enter_local(const struct building *b, const struct buffer 
         index[0] = affine_div(arena, at[0], depth);
         index[1] = b->p;
         index[2] = affine_mod(arena, at[0], depth);
+    } else if (a->local[i].lanes) {
+        memcpy(index, at, (size_t)from->shape.rank * sizeof *index);
+        index[from->shape.rank] = b->p;
     } else {
         index[0] = a->local[i].one ? affine_constant(arena, 0) : b->p;
         memcpy(index + (a->pixels != 0), at, (size_t)from->shape.rank * sizeof *index);
@@ -71,9 +75,12 @@ static struct buffer *enter_local(const struct building *b, const struct buffer 
 
 static const struct expr *load_local(struct rewriter *r, const struct expr *load)
 {
+    struct building *b = r->context;
     affine_ref index[MAX_RANK];
-    struct buffer *local = enter_local(r->context, load->buffer, load->index, index);
-    return local ? expr_load(r->m, local, index) : load;
+    struct buffer *local = enter_local(b, load->buffer, load->index, index);
+    if (local)
+        return expr_load(r->m, local, index);
+    return b->pixels_are_columns ? load_line(b, load) : load;
 }
 
 struct stmt *store_of(struct building *b, const struct expr *value)
@@ -105,12 +112,12 @@ struct stmt *wrap_tile(struct module *m, const struct tile_loops *t, struct stmt
 }
 
 /* Maps the nest's row variables to row number `row`: of one pixel's rows, or, where the tile's
- * pixels are rows too, of all of them, flattened. */
+ * pixels are rows too, of all of them, flattened. Where pixels are columns, all variables are rows. */
 static void map_rows(struct building *b, affine_ref row)
 {
     struct arena *arena = b->a->m->arena;
     const struct kernel_stage *s = b->stage;
-    for (int i = s->rows - 1; i >= 0; i--) {
+    for (int i = (b->pixels_are_columns ? s->nest.vars : s->rows) - 1; i >= 0; i--) {
         int64_t extent = s->nest.var[i]->extent;
         bool first = i == 0 && !b->pixels_are_rows;
         rewriter_map(&b->r, s->nest.var[i], first ? row : affine_mod(arena, row, extent));
@@ -125,7 +132,9 @@ void enter_element(struct building *b, const struct origin *origin, affine_ref r
 {
     struct arena *arena = b->a->m->arena;
     const struct kernel_stage *s = b->stage;
-    if (s->rows < s->nest.vars)
+    if (b->pixels_are_columns)
+        map_pixel(b, affine_add(arena, origin->column, column));
+    else if (s->rows < s->nest.vars)
         rewriter_map(&b->r, s->nest.var[s->rows], affine_add(arena, origin->column, column));
     if (origin->flat)
         map_rows(b, affine_add(arena, origin->row, row));
@@ -282,8 +291,9 @@ static struct stmt *block_nest(struct building *b, const struct nest_plan *plan,
     struct segment rows[MAX_SEGMENTS];
     int row_segments = segments_of_rows(total, plan->rows, rows);
     struct stmt *all = NULL;
-    struct var *p = pixel_var(b);
-    if (b->a->pixels && !b->pixels_are_rows)
+    bool one = b->a->pixels && !b->pixels_are_rows && !b->pixels_are_columns;
+    struct var *p = one ? pixel_var(b) : NULL;
+    if (one)
         map_pixel(b, of_var(m, p));
     for (int j = 0; j < column_segments; j++) {
         struct var *block = var_new(m, "b", columns[j].count);
@@ -298,7 +308,7 @@ static struct stmt *block_nest(struct building *b, const struct nest_plan *plan,
             stmt_append(&inside, row_blocks(b, &origin, &rows[i], &columns[j]));
         stmt_append(&all, block->extent > 1 ? stmt_for(m, block, LOOP_SERIAL, inside) : inside);
     }
-    return b->pixels_are_rows ? all : pixel_loop(b, p, all);
+    return one ? pixel_loop(b, p, all) : all;
 }
 
 /* One row at a time: the nest's own loops around blocks of columns. A sum of one row, as over a footprint,
@@ -327,24 +337,25 @@ static struct stmt *row_nest(struct building *b, const struct segment *columns, 
 }
 
 static struct stmt *build_nest(struct application *a, const struct kernel_stage *stage,
-                               const struct nest_plan *plan)
+                               const struct nest_plan *plan, bool lanes)
 {
     struct building b = {.a = a, .stage = stage, .r = {.m = a->m, .load = load_local}};
     b.r.context = &b;
     b.first_column = affine_constant(a->m->arena, 0);
-    struct stage_size size = stage_size(stage, a->tile);
+    struct stage_size size = lanes ? lanes_size(stage, a->tile) : stage_size(stage, a->tile);
     if (a->columns && stage->nest.store->buffer->place != PLACE_STACK) {
         size.columns = a->columns;
         b.first_column = a->first_column;
     }
     struct segment segment[MAX_SEGMENTS];
     int segments = segments_of_columns(size.columns, plan->columns, plan->lanes, segment);
-    b.pixels_are_rows = a->pixels && size.repeats == 1;
+    b.pixels_are_columns = lanes;
+    b.pixels_are_rows = a->pixels && size.repeats == 1 && !lanes;
     b.halves = plan->halves;
     if (plan->depth)
         return depth_nest(&b, plan, size.rows, size.columns);
-    return plan->rows > 1 ? block_nest(&b, plan, size.rows, segment, segments)
-                          : row_nest(&b, segment, segments);
+    return plan->rows > 1 || lanes ? block_nest(&b, plan, size.rows, segment, segments)
+                                   : row_nest(&b, segment, segments);
 }
 
 /* A tile's rows of a whole multiple of 1 KiB would fall into few sets of the L1 cache. */
@@ -354,13 +365,17 @@ static int64_t padded_row(int64_t elements)
 }
 
 static struct shape tile_shape(const struct application *a, const struct buffer *from,
-                               int64_t pixels, int64_t depth)
+                               int64_t pixels, int64_t depth, bool lanes)
 {
     struct shape shape = from->shape;
     if (depth)
         return SHAPE(shape.dim[0] / depth, a->tile, depth);
     if (!a->pixels)
         return shape;
+    if (lanes) {
+        shape.dim[shape.rank++] = pixels;
+        return shape;
+    }
     memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);
     shape.dim[0] = pixels;
     shape.rank++;
@@ -391,8 +406,9 @@ static void add_locals(struct application *a, const struct kernel_stage *stage,
                    stages_own(stage, plan->nests, plan->together, from);
         a->local[a->locals].depth = depth;
         a->local[a->locals].one = one;
+        bool lanes = a->local[a->locals].lanes = lanes_store(stage, plan, from);
         a->local[a->locals++].to = buffer_new(a->m, &a->to->locals, from->name, from->place,
-                                              tile_shape(a, from, one ? 1 : a->tile, depth));
+                                              tile_shape(a, from, one ? 1 : a->tile, depth, lanes));
     }
 }
 
@@ -405,7 +421,8 @@ static struct stmt *build_nests(struct application *a, const struct kernel_stage
         bool inside = together[1] > together[0] && i >= together[0] && i <= together[1];
         if (inside && i == together[0])
             a->together = var_new(a->m, "p", a->tile);
-        stmt_append(inside ? &one : &all, build_nest(a, &stage[i], &plan->nest[i]));
+        stmt_append(inside ? &one : &all,
+                    build_nest(a, &stage[i], &plan->nest[i], lanes_has(plan, i)));
         if (!inside || i < together[1])
             continue;
         stmt_append(&all, a->tile > 1 ? stmt_for(a->m, a->together, LOOP_SERIAL, one) : one);
@@ -511,5 +528,8 @@ int apply_schedules(struct module *m)
             edit_kernels(m, from, schedule, *first);
         }
     *at = NULL;
+    graph_tidy(m); /* tables of lines are made anywhere */
+    touches_index(m);
+    buffers_remove_unused(m);
     return changes;
 }

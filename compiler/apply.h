@@ -24,6 +24,7 @@ struct application {
     struct {
         struct buffer *from, *to;
         bool one;      /* pixel at a time, of those */
+        bool lanes;    /* its last dimension is the pixel */
         int64_t depth; /* 0; or the tile is [channel div depth][pixel][channel mod depth] */
     } local[MAX_STAGES_OF_KERNEL];
 };
@@ -35,7 +36,7 @@ struct building {
     struct rewriter r; /* from the nest's variables to the new loops' */
     affine_ref p;      /* the pixel within the tile */
     affine_ref first_column;
-    bool pixels_are_rows, halves;
+    bool pixels_are_rows, pixels_are_columns, halves;
 };
 
 /* The loops of a register tile: rows, vectors, lanes. */
@@ -85,6 +86,11 @@ struct stmt *fetch_operands(struct building *b, const struct origin *origin, int
 /* A register tile of all columns whose even and odd terms are summed apart. */
 struct stmt *halves_tile(struct building *b, const struct origin *origin, int64_t rows,
                          const struct segment *columns);
+
+/* ---- apply_lanes.c --------------------------------------------------------------------------- */
+
+/* What a load is in a nest whose columns are pixels: of a table by classes of pixels, a load of lines. */
+const struct expr *load_line(struct building *b, const struct expr *load);
 
 /* ---- apply_depth.c --------------------------------------------------------------------------- */
 

@@ -116,37 +116,78 @@ static void need_index(struct view *v, const struct affine *index)
     }
 }
 
-/* Elements from one lane to the next: 0 all the same, 1 neighbours; -1: a few repeated, -2: apart. */
-static int lane_step(const struct view *v, const struct affine *index)
+/* What lanes touch of what is in memory. */
+enum step {
+    STEP_SAME,
+    STEP_NEIGHBOURS,
+    STEP_REPEATED, /* a few */
+    STEP_TWO,
+    STEP_FOURS, /* apart, but four of each lane come by one load, and serve four vectors */
+    STEP_APART
+};
+
+static enum step step_of_mod(const struct view *v, const struct term *mod)
+{
+    if ((mod->divisor - 1) * mod->factor < v->target->lanes)
+        return STEP_REPEATED;
+    return mod->divisor == 2 ? STEP_TWO : STEP_APART;
+}
+
+static bool is_written_out(const struct view *v, const struct var *var)
+{
+    for (int i = 0; i < v->depth; i++)
+        if (v->chain[i].loop->var == var)
+            return v->chain[i].region < 0;
+    return false;
+}
+
+/* Whether it is known which of four neighbours each lane touches. */
+static bool in_fours(const struct view *v, const struct affine *index)
+{
+    for (int i = 0; i < index->count; i++) {
+        const struct term *term = &index->term[i];
+        if (term->factor % 4 && !(term->kind == TERM_VAR && is_written_out(v, term->var)))
+            return false;
+    }
+    return true;
+}
+
+static enum step lane_step(const struct view *v, const struct affine *index)
 {
     const struct var *lane = v->depth ? v->chain[v->depth - 1].loop->var : NULL;
     if (!lane || v->chain[v->depth - 1].loop->loop != LOOP_VECTOR || !affine_uses(index, lane))
-        return 0;
+        return STEP_SAME;
     for (int i = 0; i < index->count; i++) {
         const struct term *term = &index->term[i];
         if (term->kind == TERM_VAR && term->var == lane)
-            return term->factor == 1 ? 1 : -2;
+            return term->factor == 1                             ? STEP_NEIGHBOURS
+                   : term->factor % 4 == 0 && in_fours(v, index) ? STEP_FOURS
+                                                                 : STEP_APART;
         if (term->kind == TERM_MOD && affine_uses(term->inner, lane))
-            return term->divisor <= v->target->lanes ? -1 : -2;
+            return step_of_mod(v, term);
     }
-    return -2;
+    return STEP_APART;
 }
 
 static void need_access(struct view *v, const struct affine *index, struct placed at, bool store)
 {
-    int step = lane_step(v, index);
+    enum step step = lane_step(v, index);
     double parts = registers(v, at.lanes), lanes = at.lanes ? (double)at.lanes : 1;
     double *port = store ? &at.need->store : &at.need->load;
-    if (step == -2) {
+    if (step == STEP_FOURS && lanes >= 8 && !store) { /* shuffles are three of four operations */
+        *port += at.count * lanes / 4;
+        at.need->vector += at.count * lanes * 3 / 8;
+        at.need->issue += at.count * lanes / 2;
+    } else if (step >= STEP_FOURS || (step == STEP_TWO && store)) {
         *port += at.count * lanes;
         at.need->vector += at.count * lanes;
         at.need->issue += 2 * at.count * lanes;
     } else {
-        *port += at.count * (step == 0 && !store ? 1 : parts);
-        at.need->vector += step == -1 ? at.count * parts : 0;
+        *port += at.count * (step == STEP_TWO ? 2 : step == STEP_SAME && !store ? 1 : parts);
+        at.need->vector += step == STEP_REPEATED || step == STEP_TWO ? at.count * parts : 0;
         at.need->issue += at.count * parts * (store ? 1 : 0.5); /* most loads are part of another */
     }
-    at.need->l1_bytes += 4 * at.count * (step == 0 && !store ? 1 : lanes);
+    at.need->l1_bytes += 4 * at.count * (step == STEP_SAME && !store ? 1 : lanes);
 }
 
 static uint64_t need_load(struct view *v, const struct expr *load)

@@ -19,8 +19,9 @@ struct reading {
     const struct command *command;
     struct plan *plan;
     bool tile_read, threads_read, nest_read[MAX_STAGES_OF_KERNEL];
-    const struct command *split, *depth[MAX_STAGES_OF_KERNEL], *halves[MAX_STAGES_OF_KERNEL],
-        *pad[MAX_STAGES_OF_KERNEL], *matrix; /* checked when all is read */
+    const struct command *split, *lanes, *depth[MAX_STAGES_OF_KERNEL],
+        *halves[MAX_STAGES_OF_KERNEL], *pad[MAX_STAGES_OF_KERNEL],
+        *matrix; /* checked when all is read */
 };
 
 enum { WORD = -1 }; /* for the number of an operand */
@@ -93,6 +94,8 @@ static bool read_nest_number(struct reading *r, int64_t *nest)
 /* The columns of a nest; of those without any it is one that counts. */
 static int64_t columns_of(const struct reading *r, int64_t nest)
 {
+    if (lanes_has(r->plan, nest))
+        return r->plan->tile;
     return stage_size(&r->stage[nest], 1).columns;
 }
 
@@ -279,6 +282,20 @@ static bool read_place(struct reading *r)
                 names ? names : "(there are none)");
 }
 
+/* lanes I J */
+static bool read_lanes(struct reading *r)
+{
+    int64_t *lanes = r->plan->lanes, last;
+    if (r->lanes)
+        return fail(r, WORD, "a second 'lanes'");
+    r->lanes = r->command;
+    if (!read_nest_number(r, &lanes[0]) || !read_number(r, 1, "the number of this or a later nest",
+                                                        lanes[0], r->plan->nests - 1, &last))
+        return false;
+    lanes[1] = last + 1;
+    return true;
+}
+
 /* What changes the loops that the other commands make is read when they are there: apply_edits.c. */
 static bool read_edit(struct reading *r)
 {
@@ -304,6 +321,7 @@ static const struct {
     {"ahead", "ahead I", 1, FOR_PROCESSORS, read_ahead},
     {"halves", "halves I", 1, FOR_PROCESSORS, read_halves},
     {"together", "together I J", 2, FOR_PROCESSORS, read_together},
+    {"lanes", "lanes I J", 2, FOR_PROCESSORS, read_lanes},
     {"kind", "kind LOOP KIND", 2, FOR_ALL, read_edit},
     {"order", "order LOOP LOOP ...", -2, FOR_ALL, read_edit},
     {"place", "place BUFFER PLACE", 2, FOR_ALL, read_place},
@@ -348,6 +366,10 @@ static bool check_plan(struct reading *r)
     r->command = r->split;
     if (why)
         return fail(r, 0, "%s", why);
+    why = r->lanes ? plan_lanes_error(r->m, r->kernel, r->plan) : NULL;
+    r->command = r->lanes;
+    if (why)
+        return fail(r, WORD, "%s", why);
     r->command = r->matrix;
     if (r->matrix && r->plan->threads < WARP_THREADS)
         return fail(r, WORD, "matrix is for blocks of at least %d threads, found %lld",
@@ -383,8 +405,10 @@ bool schedule_read(struct module *m, const struct kernel *kernel, const struct s
     *plan = (struct plan){.tile = 1, .threads = r.target->gpu ? 128 : 0, .nests = nests};
     for (int i = 0; i < nests; i++)
         plan->nest[i] = (struct nest_plan){1, 1, 1, 0, false, false};
-    for (r.command = schedule->commands; r.command; r.command = r.command->next)
-        if (!read_command(&r))
-            return false;
+    /* nests last: what columns they have depends on others */
+    for (int second = 0; second < 2; second++)
+        for (r.command = schedule->commands; r.command; r.command = r.command->next)
+            if ((strcmp(r.command->word, "nest") == 0) == second && !read_command(&r))
+                return false;
     return check_plan(&r);
 }

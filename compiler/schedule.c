@@ -301,7 +301,8 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_st
 struct kernel_view {
     const struct target *target;
     int64_t pixels, width; /* in all; of a line, 1 where there are none */
-    int64_t bytes;         /* of tiles per pixel */
+    struct var *pixel[3];
+    int64_t bytes; /* of tiles per pixel */
     int64_t threads;
     int64_t together[2], together_bytes; /* nests that take pixels one by one; of their own tiles */
     int stages;
@@ -311,16 +312,22 @@ struct kernel_view {
 
 static double plan_tile(const struct kernel_view *k, int64_t tile, struct plan *plan)
 {
-    double cycles = 0, one;
+    double cycles = 0, without[MAX_STAGES_OF_KERNEL];
     plan->tile = tile;
     plan->split = 0;
+    memset(plan->lanes, 0, sizeof plan->lanes);
     plan->nests = k->stages;
     memcpy(plan->together, k->together, sizeof plan->together);
     for (int i = 0; i < k->stages; i++) {
-        plan->nest[i] = plan_nest(k->target, &k->stage[i], k->may_halve[i], tile, &one);
-        cycles += one;
+        plan->nest[i] = plan_nest(k->target, &k->stage[i], k->may_halve[i], tile, &without[i]);
+        cycles += without[i];
     }
     int64_t bytes = tile * k->bytes + k->together_bytes;
+    int64_t lanes_bytes = tile * (k->bytes + k->together_bytes);
+    if (k->width % tile == 0 && lanes_bytes <= k->target->l1_bytes / 2) /* beside lines of maps */
+        cycles = plan_lanes(k->target, k->stage, k->pixel, without, plan);
+    if (plan->lanes[1])
+        bytes = lanes_bytes;
     bool narrow = k->target->lanes <= 8; /* measured on a Zen 3; 512 bits on a Sapphire Rapids */
     if (bytes > k->target->l1_bytes)
         cycles *= narrow ? 1.02 : 1.05;
@@ -376,14 +383,13 @@ static void plan_kernel(struct module *m, const struct kernel *kernel, const str
                         struct plan *best)
 {
     static struct kernel_view view; /* too large for the stack; filled in anew each time */
-    struct var *pixel[3];
     int pixels;
     view = (struct kernel_view){.target = target, .pixels = 1, .width = 1, .threads = m->threads};
-    view.stages = kernel_list_stages(m, kernel, &pixels, pixel, view.stage);
+    view.stages = kernel_list_stages(m, kernel, &pixels, view.pixel, view.stage);
     for (int i = 0; i < view.stages; i++)
         view.may_halve[i] = stage_halves(m, &view.stage[i], target);
     for (int i = 0; i < pixels; i++)
-        view.pixels *= view.width = pixel[i]->extent;
+        view.pixels *= view.width = view.pixel[i]->extent;
     for (const struct buffer *local = kernel->locals; local; local = local->next)
         view.bytes += shape_elements(&local->shape) * 4;
     find_together(&view, pixels, kernel->locals);

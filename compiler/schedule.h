@@ -7,6 +7,7 @@
  *     ahead 1                             ; it fetches its next weights: apply_fetch.c
  *     halves 2                            ; even and odd terms of its sum apart: apply_halves.c
  *     together 0 2                        ; nests 0 to 2 for one pixel of the tile, then for the next
+ *     lanes 0 2                           ; or with the tile's pixels as columns: apply_lanes.c
  *     split 384                           ; one worker computes 384 columns of each tile
  *     kind k unroll                       ; a person's: of the loops that all this makes, one is
  *     order b r                           ; of another kind, two change places, and a buffer is
@@ -47,6 +48,7 @@ struct plan {
     int64_t split;   /* columns that one worker or block computes of what goes to memory; 0: all */
     int64_t together
         [2]; /* the first and the last nest of those that take pixels one by one; equal: none do */
+    int64_t lanes[2]; /* the first nest whose columns are pixels, and the first behind those */
     int nests;
     struct nest_plan nest[MAX_STAGES_OF_KERNEL];
     struct matrix_plan matrix[MAX_STAGES_OF_KERNEL]; /* gpu.h */
@@ -119,13 +121,29 @@ bool stages_together(const struct kernel_stage *stage, int stages, int pixels,
 bool stages_own(const struct kernel_stage *stage, int stages, const int64_t *together,
                 const struct buffer *tile);
 
+/* A nest whose columns are the pixels of a tile: all of its own variables are rows. */
+struct stage_size lanes_size(const struct kernel_stage *stage, int64_t tile);
+/* Whether it is so with a plan's nest; whether such a nest stores to a tile, which then has the pixel as its
+ * last dimension. schedule_lanes.c */
+bool lanes_has(const struct plan *plan, int64_t nest);
+bool lanes_store(const struct kernel_stage *stage, const struct plan *plan,
+                 const struct buffer *tile);
+
 /* The columns of what a kernel stores to memory; 0: these cannot be split. */
 int64_t kernel_columns(struct module *m, const struct kernel *kernel);
-/* What the `split`, or the `depth` of a nest, of a plan asks for that the kernel cannot have, or NULL. */
+/* What the `split`, the `depth` of a nest, or the `lanes` of a plan asks for that the kernel cannot have,
+ * or NULL. */
 const char *plan_split_error(struct module *m, const struct kernel *kernel,
                              const struct plan *plan);
 const char *plan_depth_error(struct module *m, const struct kernel *kernel, const struct plan *plan,
                              int nest);
+const char *plan_lanes_error(struct module *m, const struct kernel *kernel,
+                             const struct plan *plan);
+
+/* Takes pixels as lanes for the first nests of a plan whose tile divides a line, if that is cheaper than
+ * what each nest costs `without`: cycles of a tile. */
+double plan_lanes(const struct target *t, const struct kernel_stage *stage,
+                  struct var *const *pixel, const double *without, struct plan *plan);
 
 /* Replaces what a plan says of a kernel that is one linear, if its weights fill much of L2, and decides
  * whether others fetch ahead. */

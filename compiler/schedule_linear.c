@@ -214,7 +214,7 @@ void plan_linear(struct module *m, const struct kernel *kernel, const struct tar
     struct var *pixel[3];
     int pixels, stages = kernel_list_stages(m, kernel, &pixels, pixel, stage);
     int at = find_linear(stage, stages, pixels, pixel);
-    if (!pixels || at < 0)
+    if (!pixels || at < 0 || plan->lanes[1])
         return;
     if (weight_bytes(&stage[at]) <= target->l2_bytes / 4) { /* the general search does */
         struct nest_plan *nest = &plan->nest[at];

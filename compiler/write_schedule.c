@@ -58,6 +58,11 @@ void schedule_write(struct module *m, struct kernel *kernel, const char *target,
         add_operand(together, number(m, plan->together[0]));
         add_operand(together, number(m, plan->together[1]));
     }
+    if (plan->lanes[1]) {
+        struct command *lanes = add_command(m, &end, "lanes");
+        add_operand(lanes, number(m, plan->lanes[0]));
+        add_operand(lanes, number(m, plan->lanes[1] - 1));
+    }
     for (int i = 0; i < plan->nests; i++) {
         const struct nest_plan *nest = &plan->nest[i];
         struct command *command = add_command(m, &end, "nest");

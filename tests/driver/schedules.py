@@ -24,7 +24,7 @@ INPUT, NO_SUCH_PROCESSOR = 3, 4
 WRONG = [
     ("conv0", "tile", "<tilt 6",
      "found 'tilt', must be 'tile T' or 'nest I rows R columns C vector V' or 'split C' or 'depth I D' or 'ahead I' or "
-     "'halves I' or 'together I J' or 'kind LOOP KIND' or 'order LOOP LOOP ...' or 'place BUFFER PLACE'\n"),
+     "'halves I' or 'together I J' or 'lanes I J' or 'kind LOOP KIND' or 'order LOOP LOOP ...' or 'place BUFFER PLACE'\n"),
     ("conv0", "tile", "<tile", "found 0 operands, must be 'tile T'"),
     ("conv0", "tile", "<tile 6 7", "found 2 operands, must be 'tile T'"),
     ("conv0", "tile", "tile <0", "found '0', must be pixels of a tile: an integer from 1 to 256"),
@@ -62,7 +62,8 @@ RIGHT = [
     [("conv0", "nest 0", "nest 0 rows 1 columns 1 vector 1")],
     [("conv0", "nest 2", "nest 2 rows 16 columns 8 vector 8"), ("conv0", "tile", "tile 5")],
     [("conv0", "nest 2", "nest 2 rows 5 columns 12 vector 4")],
-    [("layer0_0_sam_16", "tile", "tile 13"), ("layer0_0_sam_16", "nest 6", "nest 6 rows 2 columns 4 vector 2")],
+    [("layer0_0_sam_16", "nest 1", "nest 1 rows 5 columns 12 vector 4"),
+     ("layer0_0_sam_16", "nest 6", "nest 6 rows 2 columns 4 vector 2")],
     [("layer0_0_sam_conv2_18x18x12_2", "nest 1", "nest 1 rows 3 columns 4 vector 4")],
 ]
 
@@ -119,12 +120,12 @@ def check_right(sanc, lines, edits, path, tally):
 
 
 def random_edits(lines, rng):
-    """Another tile and other nests for every kernel that has pixels."""
+    """Other nests, and another tile unless that has to divide lines, for every kernel that has pixels."""
     edits = []
     for i, line in enumerate(lines):
         if line.startswith("kernel "):
             kernel = line.split()[1]
-        elif line.startswith("    tile ") and line != "    tile 1":
+        elif line.startswith("    tile ") and line != "    tile 1" and not lines[i + 1].startswith("    lanes "):
             edits.append((kernel, "tile", f"tile {rng.randint(1, 40)}"))
         found = re.match(r"    (nest \d+) rows \d+ columns (\d+) vector (\d+)", line)
         if found:
@@ -165,6 +166,60 @@ def check_linear(sanc, scratch, tally):
         else:
             tally.check(status == 0, f"verify: status {status}, {said}")
     check_wrong(sanc, text.split("\n"), path, tally, LINEAR_WRONG)
+
+
+LANES = os.path.join(common.ROOT, "tests", "golden", "schedule_lanes.sanir")
+# Several commands of the kernel attention for x86-64-v3; the error stands where < is.
+LANES_WRONG = [
+    ([("lanes", "<lanes 0")], "found 1 operands, must be 'lanes I J'"),
+    ([("lanes", "lanes <4 4")], "found '4', must be the number of a nest of this kernel: an integer from 0 to 3"),
+    ([("lanes", "lanes 1 <0")], "found '0', must be the number of this or a later nest: an integer from 1 to 3"),
+    ([("nest 3", "<lanes 0 2")], "a second 'lanes'"),
+    ([("lanes", "<lanes 0 3")], "lanes is for nests that store to the stack, with neither depth, ahead nor halves"),
+    ([("lanes", "<lanes 0 2"), ("nest 3", "ahead 1")], "lanes is for nests that store to the stack, with neither depth"),
+    ([("lanes", "<lanes 0 2"), ("tile", "tile 12")], "lanes needs a tile that divides a line of pixels"),
+    ([("lanes", "<lanes 0 1"), ("nest 2", "nest 2 rows 8 columns 2 vector 2"), ("nest 3", "together 0 1")],
+     "a nest cannot be in lanes and in together"),
+    ([("nest 1", "nest 1 rows 4 columns <16 vector 8")], "found '16', must be columns of the nest: an integer from 1 to 8"),
+]
+LANES_RIGHT = [
+    [],
+    [("lanes", "lanes 1 1"), ("nest 2", "nest 2 rows 5 columns 2 vector 2"), ("nest 0", "nest 0 rows 1 columns 2 vector 2")],
+    [("lanes", "lanes 0 0"), ("nest 1", "nest 1 rows 5 columns 2 vector 2"), ("nest 2", "nest 2 rows 8 columns 1 vector 1")],
+    [("tile", "tile 32"), ("nest 1", "nest 1 rows 3 columns 16 vector 8")],
+    [("tile", "tile 4"), ("nest 1", "nest 1 rows 3 columns 4 vector 4"), ("nest 0", "nest 0 rows 3 columns 2 vector 2"),
+     ("nest 2", "nest 2 rows 1 columns 4 vector 1")],
+]
+
+
+def check_lanes(sanc, scratch, tally):
+    """Pixels as lanes, for some nests and in several tiles; and what of it cannot be."""
+    weights, path = os.path.join(scratch, "lanes.safetensors"), os.path.join(scratch, "lanes.sanir")
+    rng, shapes = random.Random(1), {"w": [2, 2], "table": [9, 5, 2]}
+    common.write_tensors(weights, {name: (shape, [rng.uniform(-1, 1) for _ in range(math.prod(shape))])
+                                   for name, shape in shapes.items()})
+    with open(LANES, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    for edits, message in LANES_WRONG:
+        changed = list(lines)
+        line = [edit(changed, "attention", *one) for one in edits][0]
+        column = changed[line].index("<")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(changed).replace("<", ""))
+        status, said = run(sanc, "ir", path)
+        place = f"{path}:{line + 1}:{column + 1}: error: kernel attention: "
+        tally.check(status == INPUT and said.startswith(place + message), f"{edits}: status {status}, {said!r}")
+    for edits in LANES_RIGHT:
+        changed = list(lines)
+        for one in edits:
+            edit(changed, "attention", *one)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(changed))
+        status, said = run(sanc, "verify", path, "-w", weights)
+        if status == NO_SUCH_PROCESSOR:
+            tally.skip("verify: " + said.strip())
+        else:
+            tally.check(status == 0, f"{edits}: status {status}, {said}")
 
 
 MATRIX = os.path.join(common.ROOT, "tests", "golden", "apply_matrix.sanir")
@@ -423,6 +478,16 @@ PINNED = {"x86-64-v3": {
     nest 1 rows 3 columns 16 vector 8
     nest 2 rows 6 columns 16 vector 8
 """,
+    "layer0_0_sam_16x16x8": """    tile 8
+    together 0 2
+    nest 0 rows 1 columns 2 vector 2
+    nest 1 rows 9 columns 2 vector 2
+    nest 2 rows 9 columns 1 vector 1
+    nest 3 rows 8 columns 1 vector 1
+    nest 4 rows 1 columns 1 vector 1
+    nest 5 rows 8 columns 1 vector 1
+    nest 6 rows 8 columns 8 vector 8
+""",
     "layer0_0_sam_conv2_16x16x12": """    tile 27
     nest 0 rows 1 columns 8 vector 8
     nest 1 rows 14 columns 8 vector 8
@@ -488,6 +553,7 @@ def main():
         for edits in RIGHT + [random_edits(lines, random.Random(seed)) for seed in range(4)]:
             check_right(sanc, lines, edits, path, tally)
         check_linear(sanc, scratch, tally)
+        check_lanes(sanc, scratch, tally)
         check_matrix(sanc, path, tally)
         for target in CHANGES_WRONG:
             check_changes(sanc, target, scratch, tally)
