@@ -31,22 +31,30 @@ static LLVMValueRef special(struct emitter *e, const char *name)
     return LLVMBuildZExt(e->builder, value, e->index, "");
 }
 
-/* LLVM 19 reads the number of threads from annotations, 22 from an attribute. */
-static void set_threads(struct emitter *e)
+/* LLVM 19 reads a number of a kernel from annotations, 22 from an attribute. */
+static void annotate(struct emitter *e, const char *key, const char *annotation, int64_t value)
 {
-    static const char key[] = "nvvm.maxntid", annotation[] = "maxntidx";
     char number[24];
-    int length = snprintf(number, sizeof number, "%lld", (long long)e->threads);
-    LLVMAddAttributeAtIndex(
-        e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-        LLVMCreateStringAttribute(e->context, key, sizeof key - 1, number, (unsigned)length));
+    int length = snprintf(number, sizeof number, "%lld", (long long)value);
+    LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateStringAttribute(e->context, key, (unsigned)strlen(key),
+                                                      number, (unsigned)length));
     LLVMMetadataRef item[3] = {
         LLVMValueAsMetadata(e->function),
-        LLVMMDStringInContext2(e->context, annotation, sizeof annotation - 1),
-        LLVMValueAsMetadata(LLVMConstInt(e->i32, (unsigned long long)e->threads, 0))};
+        LLVMMDStringInContext2(e->context, annotation, strlen(annotation)),
+        LLVMValueAsMetadata(LLVMConstInt(e->i32, (unsigned long long)value, 0))};
     LLVMAddNamedMetadataOperand(
         e->out, "nvvm.annotations",
         LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
+}
+
+/* Where every block has a multiprocessor to itself, ptxas must not save registers for more of them: it
+ * was seen to spill at 32. */
+static void set_launch(struct emitter *e, const struct launch *launch)
+{
+    annotate(e, "nvvm.maxntid", "maxntidx", launch->threads);
+    if (launch->blocks <= e->target->gpu->processors)
+        annotate(e, "nvvm.minctasm", "minctasm", 1);
 }
 
 static bool has_copies(const struct stmt *stmt)
@@ -67,10 +75,11 @@ void device_begin(struct emitter *e, const char *name)
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
                             LLVMCreateEnumAttribute(e->context, nounwind, 0));
-    e->threads = kernel_launch(e->kernel).threads;
+    struct launch launch = kernel_launch(e->kernel);
+    e->threads = launch.threads;
     e->thread = NULL;
     e->copies = target_has_matrix_units(e->target) && has_copies(e->kernel->body);
-    set_threads(e);
+    set_launch(e, &launch);
     LLVMPositionBuilderAtEnd(e->builder,
                              LLVMAppendBasicBlockInContext(e->context, e->function, "entry"));
 }

@@ -8,6 +8,9 @@ NETWORK is one of ../shared/models, which is not part of the project; without on
 against the reference in float64, then take turns in N rounds; what the start needs (compiling, exporting) is not timed, and kept
 in build/bench for the next time. The results are added to FILE, by default build/bench/results.json, after each; `chart.py FILE`
 draws them. The programs come from this Python, the one named by TORCH_PYTHON, or a virtual environment made in build/peers.
+
+With seeded weights some images grow within a deep patchwise network until float32, or float64, has nothing left to tell: the case's
+first one does. So the second is the first here, and an error is that of the median image.
 """
 import argparse
 import array
@@ -28,8 +31,8 @@ PACKAGES = ["torch", "numpy", "safetensors", "onnx", "onnxscript", "onnxruntime"
             "iree-base-compiler", "iree-base-runtime", "apache-tvm"]
 MODULES = "torch, safetensors.torch, onnxscript, onnxruntime, openvino, iree.runtime, tvm"
 BUILD = os.path.join(common.ROOT, "build", "bench")
-MOST_ERROR = 2e-4  # with these seeded weights PyTorch in float32 is off by up to 5e-5; tests check accuracy
-LEAST_RUNS, ROUND_MS = 2, 400  # of each program in a round
+MOST_ERROR = 1e-5
+LEAST_RUNS, ROUND_MS = 1, 400  # of each program in a round
 
 
 class Program:
@@ -83,7 +86,8 @@ def start_sanc(sanc, name, case, batch, threads):
     for tensor, typecode, path in ("input", "f", stem + ".in"), ("output", "d", stem + ".out"):
         shape, values = tensors[tensor]
         with open(path, "wb") as file:
-            array.array(typecode, values[:len(values) // shape[0] * batch]).tofile(file)
+            size = len(values) // shape[0]
+            array.array(typecode, (values[size:] + values[:size])[:size * batch]).tofile(file)
     libraries = os.path.dirname(os.path.abspath(sanc))
     common.call("cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-I", folder, "-I",
                 os.path.join(common.ROOT, "runtime"), f"-DMODEL={name}_model", f'-DHEADER="{name}.h"',
@@ -130,7 +134,7 @@ def measure(start, names, rounds):
         except EOFError as error:
             print(f"  {name} is left out: {error}", flush=True)
             continue
-        if programs[name].error > MOST_ERROR:
+        if not programs[name].error <= MOST_ERROR:
             sys.exit(f"{name}: the output is off by {programs[name].error}")
     for _ in range(rounds):
         for program in programs.values():

@@ -1,7 +1,7 @@
 /* Times one compiled model: program THREADS INPUT EXPECTED
  *
  * INPUT holds the batch's images as floats, EXPECTED its logits as doubles. First prints the error
- * of the output, ||out - expected|| / ||expected||. Then each line of standard input is a number of
+ * of the median image's output, ||out - expected|| / ||expected||. Then each line of standard input is a number of
  * runs; the answer is a line with the milliseconds of each. Compiled with -DMODEL=NAME_model
  * -DHEADER="NAME.h". */
 #include HEADER
@@ -32,14 +32,31 @@ static void *file_read(const char *path, size_t bytes)
     return data;
 }
 
-static double error_of(const float *output, const double *expected, size_t count)
+/* Not a number is more than any other. */
+static int compare(const void *a, const void *b)
 {
-    double difference = 0, norm = 0;
-    for (size_t i = 0; i < count; i++) {
-        difference += ((double)output[i] - expected[i]) * ((double)output[i] - expected[i]);
-        norm += expected[i] * expected[i];
+    double x = *(const double *)a, y = *(const double *)b;
+    return isnan(x) ? !isnan(y) : x > y ? 1 : -(x < y || isnan(y));
+}
+
+/* Of the median image. */
+static double error_of(const float *output, const double *expected, size_t images, size_t classes)
+{
+    double *error = calloc(images, sizeof *error), median;
+    if (!error)
+        exit(1);
+    for (size_t i = 0; i < images; i++) {
+        double difference = 0, norm = 0;
+        for (size_t j = i * classes; j < (i + 1) * classes; j++) {
+            difference += ((double)output[j] - expected[j]) * ((double)output[j] - expected[j]);
+            norm += expected[j] * expected[j];
+        }
+        error[i] = sqrt(difference / norm);
     }
-    return sqrt(difference / norm);
+    qsort(error, images, sizeof *error, compare);
+    median = error[images / 2];
+    free(error);
+    return median;
 }
 
 static double run(const float *input, float *output, void *workspace, const struct san_exec *exec)
@@ -74,7 +91,7 @@ int main(int count, char **words)
     const struct san_exec *exec = pool ? &threaded : NULL;
     memset(output, 0xff, logits * sizeof *output);
     run(input, output, workspace, exec);
-    printf("%.3e\n", error_of(output, expected, logits));
+    printf("%.3e\n", error_of(output, expected, MODEL.batch, MODEL.classes));
     fflush(stdout);
     int runs;
     while (scanf("%d", &runs) == 1) {
