@@ -33,6 +33,7 @@ MODULES = "torch, safetensors.torch, onnxscript, onnxruntime, openvino, iree.run
 BUILD = os.path.join(common.ROOT, "build", "bench")
 MOST_ERROR = 1e-5
 LEAST_RUNS, ROUND_MS = 1, 400  # of each program in a round
+CALM_S = 0.3  # before each turn: worker threads of the program before spin that long for more work
 
 
 class Program:
@@ -61,6 +62,7 @@ class Program:
         return list(map(float, self.line().split()))
 
     def turn(self):
+        time.sleep(CALM_S)
         self.times += self.run(self.runs)
 
     def end(self):
