@@ -108,12 +108,13 @@ static LLVMValueRef scale(struct emitter *e, const char *intrinsic, LLVMValueRef
 }
 
 /* exp(x) = 2^n exp(x - n ln 2), n the integer next to x / ln 2. A softmax takes it of nothing above 0 and
- * adds the 1 of its largest element, so results below 2^-126.5 may be 0, as here; above 2^127.5 they are
- * infinity. NaN stays NaN. */
+ * adds the 1 of its largest element, so results below 2^-126.5 may be 0, as where there is no instruction
+ * to scale, and are 0 below 2^-150; above 2^127.5 they may be infinity. NaN stays NaN. */
 static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
 {
     const double ln2_high = 0x1.62e43p-1, ln2_low = -0x1.05c61p-29;
-    x = max_of(e, number(e, -88, wide), x);
+    const char *intrinsic = scale_intrinsic(e, wide);
+    x = max_of(e, number(e, intrinsic ? -104 : -88, wide), x);
     x = min_of(e, number(e, 89, wide), x);
     LLVMValueRef shifted =
         fma_of(e, wide, x, number(e, 0x1.715476p0, wide), number(e, round_magic, wide));
@@ -121,7 +122,6 @@ static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
     LLVMValueRef r = fma_of(e, wide, n, number(e, -ln2_high, wide), x);
     r = fma_of(e, wide, n, number(e, -ln2_low, wide), r);
     LLVMValueRef p = exp_reduced(e, wide, r);
-    const char *intrinsic = scale_intrinsic(e, wide);
     return intrinsic ? scale(e, intrinsic, p, n) : scale_by_exponent(e, wide, p, shifted);
 }
 
