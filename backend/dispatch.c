@@ -2,8 +2,9 @@
  *
  *   NAME_run            (none where all targets are GPUs) checks, chooses the strongest target that the processor has
  *   NAME__plan_TARGET   its kernels in order, one call of NAME__launch each
- *   NAME__launch        serially or as chunks on the caller's threads; the clock before and after
- *   NAME__task          one chunk of a kernel, with its own scratch
+ *   NAME__launch        serially or as tasks on the caller's threads; the clock before and after
+ *   NAME__task          iterations of a kernel as long as there are some to take, with scratch of its own
+ *   NAME__iterate       some iterations of a kernel, one after the other
  *   NAME_model          what the model says of itself
  *
  * The structures are those of san/abi.h; offsets of their fields are asserted below. */
@@ -40,12 +41,18 @@ static const char types[] =
     "%profile = type { ptr, ptr, ptr, ptr }\n"
     "%model = type { i32, i32, ptr, ptr, ptr, ptr, i32, i32, i32, i32, i32, i32, i64, i64, i64,"
     " [32 x i8], ptr, ptr, i32 }\n"
-    "; what a task needs: kernel, input, output, workspace, scratch, iterations, chunks, exec\n"
-    "%job = type { ptr, ptr, ptr, ptr, ptr, i64, i64, ptr }\n";
+    "; what a task needs: kernel, input, output, workspace, scratch, iterations, ranges, exec, "
+    "taken\n"
+    "%job = type { ptr, ptr, ptr, ptr, ptr, i64, i64, ptr, ptr }\n";
 
-/* $N is the model's name, $S the bytes between two workers' scratch, $T the most chunks. */
-static const char launch[] =
-    "define internal void @$N__task(ptr %job, i32 %index) #0 {\n"
+/* $N is the model's name, $S the bytes between two workers' scratch, $T the most tasks.
+ *
+ * A kernel's iterations are cut into as many ranges as it has tasks. A task takes quarters of what is left
+ * of its own range, then of the others', so that a thread that is slower, or late, holds nobody up for
+ * longer than an iteration or so, and neighbouring iterations mostly stay on one core. `taken` says
+ * where each range goes on. Whoever runs the tasks orders them before the caller's next kernel. */
+static const char task[] =
+    "define internal void @$N__iterate(ptr %job, i64 %worker, i64 %begin, i64 %end) #0 {\n"
     "  %kernel = load ptr, ptr %job\n"
     "  %input.at = getelementptr %job, ptr %job, i32 0, i32 1\n"
     "  %input = load ptr, ptr %input.at\n"
@@ -55,34 +62,70 @@ static const char launch[] =
     "  %workspace = load ptr, ptr %workspace.at\n"
     "  %scratch.at = getelementptr %job, ptr %job, i32 0, i32 4\n"
     "  %scratches = load ptr, ptr %scratch.at\n"
-    "  %iterations.at = getelementptr %job, ptr %job, i32 0, i32 5\n"
-    "  %iterations = load i64, ptr %iterations.at\n"
-    "  %chunks.at = getelementptr %job, ptr %job, i32 0, i32 6\n"
-    "  %chunks = load i64, ptr %chunks.at\n"
-    "  %c = zext i32 %index to i64\n"
-    "  %next = add i64 %c, 1\n"
-    "  %c.n = mul i64 %c, %iterations\n"
-    "  %next.n = mul i64 %next, %iterations\n"
-    "  %begin = udiv i64 %c.n, %chunks\n"
-    "  %end = udiv i64 %next.n, %chunks\n"
-    "  %scratch.offset = mul i64 %c, $S\n"
+    "  %scratch.offset = mul i64 %worker, $S\n"
     "  %scratch = getelementptr i8, ptr %scratches, i64 %scratch.offset\n"
     "  call void %kernel(ptr %input, ptr %output, ptr %workspace, ptr %scratch, i64 %begin,"
     " i64 %end)\n"
     "  ret void\n"
     "}\n"
+    "define internal void @$N__task(ptr %job, i32 %index) #0 {\n"
+    "  %iterations.at = getelementptr %job, ptr %job, i32 0, i32 5\n"
+    "  %iterations = load i64, ptr %iterations.at\n"
+    "  %ranges.at = getelementptr %job, ptr %job, i32 0, i32 6\n"
+    "  %ranges = load i64, ptr %ranges.at\n"
+    "  %taken.at = getelementptr %job, ptr %job, i32 0, i32 8\n"
+    "  %taken = load ptr, ptr %taken.at\n"
+    "  %own = zext i32 %index to i64\n"
+    "  %last = add i64 %own, %ranges\n"
+    "  br label %range\n"
+    "range:\n"
+    "  %turn = phi i64 [ %own, %0 ], [ %turn.next, %empty ]\n"
+    "  %r = urem i64 %turn, %ranges\n"
+    "  %r.next = add i64 %r, 1\n"
+    "  %next.n = mul i64 %r.next, %iterations\n"
+    "  %end = udiv i64 %next.n, %ranges\n"
+    "  %at = getelementptr i64, ptr %taken, i64 %r\n"
+    "  br label %look\n"
+    "look:\n"
+    "  %first = load atomic i64, ptr %at monotonic, align 8\n"
+    "  br label %see\n"
+    "see:\n"
+    "  %begin = phi i64 [ %first, %look ], [ %seen, %take ]\n"
+    "  %left = sub i64 %end, %begin\n"
+    "  %none = icmp eq i64 %left, 0\n"
+    "  br i1 %none, label %empty, label %take\n"
+    "take:\n"
+    "  %quarter = lshr i64 %left, 2\n"
+    "  %few = icmp eq i64 %quarter, 0\n"
+    "  %share = select i1 %few, i64 1, i64 %quarter\n"
+    "  %stop = add i64 %begin, %share\n"
+    "  %swap = cmpxchg ptr %at, i64 %begin, i64 %stop monotonic monotonic\n"
+    "  %seen = extractvalue { i64, i1 } %swap, 0\n"
+    "  %got = extractvalue { i64, i1 } %swap, 1\n"
+    "  br i1 %got, label %run, label %see\n"
+    "run:\n"
+    "  call void @$N__iterate(ptr %job, i64 %own, i64 %begin, i64 %stop)\n"
+    "  br label %look\n"
+    "empty:\n"
+    "  %turn.next = add i64 %turn, 1\n"
+    "  %more = icmp ult i64 %turn.next, %last\n"
+    "  br i1 %more, label %range, label %out\n"
+    "out:\n"
+    "  ret void\n"
+    "}\n";
+
+static const char launch[] =
     "define internal void @$N__launch(ptr %job, ptr %kernel, i64 %iterations, i64 %index) #0 {\n"
     "  %exec.at = getelementptr %job, ptr %job, i32 0, i32 7\n"
     "  %exec = load ptr, ptr %exec.at\n"
     "  %iterations.at = getelementptr %job, ptr %job, i32 0, i32 5\n"
-    "  %chunks.at = getelementptr %job, ptr %job, i32 0, i32 6\n"
+    "  %ranges.at = getelementptr %job, ptr %job, i32 0, i32 6\n"
     "  store ptr %kernel, ptr %job\n"
     "  store i64 %iterations, ptr %iterations.at\n"
-    "  store i64 1, ptr %chunks.at\n"
     "  %alone = icmp eq ptr %exec, null\n"
     "  br i1 %alone, label %plain, label %guided\n"
     "plain:\n"
-    "  call void @$N__task(ptr %job, i32 0)\n"
+    "  call void @$N__iterate(ptr %job, i64 0, i64 0, i64 %iterations)\n"
     "  ret void\n"
     "guided:\n"
     "  %threads.at = getelementptr %exec, ptr %exec, i32 0, i32 1\n"
@@ -107,7 +150,20 @@ static const char launch[] =
     "  %many = icmp ugt i64 %count, 1\n"
     "  br i1 %many, label %split, label %whole\n"
     "split:\n"
-    "  store i64 %count, ptr %chunks.at\n"
+    "  store i64 %count, ptr %ranges.at\n"
+    "  %taken.at = getelementptr %job, ptr %job, i32 0, i32 8\n"
+    "  %taken = load ptr, ptr %taken.at\n"
+    "  br label %range\n"
+    "range:\n"
+    "  %r = phi i64 [ 0, %split ], [ %r.next, %range ]\n"
+    "  %r.n = mul i64 %r, %iterations\n"
+    "  %begin = udiv i64 %r.n, %count\n"
+    "  %range.at = getelementptr i64, ptr %taken, i64 %r\n"
+    "  store i64 %begin, ptr %range.at\n"
+    "  %r.next = add i64 %r, 1\n"
+    "  %ranges.left = icmp ult i64 %r.next, %count\n"
+    "  br i1 %ranges.left, label %range, label %share\n"
+    "share:\n"
     "  %parallel.at = getelementptr %exec, ptr %exec, i32 0, i32 2\n"
     "  %parallel = load ptr, ptr %parallel.at\n"
     "  %context.at = getelementptr %exec, ptr %exec, i32 0, i32 3\n"
@@ -116,7 +172,7 @@ static const char launch[] =
     "  call void %parallel(ptr %context, i32 %count.32, ptr @$N__task, ptr %job)\n"
     "  br label %worked\n"
     "whole:\n"
-    "  call void @$N__task(ptr %job, i32 0)\n"
+    "  call void @$N__iterate(ptr %job, i64 0, i64 0, i64 %iterations)\n"
     "  br label %worked\n"
     "worked:\n"
     "  br i1 %timed, label %after, label %out\n"
@@ -147,6 +203,7 @@ static const char launch[] =
 static const char run_head[] =
     "define i32 @$N_run(ptr %input, ptr %output, ptr %workspace, ptr %exec) #0 {\n"
     "  %job = alloca %job\n"
+    "  %taken = alloca [$T x i64]\n"
     "  %no.input = icmp eq ptr %input, null\n"
     "  %no.output = icmp eq ptr %output, null\n"
     "  %no.workspace = icmp eq ptr %workspace, null\n"
@@ -220,6 +277,8 @@ static const char run_head[] =
     "  store ptr %scratch, ptr %scratch.at\n"
     "  %exec.at = getelementptr %job, ptr %job, i32 0, i32 7\n"
     "  store ptr %exec, ptr %exec.at\n"
+    "  %taken.at = getelementptr %job, ptr %job, i32 0, i32 8\n"
+    "  store ptr %taken, ptr %taken.at\n"
     "  br label %try.$B\n";
 
 /* One target: $I its number, $P the number of the next weaker one, or `out`. */
@@ -353,6 +412,7 @@ static void put_run(FILE *file, const struct plan *plan)
     struct word word[] = {
         {'N', m->name},  {'S', scratch.text}, {'T', threads.text}, {'W', begin.text},
         {'A', low.text}, {'V', version.text}, {'B', best.text},    {0}};
+    put(file, task, word);
     put(file, launch, word);
     put(file, run_head, word);
     for (int i = plan->targets; i-- > 0;) {

@@ -17,6 +17,8 @@ struct application {
     /* what nests that store to memory compute of their columns; 0: all */
     int64_t columns;
     affine_ref first_column;
+    affine_ref base, group; /* such groups follow each other from a column on; which one this is */
+    int64_t groups;         /* how many there are */
     struct var
         *together; /* the pixel, while nests are built that take pixels one by one; or NULL */
     int accumulators;
@@ -36,6 +38,8 @@ struct building {
     struct rewriter r; /* from the nest's variables to the new loops' */
     affine_ref p;      /* the pixel within the tile */
     affine_ref first_column;
+    affine_ref base, group; /* as the application's; or one group, whose base is first_column */
+    int64_t groups;
     bool pixels_are_rows, pixels_are_columns, halves;
 };
 
@@ -64,6 +68,9 @@ void enter_element(struct building *b, const struct origin *origin, affine_ref r
                    affine_ref column);
 void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t);
 struct stmt *store_of(struct building *b, const struct expr *value);
+/* Number, from `base` on, of the block that follows number `block` of the group's `count`: behind the last
+ * comes the next group's first, behind the last group's the first of all. */
+affine_ref block_behind(const struct building *b, affine_ref block, int64_t count);
 struct buffer *new_accumulators(struct application *a, int64_t rows, int64_t columns);
 
 /* ---- apply_fetch.c --------------------------------------------------------------------------- */

@@ -123,8 +123,8 @@ static struct stmt *each_row(struct blocks *s, int64_t rows, affine_ref column, 
         stmt = stmt_store(m, s->part, at,
                           reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(m, 0));
     else
-        stmt = store_of(b, rewrite_expr(&b->r, expr_replace(m, b->stage->nest.store->value,
-                                                              reduce, expr_load(m, s->part, at))));
+        stmt = store_of(b, rewrite_expr(&b->r, expr_replace(m, b->stage->nest.store->value, reduce,
+                                                            expr_load(m, s->part, at))));
     b->r.vars = vars;
     return stmt_for(m, p, LOOP_SERIAL, wrap_tile(m, &t, stmt));
 }
@@ -152,10 +152,10 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
     int64_t blocks = d->extent;
     affine_ref next =
         affine_add(arena, affine_scale(arena, of_var(s, s->block), blocks), of_var(s, d));
-    next = affine_mod(arena, affine_offset(arena, next, 1), blocks * s->panel.count);
+    next = block_behind(s->b, next, blocks * s->panel.count);
     affine_ref panel = affine_scale(arena, affine_div(arena, next, blocks), s->panel.size);
     affine_ref deep = affine_scale(arena, affine_mod(arena, next, blocks), s->plan->depth);
-    panel = affine_add(arena, panel, s->b->first_column);
+    panel = affine_add(arena, panel, s->b->base);
     struct ahead ahead = {.k = deep, .column = panel, .depth = k->extent, .columns = s->panel.size};
     ahead.step = affine_add(arena, affine_scale(arena, tile->block, k->extent), of_var(s, k));
     ahead.steps = tile->blocks * k->extent;

@@ -11,7 +11,13 @@
 #include "tiles.h"
 
 #define LOOP_CYCLES 0.5 /* of a step of the reduction */
-enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, FAR_BYTES_PER_CYCLE = 5 };
+enum {
+    SHARE_CYCLES = 2000,
+    BLOCK_CYCLES = 12,
+    LOADS_PER_CYCLE = 2,
+    L2_BYTES_PER_CYCLE = 32,
+    FAR_BYTES_PER_CYCLE = 5
+};
 /* Rows of a tile: what more of them save of weights they cost in rows that leave L1. Maps that are small
  * as a whole are one tile, since their weights come from memory. */
 enum {
@@ -23,7 +29,7 @@ enum {
     MAX_GROUPS = 64
 };
 
-static const double shown_rows = 0.3, shown_far = 0.1;
+static const double shown_rows = 0.3, shown_far = 0.1, shown_wait = 0.2;
 /* By lanes: 256 bits, 512 bits. */
 static const double shown_weights[] = {0.03, 0.15};
 static const int64_t most_depth[] = {512, 128};
@@ -34,8 +40,8 @@ struct linear {
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
     int64_t other;                       /* elements that the other nests make, per pixel */
     int64_t splittable;                  /* columns that may be shared out; 0: none */
-    bool depth_allowed;
-    int at; /* which nest it is */
+    bool depth_allowed, copies;          /* blocks of the depth; rows that they need a copy of */
+    int at;                              /* which nest it is */
 };
 
 struct choice {
@@ -67,6 +73,13 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
     return cycles;
 }
 
+/* What a tile's rows take that are made or copied before the sum begins. */
+static double moved_cycles(const struct linear *l, const struct choice *c, int64_t tile)
+{
+    int64_t copied = c->depth && l->copies ? l->own_rows * l->depth : 0;
+    return 2 * (double)((l->other + copied) * tile) / (double)l->target->lanes;
+}
+
 static double tile_cycles(const struct linear *l, const struct choice *c, int64_t tile)
 {
     int64_t rows = tile * l->own_rows, columns = l->columns / c->groups;
@@ -89,7 +102,7 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
         cycles *= 1.05;
     if (tile * l->tile_bytes > l->target->l2_bytes)
         cycles *= 1.05;
-    return cycles + 2 * (double)(l->other * tile) / (double)l->target->lanes;
+    return cycles + moved_cycles(l, c, tile);
 }
 
 static double all_cycles(const struct linear *l, const struct choice *c)
@@ -126,6 +139,13 @@ static void choose_blocks(const struct linear *l, struct choice c, struct choice
             }
 }
 
+/* Whether the columns can be shared out in so many groups of whole panels. */
+static bool may_group(const struct linear *l, int64_t groups)
+{
+    return groups == 1 ||
+           (l->splittable && l->splittable % groups == 0 && l->splittable / groups % PANEL == 0);
+}
+
 static bool choose(const struct linear *l, struct choice *best)
 {
     double least = HUGE_VAL;
@@ -136,11 +156,30 @@ static bool choose(const struct linear *l, struct choice *best)
         if (tile > 1 && tile * l->tile_bytes > TILE_BYTES)
             break;
         for (int64_t groups = 1; groups <= MAX_GROUPS && groups <= most_groups; groups++)
-            if (groups == 1 || (l->splittable && l->splittable % groups == 0 &&
-                                l->splittable / groups % PANEL == 0))
+            if (may_group(l, groups))
                 choose_blocks(l, (struct choice){.tile = tile, .groups = groups}, best, &least);
     }
     return least < HUGE_VAL;
+}
+
+/* Equal threads are as fast with the groups there are; smaller ones let the faster of unequal threads take
+ * more of them. Weighed is a part of the time that the slowest would be waited for against what beginning
+ * a share costs; its rows come from further away then than when one thread goes through them (a Zen 3). */
+static void refine_groups(const struct linear *l, struct choice *best)
+{
+    double least = HUGE_VAL;
+    struct choice c = *best;
+    for (c.groups = best->groups; l->threads > 1 && c.groups <= MAX_GROUPS;
+         c.groups += best->groups) {
+        bool fits = l->columns / c.groups % (c.vectors * l->target->lanes) == 0;
+        int64_t shares = (l->pixels / c.tile * c.groups + l->threads - 1) / l->threads;
+        double cycles = all_cycles(l, &c) + shown_wait * tile_cycles(l, &c, c.tile) +
+                        (double)shares * (SHARE_CYCLES + 3 * moved_cycles(l, &c, c.tile));
+        if (may_group(l, c.groups) && fits && cycles < least) {
+            least = cycles;
+            *best = c;
+        }
+    }
 }
 
 static void visit_weights(void *context, const struct expr *load, int64_t iterations)
@@ -224,11 +263,13 @@ void plan_linear(struct module *m, const struct kernel *kernel, const struct tar
     }
     struct linear l = linear_of(m, kernel, stage, stages, at);
     struct choice c = {0};
+    l.copies = !stage_row_tile(&stage[at], stage_row_factor(&stage[at], pixels, pixel));
     l.target = target;
     l.pixels = pixel[0]->extent * pixel[1]->extent * pixel[2]->extent;
     l.depth_allowed = l.depth % DEPTH == 0 && l.depth >= LEAST_DEPTH;
     if (l.own_rows >= OWN_ROWS || !choose(&l, &c))
         return;
+    refine_groups(&l, &c);
     plan->tile = c.tile;
     plan->split = c.groups > 1 ? l.splittable / c.groups : 0;
     plan->nest[at] =

@@ -32,7 +32,7 @@ struct san_profile {
 /* How to run: NULL stands for one thread and no profile. */
 struct san_exec {
     uint32_t abi_version; /* SAN_ABI_VERSION */
-    uint32_t threads;     /* chunks wanted at once; more than the model was compiled for is no error */
+    uint32_t threads;     /* tasks wanted at once; more than the model was compiled for is no error */
     /* Calls task(argument, i) for i from 0 to count - 1, in any order, on any threads, and returns
      * when all are done. May be NULL where threads is 1. */
     void (*parallel)(void *context, uint32_t count, void (*task)(void *argument, uint32_t index),
@@ -72,7 +72,7 @@ struct san_model {
     const char *targets;             /* "x86-64-v3,x86-64-v4" */
     const char *const *kernel_names; /* kernel_count of them */
     uint32_t batch, channels, height, width, classes;
-    uint32_t threads;                /* the most chunks that it splits its work into */
+    uint32_t threads;                /* the most tasks that share its work */
     uint64_t workspace_bytes, workspace_alignment, weights_bytes; /* for run */
     uint8_t weights_sha256[32];      /* of the safetensors file */
     /* NULL where all targets are GPUs */

@@ -1,6 +1,8 @@
 /* What an object promises: its checks, its symbols and sections, the same bytes every time. */
 #include "loaded.h"
 #include <elf.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 /* Two kernels that hand 60 numbers on through the workspace; a third that only some targets run. */
@@ -212,6 +214,85 @@ static void chunks_are_as_many_as_asked_for(void **state)
     unload(&l);
 }
 
+enum { COUNTED = 20000 };
+/* Counts how often each iteration runs. */
+static const char counting[] =
+    "sanir 1\nmodel \"t\"\ninput f32[1, 1, 1, 4]\nclasses 4\ntargets \"x86-64-v3\"\n"
+    "threads 4\nworkspace 80000 scratch 0\ngraph {\n}\nimage : input f32[4]\n"
+    "times : workspace f32[20000] at 0\nout : output f32[4]\n"
+    "kernel count {\n  for i in 20000 parallel\n    times[i] = times[i] + 1\n}\n"
+    "kernel copy {\n  for i in 4\n    out[i] = image[i]\n}\n";
+
+/* What one call of the hook does for the test below. */
+struct crew {
+    pthread_barrier_t start;
+    void (*task)(void *, uint32_t);
+    void *argument;
+    atomic_uint next;
+};
+
+static void *help(void *context)
+{
+    struct crew *crew = context;
+    uint32_t index = atomic_fetch_add(&crew->next, 1);
+    pthread_barrier_wait(&crew->start);
+    crew->task(crew->argument, index);
+    return NULL;
+}
+
+static void all_at_once(void *context, uint32_t count, void (*task)(void *, uint32_t),
+                        void *argument)
+{
+    (void)context;
+    struct crew crew = {.task = task, .argument = argument};
+    pthread_t thread[4];
+    assert_int_equal(pthread_barrier_init(&crew.start, NULL, count), 0);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, help, &crew), 0);
+    for (uint32_t i = 0; i < count; i++)
+        pthread_join(thread[i], NULL);
+    pthread_barrier_destroy(&crew.start);
+}
+
+/* Threads take iterations from each other, but none twice, however they meet. */
+static void each_iteration_runs_once(void **state)
+{
+    (void)state;
+    struct loaded l = load(parse_unverified(counting));
+    float *times = l.workspace;
+    struct san_exec exec = {SAN_ABI_VERSION, 4, all_at_once, NULL, NULL};
+    for (int i = 0; i < 200; i++) {
+        memset(times, 0, COUNTED * sizeof *times);
+        assert_int_equal(run(&l, &exec), SAN_OK);
+        for (int j = 0; j < COUNTED; j++)
+            assert_true(times[j] == 1);
+    }
+    unload(&l);
+}
+
+static void one_then_check(void *context, uint32_t count, void (*task)(void *, uint32_t),
+                           void *argument)
+{
+    const float *times = context;
+    task(argument, 2);
+    for (int i = 0; i < COUNTED; i++)
+        assert_true(times[i] == 1);
+    for (uint32_t i = 0; i < count; i++)
+        if (i != 2)
+            task(argument, i);
+}
+
+/* A thread that is alone at first does not leave the others' share to them. */
+static void nobody_waits_for_the_late(void **state)
+{
+    (void)state;
+    struct loaded l = load(parse_unverified(counting));
+    struct san_exec exec = {SAN_ABI_VERSION, 4, one_then_check, l.workspace, NULL};
+    memset(l.workspace, 0, COUNTED * sizeof(float));
+    assert_int_equal(run(&l, &exec), SAN_OK);
+    unload(&l);
+}
+
 static void same_bytes_every_time(void **state)
 {
     (void)state;
@@ -355,6 +436,8 @@ int main(void)
         cmocka_unit_test(wrong_arguments_have_codes),
         cmocka_unit_test(profile_adds_up),
         cmocka_unit_test(chunks_are_as_many_as_asked_for),
+        cmocka_unit_test(each_iteration_runs_once),
+        cmocka_unit_test(nobody_waits_for_the_late),
         cmocka_unit_test(same_bytes_every_time),
         cmocka_unit_test(file_is_as_linkers_like_it),
         cmocka_unit_test(reasons_are_given),
