@@ -383,6 +383,32 @@ static struct names kernel_names(const struct plan *plan)
     return names;
 }
 
+static const char turn_head[] = "  %input.at = getelementptr %job, ptr %job, i32 0, i32 1\n"
+                                "  %output.at = getelementptr %job, ptr %job, i32 0, i32 2\n"
+                                "  br label %turn\n"
+                                "turn:\n"
+                                "  %t = phi i64 [ 0, %0 ], [ %t.next, %turn ]\n";
+
+/* $I and $O are bytes of a turn's images and results, $R the number of turns. */
+static const char turn_end[] = "  %input = load ptr, ptr %input.at\n"
+                               "  %input.next = getelementptr i8, ptr %input, i64 $I\n"
+                               "  store ptr %input.next, ptr %input.at\n"
+                               "  %output = load ptr, ptr %output.at\n"
+                               "  %output.next = getelementptr i8, ptr %output, i64 $O\n"
+                               "  store ptr %output.next, ptr %output.at\n"
+                               "  %t.next = add i64 %t, 1\n"
+                               "  %more = icmp ult i64 %t.next, $R\n"
+                               "  br i1 %more, label %turn, label %out\n"
+                               "out:\n";
+
+static void put_turn_end(FILE *file, const struct module *m)
+{
+    struct digits input = digits_of(4 * m->batch * m->channels * m->height * m->width);
+    struct digits output = digits_of(4 * m->batch * m->classes), turns = digits_of(m->turns);
+    put(file, turn_end,
+        (struct word[]){{'I', input.text}, {'O', output.text}, {'R', turns.text}, {0}});
+}
+
 static void put_plan(FILE *file, const struct plan *plan, const struct names *names,
                      const struct target *target)
 {
@@ -392,6 +418,8 @@ static void put_plan(FILE *file, const struct plan *plan, const struct names *na
             fprintf(file, "declare void @%s_%s__%s(ptr, ptr, ptr, ptr, i64, i64)\n", name, k->name,
                     target->symbol);
     fprintf(file, "define internal void @%s__plan_%s(ptr %%job) #0 {\n", name, target->symbol);
+    if (plan->module->turns > 1)
+        fputs(turn_head, file);
     for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
         const struct stmt *parallel = kernel_parallel(k);
         if (kernel_is_for(k, target))
@@ -400,6 +428,8 @@ static void put_plan(FILE *file, const struct plan *plan, const struct names *na
                     name, name, k->name, target->symbol, parallel ? parallel->var->extent : 1,
                     kernel_number(names, k));
     }
+    if (plan->module->turns > 1)
+        put_turn_end(file, plan->module);
     fputs("  ret void\n}\n", file);
 }
 
@@ -495,8 +525,8 @@ static void put_model(FILE *file, const struct plan *plan, const struct names *n
             "@%s_model = constant %%model { i32 %d, i32 %d, ptr @name, ptr @compiler, ptr @targets,"
             " ptr @kernels, i32 %" PRId64 ", i32 %" PRId64 ", i32 %" PRId64 ", i32 %" PRId64
             ", i32 %" PRId64 ", i32 %" PRId64 ", i64 %" PRId64 ", i64 %d, i64 0, [32 x i8] [",
-            m->name, SAN_ABI_VERSION, names->count, m->batch, m->channels, m->height, m->width,
-            m->classes, m->threads, workspace_total(m), ALIGNMENT);
+            m->name, SAN_ABI_VERSION, names->count, module_images(m), m->channels, m->height,
+            m->width, m->classes, m->threads, workspace_total(m), ALIGNMENT);
     for (int i = 0; i < 32; i++)
         fprintf(file, "%si8 %d", i ? ", " : "", plan->weights_sha256[i]);
     fprintf(file,

@@ -23,7 +23,7 @@ static void put_sizes(FILE *file, const struct module *m, const char *upper)
         file,
         "#define %s_BATCH %" PRId64 "\n#define %s_CHANNELS %" PRId64 "\n#define %s_HEIGHT %" PRId64
         "\n#define %s_WIDTH %" PRId64 "\n#define %s_CLASSES %" PRId64 "\n",
-        upper, m->batch, upper, m->channels, upper, m->height, upper, m->width, upper, m->classes);
+        upper, module_images(m), upper, m->channels, upper, m->height, upper, m->width, upper, m->classes);
     if (!runs_on_processors(m)) {
         fputc('\n', file);
         return;
@@ -46,7 +46,7 @@ static void put_run(FILE *file, const struct module *m, const char *upper)
         " exec NULL for one\n * thread. Returns 0, or before anything was touched: SAN_EPOINTER,"
         " SAN_EALIGN, SAN_EABI,\n * SAN_EEXEC, SAN_ECPU. Keeps no state: any number of threads"
         " may call it, each with a workspace\n * of its own. */\n",
-        m->batch, m->channels, m->height, m->width, m->batch, m->classes, upper);
+        module_images(m), m->channels, m->height, m->width, module_images(m), m->classes, upper);
     fprintf(file,
             "int %s_run(const float *input, float *output, void *workspace,\n"
             "    const struct san_exec *exec);\n\n",

@@ -218,8 +218,8 @@ static enum status time_model(struct bench *bench)
     const struct module *m = bench->module;
     struct compiled compiled = {0};
     struct execution execution = {0};
-    double *image = random_images(1, m->batch, m->channels, m->height, m->width);
-    struct images images = {image, m->batch, m->channels * m->height * m->width};
+    double *image = random_images(1, module_images(m), m->channels, m->height, m->width);
+    struct images images = {image, module_images(m), m->channels * m->height * m->width};
     enum status status = image ? compiled_load(m, bench->source, &compiled) : STATUS_SYSTEM;
     if (status == STATUS_DONE)
         status = execution_new(&execution, compiled.model);
@@ -242,6 +242,7 @@ enum status bench_run(struct bench *bench)
     if (!target->gpu) {
         bench->here = target_on_this_machine(target);
         module_predict(bench->module, bench->target, &bench->here, &bench->predictions);
+        predictions_repeat(&bench->predictions, bench->module->turns);
         status = measure_peak(bench);
     }
     if (status == STATUS_DONE)

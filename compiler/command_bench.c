@@ -73,13 +73,13 @@ static void print_text(const struct bench *bench, const struct line *line)
     printf("%s on %s", m->name, bench->target);
     if (bench->here.core)
         printf(" (%s)", bench->here.core->name);
-    printf(", batches of %" PRId64, m->batch);
+    printf(", batches of %" PRId64, module_images(m));
     if (bench->here.core)
         printf(", %" PRId64 " thread%s", m->threads, m->threads == 1 ? "" : "s");
     printf(", %d runs\n", bench->runs);
     printf("latency     %.3f ms median, 10%% to 90%% %.3f to %.3f, best %.3f\n", bench->run.median,
            bench->run.low, bench->run.high, bench->run.best);
-    printf("throughput  %.2f images/s\n", 1e3 * (double)m->batch / bench->run.median);
+    printf("throughput  %.2f images/s\n", 1e3 * (double)module_images(m) / bench->run.median);
     if (!bench->here.core) /* a GPU */
         return;
     printf("arithmetic  %.1f GFLOP/s, %.1f%% of %.1f, the measured FMA peak (%.2f GHz)\n", rate,
@@ -133,10 +133,10 @@ static void print_json(const struct bench *bench, const struct line *line)
     if (bench->here.core)
         printf(",\n  \"core\": \"%s\",\n  \"threads\": %" PRId64, bench->here.core->name,
                m->threads);
-    printf(",\n  \"batch\": %" PRId64 ",\n  \"runs\": %d,\n  \"latency_ms\": ", m->batch,
+    printf(",\n  \"batch\": %" PRId64 ",\n  \"runs\": %d,\n  \"latency_ms\": ", module_images(m),
            bench->runs);
     print_spread(&bench->run);
-    printf(",\n  \"images_per_second\": %.4f", 1e3 * (double)m->batch / bench->run.median);
+    printf(",\n  \"images_per_second\": %.4f", 1e3 * (double)module_images(m) / bench->run.median);
     if (!bench->here.core) { /* a GPU */
         printf("\n}\n");
         return;

@@ -39,7 +39,7 @@ static void print_text(const struct report *report, const char *what)
     print_kernels(&report->traffic);
     printf("%s are per image; bytes for batches of %" PRId64 " and %" PRId64
            " thread%s, kernels for %s\n",
-           what, module->batch, module->threads, module->threads == 1 ? "" : "s",
+           what, module_images(module), module->threads, module->threads == 1 ? "" : "s",
            module->target[0]);
     printf("%-40s %15" PRId64 " bytes\n", "moved to and from tensors and weights",
            report->traffic.read + report->traffic.written);
@@ -81,7 +81,7 @@ static void print_json(const struct report *report, const char *key)
     printf("{\n  \"model\": ");
     escape_print(module->name, stdout);
     printf(",\n  \"batch\": %" PRId64 ",\n  \"threads\": %" PRId64 ",\n  \"targets\": [",
-           module->batch, module->threads);
+           module_images(module), module->threads);
     for (int i = 0; i < module->targets; i++) {
         printf("%s", i ? ", " : "");
         escape_print(module->target[i], stdout);

@@ -43,8 +43,9 @@ static enum status get_images(struct verification *v)
     const struct module *m = v->module;
     const char *path = v->source->options->input;
     if (!path) {
-        v->random = random_images(SEED, m->batch, m->channels, m->height, m->width);
-        v->images = (struct images){v->random, m->batch, m->channels * m->height * m->width};
+        int64_t count = module_images(m);
+        v->random = random_images(SEED, count, m->channels, m->height, m->width);
+        v->images = (struct images){v->random, count, m->channels * m->height * m->width};
         return v->random ? STATUS_DONE : STATUS_SYSTEM;
     }
     enum status status = images_read(path, m, &v->file, &v->images);

@@ -75,7 +75,7 @@ enum status emit_failed(const struct module *module, const char *why)
 static enum status check_model(const struct module *module, const struct san_model *model)
 {
     if (model->abi_version == SAN_ABI_VERSION && strcmp(model->name, module->name) == 0 &&
-        model->batch == module->batch && model->channels == module->channels &&
+        model->batch == module_images(module) && model->channels == module->channels &&
         model->height == module->height && model->width == module->width &&
         model->classes == module->classes && model->workspace_alignment > 0)
         return STATUS_DONE;

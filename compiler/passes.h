@@ -24,6 +24,11 @@ extern const int pass_count;
 struct module *graph_from_model(const struct model *model, int64_t batch, int64_t threads,
                                 int targets, const char *const *target);
 
+/* How many images of a batch one turn takes, a divisor of it: as many as fit the caches of these targets;
+ * all where one of them is a GPU. turns.c */
+int64_t images_of_turn(const struct model *model, int64_t batch, int targets,
+                       const char *const *target);
+
 /* The tensors that the weight file has to hold, in a new array; free() it. Names live in `arena`.
  */
 struct tensor_need *graph_parameters(const struct model *model, struct arena *arena, size_t *count);

@@ -38,6 +38,8 @@ struct predictions {
 };
 void module_predict(const struct module *module, const char *name, const struct target *target,
                     struct predictions *predictions);
+/* What so many runs take together; the loops of kernels stay those of one. */
+void predictions_repeat(struct predictions *predictions, int64_t times);
 void predictions_free(struct predictions *predictions);
 
 /* Writes every kernel's cost into the module: cycles and bytes by level for those that have been

@@ -104,6 +104,21 @@ void module_predict(const struct module *module, const char *name, const struct 
     free(history.age);
 }
 
+void predictions_repeat(struct predictions *predictions, int64_t times)
+{
+    for (int i = 0; i < predictions->count; i++) {
+        struct prediction *p = &predictions->of[i];
+        int64_t *each[] = {&p->cost.flops,    &p->cost.exps,     &p->cost.bytes,
+                           &p->cost.l1_bytes, &p->cost.l2_bytes, &p->cost.memory_bytes,
+                           &p->cost.cycles};
+        for (size_t j = 0; j < sizeof each / sizeof *each; j++)
+            *each[j] *= times;
+        for (int b = 0; b < BOUND_COUNT; b++)
+            p->cycles_of[b] *= (double)times;
+    }
+    predictions->cycles *= (double)times;
+}
+
 void predictions_free(struct predictions *predictions)
 {
     for (int i = 0; i < predictions->count; i++)

@@ -249,6 +249,13 @@ enum status module_check_dump(const struct module *module, const char *file)
                    MAX_NAME, module->name);
         status = STATUS_INPUT;
     }
+    for (int i = 0; i < module->targets && module->turns > 1; i++)
+        if (target_is_gpu(module->target[i])) {
+            diag_error(file, 0, 0, "turns must be 1 where a target is a GPU, found %" PRId64,
+                       module->turns);
+            status = STATUS_INPUT;
+            break;
+        }
     for (int i = 0; i < module->targets; i++) {
         bool known = target_find(module->target[i], why, sizeof why) != NULL;
         if (known && target_has_precision(module->target[i], module->precision))
@@ -274,7 +281,7 @@ static bool agrees(const char *option, int64_t given, int64_t dump)
 /* A dump says its targets, batch, threads and precision; the command line may choose among the targets. */
 static enum status check_options(const struct source *source, const struct module *module)
 {
-    bool good = agrees("batch", source->options->batch, module->batch);
+    bool good = agrees("batch", source->options->batch, module_images(module));
     good &= agrees("threads", source->options->threads, module->threads);
     int precision = precision_asked(source->options);
     if (source->options->precision >= 0 && precision != module->precision) {
@@ -331,9 +338,12 @@ enum status source_module(const struct source *source, const char *only, struct 
     if (source->is_dump)
         return parse_dump(source, only, module);
     const struct options *options = source->options;
-    *module = graph_from_model(&source->model, options->batch ? options->batch : 1,
-                               options->threads ? options->threads : 1,
+    int64_t batch = options->batch ? options->batch : 1;
+    int64_t images =
+        images_of_turn(&source->model, batch, source->target.count, source->target.name);
+    *module = graph_from_model(&source->model, images, options->threads ? options->threads : 1,
                                only ? 1 : source->target.count, only ? &only : source->target.name);
+    (*module)->turns = batch / images;
     (*module)->precision = precision_asked(options);
     return STATUS_DONE;
 }

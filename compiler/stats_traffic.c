@@ -19,15 +19,15 @@ static bool runs_on(const struct kernel *kernel, const char *target)
     return !kernel->target || strcmp(kernel->target, target) == 0;
 }
 
-static bool add_kernel(struct traffic *traffic, const struct kernel *kernel)
+static bool add_kernel(struct traffic *traffic, const struct kernel *kernel, int64_t turns)
 {
     struct work *work = work_new(kernel);
     int64_t *scratch = malloc(((size_t)work->buffers + 1) * sizeof *scratch);
     bool good = scratch != NULL;
     if (good) {
         struct kernel_traffic one = {kernel->name, kernel->label,
-                                     shared_bytes(work, ACCESS_READ, scratch),
-                                     shared_bytes(work, ACCESS_WRITE, scratch)};
+                                     turns * shared_bytes(work, ACCESS_READ, scratch),
+                                     turns * shared_bytes(work, ACCESS_WRITE, scratch)};
         traffic->kernel[traffic->count++] = one;
         traffic->read += one.read;
         traffic->written += one.written;
@@ -47,7 +47,7 @@ bool module_traffic(const struct module *module, const char *target, struct traf
     bool good = traffic->kernel != NULL;
     for (const struct kernel *kernel = module->kernels; kernel && good; kernel = kernel->next)
         if (runs_on(kernel, target))
-            good = add_kernel(traffic, kernel);
+            good = add_kernel(traffic, kernel, module->turns);
     return good;
 }
 

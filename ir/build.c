@@ -17,6 +17,7 @@ struct module *module_new(void)
     module->arena = arena;
     module->name = "model";
     module->batch = 1;
+    module->turns = 1;
     module->threads = 1;
     module->precision = precision_kind_f32;
     return module;

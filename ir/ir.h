@@ -296,6 +296,7 @@ struct module {
     struct arena *arena;
     const char *name;                 /* the model's, prefix of every symbol */
     int64_t batch, channels, height, width, classes;
+    int64_t turns;                    /* how often it runs, for `batch` other images each time */
     int64_t threads;                  /* workers the workspace has scratch for */
     int precision;                    /* of the products of linears: a precision_kind */
     const char *after;                /* the last pass done, where a dump goes on; NULL: none */
@@ -312,6 +313,12 @@ struct module {
     int64_t workspace_bytes;          /* of the tensors, once planned; else 0 */
     int64_t scratch_bytes;            /* of one worker's stack tiles, once planned; else 0 */
 };
+
+/* Images that one call of the compiled model takes. */
+static inline int64_t module_images(const struct module *module)
+{
+    return module->batch * module->turns;
+}
 
 extern const struct op_info op_info[OP_COUNT];
 extern const struct scalar_info scalar_info[SCALAR_COUNT];
@@ -441,7 +448,7 @@ struct parameters {
 
 enum precision { PRECISION_F64, PRECISION_F32 };
 
-/* Runs the graph form, or the loop form of `target` (NULL: kernels of any target). input is
+/* Runs one turn: the graph form, or the loop form of `target` (NULL: kernels of any target). input is
  * (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
  * Constants are computed in float64 always, and rounded once. False: a parameter is missing,
  * or an i32 table holds a number beyond its lookup's limit. */

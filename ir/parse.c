@@ -101,6 +101,8 @@ static void parse_head(struct parser *parser)
     }
     expect_word(parser, "threads");
     module->threads = expect_integer(parser, "threads", 1, 1 << 16);
+    if (accept_word(parser, "turns"))
+        module->turns = expect_integer(parser, "turns", 1, 1 << 16);
     if (accept_word(parser, "precision"))
         module->precision = parse_enum(parser, ATTR_TYPE_precision_kind);
     if (accept_word(parser, "after"))

@@ -176,6 +176,8 @@ static void print_head(const struct module *module, FILE *file)
         print_string(module->target[i], file);
     }
     fprintf(file, "\nthreads %lld\n", (long long)module->threads);
+    if (module->turns > 1)
+        fprintf(file, "turns %lld\n", (long long)module->turns);
     if (module->precision != precision_kind_f32)
         fprintf(file, "precision %s\n",
                 attr_enum_name(ATTR_TYPE_precision_kind, module->precision));

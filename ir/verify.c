@@ -259,12 +259,13 @@ bool verify_target(struct verifier *verifier, const char *target)
 static bool verify_head(struct verifier *verifier)
 {
     const struct module *module = verifier->module;
-    struct shape input = {4, {module->batch, module->channels, module->height, module->width}};
-    struct shape output = {2, {module->batch, module->classes}};
+    struct shape input = {
+        5, {module->turns, module->batch, module->channels, module->height, module->width}};
+    struct shape output = {3, {module->turns, module->batch, module->classes}};
     if (!module->name || !name_is_identifier(module->name, strlen(module->name)))
         return wrong(verifier, "the module's name is no identifier");
     if (!shape_valid(&input) || !shape_valid(&output))
-        return wrong(verifier, "batch, channels, height, width and classes must be at least 1, "
+        return wrong(verifier, "turns, batch, channels, height, width and classes must be at least 1, "
                                "input and output have fewer than 2^40 elements");
     if (module->threads < 1 || module->threads > 1 << 16)
         return wrong(verifier, "threads is %lld, must be from 1 to 65536",

@@ -58,7 +58,8 @@ function pick(element, index, label) {
 function drawSummary() {
   byId('title').textContent = data.model;
   const plural = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
-  byId('subtitle').textContent = `${data.target}, on a core described as ${(profile || data).core}; batches of ${data.batch}, ` +
+  byId('subtitle').textContent = `${data.target}, on a core described as ${(profile || data).core}; batches of ${data.batch}` +
+    (data.turns > 1 ? ` in ${data.turns} turns, of which one is shown, ` : ', ') +
     `${plural(data.threads, 'thread')}, images ${data.input.join(' × ')}, ${plural(kernels.length, 'kernel')}`;
   const flops = kernels.reduce((sum, kernel) => sum + kernel.flops, 0);
   const predicted = kernels.reduce((sum, kernel) => sum + kernel.cycles, 0);

@@ -533,6 +533,36 @@ def test_run(folder):
     return None
 
 
+def test_turns(folder):
+    """A batch in turns: the same results, from a workspace of one turn; large maps take turns unasked."""
+    folder.run('ir', 'model.json', '-o', 'one.sanir', *V3)
+    text = folder.read('one.sanir').decode()
+    folder.write('three.sanir', text.replace('\nthreads 1\n', '\nthreads 1\nturns 3\n').encode())
+    folder.run('stats', 'three.sanir', '--batch', '1', status=USAGE, says='which says 3')
+    folder.run('verify', 'three.sanir', *WEIGHTS, '--input', 'io.safetensors')
+    if runs_v3(folder):
+        for threads in ('', '2'):
+            model = 'three.sanir'
+            if threads:
+                model = 'threads.sanir'
+                folder.write(model, folder.read('three.sanir').replace(b'threads 1', b'threads 2'))
+            _, found = run_model(folder, model=model)
+            expect(found == run_model(folder, *V3)[1], f'{model}: other results in turns')
+    folder.run('ir', 'model.json', '-o', 'gpu.sanir', '--target', 'nvptx:sm_80')
+    gpu = folder.read('gpu.sanir').replace(b'threads 1\n', b'threads 1\nturns 2\n')
+    folder.write('gpu.sanir', gpu)
+    folder.run('stats', 'gpu.sanir', status=INPUT, says='turns must be 1 where a target is a GPU, found 2')
+    model = json.loads(folder.read('model.json'))
+    model['input'].update(height=224, width=224)
+    folder.write('large.json', json.dumps(model).encode())
+    sizes = []
+    for words in (['--batch', '1'], ['--batch', '6'], ['--batch', '6', '--target', 'nvptx:sm_80,x86-64-v3']):
+        head = folder.run('ir', 'large.json', *(words if '--target' in words else [*words, *V3])).splitlines()[:10]
+        sizes.append((head[2], 'turns 6' in head, next(line for line in head if line.startswith('workspace'))))
+    expect(sizes[0][0] == sizes[1][0] and not sizes[0][1] and sizes[1][1] and sizes[0][2] == sizes[1][2], str(sizes))
+    expect(sizes[2][0].startswith('input f32[6,') and not sizes[2][1], f'turns beside a GPU: {sizes[2]}')
+
+
 def test_run_of_a_dump(folder):
     if not runs_v3(folder):
         return 'this machine has no AVX2'

@@ -87,6 +87,7 @@ CASES = [
     ('targets "x86-64-v3"', 'targets <x86 "x86-64-v3"', "found 'x86', must be 'threads'"),
     ('threads 2', 'threads <0', "found '0', must be threads: an integer from 1 to 65536"),
     ('threads 2', 'threads <65537', "found '65537', must be threads: an integer from 1 to 65536"),
+    ('threads 2', 'threads 2 turns <0', "found '0', must be turns: an integer from 1 to 65536"),
     ('threads 2', 'threads <2.0', "found '2.0', must be threads: an integer from 1 to 65536"),
     ('after schedule', 'after <4', "found '4', must be the name of the last pass done"),
     ('after schedule', 'after <"schedule"', 'found the string "schedule", must be the name of the last pass done'),

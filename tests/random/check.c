@@ -98,6 +98,7 @@ static struct module *scheduled_module(struct trial *t, int batch, int targets,
                                        const char *const *target, const char *without)
 {
     struct module *module = graph_from_model(&t->m->model, batch, t->m->threads, targets, target);
+    module->turns = t->m->batch / batch;
     for (int i = 0; i < pass_count; i++) {
         if (without && strcmp(pass_table[i].name, without) == 0) {
             module->after = without;
@@ -349,12 +350,11 @@ static bool check_one_by_one(struct trial *t, const char *const *target)
 {
     struct code code;
     float *output = allocate(t->outputs, sizeof *output);
-    bool good = code_new(t, &code, 1, 1, target, NULL);
-    for (int i = 0; good && i < t->m->batch; i++)
-        good = run_batch(t, code.model, NULL, t->values.images + i * t->each,
-                         output + (int64_t)i * t->m->model.classes);
-    good = good && (right_numbers(t, output, "image by image", false) ||
-                    right_over_many(t, code.model, "image by image"));
+    bool good = code_new(t, &code, 1, 1, target, NULL) &&
+                run_batch(t, code.model, NULL, t->values.images, output) &&
+                (right_numbers(t, output, "image by image", false) ||
+                 right_over_many(t, code.model, "image by image")) &&
+                (t->m->threads == 1 || check_threads(t, code.model, "image by image", output));
     if (!good && t->outcome->verdict == WRONG_NUMBERS)
         t->outcome->verdict = WRONG_BATCH;
     free(output);

@@ -86,8 +86,9 @@ static inline struct loaded load(struct module *module)
     l.model = backend_load(&l.object, module->name, &l.code, why, sizeof why);
     if (!l.model)
         fail_msg("%s", why);
-    l.inputs = (size_t)(module->batch * module->channels * module->height * module->width);
-    l.outputs = (size_t)(module->batch * module->classes);
+    int64_t images = module_images(module);
+    l.inputs = (size_t)(images * module->channels * module->height * module->width);
+    l.outputs = (size_t)(images * module->classes);
     l.input = calloc(l.inputs, sizeof *l.input);
     l.output = calloc(l.outputs, sizeof *l.output);
     l.workspace = aligned_alloc(64, l.model->workspace_bytes);

@@ -75,6 +75,7 @@ static char *read_file(const char *path)
 
 static const char *const same[] = {
     KERNEL(""),
+    HEAD "turns 3\n" BUFFERS "\nkernel k {\n}\n",
     KERNEL("  for i in 3 {\n  }\n"),
     KERNEL("  for i in 3, j in 4 unroll {\n    x[i] = 0\n    x[j] = 1\n  }\n"),
     KERNEL("  x[0] = -0\n"),

@@ -37,7 +37,7 @@ static const struct {
      "the target \"a\" is given twice"},
     {"sanir 1 model \"m\" input f32[1048576, 1, 4, 4] classes 1048576 targets threads 1 "
      "graph { " IN OUT " }",
-     "batch, channels, height, width and classes must be at least 1, input and output have fewer "
+     "turns, batch, channels, height, width and classes must be at least 1, input and output have fewer "
      "than 2^40 elements"},
 
     /* the graph */

@@ -293,6 +293,28 @@ static void nobody_waits_for_the_late(void **state)
     unload(&l);
 }
 
+/* Each turn takes the next images, through the same workspace. */
+static void turns_follow_each_other(void **state)
+{
+    (void)state;
+    struct module *module = parse(chain);
+    module->turns = 5;
+    struct loaded l = load(module);
+    uint64_t clock = 0, ticks[2] = {0}, calls[2] = {0};
+    struct san_profile profile = {tick, &clock, ticks, calls};
+    struct san_exec exec = {.abi_version = SAN_ABI_VERSION, .threads = 1, .profile = &profile};
+    assert_int_equal(l.model->batch, 5);
+    assert_int_equal(l.model->workspace_bytes, 256 + 4 * 256);
+    assert_int_equal(run(&l, &exec), SAN_OK);
+    for (int i = 0; i < 300; i++) {
+        float w = (float)((i % 60 * 7 + 3) % 17 - 8);
+        assert_true(l.output[i] == l.input[i] * w + 1 + w);
+    }
+    assert_int_equal(calls[0], 5);
+    assert_int_equal(calls[1], 5);
+    unload(&l);
+}
+
 static void same_bytes_every_time(void **state)
 {
     (void)state;
@@ -438,6 +460,7 @@ int main(void)
         cmocka_unit_test(chunks_are_as_many_as_asked_for),
         cmocka_unit_test(each_iteration_runs_once),
         cmocka_unit_test(nobody_waits_for_the_late),
+        cmocka_unit_test(turns_follow_each_other),
         cmocka_unit_test(same_bytes_every_time),
         cmocka_unit_test(file_is_as_linkers_like_it),
         cmocka_unit_test(reasons_are_given),
