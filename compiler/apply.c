@@ -249,8 +249,8 @@ static affine_ref column_of(struct building *b, affine_ref block, const struct s
 affine_ref block_behind(const struct building *b, affine_ref block, int64_t count)
 {
     struct arena *arena = b->a->m->arena;
-    affine_ref next = affine_add(arena, affine_scale(arena, b->group, count), block);
-    return affine_mod(arena, affine_offset(arena, next, 1), b->groups * count);
+    affine_ref next = affine_add(arena, affine_scale(arena, b->groups.number, count), block);
+    return affine_mod(arena, affine_offset(arena, next, 1), b->groups.count * count);
 }
 
 /* The loop over a tile's pixels: a nest's own, or that of several nests. */
@@ -311,7 +311,7 @@ static struct stmt *block_nest(struct building *b, const struct nest_plan *plan,
             affine_ref next = block_behind(b, of_var(m, block), block->extent);
             next = affine_offset(m->arena, affine_scale(m->arena, next, columns[j].size),
                                  columns[j].begin);
-            origin.next = affine_add(m->arena, next, b->base);
+            origin.next = affine_add(m->arena, next, b->groups.base);
         }
         struct stmt *inside = NULL;
         for (int i = 0; i < row_segments; i++)
@@ -351,7 +351,7 @@ static struct stmt *build_nest(struct application *a, const struct kernel_stage 
 {
     struct building b = {.a = a, .stage = stage, .r = {.m = a->m, .load = load_local}};
     b.r.context = &b;
-    b.first_column = b.group = affine_constant(a->m->arena, 0);
+    b.first_column = affine_constant(a->m->arena, 0);
     struct stage_size size = lanes ? lanes_size(stage, a->tile) : stage_size(stage, a->tile);
     bool shared = a->columns && stage->nest.store->buffer->place != PLACE_STACK;
     if (shared) {
@@ -360,13 +360,9 @@ static struct stmt *build_nest(struct application *a, const struct kernel_stage 
     }
     struct segment segment[MAX_SEGMENTS];
     int segments = segments_of_columns(size.columns, plan->columns, plan->lanes, segment);
-    b.base = b.first_column;
-    b.groups = 1;
-    if (shared && segments == 1) {
-        b.base = a->base;
-        b.group = a->group;
-        b.groups = a->groups;
-    }
+    b.groups = shared && segments == 1
+                   ? a->groups
+                   : (struct groups){b.first_column, affine_constant(a->m->arena, 0), 1};
     b.pixels_are_columns = lanes;
     b.pixels_are_rows = a->pixels && size.repeats == 1 && !lanes;
     b.halves = plan->halves;
@@ -471,10 +467,10 @@ static struct kernel *build_kernel(struct module *m, const struct kernel *from, 
     a.first = affine_offset(
         m->arena, affine_scale(m->arena, affine_div(m->arena, at, share->groups), share->tile),
         share->pixel);
-    a.groups = share->groups;
-    a.group = affine_mod(m->arena, at, share->groups);
-    a.base = affine_constant(m->arena, share->column);
-    a.first_column = affine_add(m->arena, affine_scale(m->arena, a.group, share->columns), a.base);
+    a.groups = (struct groups){affine_constant(m->arena, share->column),
+                               affine_mod(m->arena, at, share->groups), share->groups};
+    a.first_column = affine_add(m->arena, affine_scale(m->arena, a.groups.number, share->columns),
+                                a.groups.base);
     add_locals(&a, stage, plan);
     to->body = build_nests(&a, stage, stages, plan);
     if (t->extent > 1)

@@ -5,6 +5,12 @@
 
 typedef const struct affine *affine_ref;
 
+/* Groups of columns that different iterations compute, one behind the other. */
+struct groups {
+    affine_ref base, number; /* the first one's first column; which one is computed */
+    int64_t count;
+};
+
 /* One kernel for one target under construction. */
 struct application {
     struct module *m;
@@ -17,8 +23,7 @@ struct application {
     /* what nests that store to memory compute of their columns; 0: all */
     int64_t columns;
     affine_ref first_column;
-    affine_ref base, group; /* such groups follow each other from a column on; which one this is */
-    int64_t groups;         /* how many there are */
+    struct groups groups;
     struct var
         *together; /* the pixel, while nests are built that take pixels one by one; or NULL */
     int accumulators;
@@ -38,8 +43,7 @@ struct building {
     struct rewriter r; /* from the nest's variables to the new loops' */
     affine_ref p;      /* the pixel within the tile */
     affine_ref first_column;
-    affine_ref base, group; /* as the application's; or one group, whose base is first_column */
-    int64_t groups;
+    struct groups groups; /* the application's; or this one alone */
     bool pixels_are_rows, pixels_are_columns, halves;
 };
 
@@ -68,8 +72,8 @@ void enter_element(struct building *b, const struct origin *origin, affine_ref r
                    affine_ref column);
 void enter_tile(struct building *b, const struct origin *origin, const struct tile_loops *t);
 struct stmt *store_of(struct building *b, const struct expr *value);
-/* Number, from `base` on, of the block that follows number `block` of the group's `count`: behind the last
- * comes the next group's first, behind the last group's the first of all. */
+/* Number, from groups.base on, of the block that follows number `block` of the group's `count`: behind the
+ * last comes the next group's first, behind the last group's the first of all. */
 affine_ref block_behind(const struct building *b, affine_ref block, int64_t count);
 struct buffer *new_accumulators(struct application *a, int64_t rows, int64_t columns);
 

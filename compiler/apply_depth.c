@@ -155,7 +155,7 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
     next = block_behind(s->b, next, blocks * s->panel.count);
     affine_ref panel = affine_scale(arena, affine_div(arena, next, blocks), s->panel.size);
     affine_ref deep = affine_scale(arena, affine_mod(arena, next, blocks), s->plan->depth);
-    panel = affine_add(arena, panel, s->b->base);
+    panel = affine_add(arena, panel, s->b->groups.base);
     struct ahead ahead = {.k = deep, .column = panel, .depth = k->extent, .columns = s->panel.size};
     ahead.step = affine_add(arena, affine_scale(arena, tile->block, k->extent), of_var(s, k));
     ahead.steps = tile->blocks * k->extent;

@@ -52,24 +52,31 @@ static double gflops(double flops, double ms)
     return ms > 0 ? flops / ms / 1e6 : 0;
 }
 
+/* Of all threads. */
+static double peak_of(const struct bench *bench)
+{
+    return bench->peak_gflops * (double)bench->module->threads;
+}
+
 /* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_kernels(const struct bench *bench, const struct line *line)
 {
-    printf("\n%-44s %9s %9s %9s %9s  %-7s %9s\n", "kernel", "ms", "lost", "predicted", "limit",
-           "by", "GFLOP/s");
-    for (int i = 0; i < bench->predictions.count; i++)
-        printf("%-44s %9.4f %9.4f %9.4f %9.4f  %-7s %9.1f\n", line[i].kernel->name,
+    printf("\n%-44s %9s %9s %9s %9s  %-7s %9s %8s\n", "kernel", "ms", "lost", "predicted", "limit",
+           "by", "GFLOP/s", "of peak");
+    for (int i = 0; i < bench->predictions.count; i++) {
+        double rate = gflops((double)line[i].prediction->cost.flops, line[i].ms.median);
+        printf("%-44s %9.4f %9.4f %9.4f %9.4f  %-7s %9.1f %7.1f%%\n", line[i].kernel->name,
                line[i].ms.median, line[i].lost_ms, line[i].predicted_ms, line[i].limit_ms,
-               bound_name[line[i].bound],
-               gflops((double)line[i].prediction->cost.flops, line[i].ms.median));
+               bound_name[line[i].bound], rate, 100 * rate / peak_of(bench));
+    }
 }
 
 static void print_text(const struct bench *bench, const struct line *line)
 {
     const struct module *m = bench->module;
     double rate = gflops(flops_of(bench), bench->run.median);
-    double peak = bench->peak_gflops * (double)m->threads;
+    double peak = peak_of(bench);
     printf("%s on %s", m->name, bench->target);
     if (bench->here.core)
         printf(" (%s)", bench->here.core->name);
@@ -125,7 +132,7 @@ static void print_json(const struct bench *bench, const struct line *line)
 {
     const struct module *m = bench->module;
     double flops = flops_of(bench), rate = gflops(flops, bench->run.median);
-    double peak = bench->peak_gflops * (double)m->threads;
+    double peak = peak_of(bench);
     printf("{\n  \"model\": ");
     escape_print(m->name, stdout);
     printf(",\n  \"target\": ");

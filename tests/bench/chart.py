@@ -3,7 +3,8 @@
 
 A panel for each number of threads and size of batch, a row for each network, a dot for each program at its median time per image;
 a line through it spans a tenth to nine tenths of its runs. A mark stands where the core's FMA peak would be. The axis is
-logarithmic. Besides medians, tables compare the times that a tenth of the runs keep below: what a disturbed machine shows at its best.
+logarithmic. Besides medians, tables compare the times that a tenth of the runs keep below: what a disturbed machine shows at its
+best. Tables of kernels follow, with their shares of the peak.
 """
 import html
 import json
@@ -103,6 +104,16 @@ def print_tables(rows):
             print(f'| {row["network"]} | {" | ".join(cells)} | {share:.0f}% | {lead(times, "median_ms")} | {lead(times, "p10_ms")} |')
 
 
+def print_kernels(row):
+    """Kernels that take at least a hundredth of the time, at their best in the row's run of one image on one thread."""
+    print(f'\n{row["network"]}, 1 thread, batch 1, kernels at their best:\n\n| kernel | ms | of the FMA peak |\n|---|---|---|')
+    all_ms = sum(kernel["ms"] for kernel in row["kernels"])
+    for kernel in row["kernels"]:
+        if kernel["ms"] >= 0.01 * all_ms:
+            share = kernel["flops"] / kernel["ms"] / 1e6 / row["peak_gflops"]
+            print(f'| `{kernel["name"]}` | {kernel["ms"]:.3f} | {100 * share:.0f}% |')
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__.splitlines()[0])
@@ -113,6 +124,9 @@ def main():
     with open(sys.argv[2], "w") as file:
         file.write(draw(rows))
     print_tables(rows)
+    for row in sorted(rows, key=lambda row: row["network"]):
+        if (row["threads"], row["batch"]) == (1, 1) and row.get("kernels"):
+            print_kernels(row)
 
 
 if __name__ == "__main__":

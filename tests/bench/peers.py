@@ -115,16 +115,17 @@ def machine():
             f"{os.cpu_count()} processors, {wide}")
 
 
-def peak_of(sanc, case, target):
-    """The core's FMA peak with the target's vectors, measured now, in GFLOP/s; None where it does not run here."""
+def bench(sanc, case, target):
+    """What `sanc bench` finds of one thread and one image: above all the core's FMA peak with the target's vectors, measured now, in
+    GFLOP/s; None where the target does not run here."""
     try:
         text = common.call(sanc, "bench", os.path.join(case, "model.json"), "-w",
-                           os.path.join(case, "weights.safetensors"), "--target", target, "--json")
+                           os.path.join(case, "weights.safetensors"), "--target", target, "--kernels", "--json")
     except common.Failure as failure:
         if failure.status == 4:
             return None
         raise
-    return json.loads(text)["peak_gflops"]
+    return json.loads(text)
 
 
 def measure(start, names, rounds):
@@ -200,10 +201,11 @@ def main():
                 start = lambda name: (start_sanc(args.sanc, network, case, batch, threads) if name == "sanc"
                                       else start_peer(python, name, network, case, batch, threads))
                 programs = measure(start, ["sanc"] + peers, args.rounds)
-                peak = peak_of(args.sanc, case, "x86-64-v4") or peak_of(args.sanc, case, "x86-64-v3")
+                alone = bench(args.sanc, case, "x86-64-v4") or bench(args.sanc, case, "x86-64-v3")
                 row = {"network": network, "batch": batch, "threads": threads, "machine": machine(),
-                       "date": time.strftime("%Y-%m-%d"), "macs": macs, "peak_gflops": peak,
-                       "programs": programs}
+                       "date": time.strftime("%Y-%m-%d"), "macs": macs, "peak_gflops": alone["peak_gflops"],
+                       "programs": programs, "kernels": [{"name": kernel["name"], "ms": kernel["ms"]["best"], "flops": kernel["flops"]}
+                                                         for kernel in alone["kernels"]]}
                 keep(args.results, row, ("network", "batch", "threads", "machine"))
                 show(row)
 
