@@ -108,7 +108,7 @@ def print_kernels(row):
     """Kernels that take at least a hundredth of the time, at their best in the row's run of one image on one thread."""
     print(f'\n{row["network"]}, 1 thread, batch 1, kernels at their best:\n\n| kernel | ms | of the FMA peak |\n|---|---|---|')
     all_ms = sum(kernel["ms"] for kernel in row["kernels"])
-    for kernel in row["kernels"]:
+    for kernel in sorted(row["kernels"], key=lambda kernel: -kernel["ms"]):
         if kernel["ms"] >= 0.01 * all_ms:
             share = kernel["flops"] / kernel["ms"] / 1e6 / row["peak_gflops"]
             print(f'| `{kernel["name"]}` | {kernel["ms"]:.3f} | {100 * share:.0f}% |')
