@@ -48,8 +48,8 @@ static const char types[] =
 /* $N is the model's name, $S the bytes between two workers' scratch, $T the most tasks.
  *
  * A kernel's iterations are cut into as many ranges as it has tasks. A task takes quarters of what is left
- * of its own range, then of the others', so that a thread that is slower, or late, holds nobody up for
- * longer than an iteration or so, and neighbouring iterations mostly stay on one core. `taken` says
+ * of its own range, then of the others': pieces that get smaller, so that a slower thread is waited for
+ * shortly at the end, and neighbouring iterations that mostly stay on one core. `taken` says
  * where each range goes on. Whoever runs the tasks orders them before the caller's next kernel. */
 static const char task[] =
     "define internal void @$N__iterate(ptr %job, i64 %worker, i64 %begin, i64 %end) #0 {\n"

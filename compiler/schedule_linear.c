@@ -12,7 +12,7 @@
 
 #define LOOP_CYCLES 0.5 /* of a step of the reduction */
 enum {
-    SHARE_CYCLES = 2000,
+    SHARE_CYCLES = 2000, /* until a share's weights arrive; like shown_wait, of a Zen 3 */
     BLOCK_CYCLES = 12,
     LOADS_PER_CYCLE = 2,
     L2_BYTES_PER_CYCLE = 32,
