@@ -4,6 +4,7 @@
 #include "fuzz.h"
 #include "ir.h"
 #include "passes.h"
+#include "model_graph.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -7,7 +7,9 @@
 #ifndef TESTS_RANDOM_MODEL_H
 #define TESTS_RANDOM_MODEL_H
 #include "model.h"
+#include "model_graph.h"
 #include "passes.h"
+#include "turns.h"
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* Prints compiler/model.schema.json, the JSON Schema of a model file, from the reader's own table.
+/* Prints compiler/model/model.schema.json, the JSON Schema of a model file, from the reader's own table.
  *
  * Names, ranges, choices and defaults are those of model_field. Written here: what a field means,
  * and the rules between fields, as far as a schema can say them. It cannot say that one number

@@ -2,7 +2,7 @@
 
     run.py SANC GENERATOR
 
-compiler/model.schema.json has to be what GENERATOR prints from the reader's table. It has to accept every valid model of the
+compiler/model/model.schema.json has to be what GENERATOR prints from the reader's table. It has to accept every valid model of the
 tests, and to reject nine tenths of the bad ones that are JSON at all. Of random models, each that the reader takes has
 to be accepted. Needs jsonschema (Debian: python3-jsonschema).
 """
@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SCHEMA = os.path.join(ROOT, 'compiler', 'model.schema.json')
+SCHEMA = os.path.join(ROOT, 'compiler', 'model', 'model.schema.json')
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'errors'))
 import models  # noqa: E402
 import weights  # noqa: E402
@@ -158,13 +158,13 @@ def main():
     with open(SCHEMA, 'rb') as file:
         text = file.read()
     if printed != text:
-        print(f'FAILED: compiler/model.schema.json is not what {os.path.basename(generator)} '
+        print(f'FAILED: compiler/model/model.schema.json is not what {os.path.basename(generator)} '
               f'prints. If the format was meant to change: {generator} >{SCHEMA}')
         return 1
     try:
         import jsonschema
     except ImportError:
-        print('skipped: no jsonschema (Debian: python3-jsonschema); compiler/model.schema.json is '
+        print('skipped: no jsonschema (Debian: python3-jsonschema); compiler/model/model.schema.json is '
               'what the generator prints')
         return SKIPPED
     schema = json.loads(text)

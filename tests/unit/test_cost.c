@@ -4,6 +4,7 @@
 #include "passes.h"
 #include "predict.h"
 #include "stats.h"
+#include "model_graph.h"
 #include <string.h>
 
 static struct work *first_work(const struct module *module)

@@ -9,8 +9,9 @@
 #include <cmocka.h>
 
 #include "affine.h"
-#include "rewrite.h"
+#include "make.h"
 #include "verify.h"
+#include "model_graph.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "verify.h"
+#include "model_graph.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

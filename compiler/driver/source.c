@@ -1,0 +1,351 @@
+#include "source.h"
+#include "backend.h"
+#include "file.h"
+#include "identifier.h"
+#include "observe.h"
+#include "model_graph.h"
+#include "passes.h"
+#include "turns.h"
+#include <float.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t MOST_DUMP_BYTES = 16u << 20; /* as the parser takes */
+static const struct target_names default_targets = {2, {"x86-64-v3", "x86-64-v4"}};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+static const char *precision_name(int precision)
+{
+    return attr_enum_name(ATTR_TYPE_precision_kind, precision);
+}
+
+/* What the command line asks for: a precision_kind. */
+static int precision_asked(const struct options *options)
+{
+    return precision_kind_f32 + (options->precision < 0 ? 0 : options->precision);
+}
+
+/* Whether a target has what multiplies in the precision. */
+static bool target_has_precision(const char *name, int precision)
+{
+    char why[256];
+    const struct target *target = target_find(name, why, sizeof why);
+    return precision == precision_kind_f32 || !target || target_has_matrix_units(target);
+}
+
+static enum status check_precision(const struct target_names *names, int precision)
+{
+    enum status status = STATUS_DONE;
+    for (int i = 0; i < names->count; i++) {
+        if (target_has_precision(names->name[i], precision))
+            continue;
+        diag_error(NULL, 0, 0,
+                   "--precision %s is for GPUs from nvptx:sm_80 on, found the target %s",
+                   precision_name(precision), names->name[i]);
+        status = STATUS_USAGE;
+    }
+    return status;
+}
+
+static enum status check_targets(const struct target_names *names)
+{
+    enum status status = STATUS_DONE;
+    for (int i = 0; i < names->count; i++) {
+        char why[256];
+        if (target_find(names->name[i], why, sizeof why))
+            continue;
+        diag_error(NULL, 0, 0, "--target %s: %s", names->name[i], why);
+        status = STATUS_USAGE;
+    }
+    return status;
+}
+
+enum status source_read(struct source *source, const struct options *options)
+{
+    *source = (struct source){.options = options, .target = options->target};
+    source->is_dump = ends_with(options->operand, ".sanir");
+    if (source->is_dump)
+        return file_read(options->operand, MOST_DUMP_BYTES, &source->text, &source->size);
+    if (source->target.count == 0)
+        source->target = default_targets;
+    enum status status = check_targets(&source->target);
+    if (status == STATUS_DONE)
+        status = check_precision(&source->target, precision_asked(options));
+    return status == STATUS_DONE ? model_read(options->operand, &source->model) : status;
+}
+
+void source_free(struct source *source)
+{
+    weights_free(source->weights);
+    free(source->text);
+    *source = (struct source){0};
+}
+
+bool source_is_input(const struct options *options, const char *path)
+{
+    const char *const input[] = {options->operand, options->weights, options->input,
+                                 options->profile};
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        if (input[i] && file_same(input[i], path))
+            return true;
+    return false;
+}
+
+/* ---- weights --------------------------------------------------------------------------------- */
+
+static const double *find_parameter(void *context, const char *name, const struct shape *shape)
+{
+    return weights_find(context, name, shape_elements(shape));
+}
+
+/* A dump's parameters: what is left of the model's, so other tensors may be in the file. */
+static enum status check_dump_weights(struct source *source)
+{
+    struct module *module;
+    enum status status = source_module(source, NULL, &module);
+    if (status != STATUS_DONE)
+        return status;
+    for (const struct inst *inst = module->first; inst; inst = inst->next) {
+        if (inst->op != OP_parameter)
+            continue;
+        const char *name = inst->attr[SLOT_parameter_name].string;
+        int64_t elements = shape_elements(&inst->shape);
+        const double *value = weights_find(source->weights, name, elements);
+        double least = ends_with(name, ".running_var") ? 0 : -FLT_MAX;
+        int64_t good = 0;
+        while (value && good < elements && value[good] >= least && value[good] <= FLT_MAX)
+            good++;
+        if (value && good == elements)
+            continue;
+        if (!value)
+            diag_error(source->options->weights, 0, 0,
+                       "tensor '%s' of %" PRId64 " floats is needed and not there", name, elements);
+        else
+            diag_error(source->options->weights, 0, 0,
+                       "tensor '%s' must hold numbers from %g to %g, found %g", name, least,
+                       (double)FLT_MAX, value[good]);
+        status = STATUS_INPUT;
+    }
+    module_free(module);
+    return status;
+}
+
+static enum status check_model_weights(struct source *source)
+{
+    size_t count;
+    struct arena *arena = arena_new();
+    struct tensor_need *needs = graph_parameters(&source->model, arena, &count);
+    enum status status = STATUS_SYSTEM;
+    if (needs)
+        status = weights_check(source->weights, needs, count);
+    else
+        diag_error(NULL, 0, 0, "out of memory");
+    free(needs);
+    arena_free(arena);
+    return status;
+}
+
+enum status source_read_weights(struct source *source)
+{
+    if (!source->options->weights)
+        return STATUS_DONE;
+    enum status status = weights_read(source->options->weights, &source->weights);
+    if (status != STATUS_DONE)
+        return status;
+    source->parameters = (struct parameters){find_parameter, source->weights};
+    return source->is_dump ? check_dump_weights(source) : check_model_weights(source);
+}
+
+/* ---- modules --------------------------------------------------------------------------------- */
+
+static bool has_target(const struct module *module, const char *target)
+{
+    for (int i = 0; i < module->targets; i++)
+        if (strcmp(module->target[i], target) == 0)
+            return true;
+    return false;
+}
+
+static struct schedule *keep_schedules(const struct module *module, const struct schedule *list)
+{
+    struct schedule *kept = NULL, **tail = &kept;
+    for (; list; list = list->next) {
+        if (!has_target(module, list->target))
+            continue;
+        *tail = arena_copy(module->arena, list, sizeof *list);
+        tail = &(*tail)->next;
+    }
+    *tail = NULL;
+    return kept;
+}
+
+static struct module *keep_targets(const struct module *module, const struct target_names *names)
+{
+    struct module *copy = arena_copy(module->arena, module, sizeof *copy);
+    copy->targets = names->count;
+    for (int i = 0; i < names->count; i++)
+        copy->target[i] = arena_printf(module->arena, "%s", names->name[i]);
+    struct kernel **tail = &copy->kernels;
+    for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next) {
+        if (kernel->target && !has_target(copy, kernel->target))
+            continue;
+        *tail = arena_copy(module->arena, kernel, sizeof *kernel);
+        (*tail)->schedules = keep_schedules(copy, kernel->schedules);
+        tail = &(*tail)->next;
+    }
+    *tail = NULL;
+    return copy;
+}
+
+struct module *module_for_target(const struct module *module, const char *target)
+{
+    return keep_targets(module, &(struct target_names){1, {target}});
+}
+
+static const char *pass_names(struct arena *arena)
+{
+    const char *names = pass_table[0].name;
+    for (int i = 1; i < pass_count; i++)
+        names = arena_printf(arena, "%s, %s", names, pass_table[i].name);
+    return names;
+}
+
+/* The pass that the dump was taken after is one of the table, and left what it should. */
+static enum status check_after(const char *file, const struct module *module)
+{
+    struct location at = module->after_at;
+    if (module->after && pass_find(module->after) < 0) {
+        diag_error(file, at.line, at.column, "found a dump after '%s', must be after one of %s",
+                   module->after, pass_names(module->arena));
+        return STATUS_INPUT;
+    }
+    bool lowered = passes_done(module) > pass_find("lower");
+    if (lowered == (module->kernels != NULL))
+        return STATUS_DONE;
+    if (lowered)
+        diag_error(file, at.line, at.column, "a dump after %s must hold kernels, found none",
+                   module->after);
+    else
+        diag_error(file, at.line, at.column,
+                   "a dump of before the pass lower must hold a graph alone, found kernels");
+    return STATUS_INPUT;
+}
+
+enum status module_check_dump(const struct module *module, const char *file)
+{
+    char why[256];
+    enum status status = check_after(file, module);
+    if (module->targets == 0) {
+        diag_error(file, 0, 0, "there must be a target, found none");
+        status = STATUS_INPUT;
+    }
+    if (strlen(module->name) > MAX_NAME || !identifier_valid(module->name)) {
+        diag_error(file, 0, 0,
+                   "the model's name must be a C identifier of at most %d characters, found '%s'",
+                   MAX_NAME, module->name);
+        status = STATUS_INPUT;
+    }
+    for (int i = 0; i < module->targets && module->turns > 1; i++)
+        if (target_is_gpu(module->target[i])) {
+            diag_error(file, 0, 0, "turns must be 1 where a target is a GPU, found %" PRId64,
+                       module->turns);
+            status = STATUS_INPUT;
+            break;
+        }
+    for (int i = 0; i < module->targets; i++) {
+        bool known = target_find(module->target[i], why, sizeof why) != NULL;
+        if (known && target_has_precision(module->target[i], module->precision))
+            continue;
+        if (known)
+            snprintf(why, sizeof why, "the precision %s is for GPUs from nvptx:sm_80 on",
+                     precision_name(module->precision));
+        diag_error(file, 0, 0, "target '%s': %s", module->target[i], why);
+        status = STATUS_INPUT;
+    }
+    return status;
+}
+
+static bool agrees(const char *option, int64_t given, int64_t dump)
+{
+    if (given == 0 || given == dump)
+        return true;
+    diag_error(NULL, 0, 0, "--%s %" PRId64 " does not fit the dump, which says %" PRId64, option,
+               given, dump);
+    return false;
+}
+
+/* A dump says its targets, batch, threads and precision; the command line may choose among the targets. */
+static enum status check_options(const struct source *source, const struct module *module)
+{
+    bool good = agrees("batch", source->options->batch, module_images(module));
+    good &= agrees("threads", source->options->threads, module->threads);
+    int precision = precision_asked(source->options);
+    if (source->options->precision >= 0 && precision != module->precision) {
+        diag_error(NULL, 0, 0, "--precision %s does not fit the dump, which says %s",
+                   precision_name(precision), precision_name(module->precision));
+        good = false;
+    }
+    for (int i = 0; i < source->target.count; i++) {
+        if (has_target(module, source->target.name[i]))
+            continue;
+        char allowed[256] = "";
+        for (int j = 0; j < module->targets && strlen(allowed) < sizeof allowed - 1; j++)
+            snprintf(allowed + strlen(allowed), sizeof allowed - strlen(allowed), "%s%s",
+                     j ? ", " : "", module->target[j]);
+        diag_error(NULL, 0, 0, "--target %s is not in the dump, which has %s",
+                   source->target.name[i], allowed);
+        good = false;
+    }
+    return good ? STATUS_DONE : STATUS_USAGE;
+}
+
+static enum status parse_dump(const struct source *source, const char *only, struct module **result)
+{
+    struct ir_error error;
+    char why[512];
+    const char *file = source->options->operand;
+    struct module *module = module_parse(source->text, source->size, &error);
+    if (!module) {
+        diag_error(file, error.line, error.column, "%s", error.message);
+        return STATUS_INPUT;
+    }
+    module->file = file;
+    enum status status = STATUS_INPUT;
+    struct location at;
+    if (module_verify(module, &at, why, sizeof why))
+        status = module_check_dump(module, file);
+    else
+        diag_error(file, at.line, at.column, "%s", why);
+    if (status == STATUS_DONE)
+        status = check_options(source, module);
+    if (status != STATUS_DONE) {
+        module_free(module);
+        return status;
+    }
+    const struct target_names one = {1, {only}};
+    const struct target_names *kept = only ? &one : &source->target;
+    *result = kept->count ? keep_targets(module, kept) : module;
+    return STATUS_DONE;
+}
+
+enum status source_module(const struct source *source, const char *only, struct module **module)
+{
+    *module = NULL;
+    if (source->is_dump)
+        return parse_dump(source, only, module);
+    const struct options *options = source->options;
+    int64_t batch = options->batch ? options->batch : 1;
+    int64_t images =
+        images_of_turn(&source->model, batch, source->target.count, source->target.name);
+    *module = graph_from_model(&source->model, images, options->threads ? options->threads : 1,
+                               only ? 1 : source->target.count, only ? &only : source->target.name);
+    (*module)->turns = batch / images;
+    (*module)->precision = precision_asked(options);
+    return STATUS_DONE;
+}

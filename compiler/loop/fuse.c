@@ -1,0 +1,348 @@
+/* kernel p { for n, y, x { for j, c: b[n, y, x, j, c] = .. } }
+ * kernel q { for n, y, x { for c: out[n, y, x, c] = .. b[n, y, x, ..] .. } }
+ * =>
+ * kernel q {
+ *   b_tile : stack f32[J, C]
+ *   for n, y, x {
+ *     for j, c: b_tile[j, c] = ..
+ *     for c: out[n, y, x, c] = .. b_tile[..] ..
+ *   }
+ * }
+ *
+ * Merges a kernel into the one kernel that reads its result, at the loops over pixels, and shrinks
+ * the result to what one pixel needs. This is what keeps k*k-sized tensors out of memory: relation,
+ * mapping, softmax and aggregation end up in one kernel, whatever they are.
+ *
+ * Right where every read of b at pixel (n, y, x) lies in the s x s pixels from (s y, s x) (s = 1
+ * but for pooling): then each pixel of b is computed once, by the pixel that reads it. A read of
+ * neighbours (y + dy) is none of these, so whole maps stay in memory there.
+ *
+ * Done where b is larger than anything around it, or where the tiles that the linears of both want
+ * still fit the L2 cache together. Requires: values inlined. */
+#include "tiles.h"
+#include "touches.h"
+#include <stdlib.h>
+#include <string.h>
+
+pass_function fuse_pixels;
+
+enum { PIXEL_LOOPS = 3, MAX_WRITERS = 16 };
+
+struct fusion {
+    struct module *m;
+    struct buffer *b, *tile;
+    struct kernel *reader;
+    struct var *pixel[PIXEL_LOOPS]; /* of the reader: n, y, x */
+    struct stmt *stages;            /* of the reader */
+    struct kernel *writer[MAX_WRITERS];
+    int writers;
+    int64_t window; /* s */
+    bool fits;      /* reads are as they have to be */
+};
+
+/* The loops over pixels, and what stands in them. */
+bool kernel_stages(const struct kernel *kernel, struct var **pixel, struct stmt ***stages)
+{
+    struct stmt *stmt = kernel->body;
+    for (int i = 0; i < PIXEL_LOOPS; i++) {
+        if (!stmt || stmt->next || stmt->kind != STMT_FOR)
+            return false;
+        pixel[i] = stmt->var;
+        if (i == PIXEL_LOOPS - 1)
+            *stages = &stmt->body;
+        stmt = stmt->body;
+    }
+    struct stmt *last = stmt;
+    while (last && last->next)
+        last = last->next;
+    while (last && last->kind == STMT_FOR)
+        last = last->body;
+    return last && last->kind == STMT_STORE && last->buffer->shape.rank > PIXEL_LOOPS;
+}
+
+/* index = scale * var + something in [0, scale) that no pixel loop is part of. */
+static bool window_index(const struct fusion *f, const struct affine *index, int dim,
+                         const struct affine **inside)
+{
+    struct arena *arena = f->m->arena;
+    int64_t scale = dim ? f->window : 1, least, most;
+    const struct affine *pixel = affine_var(arena, f->pixel[dim]);
+    *inside = affine_add(arena, index, affine_scale(arena, pixel, -scale));
+    for (int i = 0; i < PIXEL_LOOPS; i++)
+        if (affine_uses(*inside, f->pixel[i]))
+            return false;
+    affine_range(*inside, &least, &most);
+    return least >= 0 && most < scale;
+}
+
+static void check_read(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct fusion *f = context;
+    const struct affine *inside;
+    for (int i = 0; load->buffer == f->b && i < PIXEL_LOOPS; i++)
+        f->fits &= window_index(f, load->index[i], i, &inside);
+}
+
+/* Whether a writer computes exactly its own pixel of b, and nothing else that lives in memory. */
+static bool writes_own_pixel(const struct fusion *f, const struct kernel *writer)
+{
+    struct var *pixel[PIXEL_LOOPS];
+    struct stmt **stages;
+    if (!kernel_stages(writer, pixel, &stages))
+        return false;
+    for (const struct stmt *stage = *stages; stage; stage = stage->next) {
+        struct nest nest;
+        struct stmt alone = *stage;
+        alone.next = NULL;
+        if (!nest_of(&alone, &nest))
+            return false;
+        const struct stmt *store = nest.store;
+        if (store->buffer->place == PLACE_STACK)
+            continue;
+        if (store->buffer != f->b)
+            return false;
+        for (int i = 0; i < PIXEL_LOOPS; i++)
+            if (!affine_equal(store->index[i], affine_var(f->m->arena, pixel[i])) ||
+                pixel[i]->extent != f->b->shape.dim[i])
+                return false;
+    }
+    return f->window == 1 || (!(*stages)->next && !writer->locals);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct kernel *const *p = a, *const *q = b;
+    return (*p)->number - (*q)->number;
+}
+
+static bool find_kernels(struct fusion *f)
+{
+    for (const struct touch *touch = f->b->touches; touch; touch = touch->next) {
+        if (touch->loads) {
+            if (f->reader || touch->stores)
+                return false;
+            f->reader = touch->kernel;
+        }
+        if (touch->stores) {
+            if (f->writers == MAX_WRITERS)
+                return false;
+            f->writer[f->writers++] = touch->kernel;
+        }
+    }
+    qsort(f->writer, (size_t)f->writers, sizeof *f->writer, by_number);
+    return f->reader && f->writers;
+}
+
+static int count_stages(const struct kernel *kernel)
+{
+    struct var *pixel[PIXEL_LOOPS];
+    struct stmt **stages;
+    int count = 0;
+    kernel_stages(kernel, pixel, &stages);
+    for (const struct stmt *stage = *stages; stage; stage = stage->next)
+        count++;
+    return count;
+}
+
+/* Schedules take so many: a network of footprint 1 would be one kernel. */
+static bool stages_fit(const struct fusion *f)
+{
+    int count = count_stages(f->reader);
+    for (int i = 0; i < f->writers; i++)
+        count += count_stages(f->writer[i]);
+    return count <= MAX_STAGES_OF_KERNEL;
+}
+
+static bool can_fuse(struct fusion *f)
+{
+    struct stmt **stages;
+    if (f->b->place != PLACE_WORKSPACE || f->b->shape.rank <= PIXEL_LOOPS || !find_kernels(f) ||
+        !kernel_stages(f->reader, f->pixel, &stages))
+        return false;
+    f->stages = *stages;
+    f->window = f->b->shape.dim[1] / f->pixel[1]->extent;
+    if (f->window < 1 || f->b->shape.dim[2] / f->pixel[2]->extent != f->window ||
+        f->b->shape.dim[0] != f->pixel[0]->extent)
+        return false;
+    f->fits = true;
+    stmt_visit_loads(f->stages, 1, check_read, f);
+    for (int i = 0; i < f->writers && f->fits; i++)
+        f->fits = writes_own_pixel(f, f->writer[i]);
+    return f->fits && stages_fit(f);
+}
+
+/* Elements of b per pixel of the reader. */
+static int64_t pixel_elements(const struct fusion *f, const struct buffer *buffer)
+{
+    int64_t pixels = f->pixel[0]->extent * f->pixel[1]->extent * f->pixel[2]->extent;
+    return shape_elements(&buffer->shape) / pixels;
+}
+
+struct neighbours {
+    struct fusion *f;
+    int64_t largest;
+};
+
+static void larger(struct neighbours *n, const struct buffer *buffer)
+{
+    if (buffer == n->f->b || buffer->place == PLACE_WEIGHTS || buffer->place == PLACE_STACK)
+        return;
+    /* of its own pixels: a border is not channels */
+    int64_t elements = buffer->place == PLACE_WORKSPACE ? 1 : pixel_elements(n->f, buffer);
+    for (int i = PIXEL_LOOPS; buffer->place == PLACE_WORKSPACE && i < buffer->shape.rank; i++)
+        elements *= buffer->shape.dim[i];
+    n->largest = elements > n->largest ? elements : n->largest;
+}
+
+static void visit_larger(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    larger(context, load->buffer);
+}
+
+static void stores_larger(struct neighbours *n, const struct stmt *stmt)
+{
+    for (; stmt; stmt = stmt->next)
+        if (stmt->kind == STMT_FOR)
+            stores_larger(n, stmt->body);
+        else if (stmt->kind == STMT_STORE)
+            larger(n, stmt->buffer);
+}
+
+/* What keeping b out of memory is worth: everything if b is larger than all that it is made from
+ * and made into. Else it has to be free: see tiles.h. Kernels that are content with few pixels at a
+ * time (`light`) merge before those that want many, which then know what tiles there are. */
+enum { LIGHT_PIXELS = 4 };
+
+static bool pays(struct fusion *f, bool light)
+{
+    struct neighbours around = {f, 1};
+    struct tile_need need = {0};
+    for (int i = -1; i < f->writers; i++) {
+        const struct kernel *k = i < 0 ? f->reader : f->writer[i];
+        stmt_visit_loads(k->body, 1, visit_larger, &around);
+        stores_larger(&around, k->body);
+        tile_need_of(&need, k, PIXEL_LOOPS);
+    }
+    int64_t elements = pixel_elements(f, f->b);
+    if (2 * elements > 3 * around.largest)
+        return true;
+    bool small = 2 * elements * 4 >= need.bytes;
+    need.bytes += elements * 4;
+    return need.bytes * need.pixels <= (small ? TILE_BYTES : NEAR_TILE_BYTES) &&
+           (!light || need.pixels <= LIGHT_PIXELS);
+}
+
+/* The index of an access to b, in its tile. */
+static void tile_index(const struct fusion *f, const struct affine *const *from,
+                       const struct affine **to)
+{
+    int at = 0;
+    for (int i = 1; f->window > 1 && i < PIXEL_LOOPS; i++)
+        window_index(f, from[i], i, &to[at++]);
+    for (int i = PIXEL_LOOPS; i < f->b->shape.rank; i++)
+        to[at++] = from[i];
+}
+
+static const struct expr *load_tile(struct rewriter *r, const struct expr *load)
+{
+    const struct fusion *f = r->context;
+    const struct affine *index[MAX_RANK];
+    if (load->buffer != f->b)
+        return load;
+    tile_index(f, load->index, index);
+    return expr_load(r->m, f->tile, index);
+}
+
+static void store_tile(struct rewriter *r, struct buffer **buffer, const struct affine **index)
+{
+    const struct fusion *f = r->context;
+    const struct affine *to[MAX_RANK] = {0};
+    if (*buffer != f->b)
+        return;
+    tile_index(f, index, to);
+    memcpy(index, to, sizeof to);
+    *buffer = f->tile;
+}
+
+static struct buffer *new_tile(struct fusion *f)
+{
+    struct shape shape = {0};
+    for (int i = 1; f->window > 1 && i < PIXEL_LOOPS; i++)
+        shape.dim[shape.rank++] = f->window;
+    for (int i = PIXEL_LOOPS; i < f->b->shape.rank; i++)
+        shape.dim[shape.rank++] = f->b->shape.dim[i];
+    return buffer_new(f->m, &f->reader->locals, arena_printf(f->m->arena, "%s_tile", f->b->name),
+                      PLACE_STACK, shape);
+}
+
+/* The writer's stages for the reader's pixel; where s > 1, for the s x s pixels that it reads. */
+static struct stmt *writer_stages(struct fusion *f, const struct kernel *writer)
+{
+    struct arena *arena = f->m->arena;
+    struct var *pixel[PIXEL_LOOPS], *window[PIXEL_LOOPS] = {0};
+    struct stmt **stages;
+    kernel_stages(writer, pixel, &stages);
+    struct rewriter r = {.m = f->m, .load = load_tile, .store = store_tile, .context = f};
+    for (int i = 0; i < PIXEL_LOOPS; i++) {
+        const struct affine *at = affine_var(arena, f->pixel[i]);
+        if (i && f->window > 1) {
+            window[i] = var_new(f->m, "i", f->window);
+            at =
+                affine_add(arena, affine_scale(arena, at, f->window), affine_var(arena, window[i]));
+        }
+        rewriter_map(&r, pixel[i], at);
+    }
+    struct stmt *made = rewrite_stmts(&r, *stages);
+    for (int i = PIXEL_LOOPS - 1; f->window > 1 && i > 0; i--)
+        made = stmt_for(f->m, window[i], LOOP_SERIAL, made);
+    return made;
+}
+
+static void fuse(struct fusion *f)
+{
+    struct stmt **stages, *made = NULL;
+    f->tile = new_tile(f);
+    for (int i = 0; i < f->writers; i++)
+        stmt_append(&made, writer_stages(f, f->writer[i]));
+    struct rewriter r = {.m = f->m, .load = load_tile, .context = f};
+    touches_forget(f->reader);
+    kernel_stages(f->reader, f->pixel, &stages);
+    stmt_append(&made, rewrite_stmts(&r, *stages));
+    *stages = made;
+    touches_add(f->m, f->reader);
+    for (int i = 0; i < f->writers; i++) {
+        struct buffer **end = &f->reader->locals;
+        while (*end)
+            end = &(*end)->next;
+        *end = f->writer[i]->locals;
+        kernel_remove(f->writer[i]);
+    }
+}
+
+static int fuse_all(struct module *m, bool light)
+{
+    int changes = 0, before;
+    do {
+        before = changes;
+        for (struct buffer *b = m->buffers; b; b = b->next) {
+            struct fusion f = {.m = m, .b = b};
+            if (can_fuse(&f) && pays(&f, light)) {
+                fuse(&f);
+                changes++;
+            }
+        }
+        buffers_remove_unused(m);
+    } while (changes > before);
+    return changes;
+}
+
+int fuse_pixels(struct module *m)
+{
+    touches_index(m);
+    int changes = fuse_all(m, true);
+    changes += fuse_all(m, false);
+    touches_finish(m);
+    return changes;
+}

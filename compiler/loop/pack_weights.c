@@ -1,0 +1,78 @@
+/* w : weights f32[K, N] = %4            =>     w_packed : weights f32[N / 32, K, 32] = %7
+ * .. w[k, c] ..                                .. w_packed[c div 32, k, c mod 32] ..
+ *
+ * A register tile of a linear reads 32 or fewer columns of every row of its weights; packed, these
+ * follow each other in memory, where rows of N columns lie a page apart. Columns are filled up with
+ * zeros, which nothing reads. 32 serves all targets, so that they share one copy. */
+#include "make.h"
+#include "tiles.h"
+#include "touches.h"
+
+pass_function pack_weights;
+
+struct packing {
+    struct buffer *from, *to;
+};
+
+static const struct expr *load_packed(struct rewriter *r, const struct expr *load)
+{
+    const struct packing *p = r->context;
+    struct arena *arena = r->m->arena;
+    if (load->buffer != p->from)
+        return load;
+    const struct affine *index[MAX_RANK] = {affine_div(arena, load->index[1], PANEL),
+                                            load->index[0],
+                                            affine_mod(arena, load->index[1], PANEL)};
+    return expr_load(r->m, p->to, index);
+}
+
+static struct inst *packed_value(struct module *m, struct inst *w)
+{
+    struct builder b = {m, w, w->label};
+    int64_t rows = w->shape.dim[0], columns = w->shape.dim[1];
+    int64_t panels = (columns + PANEL - 1) / PANEL, missing = panels * PANEL - columns;
+    if (missing)
+        w = make_concat(&b, 1, 2, (struct inst *[]){w, make_fill(&b, 0, SHAPE(rows, missing))});
+    w = make_reshape(&b, w, SHAPE(rows, panels, PANEL));
+    return make_transpose(&b, w, SHAPE(1, 0, 2));
+}
+
+static bool wants_packing(const struct buffer *buffer)
+{
+    return buffer->place == PLACE_WEIGHTS && buffer->shape.rank == 2 && buffer->shape.dim[0] > 1 &&
+           buffer->shape.dim[1] > PANEL;
+}
+
+static void pack_loads(struct module *m, struct packing *p, struct kernel *kernel)
+{
+    struct rewriter r = {.m = m, .load = load_packed, .context = p};
+    touches_forget(kernel);
+    kernel->body = rewrite_stmts(&r, kernel->body);
+    touches_add(m, kernel);
+}
+
+int pack_weights(struct module *m)
+{
+    int changes = 0;
+    struct buffer **end = &m->buffers;
+    touches_index(m);
+    for (struct buffer *buffer = m->buffers; buffer; buffer = buffer->next) {
+        if (!wants_packing(buffer))
+            continue;
+        struct inst *value = packed_value(m, buffer->value);
+        struct packing p = {buffer,
+                            buffer_new(m, end, arena_printf(m->arena, "%s_packed", buffer->name),
+                                       PLACE_WEIGHTS, value->shape)};
+        end = &p.to->next;
+        buffer_set_value(p.to, value);
+        for (struct touch *touch = buffer->touches, *next; touch; touch = next) {
+            next = touch->next;
+            if (touch->loads)
+                pack_loads(m, &p, touch->kernel);
+        }
+        changes++;
+    }
+    buffers_remove_unused(m);
+    touches_finish(m);
+    return changes;
+}

@@ -1,0 +1,19 @@
+/* Shared memory of a GPU's block: which buffers lie where. */
+#ifndef COMPILER_PLAN_SHARED_H
+#define COMPILER_PLAN_SHARED_H
+#include "ir.h"
+
+/* Buffers that hold data from interval `first` to `last`: those that do at once do not overlap. */
+struct shared_buffer {
+    int64_t bytes, offset;
+    int first, last;
+};
+
+/* Gives each its offset; returns the bytes of all. */
+int64_t shared_place(int count, struct shared_buffer *buffer);
+
+/* Gives the shared buffers of a kernel their offsets; returns how many there are. Lives are counted
+ * in barriers. */
+int shared_plan(struct kernel *kernel);
+
+#endif

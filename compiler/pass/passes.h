@@ -1,0 +1,43 @@
+/* From a model to loops that say everything: the passes, and what runs them. */
+#ifndef COMPILER_PASSES_H
+#define COMPILER_PASSES_H
+#include "diag.h"
+#include "make.h"
+
+struct pass {
+    const char *name;
+    pass_function *run;
+    const char *does;                  /* one line, for --list-passes */
+};
+
+#define PASS(name, does) pass_function name;
+#include "passes.def"
+#undef PASS
+
+/* In the order they run. */
+extern const struct pass pass_table[];
+extern const int pass_count;
+
+/* The position of a pass in pass_table; -1: there is none of this name. */
+int pass_find(const char *name);
+/* How many passes of the table have run: those up to module->after, which is one of them. */
+int passes_done(const struct module *module);
+
+/* Runs the passes that make a graph compute what its precision says: none of f32, none where it is done. */
+enum status passes_round(struct module *module);
+
+/* Called after every pass (and once before the first, with pass NULL); false stops the run. */
+struct pass_observer {
+    bool (*after)(void *context, const struct pass *pass, int changes, double seconds,
+                  const struct module *module);
+    void *context;
+};
+
+/* Runs the passes behind module->after, up to and including `last` (NULL: all; none where it is
+ * done), verifying the module after
+ * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said
+ * no; STATUS_INPUT where a schedule asks for what cannot be done. */
+enum status passes_run(struct module *module, const char *last,
+                       const struct pass_observer *observer);
+
+#endif
