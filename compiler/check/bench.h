@@ -2,7 +2,7 @@
 #ifndef COMPILER_BENCH_H
 #define COMPILER_BENCH_H
 #include "execute.h"
-#include "predict.h"
+#include "predict_module.h"
 
 /* Milliseconds. */
 struct spread {

@@ -3,6 +3,7 @@
 #include "execute.h"
 #include "observe.h"
 #include "stats.h"
+#include "traffic.h"
 #include <inttypes.h>
 
 struct memory {

@@ -28,22 +28,4 @@ void kernel_predict(const struct kernel *kernel, const struct target *target, do
                     struct prediction *prediction);
 void prediction_free(struct prediction *prediction);
 
-/* All kernels that run on the target, in their order, each after what the ones before (and the run
- * before) left in L2. predictions_free in any case. */
-struct predictions {
-    int count;
-    const struct kernel **kernel;
-    struct prediction *of;
-    double cycles;
-};
-void module_predict(const struct module *module, const char *name, const struct target *target,
-                    struct predictions *predictions);
-/* What so many runs take together; the loops of kernels stay those of one. */
-void predictions_repeat(struct predictions *predictions, int64_t times);
-void predictions_free(struct predictions *predictions);
-
-/* Writes every kernel's cost into the module: cycles and bytes by level for those that have been
- * scheduled, operations and distinct bytes for the others. */
-void module_write_costs(struct module *module);
-
 #endif

@@ -1,6 +1,6 @@
 /* Predictions of all kernels of a module: what a kernel finds in L2 depends on those before. */
 #include "cost.h"
-#include "predict.h"
+#include "predict_module.h"
 #include <stdlib.h>
 #include <string.h>
 

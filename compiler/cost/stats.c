@@ -1,75 +1,37 @@
 #include "stats.h"
+#include "names.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- layers ---------------------------------------------------------------------------------- */
 
-/* Layers by name while counting: a hash table with open addressing, at most half full. */
 struct count_state {
     const struct module *module;
     enum count count;
     struct stats *stats;
-    int *slot; /* 1 + number of a layer; 0: empty */
-    uint32_t slots;
-    bool *varies; /* by the id of an instruction: depends on the image */
+    struct names layers; /* number of a layer, by name */
+    bool *varies;        /* by the id of an instruction: depends on the image */
 };
-
-static uint32_t hash(const char *name, size_t length)
-{
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < length; i++)
-        h = (h ^ (unsigned char)name[i]) * 16777619u;
-    return h;
-}
-
-static int *slot_of(const struct count_state *state, const char *name, size_t length)
-{
-    uint32_t i = hash(name, length) % state->slots;
-    for (;; i = (i + 1) % state->slots) {
-        if (state->slot[i] == 0)
-            return &state->slot[i];
-        const char *known = state->stats->layer[state->slot[i] - 1].name;
-        if (strlen(known) == length && memcmp(known, name, length) == 0)
-            return &state->slot[i];
-    }
-}
-
-/* Room for twice the layers. */
-static bool grow(struct count_state *state)
-{
-    struct stats *stats = state->stats;
-    int room = stats->room ? 2 * stats->room : 64;
-    struct layer *layer = realloc(stats->layer, (size_t)room * sizeof *layer);
-    int *slot = calloc(2 * (size_t)room, sizeof *slot);
-    if (layer)
-        stats->layer = layer;
-    if (!layer || !slot) {
-        free(slot);
-        return false;
-    }
-    free(state->slot);
-    stats->room = room;
-    state->slot = slot;
-    state->slots = 2 * (uint32_t)room;
-    for (int i = 0; i < stats->count; i++)
-        *slot_of(state, layer[i].name, strlen(layer[i].name)) = i + 1;
-    return true;
-}
 
 /* The layer of that name (its first `length` bytes), new if there is none; NULL: out of memory. */
 static struct layer *layer_named(struct count_state *state, const char *name, size_t length)
 {
     struct stats *stats = state->stats;
-    if (stats->count == stats->room && !grow(state))
-        return NULL;
-    int *slot = slot_of(state, name, length);
-    if (*slot == 0) {
-        struct layer *layer = &stats->layer[stats->count++];
-        *layer =
-            (struct layer){.name = arena_printf(state->module->arena, "%.*s", (int)length, name)};
-        *slot = stats->count;
+    struct name_entry *known = names_find(&state->layers, name, length);
+    if (known)
+        return &stats->layer[(intptr_t)known->value];
+    if (stats->count == stats->room) {
+        int room = stats->room ? 2 * stats->room : 64;
+        struct layer *layer = realloc(stats->layer, (size_t)room * sizeof *layer);
+        if (!layer)
+            return NULL;
+        stats->layer = layer;
+        stats->room = room;
     }
-    return &stats->layer[*slot - 1];
+    struct layer *layer = &stats->layer[stats->count];
+    *layer = (struct layer){.name = arena_printf(state->module->arena, "%.*s", (int)length, name)};
+    names_add(&state->layers, layer->name, length, (void *)(intptr_t)stats->count++);
+    return layer;
 }
 
 /* A model's graph has each parameter once. */
@@ -157,12 +119,12 @@ bool graph_stats(const struct module *module, enum count count, struct stats *st
 {
     *stats = (struct stats){0};
     struct count_state state = {.module = module, .count = count, .stats = stats};
+    state.layers.arena = module->arena;
     state.varies = calloc((size_t)module->next_id + 1, sizeof *state.varies);
     bool good = state.varies != NULL;
     for (const struct inst *inst = module->first; inst && good; inst = inst->next)
         good = inst->op == OP_parameter ? count_parameter(&state, inst)
                                         : count_operations(&state, inst);
-    free(state.slot);
     free(state.varies);
     for (int i = 0; i < stats->count; i++) {
         stats->parameters += stats->layer[i].parameters;

@@ -1,6 +1,6 @@
 #include "passes.h"
 #include "loops.h"
-#include "predict.h"
+#include "predict_module.h"
 #include <assert.h>
 #include <string.h>
 #include <time.h>

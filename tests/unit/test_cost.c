@@ -2,7 +2,7 @@
 #include "cost.h"
 #include "eval_text.h"
 #include "passes.h"
-#include "predict.h"
+#include "predict_module.h"
 #include "stats.h"
 #include "model_graph.h"
 #include <string.h>

@@ -9,6 +9,7 @@
 #include "eval_text.h"
 #include "passes.h"
 #include "stats.h"
+#include "traffic.h"
 #include "model_graph.h"
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Bytes that kernels read and write: what a network costs in memory traffic. */
+#include "traffic.h"
 #include "cost.h"
-#include "stats.h"
 #include <stdlib.h>
 #include <string.h>
 
