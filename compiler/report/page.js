@@ -22,8 +22,13 @@ for (const found of profile ? profile.kernels : []) {
   kernel.ms = found.ms;
 }
 const time = kernel => kernel.measured || kernel.cycles;
+const lost = kernel => time(kernel) - kernel.limit_cycles;
 const total = kernels.reduce((sum, kernel) => sum + time(kernel), 0);
 let selected = 0;
+
+/* A buffer has the name of a value; people know the layers that wrote it. */
+for (const buffer of data.buffers)
+  buffer.layers = buffer.written.length ? kernels[buffer.written[0]].layers : buffer.place;
 
 /* ---- making things ------------------------------------------------------------------------------ */
 
@@ -41,16 +46,57 @@ const count = value => Math.round(value).toLocaleString('en-US');
 const short = value => value >= 1e9 ? (value / 1e9).toFixed(2) + ' G' : value >= 1e6 ? (value / 1e6).toFixed(2) + ' M' :
   value >= 1e3 ? (value / 1e3).toFixed(1) + ' k' : String(Math.round(value));
 const bytes = value => short(value) + (value < 1e3 ? ' B' : 'B');
-/* Cycles, or with a profile's clock milliseconds. */
-const duration = cycles => ghz ? (cycles / ghz / 1e6).toFixed(4) : count(cycles);
-const unit = ghz ? 'ms' : 'cycles';
+/* Cycles, or with a profile's clock microseconds; alone with the unit, in a table without. */
+const duration = cycles => ghz ? (cycles / ghz / 1e3).toLocaleString('en-US', { maximumFractionDigits: 1, minimumFractionDigits: 1 }) :
+  count(cycles);
+const unit = ghz ? 'µs' : 'cycles';
+const milliseconds = value => value < 0.1 ? `${(1e3 * value).toFixed(1)} µs` : `${value.toFixed(3)} ms`;
+const timed = cycles => ghz ? milliseconds(cycles / ghz / 1e6) : `${count(cycles)} cycles`;
+const cut = (text, most) => text.length > most ? text.slice(0, most - 1) + '…' : text;
 const percent = share => (100 * share).toFixed(share < 0.0995 ? 1 : 0) + '%';
 
-function pick(element, index, label) {
-  element.setAttribute('tabindex', 0);
+/* ---- choosing with the mouse and with keys --------------------------------------------------------- */
+
+/* A list is one stop of the Tab key; arrow keys, Home and End move within it, Enter and Space choose. */
+const lists = {};
+
+function pick(list, element, index, label) {
+  const items = lists[list] ||= [];
+  items.push(element);
+  element.dataset.item = items.length - 1;
+  element.dataset.list = list;
+  element.setAttribute('tabindex', items.length === 1 ? 0 : -1);
+  if (element.namespaceURI === 'http://www.w3.org/2000/svg') {
+    element.setAttribute('role', 'button');
+    element.setAttribute('aria-label', label);
+    add(element, 'title', {}, label);
+  }
   element.addEventListener('click', () => select(index, true));
-  element.addEventListener('keydown', event => { if (event.key === 'Enter') select(index, true); });
-  if (label) add(element, 'title', {}, label);
+  element.addEventListener('keydown', event => {
+    const steps = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
+    if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault();
+      select(index, true);
+    } else if (event.key in steps) {
+      event.preventDefault();
+      const to = +element.dataset.item + steps[event.key];
+      focusItem(list, Math.max(0, Math.min(items.length - 1, to)));
+    }
+  });
+}
+
+function focusItem(list, item, quiet) {
+  const items = lists[list] || [];
+  items.forEach((element, i) => element.setAttribute('tabindex', i === item ? 0 : -1));
+  if (items[item] && !quiet) items[item].focus();
+}
+
+/* Draws a list anew; what had the focus in it has it afterwards. */
+function redraw(list, draw) {
+  const focused = document.activeElement && document.activeElement.dataset.list === list ? +document.activeElement.dataset.item : -1;
+  lists[list] = [];
+  draw();
+  if (focused >= 0) focusItem(list, focused);
 }
 
 /* ---- summary ------------------------------------------------------------------------------------- */
@@ -63,14 +109,14 @@ function drawSummary() {
     `${plural(data.threads, 'thread')}, images ${data.input.join(' × ')}, ${plural(kernels.length, 'kernel')}`;
   const flops = kernels.reduce((sum, kernel) => sum + kernel.flops, 0);
   const predicted = kernels.reduce((sum, kernel) => sum + kernel.cycles, 0);
-  const rows = [['predicted', `${duration(predicted)} ${unit}`],
+  const rows = [['predicted', timed(predicted)],
     ['of the FMA peak, predicted', percent(flops / predicted / rates.flops)],
     ['arithmetic', `${short(flops)}FLOP`],
     ['workspace', bytes(data.workspace_bytes)], ['stack of a thread', bytes(data.scratch_bytes)]];
   if (profile)
-    rows.unshift(['measured, median', `${profile.latency_ms.median.toFixed(3)} ms`],
+    rows.unshift(['measured, median', milliseconds(profile.latency_ms.median)],
       ['of the FMA peak, measured', percent(profile.fraction_of_peak)],
-      ['throughput', `${profile.images_per_second.toFixed(1)} images/s`]);
+      ['throughput', `${profile.images_per_second.toFixed(1)} images/s`], ['clock, measured', `${ghz.toFixed(2)} GHz`]);
   for (const [term, value] of rows) {
     const pair = add(byId('summary'), 'div');
     add(pair, 'dt', {}, term);
@@ -93,20 +139,19 @@ function tensors() {
 
 function drawNetwork() {
   const step = 30, width = 268, box = 208, height = kernels.length * step + 4;
-  const svg = add(byId('network'), 'svg', { width, height, role: 'img', 'aria-label': 'kernels and tensors' });
+  const svg = add(byId('network'), 'svg', { width, height, role: 'group', 'aria-label': 'kernels and tensors' });
   for (const [from, to, name] of tensors()) {
     const a = from * step + 24, b = to * step + 2, far = Math.min(56, 12 + 6 * Math.log2(to - from) * 2);
     const path = to === from + 1 ? `M${box / 2} ${a}V${b}` :
       `M${box} ${a - 8}C${box + far} ${a} ${box + far} ${b} ${box} ${b + 8}`;
-    add(add(svg, 'path', { d: path }), 'title', {}, name);
+    add(add(svg, 'path', { d: path }), 'title', {}, `${name}: ${data.buffers.find(buffer => buffer.name === name).layers}`);
   }
   kernels.forEach((kernel, i) => {
     const group = add(svg, 'g', { transform: `translate(0 ${i * step + 2})`, 'data-kernel': kernel.name });
     add(group, 'rect', { class: 'box', x: 1, width: box - 2, height: 22, rx: 3 });
     add(group, 'rect', { class: 'share', x: 2, y: 18, height: 3, width: Math.max(0.5, (box - 4) * time(kernel) / total) });
-    const label = kernel.name.length > 31 ? kernel.name.slice(0, 30) + '…' : kernel.name;
-    add(group, 'text', { x: 6, y: 13 }, label);
-    pick(group, i, `${kernel.name}\n${kernel.layers}\n${percent(time(kernel) / total)} of the time`);
+    add(group, 'text', { x: 6, y: 13 }, cut(kernel.name, 31));
+    pick('network', group, i, `${kernel.name}\n${kernel.layers}\n${percent(time(kernel) / total)} of the time`);
   });
 }
 
@@ -130,7 +175,7 @@ function drawRoofline() {
   }
   byId('roofline-note').append('Area is time. Intensity counts each byte of tensors and weights once.');
   const div = clear('roofline'), width = Math.max(300, div.clientWidth), height = Math.min(420, Math.max(280, width * 0.45));
-  const svg = add(div, 'svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'roofline chart' });
+  const svg = add(div, 'svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'roofline chart' });
   const shown = kernels.map((kernel, i) => [kernel, i]).filter(([kernel]) => kernel.flops > 0 && kernel.bytes > 0);
   if (!shown.length) return;
   const intensity = kernel => kernel.flops / kernel.bytes, rate = (kernel, cycles) => kernel.flops / cycles;
@@ -153,7 +198,7 @@ function drawRoofline() {
   const peak = rates.flops;
   add(svg, 'line', { class: 'roof', x1: x(Math.max(xRange[0], peak / rates.l1)), x2: right, y1: y(peak), y2: y(peak) });
   add(svg, 'text', { class: 'muted', x: right, y: y(peak) - 5, 'text-anchor': 'end' }, `FMA peak, ${peak}`);
-  for (const [name, bandwidth] of [['L1', rates.l1], ['L2', rates.l2], ['beyond', rates.memory]]) {
+  for (const [name, bandwidth] of [['L1', rates.l1], ['L2', rates.l2], ['beyond L2', rates.memory]]) {
     const from = Math.max(xRange[0], yRange[0] / bandwidth), to = peak / bandwidth;
     if (to <= from) continue;
     add(svg, 'line', { class: 'roof', x1: x(from), y1: y(from * bandwidth), x2: x(to), y2: y(peak) });
@@ -170,7 +215,7 @@ function drawRoofline() {
     if (kernel.measured) add(group, 'circle', { class: 'measured', cx, cy: places[1], r, 'fill-opacity': 0.6 });
     add(group, 'circle', { class: 'predicted', cx, cy: places[0], r });
     if (i === selected) places.forEach(cy => add(group, 'circle', { class: 'ring', cx, cy, r: r + 3 }));
-    pick(group, i, `${kernel.name}\n${intensity(kernel).toPrecision(3)} FLOP per byte, predicted ` +
+    pick('roofline', group, i, `${kernel.name}\n${intensity(kernel).toPrecision(3)} FLOP per byte, predicted ` +
       `${rate(kernel, kernel.cycles).toPrecision(3)} FLOP per cycle` +
       (kernel.measured ? `, measured ${rate(kernel, kernel.measured).toPrecision(3)}` : ''));
   }
@@ -178,29 +223,59 @@ function drawRoofline() {
 
 /* ---- times --------------------------------------------------------------------------------------- */
 
+const columns = [
+  { name: 'kernel', value: kernel => kernel.name },
+  ...profile ? [{ name: 'measured', value: time, show: kernel => kernel.measured ? duration(kernel.measured) : '–' }] : [],
+  { name: 'predicted', value: kernel => kernel.cycles, show: kernel => duration(kernel.cycles) },
+  { name: 'lower bound', is: 'limit', wide: true, value: kernel => kernel.limit_cycles, show: kernel => duration(kernel.limit_cycles) },
+  { name: 'lost', wide: true, value: lost, show: kernel => duration(lost(kernel)) },
+  { name: 'bound by', is: 'bound', value: kernel => kernel.bound, show: kernel => kernel.bound }];
+let sorted = columns.find(column => column.name === 'lost'), descending = true;
+
+function sortBy(column) {
+  descending = column === sorted ? !descending : typeof column.value(kernels[0]) === 'number';
+  sorted = column;
+  redraw('times', drawTimes);
+  markSelected();
+}
+
+function inOrder() {
+  const order = kernels.map((kernel, i) => i), sign = descending ? -1 : 1;
+  const value = i => sorted.value(kernels[i]);
+  return order.sort((a, b) => sign * (typeof value(a) === 'number' ? value(a) - value(b) : value(a).localeCompare(value(b))));
+}
+
+function drawHead() {
+  const head = add(add(clear('times'), 'thead'), 'tr');
+  for (const column of columns) {
+    const cell = add(head, 'th', column.wide ? { class: 'wide', scope: 'col' } : { scope: 'col' });
+    if (column === sorted) cell.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
+    const button = add(cell, 'button', { type: 'button' }, column.name + (column === sorted ? descending ? ' ▾' : ' ▴' : ''));
+    button.addEventListener('click', () => {
+      sortBy(column);
+      byId('times').querySelectorAll('th button')[columns.indexOf(column)].focus();
+    });
+  }
+}
+
 function drawTimes() {
-  byId('times-note').textContent = `In ${unit}. Bars: ${profile ? 'measured is filled, predicted is a frame' :
-    'the frame is predicted'}; the stroke is the limit, what the narrowest of FMAs, other vector operations, loads and ` +
-    'stores, L2 and what is beyond would take alone.';
-  const order = kernels.map((kernel, i) => i).sort((a, b) => time(kernels[b]) - time(kernels[a]));
+  byId('times-note').textContent = `In ${unit}. ${profile ? 'The upper bar is what was measured, the lower one' : 'The bar is'} what is ` +
+    'predicted; the stroke is the lower bound: what FMAs, other vector operations, loads and stores, L2 or memory would take alone, ' +
+    'whichever takes longest. No schedule of the same operations is faster. Lost is the time above it.';
   const most = Math.max(...kernels.map(kernel => Math.max(kernel.cycles, time(kernel))));
-  const head = add(add(byId('times'), 'thead'), 'tr'), body = add(byId('times'), 'tbody');
-  for (const [name, wide] of [['kernel'], ...profile ? [['measured']] : [], ['predicted'], ['limit', 1], ['lost', 1], ['bound']])
-    add(head, 'th', wide ? { class: 'wide' } : {}, name);
-  for (const i of order) {
+  drawHead();
+  const body = add(byId('times'), 'tbody');
+  for (const i of inOrder()) {
     const kernel = kernels[i], row = add(body, 'tr', { 'data-kernel': kernel.name });
-    const cell = add(row, 'td');
-    add(cell, 'div', {}, kernel.name);
-    const bar = add(cell, 'div', { class: 'bar' }), wide = cycles => `width:${100 * cycles / most}%`;
-    if (kernel.measured) add(bar, 'i', { class: 'm', style: wide(kernel.measured) });
-    add(bar, 'i', { class: 'p', style: wide(kernel.cycles) });
-    add(bar, 'i', { class: 'l', style: `left:${100 * kernel.limit_cycles / most}%` });
-    if (profile) add(row, 'td', { 'data-is': 'measured' }, kernel.ms ? kernel.ms.median.toFixed(4) : '–');
-    add(row, 'td', { 'data-is': 'predicted' }, duration(kernel.cycles));
-    add(row, 'td', { class: 'wide', 'data-is': 'limit' }, duration(kernel.limit_cycles));
-    add(row, 'td', { class: 'wide', 'data-is': 'lost' }, duration(time(kernel) - kernel.limit_cycles));
-    add(row, 'td', { 'data-is': 'bound' }, kernel.bound);
-    pick(row, i);
+    const cell = add(row, 'td'), button = add(cell, 'button', { type: 'button' }, kernel.name);
+    const wide = cycles => `width:${100 * cycles / most}%`, bars = add(cell, 'div', { class: 'bars' });
+    if (kernel.measured) add(bars, 'i', { class: 'm', style: wide(kernel.measured) });
+    add(bars, 'i', { class: 'p', style: wide(kernel.cycles) });
+    add(bars, 'b', { style: `left:${100 * kernel.limit_cycles / most}%` });
+    for (const column of columns.slice(1))
+      add(row, 'td', { ...column.wide ? { class: 'wide' } : {}, 'data-is': column.is || column.name }, column.show(kernel));
+    row.addEventListener('click', event => { if (event.target !== button) select(i, true); });
+    pick('times', button, i);
   }
 }
 
@@ -208,7 +283,7 @@ function drawTimes() {
 
 function drawWorkspace() {
   const div = clear('workspace'), width = Math.max(300, div.clientWidth), height = 260;
-  const svg = add(div, 'svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'workspace over time' });
+  const svg = add(div, 'svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'workspace over time' });
   byId('workspace-note').textContent = `${bytes(data.workspace_bytes)} of tensors. From left to right the kernels in their ` +
     'order, from bottom to top the addresses; orange is written and blue is read by the kernel that is chosen.';
   const left = 58, right = width - 8, top = 8, bottom = height - 24;
@@ -229,9 +304,10 @@ function drawWorkspace() {
     const group = add(svg, 'g');
     add(group, 'rect', { class: is, x: x(first), width: x(last + 1) - x(first), y: y(buffer.offset + buffer.bytes),
       height: Math.max(1, y(buffer.offset) - y(buffer.offset + buffer.bytes)) });
-    if (x(last + 1) - x(first) > 7 * buffer.name.length && y(buffer.offset) - y(buffer.offset + buffer.bytes) > 12)
-      add(group, 'text', { x: x(first) + 3, y: y(buffer.offset) - 3 }, buffer.name);
-    pick(group, first, `${buffer.name}: ${bytes(buffer.bytes)} at ${count(buffer.offset)}, from ${kernels[first].name} to ${kernels[last].name}`);
+    const room = Math.floor((x(last + 1) - x(first) - 6) / 6.5);
+    if (room >= 5 && y(buffer.offset) - y(buffer.offset + buffer.bytes) > 13)
+      add(group, 'text', { x: x(first) + 3, y: y(buffer.offset) - 3 }, cut(buffer.layers || buffer.name, room));
+    pick('workspace', group, first, `${buffer.name} (${buffer.layers}): ${bytes(buffer.bytes)} at ${count(buffer.offset)}, from ${kernels[first].name} to ${kernels[last].name}`);
   }
   add(svg, 'line', { class: 'now', x1: x(selected + 0.5), x2: x(selected + 0.5), y1: top, y2: bottom });
 }
@@ -240,16 +316,17 @@ function drawWorkspace() {
 
 function drawFacts(kernel) {
   byId('kernel-name').textContent = kernel.name;
-  byId('kernel-layers').textContent = kernel.layers ? `Computes ${kernel.layers}` : '';
-  const rows = [['predicted', `${duration(kernel.cycles)} ${unit}`], ['bound', kernel.bound],
-    [`limit (${kernel.limit})`, `${duration(kernel.limit_cycles)} ${unit}`],
+  byId('kernel-layers').textContent = kernel.layers ? `Computes ${kernel.layers}.` : '';
+  byId('kernel-link').setAttribute('href', '#' + kernel.name);
+  const rows = [['predicted', timed(kernel.cycles)], ['bound by', kernel.bound],
+    [`lower bound (${kernel.limit})`, timed(kernel.limit_cycles)], ['lost', timed(lost(kernel))],
     ['FLOPs', count(kernel.flops)], ['exponentials', count(kernel.exps)],
     ['distinct bytes', count(kernel.bytes)], ['bytes to L1', count(kernel.l1_bytes)],
     ['bytes from L2', count(kernel.l2_bytes)], ['from beyond', count(kernel.memory_bytes)],
     ['FLOP per byte', (kernel.flops / kernel.bytes || 0).toPrecision(3)],
     ['of the FMA peak', percent(kernel.flops / time(kernel) / rates.flops)]];
   if (kernel.measured)
-    rows.unshift(['measured, median', `${kernel.ms.median.toFixed(4)} ms`], ['measured, best', `${kernel.ms.best.toFixed(4)} ms`]);
+    rows.unshift(['measured, median', milliseconds(kernel.ms.median)], ['measured, best', milliseconds(kernel.ms.best)]);
   const list = clear('kernel-facts');
   for (const [term, value] of rows) {
     const pair = add(list, 'div');
@@ -292,11 +369,10 @@ function advice(kernel) {
       'fewer rows or columns in its nest, keeps them in registers.');
   const near = kernel.limit_cycles / time(kernel);
   if (near > 0.8) {
-    said.push(`Runs at ${percent(near)} of its limit (${kernel.limit}): only less work, or another algorithm, would help much.`);
+    said.push(`Runs at ${percent(near)} of its lower bound (${kernel.limit}): only less work, or another algorithm, would help much.`);
     return said;
   }
-  const lost = duration(time(kernel) - kernel.limit_cycles);
-  said.push(`Is far from its limit (${kernel.limit}): ${lost} ${unit} are lost, most cycles are in ${hot}.`);
+  said.push(`Is far from its lower bound (${kernel.limit}): ${timed(lost(kernel))} are lost, most cycles are in ${hot}.`);
   if (share('latency') > 0.2)
     said.push(`${percent(share('latency'))} go into chains of operations, beginnings and ends of short loops, and index arithmetic: more ` +
       'rows or columns in the nest give more chains at once, a larger tile longer loops.');
@@ -350,23 +426,43 @@ function drawAssembly(kernel) {
   }
 }
 
+function markSelected() {
+  const name = kernels[selected].name;
+  for (const element of document.querySelectorAll('#network g, #times tbody tr')) {
+    const is = element.dataset.kernel === name;
+    element.classList.toggle('selected', is);
+    (element.querySelector('button') || element).setAttribute('aria-pressed', is);
+  }
+}
+
 function select(index, move) {
   selected = index;
   const kernel = kernels[index];
-  for (const element of document.querySelectorAll('#network g, #times tr'))
-    element.classList.toggle('selected', element.dataset.kernel === kernel.name);
-  drawRoofline();
-  drawWorkspace();
+  markSelected();
+  redraw('roofline', drawRoofline);
+  redraw('workspace', drawWorkspace);
   drawFacts(kernel);
   clear('advice');
   for (const text of advice(kernel)) add(byId('advice'), 'li', {}, text);
   drawLoops(kernel);
   drawAssembly(kernel);
-  if (move) byId('kernel').scrollIntoView({ behavior: 'smooth', block: 'nearest' });
+  if (!move) return;
+  history.replaceState(null, '', '#' + kernel.name); /* a link to the kernel */
+  byId('kernel').scrollIntoView({ behavior: 'smooth', block: 'nearest' });
+}
+
+/* The kernel that the address names, else the one that loses most. */
+function selectFirst() {
+  const named = kernels.findIndex(kernel => '#' + kernel.name === location.hash);
+  select(named >= 0 ? named : kernels.reduce((best, kernel, i) => lost(kernel) > lost(kernels[best]) ? i : best, 0), false);
+  if (named >= 0) byId('kernel').scrollIntoView({ block: 'start' });
 }
 
 drawSummary();
 drawNetwork();
-drawTimes();
-if (kernels.length) select(kernels.reduce((best, kernel, i) => time(kernel) > time(kernels[best]) ? i : best, 0), false);
-addEventListener('resize', () => { drawRoofline(); drawWorkspace(); });
+if (kernels.length) {
+  drawTimes();
+  selectFirst();
+  addEventListener('hashchange', selectFirst);
+  addEventListener('resize', () => { redraw('roofline', drawRoofline); redraw('workspace', drawWorkspace); });
+}

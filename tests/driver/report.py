@@ -114,7 +114,7 @@ def probe(folder, page, width, dark):
 
 def cells(drawn):
     """Of the table of times: by kernel and column."""
-    body = re.search(r'<tbody>(.*?)</tbody>', re.search(r'<table id="times">.*?</table>', drawn, re.S).group(0), re.S).group(1)
+    body = re.search(r'<tbody>(.*?)</tbody>', re.search(r'<table id="times".*?</table>', drawn, re.S).group(0), re.S).group(1)
     return {row[0]: dict(re.findall(r'data-is="(\w+)"[^>]*>([^<]*)<', row[1]))
             for row in re.findall(r'<tr data-kernel="(\w+)"(.*?)</tr>', body, re.S)}
 
@@ -130,13 +130,53 @@ def test_numbers_on_the_page(folder):
         row = shown[kernel['name']]
         for column, value in [('measured', kernel['ms']['median']), ('predicted', kernel['predicted_ms']),
                               ('limit', kernel['limit_ms'])]:
-            expect(abs(float(row[column]) - value) < 1e-4, f'{kernel["name"]}: {column} is {row[column]}, must be {value}')
+            shown_us = float(row[column].replace(',', ''))
+            expect(abs(shown_us - 1e3 * value) < 0.06, f'{kernel["name"]}: {column} is {shown_us} µs, must be {value} ms')
         expect(row['bound'] == kernel['bound'], f'{kernel["name"]}: {row["bound"]}')
-    for what in (f'{profile["latency_ms"]["median"]:.3f} ms', f'{profile["images_per_second"]:.1f} images/s'):
+    median = profile['latency_ms']['median']
+    for what in (f'{1e3 * median:.1f} µs' if median < 0.1 else f'{median:.3f} ms', f'{profile["ghz"]:.2f} GHz', f'{profile["images_per_second"]:.1f} images/s'):
         expect(what in drawn, f'{what} is not on the page')
-    slowest = max(profile['kernels'], key=lambda kernel: kernel['ms']['median'])
-    for part in ('<li>', f'<h2 id="kernel-name">{slowest["name"]}', f'{slowest["flops"]:,}', '<pre id="assembly"><span'):
+    lost = [float(row['lost'].replace(',', '')) for row in shown.values()]
+    expect(lost == sorted(lost, reverse=True), 'the table is not sorted by the time lost')
+    first = next(kernel for kernel in profile['kernels'] if kernel['name'] == next(iter(shown)))
+    for part in ('<li>', f'<h2 id="kernel-name">{first["name"]}', f'{first["flops"]:,}', '<pre id="assembly"><span'):
         expect(part in drawn, f'{part} is not on the page')
+    return None
+
+
+# Presses keys as a person would and says what became of them.
+KEYS = '''<script>addEventListener('load', () => {
+  const press = key => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  const name = () => document.getElementById('kernel-name').textContent;
+  const said = {};
+  document.querySelector('#network g').focus();
+  press('ArrowDown'), press(' '), said.second = name();
+  press('End'), press('Enter'), said.last = name(), said.address = location.hash;
+  document.querySelector('#roofline g[tabindex="0"]').focus();
+  press('ArrowRight'), press('Enter'), said.kept = document.activeElement.dataset.list;
+  said.stops = Object.fromEntries(['network', 'roofline', 'times tbody', 'workspace'].map(id =>
+    [id, document.querySelectorAll(`#${id} [tabindex="0"]`).length]));
+  [...document.querySelectorAll('#times th button')].find(button => button.textContent.startsWith('kernel')).click();
+  said.names = [...document.querySelectorAll('#times tbody tr')].map(row => row.dataset.kernel);
+  document.getElementById('title').textContent = 'said ' + JSON.stringify(said) + ' end';
+});</script></body>'''
+
+
+def test_keyboard_and_sorting(folder):
+    if not BROWSER:
+        return 'no Chromium to draw the page'
+    page, profile = profiled(folder)
+    data = json.loads(script(page, 'data'))
+    drawn = draw(folder, page.replace('</body>', KEYS), 1280)
+    said = json.loads(html.unescape(re.search(r'said (.*?) end', drawn).group(1)))
+    names = [kernel['name'] for kernel in data['kernels']]
+    expect(said['second'] == names[1] and said['last'] == names[-1], f'arrow keys, Space and Enter choose {said}')
+    expect(said['address'] == '#' + names[-1], f'the address is {said["address"]}')
+    expect(said['kept'] == 'roofline', 'the focus is lost when the chart is drawn anew')
+    expect(set(said['stops'].values()) == {1}, f'stops of the Tab key: {said["stops"]}')
+    expect(sorted(names, key=str.lower) == sorted(said['names'], key=str.lower) and said['names'][0] == min(names), 'sorting by name')
+    linked = draw(folder, page.replace('<body>', f'<body><script>location.hash = "{names[2]}"</script>'), 1280)
+    expect(f'<h2 id="kernel-name">{names[2]}<' in linked, 'a link to a kernel does not choose it')
     return None
 
 
