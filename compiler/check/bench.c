@@ -261,8 +261,8 @@ double prediction_limit(const struct prediction *prediction, enum bound *bound)
     double most = 0;
     *bound = BOUND_FMA;
     for (int b = 0; b < BOUND_COUNT; b++)
-        if (b != BOUND_LATENCY && prediction->cycles_of[b] > most) {
-            most = prediction->cycles_of[b];
+        if (b != BOUND_LATENCY && prediction->alone[b] > most) {
+            most = prediction->alone[b];
             *bound = (enum bound)b;
         }
     return most;

@@ -321,11 +321,13 @@ static double region_cycles(struct view *v, int i, struct prediction *p)
     limit[BOUND_L1] = larger(need->load / core->load[v->wide], need->store / core->store[v->wide]);
     limit[BOUND_LATENCY] = larger(need->chain, (need->issue + 2) / core->issue);
     double most = 0;
-    for (int b = 0; b < BOUND_COUNT; b++)
+    for (int b = 0; b < BOUND_COUNT; b++) {
+        p->alone[b] += region->runs * limit[b];
         if (limit[b] > most) {
             most = limit[b];
             region->bound = (enum bound)b;
         }
+    }
     double entries = region->parent < 0 ? 0 : region->runs / (double)region->loop->var->extent;
     region->cycles = region->runs * most;
     p->cycles_of[region->bound] += region->cycles;
@@ -403,6 +405,8 @@ static void predict(const struct kernel *kernel, const struct work *work,
     p->cost.memory_bytes = (int64_t)memory;
     p->cycles_of[BOUND_L2] = (double)p->cost.l2_bytes / target->core->l2_bytes;
     p->cycles_of[BOUND_MEMORY] = memory / target->core->memory_bytes;
+    p->alone[BOUND_L2] = p->cycles_of[BOUND_L2];
+    p->alone[BOUND_MEMORY] = p->cycles_of[BOUND_MEMORY];
     for (int b = 0; b < BOUND_COUNT; b++)
         if (p->cycles_of[b] > p->cycles_of[p->cost.bound])
             p->cost.bound = (enum bound)b;

@@ -15,8 +15,8 @@ struct loop_cost {
 
 struct prediction {
     struct cost cost;
-    double cycles_of
-        [BOUND_COUNT]; /* what each limit alone would take, and what begins and ends loops */
+    double cycles_of[BOUND_COUNT]; /* of the loops that each limit binds; and what begins loops */
+    double alone[BOUND_COUNT];     /* what each limit would take if there were no other */
     int loops;
     struct loop_cost *loop;
 };

@@ -113,8 +113,10 @@ void predictions_repeat(struct predictions *predictions, int64_t times)
                            &p->cost.cycles};
         for (size_t j = 0; j < sizeof each / sizeof *each; j++)
             *each[j] *= times;
-        for (int b = 0; b < BOUND_COUNT; b++)
+        for (int b = 0; b < BOUND_COUNT; b++) {
             p->cycles_of[b] *= (double)times;
+            p->alone[b] *= (double)times;
+        }
     }
     predictions->cycles *= (double)times;
 }
