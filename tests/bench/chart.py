@@ -1,24 +1,33 @@
 #!/usr/bin/env python3
 """Draws what peers.py measured: chart.py RESULTS.json CHART.svg, and prints it as tables of Markdown.
 
-A panel for each number of threads and size of batch, a row for each network, a dot for each program at its median time per image;
-a line through it spans a tenth to nine tenths of its runs. A mark stands where the core's FMA peak would be. The axis is
-logarithmic. Besides medians, tables compare the times that a tenth of the runs keep below: what a disturbed machine shows at its
+A panel for each number of threads and size of batch, a row for each network, a mark for each program, of its own shape and colour, at
+its median time per image; a line through it spans a tenth to nine tenths of its runs. A stroke stands where the core's FMA peak would
+be. The axis is logarithmic; lower is better. Besides medians, tables compare the times that a tenth of the runs keep below: what a disturbed machine shows at its
 best. Tables of kernels follow, with their shares of the peak.
 """
 import html
 import json
 import math
+import os
 import sys
 
 NAMES = {"sanc": "sanc", "openvino": "OpenVINO", "compiled": "torch.compile", "eager": "PyTorch eager",
          "onnxruntime": "ONNX Runtime", "iree": "IREE", "tvm": "TVM"}
 COLOURS = {"sanc": "#d1495b", "openvino": "#00798c", "compiled": "#edae49", "eager": "#66a182",
            "onnxruntime": "#7a6fbf", "iree": "#8d6a4f", "tvm": "#4c566a"}
+SHAPES = {"sanc": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0z", "openvino": "M-5-5h10v10h-10z", "compiled": "M0-7L6.5 5h-13z",
+          "eager": "M0-7L6 0L0 7L-6 0z", "onnxruntime": "M0 7L6.5-5h-13z", "iree": "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
+          "tvm": "M-6-4l2-2l4 4l4-4l2 2l-4 4l4 4l-2 2l-4-4l-4 4l-2-2l4-4z"}
 WIDTH, LEFT, RIGHT, ROW, TOP, GAP = 860, 130, 20, 26, 64, 58
 STYLE = """text { font: 13px system-ui, sans-serif; fill: #24292f } .axis { stroke: #d0d7de } .small { font-size: 11px }
 .title { font-weight: 600 } .floor { stroke: #57606a; stroke-width: 2 }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .axis { stroke: #3d444d } .floor { stroke: #9198a1 } .back { fill: #0d1117 } }"""
+
+
+def mark(name, x, y, title=""):
+    inside = f"<title>{title}</title>" if title else ""
+    return f'<path d="{SHAPES[name]}" transform="translate({x:.1f} {y:.1f})" fill="{COLOURS[name]}">{inside}</path>'
 
 
 def floor_ms(row):
@@ -41,8 +50,8 @@ def scale(rows):
 def legend(names):
     parts, x = [], LEFT
     for name in names:
-        parts.append(f'<circle cx="{x}" cy="40" r="5" fill="{COLOURS[name]}"/><text x="{x + 9}" y="44">{NAMES[name]}</text>')
-        x += 30 + 7.3 * len(NAMES[name])
+        parts.append(f'{mark(name, x, 40)}<text x="{x + 10}" y="44">{NAMES[name]}</text>')
+        x += 32 + 7.3 * len(NAMES[name])
     return parts + [f'<line x1="{x}" x2="{x}" y1="34" y2="46" class="floor"/><text x="{x + 7}" y="44">FMA peak</text>']
 
 
@@ -50,7 +59,7 @@ def panel(rows, setting, top, x_of, ticks):
     threads, batch = setting
     rows = sorted((row for row in rows if (row["threads"], row["batch"]) == setting), key=lambda row: row["network"])
     bottom = top + ROW * len(rows)
-    title = f'{threads} thread{"s" if threads > 1 else ""}, batch {batch}: milliseconds per image'
+    title = f'{threads} thread{"s" if threads > 1 else ""}, batch {batch}: milliseconds per image, logarithmic; lower is better'
     parts = [f'<text x="{LEFT}" y="{top - 8}" class="title">{title}</text>']
     for tick in ticks:
         x = x_of(tick)
@@ -64,8 +73,7 @@ def panel(rows, setting, top, x_of, ticks):
         for name, time in row["programs"].items():
             low, middle, high = (x_of(time[key] / batch) for key in ("p10_ms", "median_ms", "p90_ms"))
             parts.append(f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{COLOURS[name]}" stroke-width="2"/>'
-                         f'<circle cx="{middle:.1f}" cy="{y}" r="5" fill="{COLOURS[name]}"><title>{NAMES[name]}: '
-                         f'{time["median_ms"] / batch:.1f} ms</title></circle>')
+                         + mark(name, middle, y, f'{NAMES[name]}: {time["median_ms"] / batch:.1f} ms'))
     return parts, bottom + GAP
 
 
@@ -117,8 +125,12 @@ def print_kernels(row):
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__.splitlines()[0])
+    if not os.path.exists(sys.argv[1]):
+        sys.exit(f"there is no {sys.argv[1]} yet: peers.py writes it")
     with open(sys.argv[1]) as file:
         rows = json.load(file)
+    if not rows:
+        sys.exit(f"{sys.argv[1]} holds no results: peers.py adds them")
     if len({row["machine"] for row in rows}) != 1:
         sys.exit(f"{sys.argv[1]} is of several machines: draw each by itself")
     with open(sys.argv[2], "w") as file:

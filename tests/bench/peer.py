@@ -108,7 +108,7 @@ def main():
     net.load_state_dict(load_file(os.path.join(case, "weights.safetensors")), strict=False)
     net.eval()
     io = load_file(os.path.join(case, "io.safetensors"))
-    images, expected = (io[name].roll(-1, 0)[:int(batch)] for name in ("input", "output"))  # as peers.py has it
+    images, expected = (io[name][:int(batch)] for name in ("input", "output"))
     images, expected = images.float().contiguous(), expected.numpy()
     os.makedirs(cache, exist_ok=True)
     run = globals()[name](net, images, int(threads), cache)

@@ -8,9 +8,6 @@ NETWORK is one of ../shared/models, which is not part of the project; without on
 against the reference in float64, then take turns in N rounds; what the start needs (compiling, exporting) is not timed, and kept
 in build/bench for the next time. The results are added to FILE, by default build/bench/results.json, after each; `chart.py FILE`
 draws them. The programs come from this Python, the one named by TORCH_PYTHON, or a virtual environment made in build/peers.
-
-With seeded weights some images grow within a deep patchwise network until float32, or float64, has nothing left to tell: the case's
-first one does. So the second is the first here, and an error is that of the median image.
 """
 import argparse
 import array
@@ -88,8 +85,7 @@ def start_sanc(sanc, name, case, batch, threads):
     for tensor, typecode, path in ("input", "f", stem + ".in"), ("output", "d", stem + ".out"):
         shape, values = tensors[tensor]
         with open(path, "wb") as file:
-            size = len(values) // shape[0]
-            array.array(typecode, (values[size:] + values[:size])[:size * batch]).tofile(file)
+            array.array(typecode, values[:len(values) // shape[0] * batch]).tofile(file)
     libraries = os.path.dirname(os.path.abspath(sanc))
     common.call("cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-I", folder, "-I",
                 os.path.join(common.ROOT, "runtime"), f"-DMODEL={name}_model", f'-DHEADER="{name}.h"',

@@ -40,8 +40,8 @@ def main():
             tally.check(times["error"] < 1e-5, f"{name}: error {times['error']}")
             cell = f"{times['median_ms']:.1f} ("
             tally.check(cell in tables, f"{name}: {cell} is in the table")
-    dots = [dot for dot in root.iter(SVG + "circle") if dot.find(SVG + "title") is not None]
-    tally.check(len(dots) == sum(len(row["programs"]) for row in rows), "a dot for each program")
+    dots = [dot for dot in root.iter(SVG + "path") if dot.find(SVG + "title") is not None]
+    tally.check(len(dots) == sum(len(row["programs"]) for row in rows), "a mark for each program")
     return tally.end()
 
 
