@@ -1,6 +1,5 @@
 #define _GNU_SOURCE /* CLOCK_THREAD_CPUTIME_ID */
 #include "bench.h"
-#include "passes.h"
 #include "san/runtime.h"
 #include "verify.h"
 #include <assert.h>
@@ -33,68 +32,6 @@ static struct spread spread_of(double *value, int count)
     qsort(value, (size_t)count, sizeof *value, by_value);
     double middle = (value[(count - 1) / 2] + value[count / 2]) / 2;
     return (struct spread){value[0], value[count / 10], middle, value[count - 1 - count / 10]};
-}
-
-/* ---- peak ------------------------------------------------------------------------------------ */
-
-enum { PEAK_ROWS = 12, PEAK_STEPS = 100000 };
-
-/* 12 chains of FMAs: enough to hide a latency of 4 to 6 cycles on two ports. */
-static const char peak_text[] =
-    "sanir 1 model \"peak\" input f32[1, 1, 2, %d] classes %d targets \"%s\" threads 1 after %s\n"
-    "workspace 64 scratch 64\n"
-    "graph { }\n"
-    "input : input f32[2, %d]\n"
-    "output : output f32[%d, %d]\n"
-    "kernel peak target \"%s\" {\n"
-    "  factor : registers f32[2, %d]\n"
-    "  acc : registers f32[%d, %d]\n"
-    "  for f in 2 unroll, u in %d vector factor[f, u] = input[f, u]\n"
-    "  for i in %d unroll, v in %d vector acc[i, v] = 1\n"
-    "  for k in %d, i2 in %d unroll, v2 in %d vector\n"
-    "    acc[i2, v2] = fma(acc[i2, v2], factor[0, v2], factor[1, v2])\n"
-    "  for i3 in %d unroll, v3 in %d vector output[i3, v3] = acc[i3, v3]\n"
-    "}\n";
-
-static struct module *peak_module(const char *target, int lanes)
-{
-    struct arena *arena = arena_new();
-    const char *last = pass_table[pass_count - 1].name;
-    char *text = arena_printf(arena, peak_text, lanes, PEAK_ROWS * lanes, target, last, lanes,
-                              PEAK_ROWS, lanes, target, lanes, PEAK_ROWS, lanes, lanes, PEAK_ROWS,
-                              lanes, PEAK_STEPS, PEAK_ROWS, lanes, PEAK_ROWS, lanes);
-    struct ir_error error;
-    struct module *module = module_parse(text, strlen(text), &error);
-    assert(module);
-    arena_free(arena);
-    return module;
-}
-
-static enum status measure_peak(struct bench *bench)
-{
-    enum { TRIES = 40 };
-    int lanes = bench->here.lanes;
-    struct module *module = peak_module(bench->target, lanes);
-    struct compiled compiled = {0};
-    struct execution execution = {0};
-    unsigned threads = 1;
-    enum status status = compiled_load(module, bench->source, &compiled);
-    if (status == STATUS_DONE)
-        status = execution_new(&execution, compiled.model);
-    for (int i = 0; i < TRIES && status == STATUS_DONE; i++) {
-        for (int j = 0; j < 2 * lanes; j++)
-            execution.input[j] = j < lanes ? 0.5f : 1.0f;
-        uint64_t begin = clock_of_threads(&threads);
-        compiled.model->run(execution.input, execution.output, execution.workspace, NULL);
-        double ns = (double)(clock_of_threads(&threads) - begin);
-        double gflops = 2.0 * PEAK_STEPS * PEAK_ROWS * lanes / ns;
-        bench->peak_gflops = gflops > bench->peak_gflops ? gflops : bench->peak_gflops;
-    }
-    bench->ghz = bench->peak_gflops / (2 * lanes * bench->here.fma_per_cycle);
-    execution_free(&execution);
-    compiled_free(&compiled);
-    module_free(module);
-    return status;
 }
 
 /* ---- the model ------------------------------------------------------------------------------- */
@@ -233,18 +170,28 @@ static enum status time_model(struct bench *bench)
     return status;
 }
 
+/* For the core that this is: its description where it fits what was measured. */
+static enum status predict_here(struct bench *bench, const struct target *target)
+{
+    bench->here = target_on_this_machine(target);
+    bench->described_fma_per_cycle = bench->here.fma_per_cycle;
+    enum status status = core_measure(&bench->here, bench->source, &bench->speed);
+    if (status != STATUS_DONE)
+        return status;
+    bench->here.fma_per_cycle = bench->speed.fma_per_cycle;
+    module_predict(bench->module, bench->target, &bench->here, &bench->predictions);
+    predictions_repeat(&bench->predictions, bench->module->turns);
+    return STATUS_DONE;
+}
+
 enum status bench_run(struct bench *bench)
 {
     char why[256];
     const struct target *target = target_find(bench->target, why, sizeof why);
     assert(target); /* it was chosen */
     enum status status = STATUS_DONE;
-    if (!target->gpu) {
-        bench->here = target_on_this_machine(target);
-        module_predict(bench->module, bench->target, &bench->here, &bench->predictions);
-        predictions_repeat(&bench->predictions, bench->module->turns);
-        status = measure_peak(bench);
-    }
+    if (!target->gpu)
+        status = predict_here(bench, target);
     if (status == STATUS_DONE)
         status = time_model(bench);
     return status;

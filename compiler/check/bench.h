@@ -1,7 +1,7 @@
 /* Times of a compiled model, and what the core could do. */
 #ifndef COMPILER_BENCH_H
 #define COMPILER_BENCH_H
-#include "execute.h"
+#include "core.h"
 #include "predict_module.h"
 
 /* Milliseconds. */
@@ -21,9 +21,9 @@ struct bench {
     int runs;
     struct spread run;
     /* of a processor; a GPU has none of them, its runs have the copies to and from it in them */
-    double peak_gflops; /* of one core: FMAs in registers */
-    double ghz;         /* the clock at which it has that */
-    struct target here; /* the target's code on this machine's core */
+    struct core_speed speed;
+    struct target here;          /* the target's code on this machine's core */
+    int described_fma_per_cycle; /* what its description says, where that differs from `here` */
     struct predictions predictions;
     struct spread *kernel; /* of predictions.kernel; NULL: not asked for */
 };

@@ -30,8 +30,8 @@ static struct line *lines_new(const struct bench *bench)
     struct line *line = allocate(p->count, sizeof *line);
     for (int i = 0; line && i < p->count; i++) {
         line[i] = (struct line){p->kernel[i], &p->of[i], .ms = bench->kernel[i]};
-        line[i].predicted_ms = (double)p->of[i].cost.cycles / bench->ghz / 1e6;
-        line[i].limit_ms = prediction_limit(&p->of[i], &line[i].bound) / bench->ghz / 1e6;
+        line[i].predicted_ms = (double)p->of[i].cost.cycles / bench->speed.ghz / 1e6;
+        line[i].limit_ms = prediction_limit(&p->of[i], &line[i].bound) / bench->speed.ghz / 1e6;
         line[i].lost_ms = line[i].ms.median - line[i].limit_ms;
     }
     if (line)
@@ -55,21 +55,48 @@ static double gflops(double flops, double ms)
 /* Of all threads. */
 static double peak_of(const struct bench *bench)
 {
-    return bench->peak_gflops * (double)bench->module->threads;
+    return bench->speed.gflops * (double)bench->module->threads;
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
+/* As "12.3 µs" where `beside`, a time that stands with it, is below a tenth of a millisecond; else
+ * as "0.123 ms". */
+static const char *time_text(double ms, double beside, char text[32])
+{
+    if (beside < 0.1)
+        snprintf(text, 32, "%.1f µs", 1e3 * ms);
+    else
+        snprintf(text, 32, "%.3f ms", ms);
+    return text;
+}
+
 static void print_kernels(const struct bench *bench, const struct line *line)
 {
-    printf("\n%-44s %9s %9s %9s %9s  %-7s %9s %8s\n", "kernel", "ms", "lost", "predicted", "limit",
-           "by", "GFLOP/s", "of peak");
+    printf("\nTimes in µs. The lower bound is what FMAs, other vector operations, loads and "
+           "stores, L2 or\n"
+           "memory would take alone, whichever takes longest; lost is the time above it.\n\n");
+    printf("%-44s %9s %9s %9s %11s  %-7s %9s %8s\n", "kernel", "measured", "lost", "predicted",
+           "lower bound", "by", "GFLOP/s", "of peak");
     for (int i = 0; i < bench->predictions.count; i++) {
         double rate = gflops((double)line[i].prediction->cost.flops, line[i].ms.median);
-        printf("%-44s %9.4f %9.4f %9.4f %9.4f  %-7s %9.1f %7.1f%%\n", line[i].kernel->name,
-               line[i].ms.median, line[i].lost_ms, line[i].predicted_ms, line[i].limit_ms,
-               bound_name[line[i].bound], rate, 100 * rate / peak_of(bench));
+        printf("%-44s %9.1f %9.1f %9.1f %11.1f  %-7s %9.1f %7.1f%%\n", line[i].kernel->name,
+               1e3 * line[i].ms.median, 1e3 * line[i].lost_ms, 1e3 * line[i].predicted_ms,
+               1e3 * line[i].limit_ms, bound_name[line[i].bound], rate,
+               100 * rate / peak_of(bench));
     }
+}
+
+/* What was measured of the core, and where its description says otherwise. */
+static void print_core(const struct bench *bench)
+{
+    const struct core_speed *speed = &bench->speed;
+    printf("core        %.2f GHz, %d vector FMA%s a cycle, as measured", speed->ghz,
+           speed->fma_per_cycle, speed->fma_per_cycle == 1 ? "" : "s");
+    if (speed->fma_per_cycle != bench->described_fma_per_cycle)
+        printf("; its description (%s) says %d", bench->here.core->name,
+               bench->described_fma_per_cycle);
+    printf("\n");
 }
 
 static void print_text(const struct bench *bench, const struct line *line)
@@ -77,6 +104,7 @@ static void print_text(const struct bench *bench, const struct line *line)
     const struct module *m = bench->module;
     double rate = gflops(flops_of(bench), bench->run.median);
     double peak = peak_of(bench);
+    char text[4][32];
     printf("%s on %s", m->name, bench->target);
     if (bench->here.core)
         printf(" (%s)", bench->here.core->name);
@@ -84,14 +112,18 @@ static void print_text(const struct bench *bench, const struct line *line)
     if (bench->here.core)
         printf(", %" PRId64 " thread%s", m->threads, m->threads == 1 ? "" : "s");
     printf(", %d runs\n", bench->runs);
-    printf("latency     %.3f ms median, 10%% to 90%% %.3f to %.3f, best %.3f\n", bench->run.median,
-           bench->run.low, bench->run.high, bench->run.best);
+    const struct spread *run = &bench->run;
+    printf("latency     %s median, 10%% to 90%% %s to %s, best %s\n",
+           time_text(run->median, run->median, text[0]), time_text(run->low, run->median, text[1]),
+           time_text(run->high, run->median, text[2]), time_text(run->best, run->median, text[3]));
     printf("throughput  %.2f images/s\n", 1e3 * (double)module_images(m) / bench->run.median);
     if (!bench->here.core) /* a GPU */
         return;
-    printf("arithmetic  %.1f GFLOP/s, %.1f%% of %.1f, the measured FMA peak (%.2f GHz)\n", rate,
-           100 * rate / peak, peak, bench->ghz);
-    printf("predicted   %.3f ms on one core\n", bench->predictions.cycles / bench->ghz / 1e6);
+    print_core(bench);
+    printf("arithmetic  %.1f GFLOP/s, %.1f%% of %.1f, the measured FMA peak\n", rate,
+           100 * rate / peak, peak);
+    double predicted = bench->predictions.cycles / bench->speed.ghz / 1e6;
+    printf("predicted   %s on one core\n", time_text(predicted, predicted, text[0]));
     if (line)
         print_kernels(bench, line);
 }
@@ -150,9 +182,10 @@ static void print_json(const struct bench *bench, const struct line *line)
     }
     printf(",\n  \"flops\": %.0f,\n  \"gflops\": %.4f,\n"
            "  \"peak_gflops\": %.4f,\n  \"fraction_of_peak\": %.6f,\n  \"ghz\": %.4f,\n"
+           "  \"fma_per_cycle\": %d,\n  \"described_fma_per_cycle\": %d,\n"
            "  \"predicted_ms\": %.6f,\n  ",
-           flops, rate, peak, rate / peak, bench->ghz,
-           bench->predictions.cycles / bench->ghz / 1e6);
+           flops, rate, peak, rate / peak, bench->speed.ghz, bench->speed.fma_per_cycle,
+           bench->described_fma_per_cycle, bench->predictions.cycles / bench->speed.ghz / 1e6);
     rates_print(&bench->here, stdout);
     for (int i = 0; line && i < bench->predictions.count; i++) {
         printf(i ? ",\n" : ",\n  \"kernels\": [\n");

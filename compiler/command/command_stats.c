@@ -121,7 +121,7 @@ static enum status report_print(struct report *report, struct module *module,
     report->memory = (struct memory){module_weights_bytes(module), module_workspace_bytes(module),
                                      module->scratch_bytes};
     if (options->json)
-        print_json(report, paper ? "flops" : "macs");
+        print_json(report, paper ? "paper_flops" : "macs");
     else
         print_text(report, paper ? "FLOPs" : "MACs");
     return STATUS_DONE;

@@ -112,7 +112,7 @@ function drawSummary() {
   const rows = [['predicted', timed(predicted)],
     ['of the FMA peak, predicted', percent(flops / predicted / rates.flops)],
     ['arithmetic', `${short(flops)}FLOP`],
-    ['workspace', bytes(data.workspace_bytes)], ['stack of a thread', bytes(data.scratch_bytes)]];
+    ['tensors in the workspace', bytes(data.tensor_bytes)], ['stack of a thread', bytes(data.stack_bytes)]];
   if (profile)
     rows.unshift(['measured, median', milliseconds(profile.latency_ms.median)],
       ['of the FMA peak, measured', percent(profile.fraction_of_peak)],
@@ -284,13 +284,13 @@ function drawTimes() {
 function drawWorkspace() {
   const div = clear('workspace'), width = Math.max(300, div.clientWidth), height = 260;
   const svg = add(div, 'svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'workspace over time' });
-  byId('workspace-note').textContent = `${bytes(data.workspace_bytes)} of tensors. From left to right the kernels in their ` +
+  byId('workspace-note').textContent = `${bytes(data.tensor_bytes)} of tensors. From left to right the kernels in their ` +
     'order, from bottom to top the addresses; orange is written and blue is read by the kernel that is chosen.';
   const left = 58, right = width - 8, top = 8, bottom = height - 24;
   const x = kernel => left + (right - left) * kernel / kernels.length;
-  const y = at => bottom - (bottom - top) * at / Math.max(1, data.workspace_bytes);
+  const y = at => bottom - (bottom - top) * at / Math.max(1, data.tensor_bytes);
   for (let i = 0; i <= 4; i++) {
-    const at = data.workspace_bytes * i / 4;
+    const at = data.tensor_bytes * i / 4;
     add(svg, 'line', { class: 'grid', x1: left, x2: right, y1: y(at), y2: y(at) });
     add(svg, 'text', { class: 'muted', x: left - 6, y: y(at) + (i === 4 ? 8 : 4), 'text-anchor': 'end' }, bytes(at));
   }

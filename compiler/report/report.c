@@ -161,8 +161,8 @@ static void put_data(struct page *page)
     escape_print(t->name, page->out);
     fprintf(page->out,
             ",\"core\":\"%s\",\"batch\":%" PRId64 ",\"turns\":%" PRId64 ",\"threads\":%" PRId64 ",\"input\":[%" PRId64
-            ",%" PRId64 ",%" PRId64 "],\"classes\":%" PRId64 ",\"workspace_bytes\":%" PRId64
-            ",\"scratch_bytes\":%" PRId64 ",",
+            ",%" PRId64 ",%" PRId64 "],\"classes\":%" PRId64 ",\"tensor_bytes\":%" PRId64
+            ",\"stack_bytes\":%" PRId64 ",",
             t->core->name, module_images(m), m->turns, m->threads, m->channels, m->height, m->width, m->classes,
             m->workspace_bytes, m->scratch_bytes);
     rates_print(t, page->out);

@@ -36,7 +36,7 @@ def counts(sanc, network, kind):
         out = subprocess.run([sanc, 'stats', path, '--count', 'paper', '--json'], check=True,
                              stdout=subprocess.PIPE, timeout=300).stdout
     report = json.loads(out)
-    return report['parameters'] / 1e6, report['flops'] / 1e9
+    return report['parameters'] / 1e6, report['paper_flops'] / 1e9
 
 
 def main():

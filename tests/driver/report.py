@@ -46,7 +46,7 @@ def test_page_is_whole(folder):
     blocks = set(re.findall(r'# %for\.(\w+)$', '\n'.join(kernel['assembly'] for kernel in data['kernels']), re.M))
     expect(blocks and blocks <= named, f'blocks of no loop: {blocks - named}')
     for buffer in data['buffers']:
-        expect(buffer['place'] != 'workspace' or buffer['offset'] + buffer['bytes'] <= data['workspace_bytes'], str(buffer))
+        expect(buffer['place'] != 'workspace' or buffer['offset'] + buffer['bytes'] <= data['tensor_bytes'], str(buffer))
     without = page.replace('http://www.w3.org/2000/svg', '')
     expect('http' not in without and not re.search(r'\b(src|href|@import|url)\b\s*[=(]', without), 'not self-contained')
 
