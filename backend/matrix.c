@@ -144,8 +144,8 @@ void matrix_warp(struct emitter *e, const struct stmt *loop, LLVMValueRef thread
         LLVMBuildAnd(e->builder, thread, LLVMConstInt(e->index, WARP_THREADS - 1, 0), "");
     e->group = &e->lane_var[0];
     e->place = &e->lane_var[1];
-    *e->group = (struct var){"group", GROUPS};
-    *e->place = (struct var){"place", PLACES};
+    *e->group = (struct var){.name = "group", .extent = GROUPS};
+    *e->place = (struct var){.name = "place", .extent = PLACES};
     emit_enter(e, loop->var, LLVMBuildLShr(e->builder, thread, warp_bits, "warp"));
     emit_enter(e, e->group, LLVMBuildLShr(e->builder, lane, two, "group"));
     emit_enter(e, e->place,

@@ -17,15 +17,19 @@ struct sum {
 
 static int compare(const struct affine *a, const struct affine *b);
 
-/* By name; a pass may hold two variables of one name until it has named them anew. */
+/* By name; a pass may hold two variables of one name until it has named them anew: those stand in the
+ * order in which they were made. The verifier's own variables have no number and are never printed. */
 static int compare_vars(const struct var *a, const struct var *b)
 {
-    int order = a == b ? 0 : strcmp(a->name, b->name);
-    return order || a == b ? order : (uintptr_t)a < (uintptr_t)b ? -1 : 1;
+    if (a == b)
+        return 0;
+    int order = strcmp(a->name, b->name);
+    if (!order)
+        order = (a->serial > b->serial) - (a->serial < b->serial);
+    return order ? order : (uintptr_t)a < (uintptr_t)b ? -1 : 1;
 }
 
-/* Orders terms apart from their factor; by names, never by address, so that text is reproducible.
- */
+/* Orders terms apart from their factor; never by address, so that text is reproducible. */
 static int compare_terms(const struct term *a, const struct term *b)
 {
     if (a->kind != b->kind)

@@ -195,6 +195,7 @@ struct var *var_new(struct module *module, const char *name, int64_t extent)
     struct var *var = ARENA_NEW(module->arena, struct var);
     var->name = copy_name(module, name);
     var->extent = extent;
+    var->serial = ++module->vars;
     return var;
 }
 

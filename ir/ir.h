@@ -117,6 +117,7 @@ struct inst {
 struct var {
     const char *name; /* unique in its kernel */
     int64_t extent;
+    int serial; /* from 1, in the order that a module's are made; 0: not a module's */
 };
 
 /* An index: constant + sum of factor * term. Immutable, kept canonical by affine.h. */
@@ -308,6 +309,7 @@ struct module {
     const char *target[MAX_TARGETS];
     struct inst *first, *last;        /* graph form, operands before users */
     int next_id;
+    int vars; /* made so far */
     struct buffer *buffers;           /* input, output, weights, workspace */
     struct kernel *kernels;           /* in the order they run */
     int64_t workspace_bytes;          /* of the tensors, once planned; else 0 */

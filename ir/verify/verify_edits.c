@@ -197,7 +197,7 @@ static bool verify_meeting(struct verifier *verifier, const struct flow *flow,
         return true;
     while (again && common->up && common->loop->loop != LOOP_BLOCK)
         common = common->up;
-    const struct var any = {"any", 2}; /* no index has it: then they meet where they do at all */
+    const struct var any = {.name = "any", .extent = 2}; /* no index has it: then they meet where they do at all */
     enum answer meet =
         accesses_meet(&verifier->effort, usage->buffer, common,
                       same_loop ? thread->loop->var : &any, a->store ? a : b, a->store ? b : a);

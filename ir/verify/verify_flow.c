@@ -163,7 +163,7 @@ static void add_points(struct reading *r, struct points *points, const struct af
             continue;
         }
         struct var *any = ARENA_NEW(r->arena, struct var); /* the write serves all iterations */
-        *any = (struct var){"any", var->extent};
+        *any = (struct var){.name = "any", .extent = var->extent};
         points->at[i] = affine_var(r->arena, any);
     }
     for (int i = 0; i < r->buffer->shape.rank; i++)
@@ -227,7 +227,7 @@ static enum answer is_full(struct reading *r, const struct state *state, int64_t
     r->space.count = shape->rank;
     for (int i = 0; i < shape->rank; i++) {
         struct var *all = ARENA_NEW(r->arena, struct var);
-        *all = (struct var){"all", shape->dim[i]};
+        *all = (struct var){.name = "all", .extent = shape->dim[i]};
         r->space.size[i] = shape->dim[i];
         what.at[i] = affine_var(r->arena, all);
     }
