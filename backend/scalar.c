@@ -47,10 +47,26 @@ static LLVMValueRef fma_of(struct emitter *e, bool wide, LLVMValueRef a, LLVMVal
 }
 
 /* a > b ? a : b, and so b where one is NaN: maxps with its operands in this order. */
-static LLVMValueRef max_of(struct emitter *e, LLVMValueRef a, LLVMValueRef b)
+static LLVMValueRef larger_or_second(struct emitter *e, LLVMValueRef a, LLVMValueRef b)
 {
     LLVMValueRef above = LLVMBuildFCmp(e->builder, LLVMRealOGT, a, b, "");
     return LLVMBuildSelect(e->builder, above, a, b, "");
+}
+
+/* NaN where one of them is. One instruction where the first or the second is a number for certain. */
+static LLVMValueRef max_of(struct emitter *e, bool wide, LLVMValueRef a, LLVMValueRef b)
+{
+    if (LLVMIsConstant(b))
+        return larger_or_second(e, b, a);
+    LLVMValueRef most = larger_or_second(e, a, b);
+    if (LLVMIsConstant(a))
+        return most;
+    /* All bits of a NaN's lane are set, which is NaN: two cheap instructions, no blend. */
+    LLVMTypeRef bits = type_like(e, e->i32, wide);
+    LLVMValueRef nan = LLVMBuildFCmp(e->builder, LLVMRealUNO, a, a, "");
+    nan = LLVMBuildSExt(e->builder, nan, bits, "");
+    nan = LLVMBuildOr(e->builder, nan, LLVMBuildBitCast(e->builder, most, bits, ""), "");
+    return LLVMBuildBitCast(e->builder, nan, type_like(e, e->f32, wide), "");
 }
 
 static LLVMValueRef min_of(struct emitter *e, LLVMValueRef a, LLVMValueRef b)
@@ -114,7 +130,7 @@ static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
 {
     const double ln2_high = 0x1.62e43p-1, ln2_low = -0x1.05c61p-29;
     const char *intrinsic = scale_intrinsic(e, wide);
-    x = max_of(e, number(e, intrinsic ? -104 : -88, wide), x);
+    x = larger_or_second(e, number(e, intrinsic ? -104 : -88, wide), x);
     x = min_of(e, number(e, 89, wide), x);
     LLVMValueRef shifted =
         fma_of(e, wide, x, number(e, 0x1.715476p0, wide), number(e, round_magic, wide));
@@ -172,7 +188,7 @@ static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, L
     case SCALAR_div:
         return LLVMBuildFDiv(e->builder, in[0], in[1], "");
     case SCALAR_max:
-        return max_of(e, in[0], in[1]);
+        return max_of(e, wide, in[0], in[1]);
     case SCALAR_fma:
         return fma_of(e, wide, in[0], in[1], in[2]);
     case SCALAR_exp:

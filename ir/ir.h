@@ -324,6 +324,13 @@ static inline int64_t module_images(const struct module *module)
 
 extern const struct op_info op_info[OP_COUNT];
 extern const struct scalar_info scalar_info[SCALAR_COUNT];
+
+/* What max, maximum, relu and max_pool mean: NaN where an operand is NaN, as in PyTorch. Which zero
+ * is the larger of 0 and -0 is not said. */
+static inline double scalar_max(double a, double b)
+{
+    return a > b || isnan(a) ? a : b;
+}
 extern const char *const place_name[PLACE_COUNT];
 extern const char *const dtype_name[DTYPE_COUNT];
 extern const char *const loop_kind_name[LOOP_KIND_COUNT];

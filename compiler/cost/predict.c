@@ -211,10 +211,20 @@ static uint64_t need_load(struct view *v, const struct expr *load)
  * and without, and FMAs among them. */
 enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 14, EXP_FMAS = 9 };
 
-static void need_operation(struct view *v, enum scalar_op op, struct placed at)
+/* A maximum of two variables also asks whether the first is NaN, and takes it then. */
+static double operations_of(const struct view *v, const struct expr *expr)
 {
-    double parts = at.count * registers(v, at.lanes);
-    double operations = op != SCALAR_exp ? 1 : v->wide ? EXP_OPERATIONS_SCALED : EXP_OPERATIONS;
+    bool constant = expr->op == SCALAR_max &&
+                    (expr->in[0]->op == SCALAR_constant || expr->in[1]->op == SCALAR_constant);
+    if (expr->op == SCALAR_exp)
+        return v->wide ? EXP_OPERATIONS_SCALED : EXP_OPERATIONS;
+    return expr->op == SCALAR_max && !constant ? 3 : 1;
+}
+
+static void need_operation(struct view *v, const struct expr *expr, struct placed at)
+{
+    enum scalar_op op = expr->op;
+    double parts = at.count * registers(v, at.lanes), operations = operations_of(v, expr);
     if (op == SCALAR_fma || op == SCALAR_exp)
         at.need->fma += parts * (op == SCALAR_exp ? EXP_FMAS : 1);
     if (op == SCALAR_div || op == SCALAR_sqrt)
@@ -234,7 +244,7 @@ static uint64_t need_expr(struct view *v, const struct expr *expr)
     for (int i = 0; i < 3; i++)
         if (expr->in[i])
             loops |= need_expr(v, expr->in[i]);
-    need_operation(v, expr->op, place(v, loops));
+    need_operation(v, expr, place(v, loops));
     return loops;
 }
 

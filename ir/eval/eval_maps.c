@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 bool max_pool_eval(const struct eval *e)
 {
     int64_t size = e->inst->attr[SLOT_max_pool_size].integer;
@@ -23,7 +18,7 @@ bool max_pool_eval(const struct eval *e)
             double top = -HUGE_VAL;
             for (int64_t i = 0; i < size; i++)
                 for (int64_t j = 0; j < size; j++)
-                    top = larger(top, e->in[0][(corner + i * x->dim[2] + j) * channels + c]);
+                    top = scalar_max(top, e->in[0][(corner + i * x->dim[2] + j) * channels + c]);
             *out++ = top;
         }
     }
@@ -57,7 +52,7 @@ bool softmax_eval(const struct eval *e)
         const double *in = e->in[0] + first;
         double *out = e->out + first, top = -HUGE_VAL, sum = 0;
         for (int64_t j = 0; j < count; j++)
-            top = larger(top, in[j * inner]);
+            top = scalar_max(top, in[j * inner]);
         for (int64_t j = 0; j < count; j++) {
             out[j * inner] = eval_round(e, exp(eval_round(e, in[j * inner] - top)));
             sum = eval_round(e, sum + out[j * inner]);

@@ -196,7 +196,7 @@ bool div_eval(const struct eval *e)
 bool relu_eval(const struct eval *e)
 {
     for (int64_t i = 0; i < elements_of(e); i++)
-        e->out[i] = e->in[0][i] > 0 ? e->in[0][i] : 0;
+        e->out[i] = scalar_max(e->in[0][i], 0);
     return true;
 }
 

@@ -72,7 +72,7 @@ static void operate(enum scalar_op op, const struct frame *frame, const double *
         break;
     case SCALAR_max:
         for (int64_t i = 0; i < count; i++)
-            out[i] = a[i] > b[i] ? a[i] : b[i];
+            out[i] = scalar_max(a[i], b[i]);
         return;
     case SCALAR_fma:
         fma_lanes(frame, a, b, in[2], out);
@@ -136,7 +136,7 @@ static void maximum_step(const struct node *body, struct frame *frame, double *r
 {
     const double *value = node_run(body, frame);
     for (int64_t i = 0; i < frame->count; i++)
-        out[i] = out[i] > value[i] ? out[i] : value[i];
+        out[i] = scalar_max(out[i], value[i]);
 }
 
 static void reduce(const struct node *node, struct frame *frame)

@@ -1,56 +1,19 @@
 /* What has to be right about a model: the compiled one against the evaluator, for every target,
  * number of threads and batch; and the loop form after every pass. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include "check.h"
 #include "backend.h"
-#include "random_model.h"
 #include "san/runtime.h"
-#include "verify.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Of float32 against float64: at most twice that of the plain evaluation, or this. */
-static const double LEAST_BOUND = 2e-6;
-/* The error of one image is chance: where all of a network goes through a few numbers, roundings
- * cancel now and then, or all of a result cancels. Of a model that is over its bound with its own
- * images, so many others are compared; and more, where those do not say how far off the plain
- * evaluation may be with the worst of them: a model's own are the worst of some thousand models'. */
-static const int many_images[] = {64, 1024};
-
-static double bound_of(double plain)
-{
-    return fmax(2 * plain, LEAST_BOUND);
-}
 /* Between passes, in float64. */
 static const double PASS_TOLERANCE = 1e-9;
 
-/* Image by image. */
-struct spread_of_errors {
-    double median, decile, largest; /* nine of ten are at most the decile */
-};
-
-/* Images besides a model's own, and what is right for them. */
-struct many {
-    int count; /* whole batches */
-    double *images, *reference;
-    struct spread_of_errors plain; /* the plain evaluation's */
-};
-
-struct trial {
-    const struct random_model *m;
-    const struct checks *checks;
-    struct values values;
-    int64_t each, outputs; /* numbers of an image; of all results */
-    double *reference;     /* in float64 */
-    double plain;          /* error of the plain evaluation in float32 */
-    struct many many;      /* made when they are asked for */
-    struct outcome *outcome;
-};
-
-__attribute__((format(printf, 3, 4))) static bool fail(struct trial *t, enum verdict verdict,
-                                                       const char *format, ...)
+bool trial_fail(struct trial *t, enum verdict verdict, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -103,8 +66,8 @@ static struct module *scheduled_module(struct trial *t, int batch, int targets,
         if (without && strcmp(pass_table[i].name, without) == 0) {
             module->after = without;
         } else if (passes_run(module, pass_table[i].name, NULL) != STATUS_DONE) {
-            fail(t, WRONG_COMPILE, "pass %s failed%s%s", pass_table[i].name,
-                 without ? ", without " : "", without ? without : "");
+            trial_fail(t, WRONG_COMPILE, "pass %s failed%s%s", pass_table[i].name,
+                       without ? ", without " : "", without ? without : "");
             module_free(module);
             return NULL;
         }
@@ -127,8 +90,8 @@ static bool code_new(struct trial *t, struct code *code, int batch, int targets,
         code->model = backend_load(&code->object, module->name, &code->loaded, why, sizeof why);
     module_free(module);
     return code->model ? true
-                       : fail(t, WRONG_COMPILE, "%s: %s: %s", target[0],
-                              good ? "cannot load" : "cannot emit", why);
+                       : trial_fail(t, WRONG_COMPILE, "%s: %s: %s", target[0],
+                                    good ? "cannot load" : "cannot emit", why);
 }
 
 static void code_free(struct code *code)
@@ -138,9 +101,8 @@ static void code_free(struct code *code)
     free(code->object.data);
 }
 
-/* One run of a batch; `output`: the batch's results. */
-static bool run_batch(struct trial *t, const struct san_model *model, const struct san_exec *exec,
-                      const double *images, float *output)
+bool run_batch(struct trial *t, const struct san_model *model, const struct san_exec *exec,
+               const double *images, float *output)
 {
     size_t inputs = (size_t)t->each * model->batch, outputs = (size_t)model->classes * model->batch;
     struct guarded in = guarded_new(inputs * sizeof(float));
@@ -154,147 +116,7 @@ static bool run_batch(struct trial *t, const struct san_model *model, const stru
     guarded_free(&in);
     guarded_free(&out);
     guarded_free(&workspace);
-    return status == SAN_OK || fail(t, WRONG_RUN, "%s_run returned %d", model->name, status);
-}
-
-/* ---- numbers --------------------------------------------------------------------------------- */
-
-static bool right_numbers(struct trial *t, const float *output, const char *what, bool counts)
-{
-    struct outcome *o = t->outcome;
-    double *found = allocate(t->outputs, sizeof *found);
-    for (int64_t i = 0; i < t->outputs; i++)
-        found[i] = (double)output[i];
-    double error = relative_error(found, t->reference, t->outputs);
-    int64_t off = 0;
-    while (off < t->outputs && found[off] == t->reference[off])
-        off++;
-    double wrong = off < t->outputs ? found[off] : 0;
-    free(found);
-    if (t->m->exact)
-        return off == t->outputs ||
-               fail(t, WRONG_NUMBERS, "%s: output %lld is %.9g and must be %.9g", what,
-                    (long long)off, wrong, t->reference[off]);
-    if (error > o->error)
-        o->error = error;
-    if (counts && o->plain > 0 && o->ratios < MOST_RATIOS)
-        o->ratio[o->ratios++] = error / o->plain;
-    return error <= bound_of(t->plain) ||
-           fail(t, WRONG_NUMBERS, "%s: error %.3g, of the plain evaluation %.3g", what, error,
-                t->plain);
-}
-
-/* The graph in float64 and in float32. */
-static bool evaluate_graph(struct trial *t, const double *images, double *result, double *single)
-{
-    const struct random_model *m = t->m;
-    const struct parameters *parameters = &t->values.parameters;
-    struct module *graph = graph_from_model(&m->model, m->batch, m->threads, 0, NULL);
-    bool good = module_eval_graph(graph, parameters, PRECISION_F64, images, result) &&
-                module_eval_graph(graph, parameters, PRECISION_F32, images, single);
-    module_free(graph);
-    return good || fail(t, WRONG_TEST, "the evaluator fails");
-}
-
-static bool evaluate_reference(struct trial *t)
-{
-    double *single = allocate(t->outputs, sizeof *single);
-    t->reference = allocate(t->outputs, sizeof *t->reference);
-    bool good = evaluate_graph(t, t->values.images, t->reference, single);
-    t->outcome->plain = t->plain = relative_error(single, t->reference, t->outputs);
-    free(single);
-    if (good && !isfinite(t->plain))
-        return fail(t, WRONG_TEST, "results are not finite");
-    return good && (!t->m->exact || t->plain == 0 ||
-                    fail(t, WRONG_TEST, "whole numbers that are not exact: %.3g", t->plain));
-}
-
-/* ---- many images ----------------------------------------------------------------------------- */
-
-static int by_value(const void *a, const void *b)
-{
-    double p = *(const double *)a, q = *(const double *)b;
-    return (p > q) - (p < q);
-}
-
-static struct spread_of_errors errors_of(const struct trial *t, const double *found)
-{
-    const struct many *many = &t->many;
-    int classes = t->m->model.classes;
-    double *error = allocate(many->count, sizeof *error);
-    for (int i = 0; i < many->count; i++)
-        error[i] = relative_error(found + i * classes, many->reference + i * classes, classes);
-    qsort(error, (size_t)many->count, sizeof *error, by_value);
-    struct spread_of_errors spread = {error[many->count / 2], error[many->count * 9 / 10],
-                                      error[many->count - 1]};
-    free(error);
-    return spread;
-}
-
-static bool many_make(struct trial *t, int least)
-{
-    const struct model *model = &t->m->model;
-    struct many *many = &t->many;
-    int batch = t->m->batch, count = (least + batch - 1) / batch * batch;
-    double *single = allocate((int64_t)count * model->classes, sizeof *single);
-    free(many->images);
-    free(many->reference);
-    many->count = count;
-    many->images =
-        random_images(t->m->seed + 1, count, model->channels, model->height, model->width);
-    many->reference = allocate((int64_t)count * model->classes, sizeof *many->reference);
-    bool good = true;
-    for (int i = 0; good && i < count; i += batch)
-        good = evaluate_graph(t, many->images + i * t->each, many->reference + i * model->classes,
-                              single + i * model->classes);
-    many->plain = errors_of(t, single);
-    free(single);
-    return good;
-}
-
-/* What is over its bound with its own images keeps it by the median and the decile of many, and is no
- * further off than the plain evaluation may be with the worst of them. */
-static bool right_over(struct trial *t, const struct san_model *model, const char *what)
-{
-    struct outcome *o = t->outcome;
-    struct many *many = &t->many;
-    int batch = model->batch, classes = model->classes;
-    double *found = allocate((int64_t)many->count * classes, sizeof *found);
-    float *output = allocate((int64_t)batch * classes, sizeof *output);
-    bool good = true;
-    for (int i = 0; good && i < many->count; i += batch) {
-        good = run_batch(t, model, NULL, many->images + i * t->each, output);
-        for (int j = 0; j < batch * classes; j++)
-            found[i * classes + j] = (double)output[j];
-    }
-    struct spread_of_errors spread = errors_of(t, found), plain = many->plain;
-    free(found);
-    free(output);
-    if (!good || spread.median > bound_of(plain.median) || spread.decile > bound_of(plain.decile) ||
-        o->error > bound_of(plain.largest))
-        return false;
-    o->verdict = PASSED;
-    snprintf(
-        o->message, sizeof o->message,
-        "%s: over its bound; of %d images the median is %.2e, nine of ten at most %.2e, of the "
-        "plain evaluation %.2e and %.2e",
-        what, many->count, spread.median, spread.decile, plain.median, plain.decile);
-    return true;
-}
-
-static bool right_over_many(struct trial *t, const struct san_model *model, const char *what)
-{
-    bool good = false;
-    if (t->m->exact)
-        return false;
-    for (size_t i = 0; i < sizeof many_images / sizeof *many_images && !good; i++) {
-        if (t->outcome->verdict != WRONG_NUMBERS)
-            return false;
-        if (t->many.count < many_images[i] && !many_make(t, many_images[i]))
-            return false;
-        good = right_over(t, model, what);
-    }
-    return good;
+    return status == SAN_OK || trial_fail(t, WRONG_RUN, "%s_run returned %d", model->name, status);
 }
 
 /* ---- checks ---------------------------------------------------------------------------------- */
@@ -306,15 +128,15 @@ static bool check_json(struct trial *t)
     int descriptor = mkstemp(path);
     FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
     if (!file)
-        return fail(t, WRONG_TEST, "cannot write %s", path);
+        return trial_fail(t, WRONG_TEST, "cannot write %s", path);
     model_write_json(&t->m->model, file);
     fclose(file);
     bool read = model_read(path, &back) == STATUS_DONE;
     unlink(path);
     if (!read)
-        return fail(t, WRONG_JSON, "the reader refuses the model");
+        return trial_fail(t, WRONG_JSON, "the reader refuses the model");
     return model_equal(&back, &t->m->model) ||
-           fail(t, WRONG_JSON, "the reader reads another model");
+           trial_fail(t, WRONG_JSON, "the reader reads another model");
 }
 
 static bool check_threads(struct trial *t, const struct san_model *model, const char *target,
@@ -325,7 +147,7 @@ static bool check_threads(struct trial *t, const struct san_model *model, const 
     float *output = allocate(t->outputs, sizeof *output);
     bool good = run_batch(t, model, &exec, t->values.images, output);
     if (good && memcmp(output, serial, (size_t)t->outputs * sizeof *output) != 0)
-        good = fail(t, WRONG_THREADS, "%s: other bits on %d threads", target, t->m->threads);
+        good = trial_fail(t, WRONG_THREADS, "%s: other bits on %d threads", target, t->m->threads);
     free(output);
     san_pool_free(pool);
     return good;
@@ -340,6 +162,7 @@ static bool check_code(struct trial *t, int targets, const char *const *target, 
                 run_batch(t, code.model, NULL, t->values.images, output) &&
                 (right_numbers(t, output, what, targets == 1 && !without) ||
                  right_over_many(t, code.model, what)) &&
+                right_broken(t, code.model, output, what) &&
                 (t->m->threads == 1 || check_threads(t, code.model, what, output));
     free(output);
     code_free(&code);
@@ -380,10 +203,10 @@ static bool check_after_passes(struct trial *t)
         graph_from_model(&t->m->model, t->m->batch, t->m->threads, checks->targets, checks->target);
     bool good = passes_run(module, NULL, &observer) == STATUS_DONE;
     if (!good && check.pass)
-        fail(t, WRONG_PASSES, "the result moves by %.3g in pass %s, %s", check.error, check.pass,
-             check.target);
+        trial_fail(t, WRONG_PASSES, "the result moves by %.3g in pass %s, %s", check.error,
+                   check.pass, check.target);
     else if (!good)
-        fail(t, WRONG_COMPILE, "a pass failed");
+        trial_fail(t, WRONG_COMPILE, "a pass failed");
     pass_check_free(&check);
     module_free(module);
     return good;
@@ -409,7 +232,7 @@ static bool check_without_pass(struct trial *t, const char *without)
     double error = error_of_loops(t, module);
     module_free(module);
     return error <= PASS_TOLERANCE ||
-           fail(t, WRONG_PASSES, "without pass %s the result moves by %.3g", without, error);
+           trial_fail(t, WRONG_PASSES, "without pass %s the result moves by %.3g", without, error);
 }
 
 /* A target that this machine does not run: what its schedules make of the loops, and that the
@@ -427,10 +250,10 @@ static bool check_other(struct trial *t, const char *target)
                                 &file, why, sizeof why);
     module_free(module);
     if (!emitted)
-        return fail(t, WRONG_COMPILE, "%s: cannot emit: %s", target, why);
+        return trial_fail(t, WRONG_COMPILE, "%s: cannot emit: %s", target, why);
     free(file.data);
     return error <= PASS_TOLERANCE ||
-           fail(t, WRONG_PASSES, "%s: the result of its loops moves by %.3g", target, error);
+           trial_fail(t, WRONG_PASSES, "%s: the result of its loops moves by %.3g", target, error);
 }
 
 /* Passes move nothing but where operands are rounded, in loops for a GPU's matrix units neither. */
@@ -445,9 +268,9 @@ static bool check_rounded(struct trial *t, int precision)
     module->precision = precision;
     bool good = passes_run(module, "apply_schedules", &observer) == STATUS_DONE;
     if (!good)
-        fail(t, WRONG_PASSES, "in %s the result moves by %.3g in pass %s",
-             attr_enum_name(ATTR_TYPE_precision_kind, precision), check.error,
-             check.pass ? check.pass : "that failed");
+        trial_fail(t, WRONG_PASSES, "in %s the result moves by %.3g in pass %s",
+                   attr_enum_name(ATTR_TYPE_precision_kind, precision), check.error,
+                   check.pass ? check.pass : "that failed");
     pass_check_free(&check);
     module_free(module);
     return good;
