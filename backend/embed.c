@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "backend.h"
 #include "emit.h"
+#include "globals.h"
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -36,33 +37,6 @@ struct embedding {
     size_t why_size;
 };
 
-static LLVMValueRef integer(LLVMTypeRef type, uint64_t value)
-{
-    return LLVMConstInt(type, value, 0);
-}
-
-static LLVMValueRef put_global(struct embedding *e, const char *name, LLVMValueRef contents,
-                               unsigned alignment)
-{
-    LLVMValueRef global = LLVMAddGlobal(e->out, LLVMTypeOf(contents), name);
-    LLVMSetInitializer(global, contents);
-    LLVMSetGlobalConstant(global, 1);
-    LLVMSetLinkage(global, LLVMPrivateLinkage);
-    LLVMSetAlignment(global, alignment);
-    return global;
-}
-
-static LLVMValueRef put_bytes(struct embedding *e, const char *name, const char *data, size_t size,
-                              unsigned alignment)
-{
-    return put_global(e, name, LLVMConstStringInContext2(e->context, data, size, 1), alignment);
-}
-
-static LLVMValueRef put_text(struct embedding *e, const char *text)
-{
-    return put_bytes(e, "text", text, strlen(text) + 1, 1);
-}
-
 /* The target's kernels in their order; *count of them. */
 static LLVMValueRef put_kernels(struct embedding *e, const struct target *target, uint32_t *count)
 {
@@ -73,9 +47,9 @@ static LLVMValueRef put_kernels(struct embedding *e, const struct target *target
             continue;
         struct launch launch = kernel_launch(k);
         char *symbol = kernel_symbol(e->module, k, target);
-        LLVMValueRef field[4] = {put_text(e, symbol), integer(e->i32, (uint64_t)launch.blocks),
-                                 integer(e->i32, (uint64_t)launch.threads),
-                                 integer(e->i32, (uint64_t)launch.shared_bytes)};
+        LLVMValueRef field[4] = {global_put_text(e->out, symbol), global_integer(e->i32, (uint64_t)launch.blocks),
+                                 global_integer(e->i32, (uint64_t)launch.threads),
+                                 global_integer(e->i32, (uint64_t)launch.shared_bytes)};
         free(symbol);
         item = realloc(item, (*count + 1) * sizeof *item);
         if (!item)
@@ -84,7 +58,7 @@ static LLVMValueRef put_kernels(struct embedding *e, const struct target *target
     }
     LLVMValueRef array = LLVMConstArray2(e->kernel_type, item, *count);
     free(item);
-    return put_global(e, "gpu.kernels", array, 8);
+    return global_put(e->out, "gpu.kernels", array, 8);
 }
 
 static int by_capability(const void *a, const void *b)
@@ -103,16 +77,16 @@ static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
                       e->why_size))
         return NULL;
     LLVMValueRef table = put_kernels(e, target, &kernels);
-    LLVMValueRef field[10] = {put_text(e, target->name),
-                              integer(e->i32, target->gpu->capability),
-                              integer(e->i32, target->gpu->exact),
-                              integer(e->i32, kernels),
-                              integer(e->i32, DEVICE_ALIGNMENT),
+    LLVMValueRef field[10] = {global_put_text(e->out, target->name),
+                              global_integer(e->i32, target->gpu->capability),
+                              global_integer(e->i32, target->gpu->exact),
+                              global_integer(e->i32, kernels),
+                              global_integer(e->i32, DEVICE_ALIGNMENT),
                               table,
-                              put_bytes(e, "ptx", ptx.data, ptx.size + 1, 1),
+                              global_put_bytes(e->out, "ptx", ptx.data, ptx.size + 1, 1),
                               e->weights,
-                              integer(e->i64, e->weights_bytes),
-                              integer(e->i64, (uint64_t)e->module->workspace_bytes)};
+                              global_integer(e->i64, e->weights_bytes),
+                              global_integer(e->i64, (uint64_t)e->module->workspace_bytes)};
     free(ptx.data);
     return LLVMConstNamedStruct(e->gpu_type, field, 10);
 }
@@ -122,7 +96,7 @@ static bool put_weights(struct embedding *e)
     struct backend_file weights;
     if (!backend_weights(e->module, e->parameters, &weights, e->why, e->why_size))
         return false;
-    e->weights = put_bytes(e, "gpu.weights", weights.data, weights.size, DEVICE_ALIGNMENT);
+    e->weights = global_put_bytes(e->out, "gpu.weights", weights.data, weights.size, DEVICE_ALIGNMENT);
     e->weights_bytes = weights.size;
     free(weights.data);
     return true;
@@ -170,5 +144,5 @@ LLVMValueRef embed_gpus(const struct module *module, const struct parameters *pa
     for (uint32_t i = 0; i < *count; i++)
         if (!(item[i] = put_gpu(&e, target[i])))
             return NULL;
-    return put_global(&e, "gpus", LLVMConstArray2(e.gpu_type, item, *count), 8);
+    return global_put(e.out, "gpus", LLVMConstArray2(e.gpu_type, item, *count), 8);
 }

@@ -178,19 +178,33 @@ struct value emit_expr(struct emitter *emitter, const struct expr *expr);
 
 /* ---- dispatch.c ------------------------------------------------------------------------------ */
 
-/* What of an object is no kernel, as LLVM's text: NAME_run and what it calls, where there are
- * targets. Kernels are declared by their names; NAME_model is complete but for what object.c puts in
- * behind them. */
 struct plan {
     const struct module *module;
     int targets;                              /* x86 ones, or one alone of any kind */
     const struct target *target[MAX_TARGETS]; /* the strongest last */
     const uint8_t *weights_sha256;
 };
+
+/* NAME_run and what it calls, as LLVM's text; free() it. Kernels are declared by their names. Empty
+ * where there are no targets. */
 char *dispatch_text(const struct plan *plan);
+
+/* What a profile counts: kernels of one name, made for several targets, share a number. */
+struct kernel_names {
+    int count;
+    const char **name; /* free() it */
+};
+struct kernel_names kernel_names(const struct plan *plan);
 char *kernel_symbol(const struct module *module, const struct kernel *kernel,
                     const struct target *target); /* free() it */
 bool kernel_is_for(const struct kernel *kernel, const struct target *target);
 int64_t workspace_total(const struct module *module); /* bytes, with every worker's scratch */
+
+/* ---- model.c --------------------------------------------------------------------------------- */
+
+/* Defines NAME_model, once kernels and constants are there. False, with a reason: the code of a GPU
+ * cannot be made. */
+bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
+                  char *why, size_t why_size);
 
 #endif

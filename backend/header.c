@@ -75,7 +75,7 @@ void backend_header(const struct module *m, struct backend_file *file)
     if (!out)
         exit(4);
     fprintf(out, "/* The compiled model %s. Written by sanc " SANC_VERSION ". */\n", m->name);
-    fputs(strstr(abi_text, "#ifndef SAN_ABI_H"), out);
+    fputs(strstr((const char *)abi_text, "#ifndef SAN_ABI_H"), out);
     fprintf(out, "\n#ifndef %s_SAN_H\n#define %s_SAN_H\n\n", upper, upper);
     put_sizes(out, m, upper);
     put_prototypes(out, m, upper);

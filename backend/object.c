@@ -165,32 +165,6 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
     return good;
 }
 
-/* What NAME_model says is known only once all is there: the size of the constants, the GPUs' kernels. */
-static bool complete_model(LLVMModuleRef out, const struct constants *constants, char *why,
-                           size_t why_size)
-{
-    enum { FIELDS = 19, WEIGHTS_BYTES = 14, GPUS = 17, GPU_COUNT = 18 };
-    const struct module *module = constants->module;
-    uint32_t gpu_count;
-    LLVMValueRef gpus = embed_gpus(module, constants->parameters, out, &gpu_count, why, why_size);
-    if (gpu_count && !gpus)
-        return false;
-    char name[128];
-    LLVMValueRef field[FIELDS];
-    snprintf(name, sizeof name, "%s_model", module->name);
-    LLVMValueRef model = LLVMGetNamedGlobal(out, name), old = LLVMGetInitializer(model);
-    assert(LLVMGetNumOperands(old) == FIELDS);
-    for (unsigned i = 0; i < FIELDS; i++)
-        field[i] = LLVMGetOperand(old, i);
-    field[WEIGHTS_BYTES] =
-        LLVMConstInt(LLVMTypeOf(field[WEIGHTS_BYTES]), (unsigned long long)constants->bytes, 0);
-    if (gpus)
-        field[GPUS] = gpus;
-    field[GPU_COUNT] = LLVMConstInt(LLVMTypeOf(field[GPU_COUNT]), gpu_count, 0);
-    LLVMSetInitializer(model, LLVMConstNamedStruct(LLVMTypeOf(old), field, FIELDS));
-    return true;
-}
-
 static bool optimise(LLVMModuleRef out, LLVMTargetMachineRef machine, char *why, size_t why_size)
 {
     char *message = NULL;
@@ -284,7 +258,7 @@ static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVM
     set_flags(out, machine);
     bool good = emit_kernels(plan, out, constants, why, why_size);
     if (good && kind == BACKEND_OBJECT)
-        good = complete_model(out, constants, why, why_size);
+        good = model_define(plan, constants, out, why, why_size);
     if (good && optimise(out, machine, why, why_size))
         return out;
     LLVMDisposeModule(out);

@@ -11,7 +11,9 @@
 #include "escape.h"
 #include "file.h"
 #include "json.h"
-#include "report_text.h"
+#include "report_css.h"
+#include "report_html.h"
+#include "report_js.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,289 @@
+; The part of an object that is the same for every model: how NAME_run shares the kernels out.
+;
+;   NAME_run            checks, chooses the strongest target that the processor has
+;   NAME__plan_TARGET   its kernels in order, one call of NAME__launch each
+;   NAME__launch        serially or as tasks on the caller's threads; the clock before and after
+;   NAME__task          iterations of a kernel as long as there are some to take, with scratch of its own
+;   NAME__iterate       some iterations of a kernel, one after the other
+;
+; dispatch.c writes the sections in this order and fills ${HOLES} by their names: the model's name and numbers, and the
+; offsets of fields (job is its struct job, exec and profile are those of san/abi.h). Comments are left out.
+;
+; A kernel's iterations are cut into as many ranges as it has tasks. A task takes quarters of what is left of its own range, then
+; of the others': pieces that get smaller, so that a slower thread is waited for shortly at the end, and neighbouring iterations
+; that mostly stay on one core. `taken` says where each range goes on. Whoever runs the tasks orders them before the caller's
+; next kernel.
+;; section task
+define internal void @${model}__iterate(ptr %job, i64 %worker, i64 %begin, i64 %end) #0 {
+  %kernel = load ptr, ptr %job
+  %input.at = getelementptr i8, ptr %job, i64 ${job.input}
+  %input = load ptr, ptr %input.at
+  %output.at = getelementptr i8, ptr %job, i64 ${job.output}
+  %output = load ptr, ptr %output.at
+  %workspace.at = getelementptr i8, ptr %job, i64 ${job.workspace}
+  %workspace = load ptr, ptr %workspace.at
+  %scratch.at = getelementptr i8, ptr %job, i64 ${job.scratch}
+  %scratches = load ptr, ptr %scratch.at
+  %scratch.offset = mul i64 %worker, ${scratch_bytes}
+  %scratch = getelementptr i8, ptr %scratches, i64 %scratch.offset
+  call void %kernel(ptr %input, ptr %output, ptr %workspace, ptr %scratch, i64 %begin, i64 %end)
+  ret void
+}
+define internal void @${model}__task(ptr %job, i32 %index) #0 {
+  %iterations.at = getelementptr i8, ptr %job, i64 ${job.iterations}
+  %iterations = load i64, ptr %iterations.at
+  %ranges.at = getelementptr i8, ptr %job, i64 ${job.ranges}
+  %ranges = load i64, ptr %ranges.at
+  %taken.at = getelementptr i8, ptr %job, i64 ${job.taken}
+  %taken = load ptr, ptr %taken.at
+  %own = zext i32 %index to i64
+  %last = add i64 %own, %ranges
+  br label %range
+range:
+  %turn = phi i64 [ %own, %0 ], [ %turn.next, %empty ]
+  %r = urem i64 %turn, %ranges
+  %r.next = add i64 %r, 1
+  %next.n = mul i64 %r.next, %iterations
+  %end = udiv i64 %next.n, %ranges
+  %at = getelementptr i64, ptr %taken, i64 %r
+  br label %look
+look:
+  %first = load atomic i64, ptr %at monotonic, align 8
+  br label %see
+see:
+  %begin = phi i64 [ %first, %look ], [ %seen, %take ]
+  %left = sub i64 %end, %begin
+  %none = icmp eq i64 %left, 0
+  br i1 %none, label %empty, label %take
+take:
+  %quarter = lshr i64 %left, 2
+  %few = icmp eq i64 %quarter, 0
+  %share = select i1 %few, i64 1, i64 %quarter
+  %stop = add i64 %begin, %share
+  %swap = cmpxchg ptr %at, i64 %begin, i64 %stop monotonic monotonic
+  %seen = extractvalue { i64, i1 } %swap, 0
+  %got = extractvalue { i64, i1 } %swap, 1
+  br i1 %got, label %run, label %see
+run:
+  call void @${model}__iterate(ptr %job, i64 %own, i64 %begin, i64 %stop)
+  br label %look
+empty:
+  %turn.next = add i64 %turn, 1
+  %more = icmp ult i64 %turn.next, %last
+  br i1 %more, label %range, label %out
+out:
+  ret void
+}
+;; section launch
+define internal void @${model}__launch(ptr %job, ptr %kernel, i64 %iterations, i64 %index) #0 {
+  %exec.at = getelementptr i8, ptr %job, i64 ${job.exec}
+  %exec = load ptr, ptr %exec.at
+  %iterations.at = getelementptr i8, ptr %job, i64 ${job.iterations}
+  %ranges.at = getelementptr i8, ptr %job, i64 ${job.ranges}
+  store ptr %kernel, ptr %job
+  store i64 %iterations, ptr %iterations.at
+  %alone = icmp eq ptr %exec, null
+  br i1 %alone, label %plain, label %guided
+plain:
+  call void @${model}__iterate(ptr %job, i64 0, i64 0, i64 %iterations)
+  ret void
+guided:
+  %threads.at = getelementptr i8, ptr %exec, i64 ${exec.threads}
+  %threads.32 = load i32, ptr %threads.at
+  %threads = zext i32 %threads.32 to i64
+  %over = icmp ugt i64 %threads, ${threads}
+  %most = select i1 %over, i64 ${threads}, i64 %threads
+  %few = icmp ult i64 %iterations, %most
+  %count = select i1 %few, i64 %iterations, i64 %most
+  %profile.at = getelementptr i8, ptr %exec, i64 ${exec.profile}
+  %profile = load ptr, ptr %profile.at
+  %timed = icmp ne ptr %profile, null
+  br i1 %timed, label %before, label %work
+before:
+  %clock = load ptr, ptr %profile
+  %clock.context.at = getelementptr i8, ptr %profile, i64 ${profile.context}
+  %clock.context = load ptr, ptr %clock.context.at
+  %start = call i64 %clock(ptr %clock.context)
+  br label %work
+work:
+  %started = phi i64 [ 0, %guided ], [ %start, %before ]
+  %many = icmp ugt i64 %count, 1
+  br i1 %many, label %split, label %whole
+split:
+  store i64 %count, ptr %ranges.at
+  %taken.at = getelementptr i8, ptr %job, i64 ${job.taken}
+  %taken = load ptr, ptr %taken.at
+  br label %range
+range:
+  %r = phi i64 [ 0, %split ], [ %r.next, %range ]
+  %r.n = mul i64 %r, %iterations
+  %begin = udiv i64 %r.n, %count
+  %range.at = getelementptr i64, ptr %taken, i64 %r
+  store i64 %begin, ptr %range.at
+  %r.next = add i64 %r, 1
+  %ranges.left = icmp ult i64 %r.next, %count
+  br i1 %ranges.left, label %range, label %share
+share:
+  %parallel.at = getelementptr i8, ptr %exec, i64 ${exec.parallel}
+  %parallel = load ptr, ptr %parallel.at
+  %context.at = getelementptr i8, ptr %exec, i64 ${exec.context}
+  %context = load ptr, ptr %context.at
+  %count.32 = trunc i64 %count to i32
+  call void %parallel(ptr %context, i32 %count.32, ptr @${model}__task, ptr %job)
+  br label %worked
+whole:
+  call void @${model}__iterate(ptr %job, i64 0, i64 0, i64 %iterations)
+  br label %worked
+worked:
+  br i1 %timed, label %after, label %out
+after:
+  %clock.2 = load ptr, ptr %profile
+  %clock.2.at = getelementptr i8, ptr %profile, i64 ${profile.context}
+  %clock.2.context = load ptr, ptr %clock.2.at
+  %stop = call i64 %clock.2(ptr %clock.2.context)
+  %spent = sub i64 %stop, %started
+  %ticks.at = getelementptr i8, ptr %profile, i64 ${profile.ticks}
+  %ticks = load ptr, ptr %ticks.at
+  %tick = getelementptr i64, ptr %ticks, i64 %index
+  %tick.old = load i64, ptr %tick
+  %tick.new = add i64 %tick.old, %spent
+  store i64 %tick.new, ptr %tick
+  %calls.at = getelementptr i8, ptr %profile, i64 ${profile.calls}
+  %calls = load ptr, ptr %calls.at
+  %call = getelementptr i64, ptr %calls, i64 %index
+  %call.old = load i64, ptr %call
+  %call.new = add i64 %call.old, 1
+  store i64 %call.new, ptr %call
+  br label %out
+out:
+  ret void
+}
+; The declaration of each kernel of a target, its plan's first line, then calls, and turns around them if there are several.
+;; section declare
+declare void @${kernel}(ptr, ptr, ptr, ptr, i64, i64)
+;; section plan
+define internal void @${model}__plan_${symbol}(ptr %job) #0 {
+;; section turn_begin
+  %input.at = getelementptr i8, ptr %job, i64 ${job.input}
+  %output.at = getelementptr i8, ptr %job, i64 ${job.output}
+  br label %turn
+turn:
+  %t = phi i64 [ 0, %0 ], [ %t.next, %turn ]
+;; section call
+  call void @${model}__launch(ptr %job, ptr @${kernel}, i64 ${iterations}, i64 ${number})
+;; section turn_end
+  %input = load ptr, ptr %input.at
+  %input.next = getelementptr i8, ptr %input, i64 ${input_bytes}
+  store ptr %input.next, ptr %input.at
+  %output = load ptr, ptr %output.at
+  %output.next = getelementptr i8, ptr %output, i64 ${output_bytes}
+  store ptr %output.next, ptr %output.at
+  %t.next = add i64 %t, 1
+  %more = icmp ult i64 %t.next, ${turns}
+  br i1 %more, label %turn, label %out
+out:
+;; section plan_end
+  ret void
+}
+;; section run
+define i32 @${model}_run(ptr %input, ptr %output, ptr %workspace, ptr %exec) #0 {
+  %job = alloca [${job.bytes} x i8], align 8
+  %taken = alloca [${threads} x i64]
+  %no.input = icmp eq ptr %input, null
+  %no.output = icmp eq ptr %output, null
+  %no.workspace = icmp eq ptr %workspace, null
+  %no.data = or i1 %no.input, %no.output
+  %no.pointer = or i1 %no.data, %no.workspace
+  br i1 %no.pointer, label %out, label %align
+align:
+  %input.bits = ptrtoint ptr %input to i64
+  %output.bits = ptrtoint ptr %output to i64
+  %workspace.bits = ptrtoint ptr %workspace to i64
+  %data.bits = or i64 %input.bits, %output.bits
+  %data.low = and i64 %data.bits, 3
+  %workspace.low = and i64 %workspace.bits, ${workspace_low}
+  %low = or i64 %data.low, %workspace.low
+  %crooked = icmp ne i64 %low, 0
+  br i1 %crooked, label %out, label %guide
+guide:
+  %alone = icmp eq ptr %exec, null
+  br i1 %alone, label %processor, label %version
+version:
+  %abi = load i32, ptr %exec
+  %foreign = icmp ne i32 %abi, ${abi_version}
+  br i1 %foreign, label %out, label %hook
+hook:
+  %threads.at = getelementptr i8, ptr %exec, i64 ${exec.threads}
+  %threads = load i32, ptr %threads.at
+  %many = icmp ugt i32 %threads, 1
+  %parallel.at = getelementptr i8, ptr %exec, i64 ${exec.parallel}
+  %parallel = load ptr, ptr %parallel.at
+  %no.hook = icmp eq ptr %parallel, null
+  %stuck = and i1 %many, %no.hook
+  br i1 %stuck, label %out, label %timing
+timing:
+  %profile.at = getelementptr i8, ptr %exec, i64 ${exec.profile}
+  %profile = load ptr, ptr %profile.at
+  %untimed = icmp eq ptr %profile, null
+  br i1 %untimed, label %processor, label %timed
+timed:
+  %clock = load ptr, ptr %profile
+  %no.clock = icmp eq ptr %clock, null
+  %ticks.at = getelementptr i8, ptr %profile, i64 ${profile.ticks}
+  %ticks = load ptr, ptr %ticks.at
+  %no.ticks = icmp eq ptr %ticks, null
+  %calls.at = getelementptr i8, ptr %profile, i64 ${profile.calls}
+  %calls = load ptr, ptr %calls.at
+  %no.calls = icmp eq ptr %calls, null
+  %no.count = or i1 %no.ticks, %no.calls
+  %no.profile = or i1 %no.clock, %no.count
+  br i1 %no.profile, label %out, label %processor
+processor:
+  %leaf1 = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 1, i32 0)
+  %ecx1 = extractvalue { i32, i32, i32, i32 } %leaf1, 2
+  %xsave = and i32 %ecx1, 134217728
+  %no.xsave = icmp eq i32 %xsave, 0
+  br i1 %no.xsave, label %out, label %features
+features:
+  %xcr = call { i32, i32 } asm sideeffect "xgetbv", "={ax},={dx},{cx}"(i32 0)
+  %xcr0 = extractvalue { i32, i32 } %xcr, 0
+  %leaf7 = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 7, i32 0)
+  %ebx7 = extractvalue { i32, i32, i32, i32 } %leaf7, 1
+  %input.at = getelementptr i8, ptr %job, i64 ${job.input}
+  store ptr %input, ptr %input.at
+  %output.at = getelementptr i8, ptr %job, i64 ${job.output}
+  store ptr %output, ptr %output.at
+  %workspace.at = getelementptr i8, ptr %job, i64 ${job.workspace}
+  store ptr %workspace, ptr %workspace.at
+  %scratch = getelementptr i8, ptr %workspace, i64 ${scratch_begin}
+  %scratch.at = getelementptr i8, ptr %job, i64 ${job.scratch}
+  store ptr %scratch, ptr %scratch.at
+  %exec.at = getelementptr i8, ptr %job, i64 ${job.exec}
+  store ptr %exec, ptr %exec.at
+  %taken.at = getelementptr i8, ptr %job, i64 ${job.taken}
+  store ptr %taken, ptr %taken.at
+  br label %try.${strongest}
+; Each target, the strongest first; `weaker` is the next one's label, or `out`.
+;; section try
+try.${target}:
+  %ecx1.${target} = and i32 %ecx1, ${leaf1_ecx}
+  %ebx7.${target} = and i32 %ebx7, ${leaf7_ebx}
+  %xcr0.${target} = and i32 %xcr0, ${xcr0}
+  %has.1.${target} = icmp eq i32 %ecx1.${target}, ${leaf1_ecx}
+  %has.7.${target} = icmp eq i32 %ebx7.${target}, ${leaf7_ebx}
+  %has.x.${target} = icmp eq i32 %xcr0.${target}, ${xcr0}
+  %has.17.${target} = and i1 %has.1.${target}, %has.7.${target}
+  %has.${target} = and i1 %has.17.${target}, %has.x.${target}
+  br i1 %has.${target}, label %use.${target}, label %${weaker}
+use.${target}:
+  call void @${model}__plan_${symbol}(ptr %job)
+  br label %out
+;; section out
+out:
+  %status = phi i32 [ ${EPOINTER}, %0 ], [ ${EALIGN}, %align ], [ ${EABI}, %version ], [ ${EEXEC}, %hook ], [ ${EEXEC}, %timed ], [ ${ECPU}, %processor ], [ ${ECPU}, %try.0 ]
+;; section used
+    , [ 0, %use.${target} ]
+;; section end
+  ret i32 %status
+}
+attributes #0 = { nounwind "target-cpu"="x86-64" }

@@ -1,0 +1,110 @@
+/* NAME_model: what a compiled model says of itself, the struct san_model of san/abi.h. */
+#define _GNU_SOURCE
+#include "backend.h"
+#include "emit.h"
+#include "globals.h"
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The fields in their order. */
+_Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_model, batch) == 40 &&
+                   offsetof(struct san_model, threads) == 60 &&
+                   offsetof(struct san_model, workspace_bytes) == 64 &&
+                   offsetof(struct san_model, weights_sha256) == 88 &&
+                   offsetof(struct san_model, run) == 120 &&
+                   offsetof(struct san_model, gpus) == 128 &&
+                   offsetof(struct san_model, gpu_count) == 136 && sizeof(struct san_model) == 144,
+               "model_define");
+
+static char *join_targets(const struct module *module)
+{
+    size_t size = 1;
+    for (int i = 0; i < module->targets; i++)
+        size += strlen(module->target[i]) + 1;
+    char *text = calloc(size, 1);
+    if (!text)
+        exit(4);
+    for (int i = 0; i < module->targets; i++) {
+        strcat(text, i ? "," : "");
+        strcat(text, module->target[i]);
+    }
+    return text;
+}
+
+static LLVMValueRef put_kernel_names(LLVMModuleRef out, const struct kernel_names *names)
+{
+    LLVMTypeRef ptr = LLVMPointerTypeInContext(LLVMGetModuleContext(out), 0);
+    LLVMValueRef *item = calloc((size_t)names->count + 1, sizeof *item);
+    if (!item)
+        exit(4);
+    for (int i = 0; i < names->count; i++)
+        item[i] = global_put_text(out, names->name[i]);
+    LLVMValueRef array = LLVMConstArray2(ptr, item, (uint64_t)names->count);
+    free(item);
+    return global_put(out, "kernels", array, 8);
+}
+
+static LLVMValueRef put_targets(LLVMModuleRef out, const struct module *module)
+{
+    char *targets = join_targets(module);
+    LLVMValueRef text = global_put_text(out, targets);
+    free(targets);
+    return text;
+}
+
+static LLVMValueRef put_compiler(LLVMModuleRef out)
+{
+    char compiler[64];
+    snprintf(compiler, sizeof compiler, "sanc " SANC_VERSION ", LLVM %s", backend_llvm_version());
+    return global_put_text(out, compiler);
+}
+
+/* A number of the module as a field of 32 bits. */
+static LLVMValueRef word(LLVMContextRef context, int64_t value)
+{
+    return global_integer(LLVMInt32TypeInContext(context), (uint64_t)value);
+}
+
+bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
+                  char *why, size_t why_size)
+{
+    const struct module *m = plan->module;
+    LLVMContextRef c = LLVMGetModuleContext(out);
+    LLVMTypeRef ptr = LLVMPointerTypeInContext(c, 0), i64 = LLVMInt64TypeInContext(c);
+    struct kernel_names names = kernel_names(plan);
+    char symbol[128];
+    uint32_t gpu_count;
+    LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, why, why_size);
+    snprintf(symbol, sizeof symbol, "%s_run", m->name);
+    LLVMValueRef run = plan->targets ? LLVMGetNamedFunction(out, symbol) : LLVMConstNull(ptr);
+    LLVMValueRef field[] = {
+        word(c, SAN_ABI_VERSION),
+        word(c, names.count),
+        global_put_text(out, m->name),
+        put_compiler(out),
+        put_targets(out, m),
+        put_kernel_names(out, &names),
+        word(c, module_images(m)),
+        word(c, m->channels),
+        word(c, m->height),
+        word(c, m->width),
+        word(c, m->classes),
+        word(c, m->threads),
+        global_integer(i64, (uint64_t)workspace_total(m)),
+        global_integer(i64, ALIGNMENT),
+        global_integer(i64, (uint64_t)constants->bytes),
+        LLVMConstStringInContext2(c, (const char *)plan->weights_sha256, 32, 1),
+        run,
+        gpus ? gpus : LLVMConstNull(ptr),
+        word(c, gpu_count),
+    };
+    free(names.name);
+    LLVMValueRef contents = LLVMConstStructInContext(c, field, sizeof field / sizeof *field, 0);
+    snprintf(symbol, sizeof symbol, "%s_model", m->name);
+    LLVMValueRef model = LLVMAddGlobal(out, LLVMTypeOf(contents), symbol);
+    LLVMSetInitializer(model, contents);
+    LLVMSetGlobalConstant(model, 1);
+    return !gpu_count || gpus;
+}
