@@ -32,7 +32,7 @@ void *constants_contents(const struct module *module, const struct parameters *p
         return NULL;
     uint32_t *word = must(malloc(count * sizeof *word));
     for (size_t i = 0; i < count; i++) {
-        float number = (float)value[i];
+        float number = (float)single_of(value[i]);
         int32_t integer = (int32_t)lrint(value[i]);
         memcpy(&word[i], buffer->dtype == DTYPE_F32 ? (void *)&number : (void *)&integer,
                sizeof word[i]);

@@ -72,6 +72,10 @@ void device_begin(struct emitter *e, const char *name)
     e->function = LLVMAddFunction(
         e->out, name, LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameter, 4, 0));
     LLVMSetFunctionCallConv(e->function, LLVMPTXKernelCallConv);
+    static const char denormals[] = "denormal-fp-math-f32", zeros[] = "preserve-sign,preserve-sign";
+    LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateStringAttribute(e->context, denormals, sizeof denormals - 1,
+                                                      zeros, sizeof zeros - 1));
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
                             LLVMCreateEnumAttribute(e->context, nounwind, 0));

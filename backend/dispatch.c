@@ -17,6 +17,15 @@ struct job {
     void *exec, *taken;
 };
 
+/* While a kernel runs: all exceptions masked, to nearest, results that are subnormal become zeros, and
+ * so do operands. */
+enum {
+    MXCSR_DAZ = 1 << 6,
+    MXCSR_MASKS = 0x3f << 7,
+    MXCSR_FTZ = 1 << 15,
+    MXCSR = MXCSR_DAZ | MXCSR_MASKS | MXCSR_FTZ
+};
+
 _Static_assert(offsetof(struct job, kernel) == 0 && offsetof(struct san_exec, abi_version) == 0 &&
                    offsetof(struct san_profile, clock) == 0,
                "dispatch.ll reads the first field of each without an offset");
@@ -131,22 +140,23 @@ static void put_plan(FILE *file, const struct plan *plan, const struct kernel_na
     put(file, "plan_end", holes);
 }
 
-/* Section after section: what chooses target number `i` of the plan. */
-static void put_try(FILE *file, const struct plan *plan, int i)
+/* A section for target number `i` of the plan. */
+static void put_target(FILE *file, const char *section, const struct plan *plan, int i)
 {
     struct cpu_need need = cpu_need(target_level(plan->target[i]));
-    char weaker[24] = "out";
+    char weaker[24] = "none";
     if (i)
         snprintf(weaker, sizeof weaker, "try.%d", i - 1);
     const struct hole holes[] = {{.name = "model", .text = plan->module->name},
                                  {.name = "target", .number = i},
+                                 {.name = "target_code", .number = i + 1},
                                  {.name = "weaker", .text = weaker},
                                  {.name = "leaf1_ecx", .number = need.leaf1_ecx},
                                  {.name = "leaf7_ebx", .number = need.leaf7_ebx},
                                  {.name = "xcr0", .number = need.xcr0},
                                  {.name = "symbol", .text = plan->target[i]->symbol},
                                  {0}};
-    put(file, "try", holes);
+    put(file, section, holes);
 }
 
 static void put_run(FILE *file, const struct plan *plan)
@@ -167,6 +177,7 @@ static void put_run(FILE *file, const struct plan *plan)
                                  PROFILE(context),
                                  PROFILE(ticks),
                                  PROFILE(calls),
+                                 {.name = "mxcsr", .number = MXCSR},
                                  {.name = "job.bytes", .number = sizeof(struct job)},
                                  {.name = "model", .text = m->name},
                                  {.name = "scratch_bytes", .number = round_up(m->scratch_bytes)},
@@ -184,11 +195,14 @@ static void put_run(FILE *file, const struct plan *plan)
     put(file, "task", holes);
     put(file, "launch", holes);
     put(file, "run", holes);
+    for (int i = 0; i < plan->targets; i++)
+        put_target(file, "known", plan, i);
+    put(file, "look", holes);
     for (int i = plan->targets; i-- > 0;)
-        put_try(file, plan, i);
+        put_target(file, "try", plan, i);
     put(file, "out", holes);
     for (int i = 0; i < plan->targets; i++)
-        put(file, "used", (struct hole[]){{.name = "target", .number = i}, {0}});
+        put_target(file, "used", plan, i);
     put(file, "end", holes);
 }
 

@@ -4,7 +4,8 @@
 ;   NAME__plan_TARGET   its kernels in order, one call of NAME__launch each
 ;   NAME__launch        serially or as tasks on the caller's threads; the clock before and after
 ;   NAME__task          iterations of a kernel as long as there are some to take, with scratch of its own
-;   NAME__iterate       some iterations of a kernel, one after the other
+;   NAME__iterate       some iterations of a kernel, one after the other: to nearest, without exceptions, subnormal numbers are zeros;
+;                       the thread's own MXCSR is back afterwards, so that hooks and clocks run with that
 ;
 ; dispatch.c writes the sections in this order and fills ${HOLES} by their names: the model's name and numbers, and the
 ; offsets of fields (job is its struct job, exec and profile are those of san/abi.h). Comments are left out.
@@ -26,9 +27,17 @@ define internal void @${model}__iterate(ptr %job, i64 %worker, i64 %begin, i64 %
   %scratches = load ptr, ptr %scratch.at
   %scratch.offset = mul i64 %worker, ${scratch_bytes}
   %scratch = getelementptr i8, ptr %scratches, i64 %scratch.offset
+  %callers = alloca i32, align 4
+  %ours = alloca i32, align 4
+  store i32 ${mxcsr}, ptr %ours
+  call void @llvm.x86.sse.stmxcsr(ptr %callers)
+  call void @llvm.x86.sse.ldmxcsr(ptr %ours)
   call void %kernel(ptr %input, ptr %output, ptr %workspace, ptr %scratch, i64 %begin, i64 %end)
+  call void @llvm.x86.sse.ldmxcsr(ptr %callers)
   ret void
 }
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
 define internal void @${model}__task(ptr %job, i32 %index) #0 {
   %iterations.at = getelementptr i8, ptr %job, i64 ${job.iterations}
   %iterations = load i64, ptr %iterations.at
@@ -186,6 +195,9 @@ out:
   ret void
 }
 ;; section run
+; Which target the processor runs, plus 1: looked up by the first call, since CPUID takes microseconds in a virtual machine. 0:
+; not known yet; -1: none. Threads that come at once all find the same.
+@${model}__processor = internal global i32 0, align 4
 define i32 @${model}_run(ptr %input, ptr %output, ptr %workspace, ptr %exec) #0 {
   %job = alloca [${job.bytes} x i8], align 8
   %taken = alloca [${threads} x i64]
@@ -239,16 +251,6 @@ timed:
   %no.profile = or i1 %no.clock, %no.count
   br i1 %no.profile, label %out, label %processor
 processor:
-  %leaf1 = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 1, i32 0)
-  %ecx1 = extractvalue { i32, i32, i32, i32 } %leaf1, 2
-  %xsave = and i32 %ecx1, 134217728
-  %no.xsave = icmp eq i32 %xsave, 0
-  br i1 %no.xsave, label %out, label %features
-features:
-  %xcr = call { i32, i32 } asm sideeffect "xgetbv", "={ax},={dx},{cx}"(i32 0)
-  %xcr0 = extractvalue { i32, i32 } %xcr, 0
-  %leaf7 = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 7, i32 0)
-  %ebx7 = extractvalue { i32, i32, i32, i32 } %leaf7, 1
   %input.at = getelementptr i8, ptr %job, i64 ${job.input}
   store ptr %input, ptr %input.at
   %output.at = getelementptr i8, ptr %job, i64 ${job.output}
@@ -262,8 +264,30 @@ features:
   store ptr %exec, ptr %exec.at
   %taken.at = getelementptr i8, ptr %job, i64 ${job.taken}
   store ptr %taken, ptr %taken.at
+  %known = load atomic i32, ptr @${model}__processor monotonic, align 4
+  switch i32 %known, label %out [
+    i32 0, label %look
+;; section known
+    i32 ${target_code}, label %use.${target}
+;; section look
+  ]
+look:
+  %leaf1 = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 1, i32 0)
+  %ecx1 = extractvalue { i32, i32, i32, i32 } %leaf1, 2
+  %xsave = and i32 %ecx1, 134217728
+  %no.xsave = icmp eq i32 %xsave, 0
+  br i1 %no.xsave, label %none, label %features
+; Whoever has XSAVE has leaf 13, and so leaf 7.
+features:
+  %xcr = call { i32, i32 } asm sideeffect "xgetbv", "={ax},={dx},{cx}"(i32 0)
+  %xcr0 = extractvalue { i32, i32 } %xcr, 0
+  %leaf7 = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 7, i32 0)
+  %ebx7 = extractvalue { i32, i32, i32, i32 } %leaf7, 1
   br label %try.${strongest}
-; Each target, the strongest first; `weaker` is the next one's label, or `out`.
+none:
+  store atomic i32 -1, ptr @${model}__processor monotonic, align 4
+  br label %out
+; Each target, the strongest first; `weaker` is the next one's label, or `none`.
 ;; section try
 try.${target}:
   %ecx1.${target} = and i32 %ecx1, ${leaf1_ecx}
@@ -274,13 +298,16 @@ try.${target}:
   %has.x.${target} = icmp eq i32 %xcr0.${target}, ${xcr0}
   %has.17.${target} = and i1 %has.1.${target}, %has.7.${target}
   %has.${target} = and i1 %has.17.${target}, %has.x.${target}
-  br i1 %has.${target}, label %use.${target}, label %${weaker}
+  br i1 %has.${target}, label %found.${target}, label %${weaker}
+found.${target}:
+  store atomic i32 ${target_code}, ptr @${model}__processor monotonic, align 4
+  br label %use.${target}
 use.${target}:
   call void @${model}__plan_${symbol}(ptr %job)
   br label %out
 ;; section out
 out:
-  %status = phi i32 [ ${EPOINTER}, %0 ], [ ${EALIGN}, %align ], [ ${EABI}, %version ], [ ${EEXEC}, %hook ], [ ${EEXEC}, %timed ], [ ${ECPU}, %processor ], [ ${ECPU}, %try.0 ]
+  %status = phi i32 [ ${EPOINTER}, %0 ], [ ${EALIGN}, %align ], [ ${EABI}, %version ], [ ${EEXEC}, %hook ], [ ${EEXEC}, %timed ], [ ${ECPU}, %processor ], [ ${ECPU}, %none ]
 ;; section used
     , [ 0, %use.${target} ]
 ;; section end

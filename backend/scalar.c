@@ -22,7 +22,7 @@ static LLVMValueRef spread(struct emitter *e, LLVMValueRef constant, bool wide)
 
 static LLVMValueRef number(struct emitter *e, double value, bool wide)
 {
-    return spread(e, LLVMConstReal(e->f32, (double)(float)value), wide);
+    return spread(e, LLVMConstReal(e->f32, single_of(value)), wide);
 }
 
 static LLVMValueRef integer(struct emitter *e, int32_t value, bool wide)

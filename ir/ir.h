@@ -8,6 +8,7 @@
 #ifndef IR_IR_H
 #define IR_IR_H
 #include "arena.h"
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -324,6 +325,14 @@ static inline int64_t module_images(const struct module *module)
 
 extern const struct op_info op_info[OP_COUNT];
 extern const struct scalar_info scalar_info[SCALAR_COUNT];
+
+/* The nearest float32, subnormal numbers being zeros: as compiled code computes, and constants are
+ * stored. */
+static inline double single_of(double value)
+{
+    float single = (float)value;
+    return (double)(single * (float)(fabsf(single) >= FLT_MIN)); /* -0, infinities and NaN stay */
+}
 
 /* What max, maximum, relu and max_pool mean: NaN where an operand is NaN, as in PyTorch. Which zero
  * is the larger of 0 and -0 is not said. */

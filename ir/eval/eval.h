@@ -16,7 +16,7 @@ struct eval {
 /* float has so few digits that +, -, *, / and sqrt in double and then rounded are rounded once. */
 static inline double eval_round(const struct eval *e, double value)
 {
-    return e->single ? (double)(float)value : value;
+    return e->single ? single_of(value) : value;
 }
 
 /* False: a parameter is missing. */

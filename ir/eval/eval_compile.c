@@ -359,7 +359,7 @@ static struct node *compile_expr(struct compiler *c, const struct group *g, cons
     node->op = expr->op;
     node->out = arena_alloc(c->arena, MOST_LANES * sizeof *node->out);
     for (int i = 0; expr->op == SCALAR_constant && i < MOST_LANES; i++)
-        node->out[i] = c->single ? (double)(float)expr->value : expr->value;
+        node->out[i] = c->single ? single_of(expr->value) : expr->value;
     node->vars = expr->vars;
     for (int i = 0; i < expr->vars; i++) {
         node->slot[i] = slot_of(c, expr->var[i]);

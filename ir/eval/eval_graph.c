@@ -62,7 +62,7 @@ static const double *operand(struct graph *g, const struct inst *user, const str
         int64_t elements = shape_elements(&in->shape);
         value->rounded = eval_alloc(elements);
         for (int64_t i = 0; i < elements; i++)
-            value->rounded[i] = (float)value->data[i];
+            value->rounded[i] = single_of(value->data[i]);
     }
     return value->rounded;
 }

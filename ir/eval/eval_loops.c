@@ -96,7 +96,7 @@ static bool fill_weights(const struct loops *l, const struct buffer *buffer, dou
     int64_t elements = shape_elements(&buffer->shape);
     assert(elements == shape_elements(&buffer->value->shape));
     for (int64_t i = 0; i < elements; i++)
-        data[i] = l->single && buffer->dtype == DTYPE_F32 ? (double)(float)value[i] : value[i];
+        data[i] = l->single && buffer->dtype == DTYPE_F32 ? single_of(value[i]) : value[i];
     free(value);
     return true;
 }
@@ -105,7 +105,7 @@ static void fill_input(const struct loops *l, const struct buffer *buffer, const
                        double *data)
 {
     for (int64_t i = 0; i < shape_elements(&buffer->shape); i++)
-        data[i] = l->single ? (double)(float)input[i] : input[i];
+        data[i] = l->single ? single_of(input[i]) : input[i];
 }
 
 static int count_buffers(const struct buffer *buffer)

@@ -226,7 +226,7 @@ static void linear_row(const struct eval *e, int64_t k, int64_t n, const double 
         double factor = x[i];
         if (e->single)
             for (int64_t j = 0; j < n; j++)
-                out[j] = (float)(out[j] + (double)(float)(factor * w[j]));
+                out[j] = single_of(out[j] + single_of(factor * w[j]));
         else
             for (int64_t j = 0; j < n; j++)
                 out[j] += factor * w[j];

@@ -11,7 +11,7 @@ static void round_lanes(const struct frame *frame, double *out)
 {
     if (frame->single)
         for (int64_t i = 0; i < frame->count; i++)
-            out[i] = (float)out[i];
+            out[i] = single_of(out[i]);
 }
 
 /* Inlined for a processor that has the instruction, and where a call per lane does the same. */
@@ -21,7 +21,7 @@ __attribute__((always_inline)) static inline void fma_each(const struct frame *f
 {
     if (frame->single)
         for (int64_t i = 0; i < frame->count; i++)
-            out[i] = fmaf((float)a[i], (float)b[i], (float)c[i]);
+            out[i] = single_of((double)fmaf((float)a[i], (float)b[i], (float)c[i]));
     else
         for (int64_t i = 0; i < frame->count; i++)
             out[i] = fma(a[i], b[i], c[i]);
@@ -126,7 +126,7 @@ static void sum_step(const struct node *body, struct frame *frame, double *restr
     const double *a = node_run(body->in[0], frame), *b = node_run(body->in[1], frame);
     if (frame->single)
         for (int64_t i = 0; i < frame->count; i++)
-            out[i] = (float)(out[i] + (double)(float)(a[i] * b[i]));
+            out[i] = single_of(out[i] + single_of(a[i] * b[i]));
     else
         for (int64_t i = 0; i < frame->count; i++)
             out[i] += a[i] * b[i];

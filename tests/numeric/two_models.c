@@ -101,16 +101,70 @@ static int check_errors(const struct job *job)
            check(model->run(images[0], logits, workspace, &no_hook) == SAN_EEXEC, "no hook");
 }
 
-/* Any rounding mode must be left as it was. */
+/* ---- the caller's floating-point environment -------------------------------------------------- */
+
+static unsigned callers; /* what MXCSR holds while a hook and a clock run */
+static int foreign;      /* how often it held something else */
+
+static void serial_hook(void *context, uint32_t count, void (*task)(void *argument, uint32_t index),
+                        void *argument)
+{
+    (void)context;
+    foreign += _mm_getcsr() != callers;
+    for (uint32_t i = 0; i < count; i++)
+        task(argument, i);
+    foreign += _mm_getcsr() != callers;
+}
+
+/* The same bits, and every bit of MXCSR as it was, flags too: with any rounding, with all exceptions
+ * unmasked, with and without subnormal numbers. */
 static int check_environment(const struct job *job)
 {
+    static const unsigned environments[] = {0x1f80,
+                                            0x1f80 | _MM_ROUND_DOWN,
+                                            0x1f80 | _MM_ROUND_UP,
+                                            0x1f80 | _MM_ROUND_TOWARD_ZERO,
+                                            0 /* unmasked */,
+                                            0x1f80 | 0x8040 /* FTZ, DAZ */};
+    const struct san_exec hook = {
+        .abi_version = SAN_ABI_VERSION, .threads = 2, .parallel = serial_hook};
     float logits[DIGITS];
-    unsigned before = _mm_getcsr() & ~0x3fu; /* flags are sticky */
-    _mm_setcsr(before | _MM_ROUND_DOWN);
-    int status = job->model->run(images[0], logits, job->workspace, NULL);
-    unsigned after = _mm_getcsr() & ~0x3fu;
+    int wrong = 0;
+    unsigned before = _mm_getcsr();
+    for (size_t i = 0; i < 2 * sizeof environments / sizeof *environments; i++) {
+        callers = environments[i / 2];
+        _mm_setcsr(callers);
+        int status = job->model->run(images[0], logits, job->workspace, i % 2 ? &hook : NULL);
+        unsigned after = _mm_getcsr();
+        _mm_setcsr(before);
+        wrong += check(status == SAN_OK && after == callers, "MXCSR changed");
+        wrong += check(memcmp(logits, job->logits[0], sizeof logits) == 0,
+                       "other bits in another environment");
+    }
+    return wrong + check(!foreign, "a hook runs with another MXCSR than its caller's");
+}
+
+/* Infinities and numbers that overflow make invalid results: no exception where these are unmasked, and
+ * NaN in the end. Subnormal pixels are zeros. */
+static int check_strange_images(const struct job *job)
+{
+    static float image[sizeof images[0] / sizeof(float)], zeros[sizeof images[0] / sizeof(float)];
+    float logits[DIGITS], expected[DIGITS];
+    unsigned before = _mm_getcsr();
+    for (size_t i = 0; i < sizeof image / sizeof *image; i++)
+        image[i] = i % 3 ? 3e38f : INFINITY;
+    _mm_setcsr(0);
+    int status = job->model->run(image, logits, job->workspace, NULL);
     _mm_setcsr(before);
-    return check(status == SAN_OK && after == (before | _MM_ROUND_DOWN), "MXCSR changed");
+    int wrong =
+        check(status == SAN_OK && isnan(logits[0]), "an image of infinities gives a number");
+    for (size_t i = 0; i < sizeof image / sizeof *image; i++)
+        image[i] = i % 2 ? 1e-40f : -1e-39f;
+    wrong += check(job->model->run(image, logits, job->workspace, NULL) == SAN_OK &&
+                       job->model->run(zeros, expected, job->workspace, NULL) == SAN_OK &&
+                       memcmp(logits, expected, sizeof logits) == 0,
+                   "subnormal pixels are not zeros");
+    return wrong;
 }
 
 static int check_description(const struct san_model *model, const char *name)
@@ -134,6 +188,6 @@ int main(void)
                 check_description(&digits_patchwise_model, "digits_patchwise") +
                 check_two_at_once(job);
     for (int i = 0; i < 2; i++)
-        wrong += check_errors(&job[i]) + check_environment(&job[i]);
+        wrong += check_errors(&job[i]) + check_environment(&job[i]) + check_strange_images(&job[i]);
     return wrong != 0;
 }

@@ -361,12 +361,15 @@ static void check_symbols(const struct backend_file *file, const Elf64_Shdr *all
     assert_int_equal(globals, 2);
 }
 
-/* Executable code is relocated only relative to itself; only .data.rel.ro is ever written. */
+/* Executable code is relocated only relative to itself; only .data.rel.ro is ever written, and the word
+ * that remembers the processor. */
 static void check_section(const struct backend_file *file, const Elf64_Shdr *all,
                           const Elf64_Shdr *section)
 {
     const char *name = section_name(file, section);
-    if (section->sh_flags & SHF_WRITE)
+    if (section->sh_flags & SHF_WRITE && section->sh_type == SHT_NOBITS)
+        assert_int_equal(section->sh_size, 4);
+    else if (section->sh_flags & SHF_WRITE)
         assert_string_equal(name, ".data.rel.ro");
     if (section->sh_type == SHT_SYMTAB)
         check_symbols(file, all, section);
