@@ -200,6 +200,11 @@ char *kernel_symbol(const struct module *module, const struct kernel *kernel,
 bool kernel_is_for(const struct kernel *kernel, const struct target *target);
 int64_t workspace_total(const struct module *module); /* bytes, with every worker's scratch */
 
+/* ---- header.c -------------------------------------------------------------------------------- */
+
+/* A symbol that names all that the header says: the object defines it and the header asks for it. */
+void header_fingerprint(const struct module *module, char symbol[128]);
+
 /* ---- model.c --------------------------------------------------------------------------------- */
 
 /* Defines NAME_model, once kernels and constants are there. False, with a reason: the code of a GPU

@@ -19,11 +19,12 @@ static bool runs_on_processors(const struct module *m)
 
 static void put_sizes(FILE *file, const struct module *m, const char *upper)
 {
-    fprintf(
-        file,
-        "#define %s_BATCH %" PRId64 "\n#define %s_CHANNELS %" PRId64 "\n#define %s_HEIGHT %" PRId64
-        "\n#define %s_WIDTH %" PRId64 "\n#define %s_CLASSES %" PRId64 "\n",
-        upper, module_images(m), upper, m->channels, upper, m->height, upper, m->width, upper, m->classes);
+    fprintf(file,
+            "#define %s_BATCH %" PRId64 "\n#define %s_CHANNELS %" PRId64
+            "\n#define %s_HEIGHT %" PRId64 "\n#define %s_WIDTH %" PRId64
+            "\n#define %s_CLASSES %" PRId64 "\n",
+            upper, module_images(m), upper, m->channels, upper, m->height, upper, m->width, upper,
+            m->classes);
     if (!runs_on_processors(m)) {
         fputc('\n', file);
         return;
@@ -64,21 +65,77 @@ static void put_prototypes(FILE *file, const struct module *m, const char *upper
     fprintf(file, "#ifdef __cplusplus\n}\n#endif\n");
 }
 
+/* Macros of a model in small letters have the same in capitals; other names stand in them as they are, so
+ * that those of `net` and `Net` differ. */
+static void macro_prefix(const char *name, char prefix[128])
+{
+    bool small = true;
+    for (const char *c = name; *c; c++)
+        small = small && !isupper((unsigned char)*c);
+    snprintf(prefix, 128, "%s", name);
+    for (char *c = prefix; small && *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+}
+
+/* What stands between the guards. */
+static void put_model(FILE *file, const struct module *m)
+{
+    char prefix[128];
+    macro_prefix(m->name, prefix);
+    fprintf(file,
+            "#ifdef %s_BATCH\n#error \"two models have names that differ by capitals alone\"\n"
+            "#endif\n#if SAN_ABI_VERSION != %d\n"
+            "#error \"the headers of two models are of different versions of the ABI: compile both "
+            "models with one sanc\"\n#endif\n\n",
+            prefix, SAN_ABI_VERSION);
+    put_sizes(file, m, prefix);
+    put_prototypes(file, m, prefix);
+}
+
+static FILE *open_memory(char **data, size_t *size)
+{
+    FILE *file = open_memstream(data, size);
+    if (!file)
+        exit(4);
+    return file;
+}
+
+void header_fingerprint(const struct module *m, char symbol[128])
+{
+    char *text;
+    size_t size;
+    FILE *file = open_memory(&text, &size);
+    put_model(file, m);
+    if (fclose(file))
+        exit(4);
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+    free(text);
+    snprintf(symbol, 128, "%s_header_%016" PRIx64, m->name, hash);
+}
+
+static void put_fingerprint(FILE *file, const struct module *m)
+{
+    char symbol[128];
+    header_fingerprint(m, symbol);
+    fprintf(
+        file,
+        "\n/* Only the object that this header was written with defines it: with another one, a "
+        "program does\n * not link. */\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
+        "extern const char %s;\n#ifdef __cplusplus\n}\n#endif\nstatic const char *const %s_header "
+        "__attribute__((used)) = &%s;\n",
+        symbol, m->name, symbol);
+}
+
 void backend_header(const struct module *m, struct backend_file *file)
 {
-    char upper[128];
-    size_t length = 0;
-    for (; m->name[length] && length + 1 < sizeof upper; length++)
-        upper[length] = (char)toupper((unsigned char)m->name[length]);
-    upper[length] = 0;
-    FILE *out = open_memstream(&file->data, &file->size);
-    if (!out)
-        exit(4);
+    FILE *out = open_memory(&file->data, &file->size);
     fprintf(out, "/* The compiled model %s. Written by sanc " SANC_VERSION ". */\n", m->name);
     fputs(strstr((const char *)abi_text, "#ifndef SAN_ABI_H"), out);
-    fprintf(out, "\n#ifndef %s_SAN_H\n#define %s_SAN_H\n\n", upper, upper);
-    put_sizes(out, m, upper);
-    put_prototypes(out, m, upper);
+    fprintf(out, "\n#ifndef SAN_MODEL_%s_H\n#define SAN_MODEL_%s_H\n\n", m->name, m->name);
+    put_model(out, m);
+    put_fingerprint(out, m);
     fprintf(out, "\n#endif\n");
     if (fclose(out))
         exit(4);

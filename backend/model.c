@@ -67,6 +67,16 @@ static LLVMValueRef word(LLVMContextRef context, int64_t value)
     return global_integer(LLVMInt32TypeInContext(context), (uint64_t)value);
 }
 
+static void define_fingerprint(const struct module *m, LLVMModuleRef out)
+{
+    char symbol[128];
+    header_fingerprint(m, symbol);
+    LLVMTypeRef byte = LLVMInt8TypeInContext(LLVMGetModuleContext(out));
+    LLVMValueRef global = LLVMAddGlobal(out, byte, symbol);
+    LLVMSetInitializer(global, LLVMConstNull(byte));
+    LLVMSetGlobalConstant(global, 1);
+}
+
 bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
                   char *why, size_t why_size)
 {
@@ -106,5 +116,6 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
     LLVMValueRef model = LLVMAddGlobal(out, LLVMTypeOf(contents), symbol);
     LLVMSetInitializer(model, contents);
     LLVMSetGlobalConstant(model, 1);
+    define_fingerprint(m, out);
     return !gpu_count || gpus;
 }

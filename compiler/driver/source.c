@@ -2,8 +2,8 @@
 #include "backend.h"
 #include "file.h"
 #include "identifier.h"
-#include "observe.h"
 #include "model_graph.h"
+#include "observe.h"
 #include "passes.h"
 #include "turns.h"
 #include <float.h>
@@ -247,7 +247,8 @@ enum status module_check_dump(const struct module *module, const char *file)
     }
     if (strlen(module->name) > MAX_NAME || !identifier_valid(module->name)) {
         diag_error(file, 0, 0,
-                   "the model's name must be a C identifier of at most %d characters, found '%s'",
+                   "the model's name must be a C identifier of at most %d characters, not san or "
+                   "san_..., found '%s'",
                    MAX_NAME, module->name);
         status = STATUS_INPUT;
     }

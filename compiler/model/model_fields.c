@@ -118,7 +118,7 @@ const char *field_allowed(enum field_id id, int type, char allowed[FIELD_ALLOWED
         break;
     case FIELD_NAME:
         snprintf(allowed, FIELD_ALLOWED,
-                 "a C identifier of at most %d characters, no keyword of C or C++", range.most);
+                 "a C identifier of at most %d characters, no keyword of C or C++, not san or san_...", range.most);
         break;
     case FIELD_OBJECT:
         snprintf(allowed, FIELD_ALLOWED, "an object");

@@ -42,7 +42,7 @@ CHANNELS = 'an integer from 1 to 65536'
 ALLOWED = [
     ('format', '"san"'),
     ('version', '1'),
-    ('name', 'a C identifier of at most 63 characters, no keyword of C or C++'),
+    ('name', 'a C identifier of at most 63 characters, no keyword of C or C++, not san or san_...'),
     ('classes', 'an integer from 1 to 1000000'),
     ('stem_channels', CHANNELS),
     ('input', 'an object'),

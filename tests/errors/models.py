@@ -22,7 +22,7 @@ SECOND = '"attention": { "share": 4 }'
 
 FIELDS = ('the model must have no fields but format, version, name, input, classes, stem_channels, '
           'attention, stages, found ')
-NAME = 'name must be a C identifier of at most 63 characters, no keyword of C or C++, found '
+NAME = 'name must be a C identifier of at most 63 characters, no keyword of C or C++, not san or san_..., found '
 ESCAPE = 'expected four hexadecimal digits behind \\u, whole surrogate pairs'
 
 
@@ -199,6 +199,10 @@ CASES = [
      f':3:11: error: {NAME}"../net"'),
     ('name_long', name('"' + 'n' * 64 + '"'),
      f':3:11: error: {NAME}"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn...'),
+    ('name_of_the_abi', name('"san_cuda"'),
+     f':3:11: error: {NAME}"san_cuda"'),
+    ('name_san', name('"san"'),
+     f':3:11: error: {NAME}"san"'),
     ('name_c_keyword', name('"int"'),
      f':3:11: error: {NAME}"int"'),
     ('name_c23_keyword', name('"constexpr"'),

@@ -8,6 +8,7 @@ Uses the networks of examples/digits, and the C compilers that are installed.
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -82,6 +83,21 @@ def check_programs(folder, tally):
         tally.check(linked and succeeds(program), f"two models in one program, {options[0]}")
 
 
+def check_other_compilation(folder, tally):
+    """A header does not link with the object of another compilation, whose workspace is larger."""
+    source = os.path.join(EXAMPLE, "pairwise")
+    common.call(sys.argv[1], "compile", os.path.join(source, "model.json"), "-w",
+                os.path.join(source, "weights.safetensors"), "--batch", 8, "-o", os.path.join(folder, "other.o"))
+    use = os.path.join(folder, "use.c")
+    with open(use, "w") as file:
+        file.write('#include "digits_pairwise.h"\nint main(void) { return digits_pairwise_run(NULL, NULL, NULL, NULL) == SAN_OK; }\n')
+    for name, links in (("digits_pairwise.o", True), ("other.o", False)):
+        done = subprocess.run(["cc", "-I", folder, use, os.path.join(folder, name), "-o", os.path.join(folder, "use")],
+                              capture_output=True, text=True)
+        tally.check((done.returncode == 0) == links and (links or "digits_pairwise_header_" in done.stderr),
+                    f"the header with {name}: status {done.returncode}, {done.stderr}")
+
+
 def main():
     tally = common.Tally()
     with tempfile.TemporaryDirectory() as folder:
@@ -90,6 +106,7 @@ def main():
         check_sections(folder, tally)
         check_headers(folder, tally)
         check_programs(folder, tally)
+        check_other_compilation(folder, tally)
     return tally.end()
 
 

@@ -19,7 +19,7 @@ static const char *const meaning[FIELD_COUNT] = {
     [MODEL_FORMAT] = "What kind of file this is",
     [MODEL_VERSION] = "Version of the format",
     [MODEL_NAME] = "The prefix of every symbol in the object: a C identifier, no keyword of C or "
-                   "C++",
+                   "C++, not san or san_...",
     [MODEL_INPUT] = "The size of one image",
     [MODEL_CLASSES] = "Width of the last linear layer",
     [MODEL_STEM_CHANNELS] = "Width of conv_in, the first linear layer",
@@ -61,7 +61,7 @@ static void say_choices(FILE *to, enum field_id id, struct field_range range)
 static void say_name(FILE *to, struct field_range range)
 {
     json_say(to,
-             "'type':'string','pattern':'^[A-Za-z_][A-Za-z0-9_]*$','maxLength':%d,"
+             "'type':'string','pattern':'^(?!san(_|$))[A-Za-z_][A-Za-z0-9_]*$','maxLength':%d,"
              "'not':{'enum':[",
              range.most);
     for (int i = 0; identifier_keyword[i]; i++)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -42,10 +43,10 @@ static void says_sizes(void **state)
     (void)state;
     struct backend_file file = header_of("some_Net", 100, 65);
     assert_non_null(strstr(file.data, "#ifndef SAN_ABI_H"));
-    assert_non_null(strstr(file.data, "#define SOME_NET_BATCH 2\n"));
-    assert_non_null(strstr(file.data, "#define SOME_NET_CLASSES 11\n"));
+    assert_non_null(strstr(file.data, "#define some_Net_BATCH 2\n"));
+    assert_non_null(strstr(file.data, "#define some_Net_CLASSES 11\n"));
     assert_non_null(
-        strstr(file.data, "#define SOME_NET_WORKSPACE_BYTES 640\n")); /* 128 + 4 * 128 */
+        strstr(file.data, "#define some_Net_WORKSPACE_BYTES 640\n")); /* 128 + 4 * 128 */
     assert_non_null(strstr(file.data, "int some_Net_run(const float *input"));
     assert_non_null(strstr(file.data, "extern const struct san_model some_Net_model;"));
     assert_null(strchr(file.data, '\t'));
@@ -128,6 +129,45 @@ static void compiles_alone_and_with_others(void **state)
     free(two.data);
 }
 
+/* Preprocesses a file that includes both headers: its status, and whether it says `says`. */
+static int preprocesses(const char *first, const char *second, const char *says)
+{
+    char folder[] = P_tmpdir "/sanc-header-XXXXXX", command[512];
+    assert_non_null(mkdtemp(folder));
+    write_text(folder, "first.h", first);
+    write_text(folder, "second.h", second);
+    write_text(folder, "use.c", "#include \"first.h\"\n#include \"second.h\"\nint used;\n");
+    snprintf(command, sizeof command,
+             "cd %s && cc -std=c11 -Wall -Werror -fsyntax-only use.c 2>said; s=$?; echo . >>said; "
+             "grep -q '%s' said "
+             "|| s=77; rm -r %s; exit $s",
+             folder, says, folder);
+    return WEXITSTATUS(system(command));
+}
+
+static void names_that_differ_by_capitals(void **state)
+{
+    (void)state;
+    struct backend_file small = header_of("net", 64, 0), mixed = header_of("Net", 64, 0);
+    struct backend_file large = header_of("NET", 64, 0);
+    assert_int_equal(0, preprocesses(small.data, mixed.data, ""));
+    assert_int_equal(1, preprocesses(small.data, large.data, "differ by capitals alone"));
+    free(small.data);
+    free(mixed.data);
+    free(large.data);
+}
+
+static void versions_of_the_abi_do_not_mix(void **state)
+{
+    (void)state;
+    struct backend_file one = header_of("one", 64, 0), two = header_of("two", 64, 0);
+    char *version = strstr(one.data, "#define SAN_ABI_VERSION ");
+    version[strlen("#define SAN_ABI_VERSION ")] = '1';
+    assert_int_equal(1, preprocesses(one.data, two.data, "different versions of the ABI"));
+    free(one.data);
+    free(two.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +175,8 @@ int main(void)
         cmocka_unit_test(empty_workspace_is_an_array_still),
         cmocka_unit_test(for_gpus_there_is_nothing_to_call),
         cmocka_unit_test(compiles_alone_and_with_others),
+        cmocka_unit_test(names_that_differ_by_capitals),
+        cmocka_unit_test(versions_of_the_abi_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
