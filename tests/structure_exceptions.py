@@ -1,0 +1,4 @@
+CIRCLES = []
+LONG_FUNCTIONS = {}
+LONG_FILES = {}
+WIDE_FILES = {}
