@@ -133,14 +133,14 @@ def main():
     parser.add_argument("--objects", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
-    folder = CASES
+    sanc, folder = common.Sanc(args.sanc), CASES
     if args.shared or args.models:
         folder = common.shared("models" if args.models else "cases")
     names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder))
     check, every = check_network if args.models else check_case, 1 if args.objects or args.shared else 4
     total = common.Tally()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for tally, line in pool.map(lambda name: check(args.sanc, name, folder, every), names):
+        for tally, line in pool.map(lambda name: check(sanc, name, folder, every), names):
             print(line, flush=True)
             total.passed += tally.passed
             total.failed += tally.failed

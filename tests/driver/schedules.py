@@ -7,7 +7,6 @@ import math
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 
@@ -83,9 +82,9 @@ def edit(lines, kernel, old, new):
     raise ValueError(f"no '{old}' in {kernel}")
 
 
-def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stdout + done.stderr
+def run(sanc, *words):
+    status, printed, said = sanc.run(*words)
+    return status, printed + said
 
 
 def check_wrong(sanc, lines, path, tally, wrong=WRONG):
@@ -540,7 +539,7 @@ def check_loops(sanc, text, path, tally):
 
 
 def main():
-    sanc, tally = os.path.abspath(sys.argv[1]), common.Tally()
+    sanc, tally = common.Sanc(sys.argv[1]), common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
         states = os.path.join(scratch, "states")
         common.call(sanc, "compile", os.path.join(CASE, "model.json"), "-w", WEIGHTS, "-o",

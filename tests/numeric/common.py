@@ -85,8 +85,8 @@ class Failure(Exception):
 
 
 class Sanc:
-    """sanc for tests that start it hundreds of times: sanc_many (many.c), which lies beside it, carries
-    out the command lines. Each thread has one of its own."""
+    """sanc for tests that start it hundreds of times: sanc_many (many.c) carries out the command lines.
+    Each thread has one of its own."""
 
     def __init__(self, path):
         self.path, self.local = os.path.abspath(path), threading.local()
@@ -94,10 +94,14 @@ class Sanc:
     def __str__(self):
         return self.path
 
+    def beside(self, program):
+        """A program of the tests, which the build puts where sanc is."""
+        return os.path.join(os.path.dirname(self.path), program)
+
     def process(self):
         if not hasattr(self.local, "process"):
-            program = os.path.join(os.path.dirname(self.path), "sanc_many")
-            self.local.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.local.process = subprocess.Popen([self.beside("sanc_many")], stdin=subprocess.PIPE,
+                                                  stdout=subprocess.PIPE)
             atexit.register(self.local.process.communicate)
         return self.local.process
 
