@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Networks compiled for a GPU, their kernels run on the host by their launch plans.
 
-    cases.py SANC [--shared] [NAME...]
+    cases.py SANC [--shared] [--sample] [NAME...]
 
 Outputs are compared with references in float64; every access of memory is checked on the way (see host.c). In tf32 and
 bf16 they may be off by twice as much as the evaluator in that precision, with the schedules that the compiler chooses and
 with matrix units wherever they can be (matrix.py); in f32 also with all that nests hand on in the workspace
-(slices.py). In the end mistakes are planted, and have to be found.
+(slices.py). --sample: each in one precision. In the end mistakes are planted, and have to be found.
 """
 import argparse
 import concurrent.futures
@@ -90,10 +90,10 @@ def run_precision(sanc, llc, case, precision, tally):
     return f"{precision}{said}"
 
 
-def run_case(sanc, llc, name, folder):
+def run_case(sanc, llc, name, folder, precisions):
     """(tally, line to print)"""
     tally, said = common.Tally(), []
-    for precision in PRECISIONS:
+    for precision in precisions:
         try:
             said.append(run_precision(sanc, llc, Case(name, folder), precision, tally))
         except (common.Failure, device.Wrong) as failure:
@@ -193,15 +193,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
     parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--sample", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
     own = os.path.join(common.ROOT, "tests", "numeric", "cases")
     folder = common.shared("cases") if args.shared else own
+    names = args.name or sorted(os.listdir(folder))
     sanc = common.Sanc(args.sanc)
     llc, total = device.find_llc(sanc), common.Tally()
+
+    def run(number):
+        precisions = [PRECISIONS[number % len(PRECISIONS)]] if args.sample else PRECISIONS
+        return run_case(sanc, llc, names[number], os.path.join(folder, names[number]), precisions)
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for tally, line in pool.map(lambda name: run_case(sanc, llc, name, os.path.join(folder, name)),
-                                    args.name or sorted(os.listdir(folder))):
+        for tally, line in pool.map(run, range(len(names))):
             print(line, flush=True)
             total.passed += tally.passed
             total.failed += tally.failed
