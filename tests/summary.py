@@ -1,9 +1,15 @@
-"""The last lines of tests/run.sh, from ctest's results: why tests were skipped, and how many passed."""
+"""The last lines of tests/run.sh, from ctest's results: the slowest tests, why some were skipped, and how
+many passed."""
 import sys
 import xml.etree.ElementTree as xml
 
+SLOWEST = 10
+
 suite = xml.parse(sys.argv[1]).getroot()
 count = {"passed": 0, "failed": 0, "skipped": 0}
+seconds = {case.get("name"): float(case.get("time") or 0) for case in suite.iter("testcase")}
+print("Slowest: " + ", ".join(f"{name} {seconds[name]:.0f} s" for name in
+                              sorted(seconds, key=seconds.get, reverse=True)[:SLOWEST]))
 for case in suite.iter("testcase"):
     status = {"run": "passed", "fail": "failed"}.get(case.get("status"), "skipped")
     count[status] += 1

@@ -4,9 +4,10 @@
     dumps.py SANC [--shared | --models] [--objects] [NAME...]
 
 Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of ../shared/models at
-224x224, with weights made up here. What each dump comes to is compared as a text, the loops after all passes, and as an
-object: every fourth dump is compiled, of --shared or with --objects all. The dumps also compile
-with other weights, to what the model compiles to with those.
+224x224, with weights made up here. What each dump comes to is compared as a text, the loops after all
+passes, and as an object: of a network every fourth dump is compiled, of the next one those after
+them; with --objects all. Every other one of these also compiles with other weights, to what the model
+compiles to with those.
 """
 import argparse
 import array
@@ -84,8 +85,11 @@ def check_texts(sanc, dump, first_pass, loops, tally, scratch):
     tally.check(read(text) == loops, f"{dump} comes to other loops")
 
 
-def check_dumps(sanc, name, model, weights, every, scratch):
-    """every: the step between dumps that are compiled to objects. (tally, line to print)"""
+EVERY = 4  # which of a network's dumps are compiled
+
+
+def check_dumps(sanc, name, model, weights, first, scratch):
+    """first: of the dumps that are compiled; -1: all are. (tally, line to print)"""
     tally = common.Tally()
     folder, out = os.path.join(scratch, name), os.path.join(scratch, "out.o")
     other = os.path.join(scratch, "other.safetensors")
@@ -98,23 +102,23 @@ def check_dumps(sanc, name, model, weights, every, scratch):
     objects = 0
     for number, dump in enumerate(dumps):
         check_texts(sanc, dump, first_pass, read(dumps[-1]), tally, scratch)
-        if (len(dumps) - 1 - number) % every:
+        if first >= 0 and (number - first) % EVERY:
             continue
         objects += 1
         tally.check(compile_model(sanc, dump, weights, out) == mine, f"{dump} gives another object")
-        if number % 4 == 0 or number == len(dumps) - 1:
+        if objects % 2:
             tally.check(compile_model(sanc, dump, other, out) == others,
                         f"{dump} gives another object with other weights")
     return tally, f"{name:24} {len(dumps)} dumps, {objects} compiled"
 
 
-def check_case(sanc, name, folder, every):
+def check_case(sanc, name, folder, first):
     with tempfile.TemporaryDirectory() as scratch:
         return check_dumps(sanc, name, os.path.join(folder, name, "model.json"),
-                           os.path.join(folder, name, "weights.safetensors"), every, scratch)
+                           os.path.join(folder, name, "weights.safetensors"), first, scratch)
 
 
-def check_network(sanc, name, folder, every):
+def check_network(sanc, name, folder, first):
     with tempfile.TemporaryDirectory() as scratch:
         model, graph = os.path.join(folder, name + ".json"), os.path.join(scratch, "graph.sanir")
         first_pass = common.call(sanc, "ir", "--list-passes").split()[1]
@@ -122,7 +126,7 @@ def check_network(sanc, name, folder, every):
         needs = re.findall(r'parameter \{ name = "([^"]*)", shape = (\[[^]]*\])', read(graph).decode())
         weights = os.path.join(scratch, "weights.safetensors")
         write_weights(weights, [(name, json.loads(shape)) for name, shape in needs])
-        return check_dumps(sanc, name, model, weights, every, scratch)
+        return check_dumps(sanc, name, model, weights, first, scratch)
 
 
 def main():
@@ -133,14 +137,17 @@ def main():
     parser.add_argument("--objects", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
-    folder = CASES
+    sanc, folder = common.Sanc(args.sanc), CASES
     if args.shared or args.models:
         folder = common.shared("models" if args.models else "cases")
     names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder))
-    check, every = check_network if args.models else check_case, 1 if args.objects or args.shared else 4
-    total = common.Tally()
+    check, total = check_network if args.models else check_case, common.Tally()
+
+    def run(number):
+        return check(sanc, names[number], folder, -1 if args.objects else number % EVERY)
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for tally, line in pool.map(lambda name: check(args.sanc, name, folder, every), names):
+        for tally, line in pool.map(run, range(len(names))):
             print(line, flush=True)
             total.passed += tally.passed
             total.failed += tally.failed

@@ -5,7 +5,6 @@ usage: run.py SANC [NAME...]
 models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
 """
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -14,8 +13,10 @@ import models
 import texts
 import weights
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'numeric'))
+import common  # noqa: E402
+
 INPUT = 3  # the exit status of a wrong input
-SKIPPED = 77
 
 
 def write(path, content):
@@ -26,29 +27,28 @@ def write(path, content):
             file.truncate(size)
 
 
-def check(command, folder, expected):
+def check(sanc, words, folder, expected):
     """What is wrong with a run that has to end with these lines and leave nothing behind, or None."""
     before = sorted(os.listdir(folder))
-    run = subprocess.run(command, cwd=folder, capture_output=True, timeout=60)
-    said = run.stderr.decode(errors='replace')
+    status, printed, said = sanc.run(*words, cwd=folder)
     wanted = ''.join(line + '\n' for line in expected)
-    if run.returncode != INPUT or said != wanted or run.stdout:
-        return (f'status {run.returncode}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}')
+    if status != INPUT or said != wanted or printed:
+        return f'status {status}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}'
     left = sorted(set(os.listdir(folder)) - set(before))
     return f'left behind: {left}' if left else None
 
 
 def check_model(sanc, folder, name, content, *lines):
     write(f'{folder}/{name}.json', content)
-    return check([sanc, 'stats', f'{name}.json'], folder, [f'{name}.json{line}' for line in lines])
+    return check(sanc, ['stats', f'{name}.json'], folder, [f'{name}.json{line}' for line in lines])
 
 
 def check_weights(sanc, folder, name, content, *lines):
     file = f'{name}.safetensors'
     write(f'{folder}/{file}', content)
-    command = [sanc, 'compile', 'model.json', '-w', file, '-o', f'{name}.o']
+    words = ['compile', 'model.json', '-w', file, '-o', f'{name}.o']
     try:
-        return check(command, folder, [f'{file}: error: {line}' for line in lines])
+        return check(sanc, words, folder, [f'{file}: error: {line}' for line in lines])
     finally:
         os.unlink(f'{folder}/{file}')  # some are large
 
@@ -67,12 +67,11 @@ def check_text(sanc, folder, old, new, message):
 
 def check_said(sanc, folder, text, place, message):
     write(f'{folder}/text.sanir', text)
-    run = subprocess.run([sanc, 'ir', 'text.sanir'], cwd=folder, capture_output=True, timeout=60)
-    said = run.stderr.decode(errors='replace')
+    status, printed, said = sanc.run('ir', 'text.sanir', cwd=folder)
     wanted = f'text.sanir:{place[0]}:{place[1]}: error: {message}'
-    if run.returncode == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not run.stdout:
+    if status == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not printed:
         return None
-    return f'status {run.returncode}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
+    return f'status {status}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
 
 
 def cases(sanc):
@@ -85,11 +84,11 @@ def cases(sanc):
     for row in texts.MATRIX_CASES:
         yield 'text ' + row[1], lambda folder, row=row: check_matrix(sanc, folder, *row)
     for test in files.CASES:
-        yield 'file ' + test.__name__, lambda folder, test=test: test(files.Place(sanc, folder))
+        yield 'file ' + test.__name__, lambda folder, test=test: test(files.Place(sanc.path, folder))
 
 
 def main():
-    sanc = os.path.abspath(sys.argv[1])
+    sanc = common.Sanc(sys.argv[1])
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
     for name, test in cases(sanc):
         if sys.argv[2:] and not any(part in name for part in sys.argv[2:]):
@@ -110,7 +109,7 @@ def main():
     print(f"{counts['passed']} passed, {counts['failed']} failed")
     if counts['failed']:
         return 1
-    return 0 if counts['passed'] else SKIPPED
+    return 0 if counts['passed'] else common.SKIPPED
 
 
 if __name__ == '__main__':

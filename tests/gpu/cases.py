@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Networks compiled for a GPU, their kernels run on the host by their launch plans.
 
-    cases.py SANC [--shared] [NAME...]
+    cases.py SANC [--shared] [--sample] [NAME...]
 
 Outputs are compared with references in float64; every access of memory is checked on the way (see host.c). In tf32 and
 bf16 they may be off by twice as much as the evaluator in that precision, with the schedules that the compiler chooses and
 with matrix units wherever they can be (matrix.py); in f32 also with all that nests hand on in the workspace
-(slices.py). In the end mistakes are planted, and have to be found.
+(slices.py). --sample: each in one precision. In the end mistakes are planted, and have to be found.
 """
 import argparse
 import concurrent.futures
@@ -90,10 +90,10 @@ def run_precision(sanc, llc, case, precision, tally):
     return f"{precision}{said}"
 
 
-def run_case(sanc, llc, name, folder):
+def run_case(sanc, llc, name, folder, precisions):
     """(tally, line to print)"""
     tally, said = common.Tally(), []
-    for precision in PRECISIONS:
+    for precision in precisions:
         try:
             said.append(run_precision(sanc, llc, Case(name, folder), precision, tally))
         except (common.Failure, device.Wrong) as failure:
@@ -120,21 +120,18 @@ def found(tally, what, library, network, images, message, plan):
         tally.check(re.search(message, str(wrong)) is not None, f"{what}: {wrong}")
 
 
-def plant_races(llc, network, images, tally):
+def plant_races(network, images, tally):
     """Barriers left out. Where the same thread writes and reads there is none to miss: results are right then."""
     right, races = network.run(images), 0
-    barriers = [match.start() for match in re.finditer(r"^ .*call void @llvm.nvvm.barrier", network.text, re.M)]
-    for at in barriers:
-        text = network.text[:at] + ";" + network.text[at:]
-        with tempfile.TemporaryDirectory() as other:
-            library = device.compile_host(llc, text, other)
-            try:
-                out = device.run_plan(network.plan, library, network.weights, images.tobytes())
-                tally.check(out == right, f"the barrier at byte {at} left out is not found")
-            except device.Wrong as wrong:
-                races += 1
-                tally.check("race" in str(wrong) or "nothing was written" in str(wrong), str(wrong))
-    tally.check(races > len(barriers) // 2, f"of {len(barriers)} barriers left out only {races} are found")
+    barriers = len(device.BARRIER.findall(network.text))
+    for number in range(barriers):
+        try:
+            out = device.run_plan(network.plan, network.library, network.weights, images.tobytes(), number)
+            tally.check(out == right, f"barrier {number} left out is not found")
+        except device.Wrong as wrong:
+            races += 1
+            tally.check("race" in str(wrong) or "nothing was written" in str(wrong), str(wrong))
+    tally.check(races > barriers // 2, f"of {barriers} barriers left out only {races} are found")
 
 
 def first_batch(network, case):
@@ -146,7 +143,7 @@ def plant_slices(sanc, llc, case, tally):
     with tempfile.TemporaryDirectory() as scratch:
         network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "f32", case.with_slices(sanc, scratch))
         tally.check(all(kernel["shared_bytes"] == 0 for kernel in network.plan["kernels"]), "a kernel with shared memory")
-        plant_races(llc, network, first_batch(network, case), tally)
+        plant_races(network, first_batch(network, case), tally)
 
 
 def plant_matrix(sanc, llc, case, tally):
@@ -157,7 +154,7 @@ def plant_matrix(sanc, llc, case, tally):
         network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "tf32", dump)
         with open(dump) as file:
             tally.check("    pad " in file.read(), "no rows that are repeated")
-        plant_races(llc, network, first_batch(network, case), tally)
+        plant_races(network, first_batch(network, case), tally)
         text, roundings = re.subn(r"= .*call i32 @llvm.nvvm.f2tf32.rna\((float \S+)\).*", r"= bitcast \1 to i32", network.text)
         library = device.compile_host(llc, text, scratch)
         tally.check(roundings > 0 and "llvm.nvvm.mma" in text, "no products of matrices, or of unrounded factors")
@@ -174,7 +171,7 @@ def plant(sanc, llc, folder, tally):
     with tempfile.TemporaryDirectory() as scratch:
         network = device.Network(sanc, llc, folder, scratch)
         images = io["input"][1][:device.elements(network.plan["input"]["shape"])]
-        plant_races(llc, network, images, tally)
+        plant_races(network, images, tally)
         images = images.tobytes()
         for i, kernel in enumerate(network.plan["kernels"]):
             def changed(**values):
@@ -196,23 +193,29 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
     parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--sample", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
     own = os.path.join(common.ROOT, "tests", "numeric", "cases")
     folder = common.shared("cases") if args.shared else own
-    llc = device.find_llc(args.sanc)
-    total = common.Tally()
+    names = args.name or sorted(os.listdir(folder))
+    sanc = common.Sanc(args.sanc)
+    llc, total = device.find_llc(sanc), common.Tally()
+
+    def run(number):
+        precisions = [PRECISIONS[number % len(PRECISIONS)]] if args.sample else PRECISIONS
+        return run_case(sanc, llc, names[number], os.path.join(folder, names[number]), precisions)
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for tally, line in pool.map(lambda name: run_case(args.sanc, llc, name, os.path.join(folder, name)),
-                                    args.name or sorted(os.listdir(folder))):
+        for tally, line in pool.map(run, range(len(names))):
             print(line, flush=True)
             total.passed += tally.passed
             total.failed += tally.failed
     if not args.shared:
-        check_large_tiles(args.sanc, total)
-        plant(args.sanc, llc, os.path.join(own, "mixed"), total)
-        plant_slices(args.sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
-        plant_matrix(args.sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
+        check_large_tiles(sanc, total)
+        plant(sanc, llc, os.path.join(own, "mixed"), total)
+        plant_slices(sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
+        plant_matrix(sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
     return total.end()
 
 

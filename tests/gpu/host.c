@@ -36,6 +36,7 @@ struct range {
 };
 
 unsigned char san_shared[MOST_SHARED] __attribute__((aligned(4096)));
+int32_t host_no_barrier = -1; /* the number of a barrier that a test leaves out */
 
 static struct {
     struct range range[MOST_RANGES];
@@ -218,9 +219,10 @@ static void wait_as(int what)
         _longjmp(to_scheduler, 1);
 }
 
-void host_barrier(void)
+void host_barrier(int32_t number)
 {
-    wait_as(AT_BARRIER);
+    if (number != host_no_barrier)
+        wait_as(AT_BARRIER);
 }
 
 /* ---- matrix units ---------------------------------------------------------------------------- */

@@ -2,7 +2,6 @@
 copied, for networks too small for the compiler to want it."""
 import os
 import re
-import subprocess
 
 SIZES = ["rows 16 columns 8", "rows 32 columns 16", "rows 16 columns 32", "rows 32 columns 24", "rows 64 columns 32"]
 TILE = 20  # pixels: a fragment's rows, and some that are left
@@ -42,19 +41,19 @@ def move_locals(lines, kernel):
 
 
 def force(sanc, text, path):
-    """Writes the dump to a file, with matrix and stage wherever they are allowed; how often matrix is."""
+    """Writes the dump to a file, with matrix and stage wherever a common.Sanc allows them; how often matrix is."""
     lines = wanted(text)
     while True:
         with open(path, "w") as file:
             file.write("".join(line + "\n" for line, _ in lines))
-        done = subprocess.run([sanc, "ir", path, "-o", os.devnull], stderr=subprocess.PIPE, text=True)
-        if done.returncode == 0:
+        status, _, said = sanc.run("ir", path, "-o", os.devnull)
+        if status == 0:
             return sum(old == "" and "matrix" in line for line, old in lines)
-        large = re.search(r"error: kernel (\w+): \d+ bytes of shared memory", done.stderr)
+        large = re.search(r"error: kernel (\w+): \d+ bytes of shared memory", said)
         if large and move_locals(lines, large[1]):
             continue
-        at = re.match(r".*?:(\d+):\d+: error: ", done.stderr)
+        at = re.match(r".*?:(\d+):\d+: error: ", said)
         line, old = lines[int(at[1]) - 1] if at else (None, None)
         if old is None:
-            raise RuntimeError(done.stderr)
+            raise RuntimeError(said)
         lines[int(at[1]) - 1:int(at[1])] = [[old, None]] if old else []

@@ -50,7 +50,7 @@ def main():
     parser.add_argument("sanc")
     parser.add_argument("--shared", action="store_true")
     args = parser.parse_args()
-    ptxas = find_ptxas()
+    ptxas, sanc = find_ptxas(), common.Sanc(args.sanc)
     folder = common.shared("cases") if args.shared else os.path.join(common.ROOT, "tests", "numeric", "cases")
     models = [os.path.join(folder, name, "model.json") for name in sorted(os.listdir(folder))]
     models += [] if args.shared else [os.path.join(OWN, name) for name in sorted(os.listdir(OWN))]
@@ -60,7 +60,7 @@ def main():
     total = common.Tally()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [(model, sm, precision) for model in models for sm in TARGETS for precision in PRECISIONS]
-        for tally, line in pool.map(lambda job: assemble(args.sanc, ptxas, *job), jobs):
+        for tally, line in pool.map(lambda job: assemble(sanc, ptxas, *job), jobs):
             print(line, flush=True)
             total.passed += tally.passed
             total.failed += tally.failed

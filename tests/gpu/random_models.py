@@ -116,6 +116,7 @@ def main():
     for name, default in (("count", 300), ("rounded", 100), ("first", 0), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
+    args.sanc = common.Sanc(args.sanc)
     llc, total = device.find_llc(args.sanc), common.Tally()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([args.random_models, "--write", folder, "--seed", str(args.seed), "--first", str(args.first),

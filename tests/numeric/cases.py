@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compiled and evaluated networks against reference outputs in float64.
 
-    cases.py SANC [--cases FOLDER | --shared] [NAME...]
+    cases.py SANC [--cases FOLDER | --shared] [--sample] [NAME...]
 
-A case is a folder with model.json, weights.safetensors and io.safetensors (`input`, and `output` in float64). Each runs
-with every target, number of threads and batch below, and in the evaluator. Without options: the cases in this
-folder's cases/; --shared: those of ../shared/cases, which is not part of the project.
+A case is a folder with model.json, weights.safetensors and io.safetensors (`input`, and `output` in
+float64). Each is evaluated, and compiled for every target, number of threads and batch below;
+--sample: for one of these. Without options: the cases in this folder's cases/; --shared: those of
+../shared/cases, which is not part of the project.
 """
 import argparse
 import concurrent.futures
@@ -18,7 +19,7 @@ import common
 # Which of ../shared/cases have to pass; None: every one.
 EXPECTED = None
 TARGETS = ["x86-64-v3", "x86-64-v4"]
-THREADS_AND_BATCH = [(1, 1), (2, 1), (1, 3), (2, 3)]
+BATCHES_AND_THREADS = ["1:1", "3:2", "3:1", "1:2"]
 COMPILED_ERROR = EVAL32_ERROR = 5e-6
 EVAL_ERROR = 1e-6  # the output file holds float32
 NO_SUCH_PROCESSOR = 4
@@ -39,41 +40,35 @@ def run_evaluators(sanc, name, folder, io, reference, tally, scratch):
     return errors
 
 
-def run_target(sanc, name, folder, io, reference, target, tally, scratch):
-    """Every thread count and batch; results must not depend on the threads."""
-    worst, by_batch = 0.0, {}
-    for threads, batch in THREADS_AND_BATCH:
-        what = f"{name} {target}, {threads} threads, batch {batch}"
-        out = common.run_model(sanc, folder, io, scratch, "--target", target, "--threads", threads,
-                               "--batch", batch)
-        error = common.relative_error(out, reference)
-        worst = max(worst, error)
+def run_target(sanc, name, folder, io, target, runs, tally):
+    """A batch's results must not depend on the threads."""
+    files = [os.path.join(folder, file) for file in ("model.json", "weights.safetensors")]
+    errors = [float(line) for line in common.call(sanc.beside("run_case"), *files, io, target, *runs).split()]
+    for run, error in zip(runs, errors):
         tally.check(error <= bound(name, COMPILED_ERROR),
-                    f"{what}: error {error:.2e} over {bound(name, COMPILED_ERROR)}")
-        first = by_batch.setdefault(batch, out)
-        if first is not out:
-            tally.check(first.tobytes() == out.tobytes(), f"{what}: other bits than with 1 thread")
-    return f"{target} {worst:.1e}"
+                    f"{name} {target}, {run}: error {error:.2e} over {bound(name, COMPILED_ERROR)}")
+    tally.check(len(errors) == len(runs), f"{name} {target}: {len(errors)} results")
+    return f"{target} {max(errors):.1e}"
 
 
-def run_case(sanc, name, folder):
+def run_case(sanc, name, folder, runs):
     """(tally, line to print)"""
     tally, io, parts = common.Tally(), os.path.join(folder, "io.safetensors"), []
     reference = common.read_safetensors(io)["output"][1]
     with tempfile.TemporaryDirectory() as scratch:
         out = os.path.join(scratch, "out.safetensors")
-        steps = [lambda: parts.extend(run_evaluators(sanc, name, folder, io, reference, tally, out))]
-        for target in TARGETS:
-            steps.append(lambda target=target: parts.append(
-                run_target(sanc, name, folder, io, reference, target, tally, out)))
-        for step, what in zip(steps, ["evaluator"] + TARGETS):
-            try:
-                step()
-            except common.Failure as failure:
-                if failure.status == NO_SUCH_PROCESSOR and what in TARGETS:
-                    tally.skip(f"{name} {what}: not on this processor (see emulated.py)")
-                else:
-                    tally.check(False, f"{name}: {failure}")
+        try:
+            parts += run_evaluators(sanc, name, folder, io, reference, tally, out)
+        except common.Failure as failure:
+            tally.check(False, f"{name}: {failure}")
+    for target in TARGETS:
+        try:
+            parts.append(run_target(sanc, name, folder, io, target, runs, tally))
+        except common.Failure as failure:
+            if failure.status == NO_SUCH_PROCESSOR:
+                tally.skip(f"{name} {target}: not on this processor (see emulated.py)")
+            else:
+                tally.check(False, f"{name}: {failure}")
     return tally, f"{name:24} {', '.join(parts)}"
 
 
@@ -82,14 +77,20 @@ def main():
     parser.add_argument("sanc")
     parser.add_argument("--cases", default=os.path.join(os.path.dirname(__file__), "cases"))
     parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--sample", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
     folder = common.shared("cases") if args.shared else args.cases
     names = args.name or (EXPECTED if args.shared else None) or sorted(os.listdir(folder))
-    total = common.Tally()
+    sanc, total = common.Sanc(args.sanc), common.Tally()
+
+    def run(number):
+        count = len(BATCHES_AND_THREADS)
+        runs = [BATCHES_AND_THREADS[number % count]] if args.sample else BATCHES_AND_THREADS
+        return run_case(sanc, names[number], os.path.join(folder, names[number]), runs)
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for tally, line in pool.map(
-                lambda name: run_case(args.sanc, name, os.path.join(folder, name)), names):
+        for tally, line in pool.map(run, range(len(names))):
             print(line, flush=True)
             total.passed += tally.passed
             total.failed += tally.failed

@@ -1,11 +1,13 @@
 """What the numeric tests share: safetensors files, errors, running sanc, counting. Standard library alone."""
 import array
+import atexit
 import json
 import math
 import os
 import struct
 import subprocess
 import sys
+import threading
 
 SKIPPED = 77  # exit status that ctest shows as skipped
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -77,19 +79,53 @@ class Failure(Exception):
     """A command that ended with a status that it should not have."""
 
     def __init__(self, command, status, output):
-        text = f"status {status}: {' '.join(command)}\n{output.strip()}"
+        text = f"status {status}: {' '.join(map(str, command))}\n{output.strip()}"
         super().__init__(text.strip())
         self.status = status
 
 
+class Sanc:
+    """sanc for tests that start it hundreds of times: sanc_many (many.c) carries out the command lines.
+    Each thread has one of its own."""
+
+    def __init__(self, path):
+        self.path, self.local = os.path.abspath(path), threading.local()
+
+    def __str__(self):
+        return self.path
+
+    def beside(self, program):
+        """A program of the tests, which the build puts where sanc is."""
+        return os.path.join(os.path.dirname(self.path), program)
+
+    def process(self):
+        if not hasattr(self.local, "process"):
+            self.local.process = subprocess.Popen([self.beside("sanc_many")], stdin=subprocess.PIPE,
+                                                  stdout=subprocess.PIPE)
+            atexit.register(self.local.process.communicate)
+        return self.local.process
+
+    def run(self, *words, cwd=None):
+        """(status, standard output, standard error) of `sanc WORD...`; a signal is a status below 0."""
+        process = self.process()
+        words = [os.fsencode(str(word)) + b"\0" for word in (cwd or os.getcwd(), *words)]
+        process.stdin.write(b"%d\n" % (len(words) - 1) + b"".join(words))
+        process.stdin.flush()
+        status, out, err = map(int, process.stdout.readline().split())
+        return status, *(process.stdout.read(size).decode(errors="replace") for size in (out, err))
+
+
 def call(*command, timeout=600, cwd=None):
-    """Standard output of a command; Failure unless it ends with 0."""
-    command = [str(word) for word in command]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=timeout, cwd=cwd)
-    if done.returncode != 0:
-        raise Failure(command, done.returncode, done.stdout + done.stderr)
-    return done.stdout
+    """Standard output of a command, whose first word may be a Sanc; Failure unless it ends with 0."""
+    if isinstance(command[0], Sanc):
+        status, out, err = command[0].run(*command[1:], cwd=cwd)
+    else:
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=timeout, cwd=cwd)
+        status, out, err = done.returncode, done.stdout, done.stderr
+    if status != 0:
+        raise Failure(command, status, out + err)
+    return out
 
 
 def run_model(sanc, folder, images, out, *options):

@@ -16,11 +16,11 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCHEMA = os.path.join(ROOT, 'compiler', 'model', 'model.schema.json')
-sys.path.insert(0, os.path.join(ROOT, 'tests', 'errors'))
+sys.path[:0] = [os.path.join(ROOT, 'tests', name) for name in ('errors', 'numeric')]
+import common  # noqa: E402
 import models  # noqa: E402
 import weights  # noqa: E402
 
-SKIPPED = 77
 REJECTED = 0.9  # of the bad models
 RANDOM_MODELS = 400
 ATTENTION = {
@@ -88,20 +88,11 @@ def random_model(rng):
     return model
 
 
-def reader_takes(sanc, folder, model):
+def reader_takes(sanc, first_pass, folder, model):
     path = os.path.join(folder, 'model.json')
     with open(path, 'w', encoding='utf-8') as file:
         json.dump(model, file)
-    done = subprocess.run([sanc, 'ir', path, '--before', first_pass(sanc)], capture_output=True,
-                          timeout=60)
-    return done.returncode == 0
-
-
-def first_pass(sanc, known=[]):  # noqa: B006: asked for once
-    if not known:
-        known.append(subprocess.run([sanc, 'ir', '--list-passes'], capture_output=True, text=True,
-                                    check=True).stdout.split()[1])
-    return known[0]
+    return sanc.run('ir', path, '--before', first_pass)[0] == 0
 
 
 def check_valid(validator):
@@ -133,13 +124,13 @@ def check_bad(validator):
 
 
 def check_random(validator, sanc):
-    rng = random.Random(4)
+    rng, first_pass = random.Random(4), common.call(sanc, 'ir', '--list-passes').split()[1]
     taken = failed = rejected = 0
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(RANDOM_MODELS):
             model = random_model(rng)
             valid = validator.is_valid(model)
-            if reader_takes(sanc, folder, model):
+            if reader_takes(sanc, first_pass, folder, model):
                 taken += 1
                 if not valid:
                     failed += 1
@@ -153,7 +144,7 @@ def check_random(validator, sanc):
 
 
 def main():
-    sanc, generator = sys.argv[1:]
+    sanc, generator = common.Sanc(sys.argv[1]), sys.argv[2]
     printed = subprocess.run([generator], stdout=subprocess.PIPE, check=True).stdout
     with open(SCHEMA, 'rb') as file:
         text = file.read()
@@ -166,7 +157,7 @@ def main():
     except ImportError:
         print('skipped: no jsonschema (Debian: python3-jsonschema); compiler/model/model.schema.json is '
               'what the generator prints')
-        return SKIPPED
+        return common.SKIPPED
     schema = json.loads(text)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)

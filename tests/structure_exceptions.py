@@ -1,0 +1,48 @@
+"""What structure.py finds and lets pass, and why."""
+
+# Files that call each other in a circle.
+CIRCLES = {
+    "ir/text/parse.c ir/text/parse_expr.c ir/text/parse_loops.c":
+        "one walk over a text: kernels hold loops, loops hold expressions and buffers",
+}
+
+# Messages of structure.py.
+PATTERNS = {
+    # Rooms that are to be untangled.
+    "compiler/schedule/* to the left": "what a plan must keep is still found by builders and searches",
+    "compiler/schedule/* in a circle:*": "likewise",
+    "compiler/schedule/*: an array in static memory of a function": "nests are found again by each caller",
+    "compiler/schedule/build/apply.c: * lines*": "the builders' first file",
+    "compiler/schedule/plan/write_schedule.c:*: schedule_write has 60 lines*": "goes by a table of commands",
+    "compiler/model/model.c compiler/model/model_settle.c call *": "draft_error",
+    "backend/* in a circle:*": "one walk over loops (statements hold accesses, accesses hold "
+                               "expressions), and object.c, which writes objects and texts to embed",
+    "backend/dispatch.c: * lines*": "LLVM's text in strings",
+    "backend/object.c:*: an array in static memory of a function": "names of LLVM's",
+    "ir/build.c * to the left": "shapes are found as instructions are built",
+    "ir/make.c * to the left": "likewise",
+    "ir/build.c ir/op/shapes.c call *": "likewise",
+    "ir/index.c includes ir/text/text.h*": "words of the text",
+    "ir/names.c includes ir/text/text.h*": "words of the text",
+    "ir/verify/verify_matrix.c calls * of ir/eval/round.c*": "the kinds of rounding",
+    "ir/verify/* in a circle:*": "one walk over loops, with what it says of a mistake",
+    "ir/verify/index_set.c: * lines*": "one calculus",
+    "runtime/cuda_open.c runtime/cuda_target.c call *": "a device is begun to read what it can do",
+    # Tables.
+    "tests/unit/test_planted.c: * lines*": "a table of planted mistakes",
+    "tests/unit/test_json.c:*: test_invalid has *": "a table of texts",
+    "tests/unit/test_options.c:*: refuses has *": "a table of command lines",
+    "tests/gpu/mock/driver.c: * lines*": "an entry point of the driver after the other",
+    "tests/driver/run.py: * lines*": "a test after the other",
+    "tests/driver/schedules.py: * lines*": "tables",
+    "tests/random/check.c: * lines*": "what has to be right about a model",
+    # Lines that were wider when the limit came.
+    "*.md:*columns*": "prose",
+    "*.py:*columns*": "prose",
+    "*.c:*columns*": "comments",
+    "*.h:*columns*": "comments",
+    "*.def:*columns*": "comments",
+    "*.sh:*columns*": "comments",
+    "*CMakeLists.txt:*columns*": "comments",
+    ".ci/run:*columns*": "comments",
+}
