@@ -155,14 +155,14 @@ enum command_id command_identify(const struct target *target, const struct comma
 
 void commands_help(FILE *file)
 {
-    static const char *const devices[] = {"", ", for processors", ", for GPUs"};
+    const char *const devices[] = {"", "processors: ", "GPUs: "};
     fprintf(file,
             "The commands of a schedule, as they stand in a dump after the pass schedule:\n\n");
     for (int i = 0; i < COMMAND_COUNT; i++)
-        fprintf(file, "  %-33s%s%s\n", command_rows[i].syntax, command_rows[i].help,
-                devices[command_rows[i].devices]);
-    fprintf(
-        file,
-        "\nI and J are numbers of a kernel's nests, from 0 on; LOOP and BUFFER are names in the "
-        "dump after\nthe pass apply_schedules. compiler/README.md says more.\n");
+        fprintf(file, "  %-32s  %s%s\n", command_rows[i].syntax, devices[command_rows[i].devices],
+                command_rows[i].help);
+    fprintf(file,
+            "\nI and J are numbers of a kernel's nests, from 0 on. LOCAL is a buffer on the stack. "
+            "LOOP and\nBUFFER are names in the dump after the pass apply_schedules. The section "
+            "Schedules of\ncompiler/README.md says more.\n");
 }
