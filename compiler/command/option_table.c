@@ -186,7 +186,8 @@ void options_help(const struct command_info *command, FILE *file)
                       "Compiles self-attention networks for image recognition (SAN).\n\n");
         for (int i = 0; i < command_count; i++)
             fprintf(file, "  %-10s%s\n", command_table[i].name, command_table[i].summary);
-        fprintf(file, "\n`sanc help COMMAND` explains a command, `sanc --version` names versions.\n"
+        fprintf(file, "\n`sanc help COMMAND` explains a command, `sanc help schedules` what a schedule "
+                      "in a dump\nmay say, `sanc --version` names versions.\n"
                       "Exit status: 0 done, 1 the check failed, 2 wrong command line, 3 wrong "
                       "input,\n4 the system failed, 5 a defect in sanc.\n");
         return;

@@ -33,7 +33,7 @@ struct fusion {
     struct buffer *b, *tile;
     struct kernel *reader;
     struct var *pixel[PIXEL_LOOPS]; /* of the reader: n, y, x */
-    struct stmt *stages;            /* of the reader */
+    struct stmt *nests;             /* of the reader */
     struct kernel *writer[MAX_WRITERS];
     int writers;
     int64_t window; /* s */
@@ -41,7 +41,7 @@ struct fusion {
 };
 
 /* The loops over pixels, and what stands in them. */
-bool kernel_stages(const struct kernel *kernel, struct var **pixel, struct stmt ***stages)
+bool kernel_pixels(const struct kernel *kernel, struct var **pixel, struct stmt ***nests)
 {
     struct stmt *stmt = kernel->body;
     for (int i = 0; i < PIXEL_LOOPS; i++) {
@@ -49,7 +49,7 @@ bool kernel_stages(const struct kernel *kernel, struct var **pixel, struct stmt 
             return false;
         pixel[i] = stmt->var;
         if (i == PIXEL_LOOPS - 1)
-            *stages = &stmt->body;
+            *nests = &stmt->body;
         stmt = stmt->body;
     }
     struct stmt *last = stmt;
@@ -88,12 +88,12 @@ static void check_read(void *context, const struct expr *load, int64_t iteration
 static bool writes_own_pixel(const struct fusion *f, const struct kernel *writer)
 {
     struct var *pixel[PIXEL_LOOPS];
-    struct stmt **stages;
-    if (!kernel_stages(writer, pixel, &stages))
+    struct stmt **nests;
+    if (!kernel_pixels(writer, pixel, &nests))
         return false;
-    for (const struct stmt *stage = *stages; stage; stage = stage->next) {
+    for (const struct stmt *s = *nests; s; s = s->next) {
         struct nest nest;
-        struct stmt alone = *stage;
+        struct stmt alone = *s;
         alone.next = NULL;
         if (!nest_of(&alone, &nest))
             return false;
@@ -107,7 +107,7 @@ static bool writes_own_pixel(const struct fusion *f, const struct kernel *writer
                 pixel[i]->extent != f->b->shape.dim[i])
                 return false;
     }
-    return f->window == 1 || (!(*stages)->next && !writer->locals);
+    return f->window == 1 || (!(*nests)->next && !writer->locals);
 }
 
 static int by_number(const void *a, const void *b)
@@ -134,42 +134,42 @@ static bool find_kernels(struct fusion *f)
     return f->reader && f->writers;
 }
 
-static int count_stages(const struct kernel *kernel)
+static int count_nests(const struct kernel *kernel)
 {
     struct var *pixel[PIXEL_LOOPS];
-    struct stmt **stages;
+    struct stmt **nests;
     int count = 0;
-    kernel_stages(kernel, pixel, &stages);
-    for (const struct stmt *stage = *stages; stage; stage = stage->next)
+    kernel_pixels(kernel, pixel, &nests);
+    for (const struct stmt *nest = *nests; nest; nest = nest->next)
         count++;
     return count;
 }
 
 /* Schedules take so many: a network of footprint 1 would be one kernel. */
-static bool stages_fit(const struct fusion *f)
+static bool nests_fit(const struct fusion *f)
 {
-    int count = count_stages(f->reader);
+    int count = count_nests(f->reader);
     for (int i = 0; i < f->writers; i++)
-        count += count_stages(f->writer[i]);
-    return count <= MAX_STAGES_OF_KERNEL;
+        count += count_nests(f->writer[i]);
+    return count <= MAX_NESTS;
 }
 
 static bool can_fuse(struct fusion *f)
 {
-    struct stmt **stages;
+    struct stmt **nests;
     if (f->b->place != PLACE_WORKSPACE || f->b->shape.rank <= PIXEL_LOOPS || !find_kernels(f) ||
-        !kernel_stages(f->reader, f->pixel, &stages))
+        !kernel_pixels(f->reader, f->pixel, &nests))
         return false;
-    f->stages = *stages;
+    f->nests = *nests;
     f->window = f->b->shape.dim[1] / f->pixel[1]->extent;
     if (f->window < 1 || f->b->shape.dim[2] / f->pixel[2]->extent != f->window ||
         f->b->shape.dim[0] != f->pixel[0]->extent)
         return false;
     f->fits = true;
-    stmt_visit_loads(f->stages, 1, check_read, f);
+    stmt_visit_loads(f->nests, 1, check_read, f);
     for (int i = 0; i < f->writers && f->fits; i++)
         f->fits = writes_own_pixel(f, f->writer[i]);
-    return f->fits && stages_fit(f);
+    return f->fits && nests_fit(f);
 }
 
 /* Elements of b per pixel of the reader. */
@@ -277,13 +277,13 @@ static struct buffer *new_tile(struct fusion *f)
                       PLACE_STACK, shape);
 }
 
-/* The writer's stages for the reader's pixel; where s > 1, for the s x s pixels that it reads. */
+/* The writer's nests for the reader's pixel; where s > 1, for the s x s pixels that it reads. */
 static struct stmt *writer_stages(struct fusion *f, const struct kernel *writer)
 {
     struct arena *arena = f->m->arena;
     struct var *pixel[PIXEL_LOOPS], *window[PIXEL_LOOPS] = {0};
-    struct stmt **stages;
-    kernel_stages(writer, pixel, &stages);
+    struct stmt **nests;
+    kernel_pixels(writer, pixel, &nests);
     struct rewriter r = {.m = f->m, .load = load_tile, .store = store_tile, .context = f};
     for (int i = 0; i < PIXEL_LOOPS; i++) {
         const struct affine *at = affine_var(arena, f->pixel[i]);
@@ -294,7 +294,7 @@ static struct stmt *writer_stages(struct fusion *f, const struct kernel *writer)
         }
         rewriter_map(&r, pixel[i], at);
     }
-    struct stmt *made = rewrite_stmts(&r, *stages);
+    struct stmt *made = rewrite_stmts(&r, *nests);
     for (int i = PIXEL_LOOPS - 1; f->window > 1 && i > 0; i--)
         made = stmt_for(f->m, window[i], LOOP_SERIAL, made);
     return made;
@@ -302,15 +302,15 @@ static struct stmt *writer_stages(struct fusion *f, const struct kernel *writer)
 
 static void fuse(struct fusion *f)
 {
-    struct stmt **stages, *made = NULL;
+    struct stmt **nests, *made = NULL;
     f->tile = new_tile(f);
     for (int i = 0; i < f->writers; i++)
         stmt_append(&made, writer_stages(f, f->writer[i]));
     struct rewriter r = {.m = f->m, .load = load_tile, .context = f};
     touches_forget(f->reader);
-    kernel_stages(f->reader, f->pixel, &stages);
-    stmt_append(&made, rewrite_stmts(&r, *stages));
-    *stages = made;
+    kernel_pixels(f->reader, f->pixel, &nests);
+    stmt_append(&made, rewrite_stmts(&r, *nests));
+    *nests = made;
     touches_add(f->m, f->reader);
     for (int i = 0; i < f->writers; i++) {
         struct buffer **end = &f->reader->locals;

@@ -89,7 +89,7 @@ static bool is_turns(const struct stmt *loop)
 
 int shared_plan(struct kernel *kernel)
 {
-    static struct lives lives; /* too large for the stack; filled in anew each time */
+    struct lives lives; /* of which only what is counted is read */
     lives.count = lives.interval = 0;
     for (struct buffer *local = kernel->locals; local; local = local->next) {
         if (local->place != PLACE_SHARED)

@@ -20,7 +20,7 @@ static void visit_weights(void *context, const struct expr *load, int64_t iterat
 }
 
 /* Loops below the pixels: what stands innermost are channels, the others are rows. */
-static void need_of_stage(struct tile_need *need, const struct stmt *stage)
+static void need_of_nest(struct tile_need *need, const struct stmt *stage)
 {
     struct nest nest;
     struct stmt alone = *stage;
@@ -52,5 +52,5 @@ void tile_need_of(struct tile_need *need, const struct kernel *kernel, int outer
         stmt = stmt->body;
     for (; stmt; stmt = stmt->next)
         if (stmt->kind == STMT_FOR)
-            need_of_stage(need, stmt);
+            need_of_nest(need, stmt);
 }

@@ -8,8 +8,8 @@ enum { TILE_BYTES = 450 << 10, NEAR_TILE_BYTES = 32 << 10 /* and these in L1 */ 
 
 /* Columns of a panel of packed weights: register tiles must not straddle two. */
 enum { PANEL = 32 };
-/* Nests that a kernel may hold. */
-enum { MAX_STAGES_OF_KERNEL = 64 };
+/* Nests, and buffers on the stack, that a kernel may hold. */
+enum { MAX_NESTS = 64 };
 /* Bytes that a kernel's pixels may keep to themselves, of a tile of more than one. */
 enum { MOST_TILE_BYTES = 16 << 20 };
 
@@ -23,6 +23,6 @@ void tile_need_of(struct tile_need *need, const struct kernel *kernel, int outer
 
 /* The loops over pixels (n, y, x) of a kernel that has them, and the place of what stands in them.
  */
-bool kernel_stages(const struct kernel *kernel, struct var **pixel, struct stmt ***stages);
+bool kernel_pixels(const struct kernel *kernel, struct var **pixel, struct stmt ***nests);
 
 #endif

@@ -139,6 +139,7 @@ LINEAR = os.path.join(common.ROOT, "tests", "golden", "schedule_linear.sanir")
 LINEAR_WRONG = [
     ("rows_of_a_tile", "split", "split <24", "split has to divide the columns"),
     ("rows_of_a_tile", "split", "split <65", "split is for kernels whose results have that many columns"),
+    ("rows_of_a_tile", "depth", "<split 32", "a second 'split'"),
     ("rows_of_a_tile", "depth", "depth 1 <24", "depth has to divide the reduction, and to be whole vectors"),
     ("rows_of_a_tile", "depth", "depth 0 <16", "depth is for sums over one variable of rows times columns"),
     ("without_blocks", "ahead", "depth 0 <32", "depth needs columns in whole panels of 32"),
@@ -537,6 +538,16 @@ def check_loops(sanc, text, path, tally):
         tally.check(count and good, f"{old} {count} times: status {status}, {said}")
 
 
+def check_help(sanc, tally):
+    """The tables of compiler/README.md explain each command that `sanc help schedules` lists, and no others."""
+    with open(os.path.join(common.ROOT, "compiler", "README.md"), encoding="utf-8") as file:
+        section = file.read().split("### Schedules\n")[1].split("\n### ")[0]
+    explained = re.findall(r"^\| `(\w+ [^`]*[A-Z][^`]*)` \|", section.replace("…", "..."), re.M)
+    listed = re.findall(r"^  (\S.*?)  +\S", common.call(sanc, "help", "schedules"), re.M)
+    tally.check(len(listed) > 15 and sorted(explained) == sorted(listed),
+                f"compiler/README.md explains {sorted(explained)}, `sanc help schedules` lists {sorted(listed)}")
+
+
 def main():
     sanc, tally = common.Sanc(sys.argv[1]), common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
@@ -548,6 +559,7 @@ def main():
             lines = file.read().split("\n")
         path = os.path.join(scratch, "edited.sanir")
         write(os.path.join(scratch, "unedited.sanir"), lines)
+        check_help(sanc, tally)
         check_wrong(sanc, lines, path, tally)
         for edits in RIGHT + [random_edits(lines, random.Random(seed)) for seed in range(4)]:
             check_right(sanc, lines, edits, path, tally)

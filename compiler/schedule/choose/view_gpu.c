@@ -1,28 +1,24 @@
 /* What plans for GPUs see of a kernel, and which of its locals are too large for shared memory. */
 #include "view_gpu.h"
-#include "tiles.h"
-#include <string.h>
-
-bool gpu_kernel_is_list(const struct kernel *kernel)
-{
-    struct var *pixel[3];
-    struct stmt **stages;
-    return !kernel->locals && !kernel_stages(kernel, pixel, &stages);
-}
+#include "build_local.h"
+#include "plan_shared.h"
+#include "rules_gpu.h"
 
 struct touching {
     struct view *view;
-    int stage;
+    int nest;
 };
 
 static void touch(struct touching *t, const struct buffer *buffer)
 {
-    for (int i = 0; i < t->view->locals; i++)
-        if (t->view->local[i] == buffer) {
-            if (t->view->first[i] < 0)
-                t->view->first[i] = t->stage;
-            t->view->last[i] = t->stage;
-        }
+    for (int i = 0; i < t->view->locals; i++) {
+        struct local_view *local = &t->view->local[i];
+        if (local->buffer != buffer)
+            continue;
+        if (local->first < 0)
+            local->first = t->nest;
+        local->last = t->nest;
+    }
 }
 
 static void visit_load(void *context, const struct expr *load, int64_t iterations)
@@ -31,33 +27,35 @@ static void visit_load(void *context, const struct expr *load, int64_t iteration
     touch(context, load->buffer);
 }
 
-static void view_stage(struct view *v, int i)
+static void view_nest(struct view *v, const struct subject *subject, int i)
 {
-    const struct kernel_stage *s = &v->stage[i];
-    v->rows[i] = v->columns[i] = v->depth[i] = 1;
-    for (int j = 0; j < s->nest.vars; j++)
-        *(j < s->rows ? &v->rows[i] : &v->columns[i]) *= s->nest.var[j]->extent;
-    for (int j = 0; s->reduce && j < s->reduce->vars; j++)
-        v->depth[i] *= s->reduce->var[j]->extent;
+    const struct kernel_nest *nest = &v->nests->nest[i];
+    struct nest_view *view = &v->nest[i];
+    *view = (struct nest_view){.rows = 1, .columns = 1, .depth = nest_depth(nest)};
+    for (int j = 0; j < nest->loops.vars; j++)
+        *(j < nest->rows ? &view->rows : &view->columns) *= nest->loops.var[j]->extent;
+    view->staging = !nest_no_staging(v->nests, i);
+    view->matrix = v->terms && !nest_no_matrix(subject, i);
     struct touching touching = {v, i};
-    stmt_visit_loads(&s->alone, 1, visit_load, &touching);
-    touch(&touching, s->nest.store->buffer);
+    expr_visit_loads(nest->loops.store->value, 1, visit_load, &touching);
+    touch(&touching, nest->loops.store->buffer);
 }
 
 static int64_t local_bytes(const struct view *v, int local, int64_t tile)
 {
-    struct shape shape = gpu_local_shape(v->local[local], v->in_pixels, tile);
+    struct shape shape = local_shared_shape(v->local[local].buffer, v->nests->pixels > 0, tile);
     return 4 * shape_elements(&shape);
 }
 
 int64_t view_shared_bytes(const struct view *v, int64_t tile)
 {
-    struct shared_buffer buffer[MAX_STAGES_OF_KERNEL];
+    struct shared_buffer buffer[MAX_NESTS];
     int count = 0;
     for (int i = 0; i < v->locals; i++)
-        if (!v->memory[i])
-            buffer[count++] = (struct shared_buffer){
-                .bytes = local_bytes(v, i, tile), .first = v->first[i], .last = v->last[i]};
+        if (!v->local[i].in_workspace)
+            buffer[count++] = (struct shared_buffer){.bytes = local_bytes(v, i, tile),
+                                                     .first = v->local[i].first,
+                                                     .last = v->local[i].last};
     return shared_place(count, buffer);
 }
 
@@ -73,20 +71,20 @@ int64_t view_slice_bytes(const struct view *v, int64_t tile)
 {
     int64_t bytes = 0;
     for (int i = 0; i < v->locals; i++)
-        bytes += v->memory[i] ? local_bytes(v, i, tile) : 0;
+        bytes += v->local[i].in_workspace ? local_bytes(v, i, tile) : 0;
     return bytes;
 }
 
 /* What shared memory cannot hold of even one pixel goes to the workspace, the largest first. */
 static void place_locals(struct view *v)
 {
-    memset(v->memory, 0, sizeof v->memory);
     while (view_shared_bytes(v, 1) > v->gpu->shared_bytes) {
         int largest = -1;
         for (int i = 0; i < v->locals; i++)
-            if (!v->memory[i] && (largest < 0 || local_bytes(v, i, 1) > local_bytes(v, largest, 1)))
+            if (!v->local[i].in_workspace &&
+                (largest < 0 || local_bytes(v, i, 1) > local_bytes(v, largest, 1)))
                 largest = i;
-        v->memory[largest] = true;
+        v->local[largest].in_workspace = true;
     }
 }
 
@@ -100,44 +98,32 @@ static void visit_far(void *context, const struct expr *load, int64_t iterations
     (void)iterations;
     struct far *far = context;
     far->found |= load->buffer->place != PLACE_STACK;
-    for (int i = 0; i < far->view->locals; i++)
-        far->found |= far->view->memory[i] && far->view->local[i] == load->buffer;
+    for (int i = 0; i < far->view->locals; i++) {
+        const struct local_view *local = &far->view->local[i];
+        far->found |= local->in_workspace && local->buffer == load->buffer;
+    }
 }
 
-static bool is_far(const struct view *v, const struct kernel_stage *stage)
+static bool is_far(const struct view *v, const struct kernel_nest *nest)
 {
     struct far far = {v, false};
-    if (stage->reduce)
-        expr_visit_loads(stage->reduce->in[0], 1, visit_far, &far);
+    if (nest->reduce)
+        expr_visit_loads(nest->reduce->in[0], 1, visit_far, &far);
     return far.found;
 }
 
-void view_kernel(struct module *m, const struct kernel *kernel, const struct target *target,
-                 const struct rounding *rounding, struct view *v)
+void view_init(struct view *v, const struct subject *subject)
 {
-    struct var *pixel[3];
-    int pixels;
-    v->stages = kernel_list_stages(m, kernel, &pixels, pixel, v->stage);
-    v->in_pixels = pixels > 0;
-    v->list = gpu_kernel_is_list(kernel);
-    v->pixels = 1;
-    for (int i = 0; i < pixels; i++)
-        v->pixels *= pixel[i]->extent;
+    const struct nests *nests = v->nests = subject->nests;
+    v->gpu = subject->target->gpu;
+    v->terms = matrix_depth(subject->m->precision);
+    v->shared_columns = nests_shared_columns(nests);
     v->locals = 0;
-    for (const struct buffer *local = kernel->locals; local; local = local->next) {
-        v->first[v->locals] = v->last[v->locals] = -1;
-        v->local[v->locals++] = local;
-    }
-    v->gpu = target->gpu;
-    v->terms = matrix_depth(m->precision);
-    for (int i = 0; i < v->stages; i++) {
-        view_stage(v, i);
-        v->stageable[i] = !stage_error(kernel, v->stage, v->stages, i, pixels, pixel);
-        v->matrix[i] =
-            v->terms && !matrix_error(m, kernel, &v->stage[i], pixels, pixel, target, rounding);
-    }
+    for (const struct buffer *local = nests->kernel->locals; local; local = local->next)
+        v->local[v->locals++] = (struct local_view){local, false, -1, -1};
+    for (int i = 0; i < nests->count; i++)
+        view_nest(v, subject, i);
     place_locals(v);
-    for (int i = 0; i < v->stages; i++)
-        v->far[i] = is_far(v, &v->stage[i]);
-    v->shared_columns = gpu_columns(kernel, v->stage, v->stages);
+    for (int i = 0; i < nests->count; i++)
+        v->nest[i].far = is_far(v, &nests->nest[i]);
 }

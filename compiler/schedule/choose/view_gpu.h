@@ -1,29 +1,35 @@
 /* A kernel as plans for GPUs see it. */
 #ifndef COMPILER_VIEW_GPU_H
 #define COMPILER_VIEW_GPU_H
-#include "gpu.h"
+#include "plan.h"
 
-struct view {
-    const struct gpu *gpu;
-    int64_t pixels;
-    bool in_pixels, list;
-    int64_t shared_columns;            /* of the last nest, that blocks may share */
-    bool far[MAX_STAGES_OF_KERNEL];    /* a reduction reads other than shared memory */
-    bool matrix[MAX_STAGES_OF_KERNEL]; /* matrix units may do it, so many terms at once */
-    int64_t terms;
-    bool stageable[MAX_STAGES_OF_KERNEL]; /* its rows may be copied to shared memory */
-    int stages, locals;
-    struct kernel_stage stage[MAX_STAGES_OF_KERNEL];
-    int64_t rows[MAX_STAGES_OF_KERNEL], columns[MAX_STAGES_OF_KERNEL], depth[MAX_STAGES_OF_KERNEL];
-    const struct buffer *local[MAX_STAGES_OF_KERNEL];
-    bool memory[MAX_STAGES_OF_KERNEL]; /* the local is in the workspace, not in shared memory */
-    int first[MAX_STAGES_OF_KERNEL], last[MAX_STAGES_OF_KERNEL]; /* nests that touch the local */
+struct nest_view {
+    int64_t rows, columns, depth;
+    bool far;     /* its reduction reads other than shared memory */
+    bool matrix;  /* matrix units may do it */
+    bool staging; /* its rows may be copied to shared memory */
 };
 
-void view_kernel(struct module *m, const struct kernel *kernel, const struct target *target,
-                 const struct rounding *rounding, struct view *view);
-/* All that a tile of so many pixels keeps to itself, the shared memory that it needs, and the bytes of
- * what lies in the workspace instead. */
+/* A buffer of the kernel. */
+struct local_view {
+    const struct buffer *buffer;
+    bool in_workspace; /* not in shared memory */
+    int first, last;   /* nests that touch it */
+};
+
+struct view {
+    const struct nests *nests;
+    const struct gpu *gpu;
+    int64_t shared_columns; /* of the last nest, that blocks may share */
+    int64_t terms;          /* that a matrix unit adds at once */
+    struct nest_view nest[MAX_NESTS];
+    int locals;
+    struct local_view local[MAX_NESTS];
+};
+
+void view_init(struct view *view, const struct subject *subject);
+/* All that a tile of so many pixels keeps to itself, the shared memory that it needs, and the bytes
+ * of what lies in the workspace instead. */
 int64_t view_tile_bytes(const struct view *view, int64_t tile);
 int64_t view_shared_bytes(const struct view *view, int64_t tile);
 int64_t view_slice_bytes(const struct view *view, int64_t tile);

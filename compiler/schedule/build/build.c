@@ -1,0 +1,141 @@
+#include "build.h"
+#include <string.h>
+
+void build_begin_kernel(struct kernel_build *k, const struct subject *s, const struct plan *plan,
+                        const char *suffix)
+{
+    const struct nests *nests = s->nests;
+    int locals = nests->count;
+    for (const struct buffer *local = nests->kernel->locals; local; local = local->next)
+        locals++;
+    *k = (struct kernel_build){.m = s->m, .nests = nests, .plan = plan, .tile = 1, .split = 1};
+    k->local = arena_alloc(s->m->arena, (size_t)locals * sizeof *k->local);
+    build_next_kernel(k, s->target->name, suffix);
+}
+
+void build_next_kernel(struct kernel_build *k, const char *target, const char *suffix)
+{
+    const struct kernel *from = k->nests->kernel;
+    k->to = ARENA_NEW(k->m->arena, struct kernel);
+    k->to->name = arena_printf(k->m->arena, "%s%s", from->name, suffix);
+    k->to->label = from->label;
+    k->to->target = target;
+    k->accumulators = 0;
+}
+
+static const struct expr *load_local(struct rewriter *r, const struct expr *load)
+{
+    affine_ref index[MAX_RANK];
+    struct buffer *local = build_local_index(r->context, load->buffer, load->index, index);
+    return local == load->buffer ? load : expr_load(r->m, local, index);
+}
+
+void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest)
+{
+    *b = (struct nest_build){.k = k, .nest = nest, .r = {.m = k->m, .load = load_local}};
+    b->r.context = b;
+    b->first_column = affine_constant(k->m->arena, 0);
+}
+
+void build_map_pixel(struct nest_build *b, affine_ref p)
+{
+    const struct nests *nests = b->k->nests;
+    struct arena *arena = b->k->m->arena;
+    affine_ref flat = affine_add(arena, b->k->first, p);
+    b->p = p;
+    for (int i = nests->pixels - 1; i >= 0; i--) {
+        int64_t extent = nests->pixel[i]->extent;
+        rewriter_map(&b->r, nests->pixel[i], i ? affine_mod(arena, flat, extent) : flat);
+        flat = affine_div(arena, flat, extent);
+    }
+}
+
+/* ---- buffers --------------------------------------------------------------------------------- */
+
+struct buffer *build_local_index(const struct nest_build *b, struct buffer *buffer,
+                                 const affine_ref *from, affine_ref *to)
+{
+    const struct kernel_build *k = b->k;
+    struct arena *arena = k->m->arena;
+    const struct local_build *local = k->local;
+    int front = 0, rank = buffer->shape.rank;
+    while (local < k->local + k->locals && local->from != buffer)
+        local++;
+    if (local == k->local + k->locals) {
+        memcpy(to, from, (size_t)rank * sizeof *to);
+        return buffer;
+    }
+    if (local->layout == LAYOUT_DEPTH) {
+        to[0] = affine_div(arena, from[0], local->depth);
+        to[1] = b->p;
+        to[2] = affine_mod(arena, from[0], local->depth);
+        return local->to;
+    }
+    if (local->to->place == PLACE_WORKSPACE)
+        to[front++] = k->block;
+    if (k->nests->pixels && local->layout != LAYOUT_LANES)
+        to[front++] = local->layout == LAYOUT_ONE_PIXEL ? affine_constant(arena, 0) : b->p;
+    memcpy(to + front, from, (size_t)rank * sizeof *to);
+    if (local->layout == LAYOUT_LANES)
+        to[rank] = b->p;
+    return local->to;
+}
+
+struct stmt *build_store(struct nest_build *b, const struct expr *value)
+{
+    const struct stmt *store = b->nest->loops.store;
+    affine_ref from[MAX_RANK], index[MAX_RANK];
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        from[i] = rewrite_affine(&b->r, store->index[i]);
+    struct buffer *local = build_local_index(b, store->buffer, from, index);
+    return stmt_store(b->k->m, local, index, value);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+struct buffer *build_accumulators(struct kernel_build *k, struct shape shape)
+{
+    const char *name = arena_printf(k->m->arena, "acc%d", k->accumulators++);
+    return buffer_new(k->m, &k->to->locals, name, PLACE_REGISTERS, shape);
+}
+
+const struct expr *build_initial(struct nest_build *b)
+{
+    const struct expr *reduce = b->nest->reduce;
+    double none = reduce->op == SCALAR_sum ? 0 : -HUGE_VAL;
+    return reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(b->k->m, none);
+}
+
+const struct expr *build_step(struct nest_build *b, const struct expr *old)
+{
+    struct module *m = b->k->m;
+    const struct expr *reduce = b->nest->reduce, *body = reduce->in[0];
+    if (reduce->op == SCALAR_sum && body->op == SCALAR_mul) {
+        const struct expr *first = rewrite_expr(&b->r, body->in[0]);
+        return expr_op(m, SCALAR_fma, first, rewrite_expr(&b->r, body->in[1]), old);
+    }
+    return expr_op(m, reduce->op == SCALAR_sum ? SCALAR_add : SCALAR_max, old,
+                   rewrite_expr(&b->r, body), NULL);
+}
+
+const struct expr *build_final(struct nest_build *b, const struct expr *total)
+{
+    /* what surrounds the reduction is rewritten; the total is in new variables already */
+    const struct expr *value = b->nest->loops.store->value;
+    return rewrite_expr(&b->r, expr_replace(b->k->m, value, b->nest->reduce, total));
+}
+
+/* ---- loops ----------------------------------------------------------------------------------- */
+
+struct stmt *build_loop(struct module *m, struct var *var, enum loop_kind kind, struct stmt *stmt)
+{
+    return var->extent > 1 ? stmt_for(m, var, kind, stmt) : stmt;
+}
+
+struct stmt *build_tile_loops(struct module *m, struct var *row, struct var *group,
+                              struct var *lane, struct stmt *stmt)
+{
+    stmt = build_loop(m, lane, LOOP_VECTOR, stmt);
+    stmt = build_loop(m, group, LOOP_UNROLL, stmt);
+    return build_loop(m, row, LOOP_UNROLL, stmt);
+}

@@ -1,0 +1,110 @@
+/* A kernel for one target while it is built from its plan: what processors and GPUs share. */
+#ifndef COMPILER_BUILD_H
+#define COMPILER_BUILD_H
+#include "plan.h"
+#include "segments.h"
+
+typedef const struct affine *affine_ref;
+
+/* Groups of columns that different iterations compute, one after the other. */
+struct groups {
+    affine_ref base, number; /* the first one's first column; which one is computed */
+    int64_t count;
+};
+
+/* A buffer that holds one pixel's elements, and the one that holds those of a tile. */
+struct local_build {
+    struct buffer *from, *to;
+    enum {
+        LAYOUT_PIXELS,    /* [pixel][element], or [element] where there are no pixels */
+        LAYOUT_ONE_PIXEL, /* [0][element], for one pixel at a time */
+        LAYOUT_LANES,     /* [element][pixel] */
+        LAYOUT_DEPTH      /* [element div depth][pixel][element mod depth] */
+    } layout;
+    int64_t depth;
+};
+
+struct kernel_build {
+    struct module *m;
+    const struct nests *nests;
+    const struct plan *plan;
+    struct kernel *to;
+    int64_t tile;     /* pixels of this kernel's tile */
+    affine_ref first; /* number of the tile's first pixel, n, y and x flattened */
+    int accumulators, locals;
+    struct local_build *local; /* room for those of the kernel and one for each nest */
+    /* Of processors: what nests compute of the columns of their results; 0: all. */
+    int64_t columns;
+    affine_ref first_column;
+    struct groups groups;
+    struct var
+        *together; /* the pixel, while nests are built that take pixels one by one; or NULL */
+    /* Of GPUs: blocks that share the last nest's columns, which of them one is; which of all
+     * blocks. */
+    int64_t split;
+    struct var *part;
+    affine_ref block;
+    int64_t blocks;
+};
+
+struct nest_build {
+    struct kernel_build *k;
+    const struct kernel_nest *nest;
+    struct rewriter r;       /* from the nest's variables to the new loops' */
+    affine_ref p;            /* the pixel within the tile */
+    affine_ref first_column; /* of what this worker or block computes */
+    /* Of processors. */
+    struct groups groups; /* the kernel's; or this one alone */
+    bool pixels_are_rows, pixels_are_columns, halves;
+    /* Of GPUs: the register tile at hand, `rows` rows and vectors of columns, each a segment's
+     * count apart. */
+    struct var *thread;
+    const struct segment *rows, *columns;
+    affine_ref row, column; /* the first row, and the first vector's number */
+    struct buffer *sums;    /* of matrix units, [row][column], which are done; NULL: none are */
+    affine_ref at_row, at_column; /* in these, of an element */
+};
+
+static inline affine_ref of_var(struct module *m, struct var *var)
+{
+    return affine_var(m->arena, var);
+}
+
+static inline affine_ref scaled(struct module *m, struct var *var, int64_t factor)
+{
+    return affine_scale(m->arena, of_var(m, var), factor);
+}
+
+/* Begins a kernel, named after the one that it comes from. */
+void build_begin_kernel(struct kernel_build *k, const struct subject *s, const struct plan *plan,
+                        const char *suffix);
+/* Begins another one of the same nests. */
+void build_next_kernel(struct kernel_build *k, const char *target, const char *suffix);
+/* A nest whose variables are to be mapped. */
+void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest);
+
+/* Maps the variables of the pixel, whose number within the tile is `p`. */
+void build_map_pixel(struct nest_build *b, affine_ref p);
+
+/* What an access to a buffer of the original kernel becomes: the buffer that it is to, and `to` its
+ * indices, those of the first buffer in terms of the new loops. */
+struct buffer *build_local_index(const struct nest_build *b, struct buffer *buffer,
+                                 const affine_ref *from, affine_ref *to);
+/* The nest's store of a value that is rewritten already. */
+struct stmt *build_store(struct nest_build *b, const struct expr *value);
+
+/* Registers for sums. */
+struct buffer *build_accumulators(struct kernel_build *k, struct shape shape);
+/* What a sum or a maximum begins with, what it is after one more term, and the nest's value with
+ * `total` for it. */
+const struct expr *build_initial(struct nest_build *b);
+const struct expr *build_step(struct nest_build *b, const struct expr *old);
+const struct expr *build_final(struct nest_build *b, const struct expr *total);
+
+/* The loops of a register tile: rows, vectors, lanes. */
+struct stmt *build_tile_loops(struct module *m, struct var *row, struct var *group,
+                              struct var *lane, struct stmt *stmt);
+/* A loop, where there is more than one iteration. */
+struct stmt *build_loop(struct module *m, struct var *var, enum loop_kind kind, struct stmt *stmt);
+
+#endif

@@ -1,0 +1,97 @@
+/* Carries a plan out for a GPU: a block of threads for each tile of pixels, what pixels keep to
+ * themselves in shared memory, and the register tiles of each nest dealt out to the threads
+ * (build_threads.c). A barrier stands between nests. A kernel becomes several where tiles do not
+ * come out even. */
+#include "build_gpu.h"
+#include "build_list.h"
+#include "build_local.h"
+#include "build_matrix.h"
+#include "build_staging.h"
+#include "build_threads.h"
+#include "rules_gpu.h"
+
+/* Nest number i, the last one's columns shared by blocks. */
+static struct stmt *build_nest(struct kernel_build *k, int i)
+{
+    struct nest_build b;
+    const struct kernel_nest *nest = &k->nests->nest[i];
+    const struct nest_plan *plan = &k->plan->nest[i];
+    build_begin_nest(&b, k, nest);
+    int64_t split = i == k->nests->count - 1 ? k->split : 1;
+    if (split > 1)
+        b.first_column = scaled(k->m, k->part, nest_column(nest)->extent / split);
+    struct area area = area_of_nest(nest, k->tile, split);
+    return plan->matrix.rows ? matrix_nest(&b, plan, &area) : threads_nest(&b, plan, &area);
+}
+
+/* All nests, after what is copied for them; *nests: the kernel's own, which then read the
+ * copies. */
+static struct stmt *build_nests(struct kernel_build *k, struct nests *nests)
+{
+    struct stmt *all = NULL;
+    for (int i = 0; i < nests->count; i++)
+        if (k->plan->nest[i].staging)
+            stmt_append(&all, staging_build(k, &nests->nest[i], i));
+    for (int i = 0; i < nests->count; i++) {
+        if (i || k->plan->nest[0].staging)
+            stmt_append(&all, stmt_barrier(k->m));
+        stmt_append(&all, build_nest(k, i));
+    }
+    return all;
+}
+
+/* A kernel of so many blocks, which take that many tiles of `tile` pixels one after the other, from
+ * pixel `begin` on. */
+struct part {
+    int64_t begin, tile, blocks, turns;
+    const char *suffix;
+};
+
+static struct kernel *build_part(const struct subject *s, const struct plan *plan,
+                                 const struct part *part)
+{
+    struct kernel_build k;
+    struct module *m = s->m;
+    struct nests *nests = nests_copy(m, s->nests);
+    build_begin_kernel(&k, s, plan, part->suffix);
+    k.nests = nests;
+    k.tile = part->tile;
+    k.split = plan->split ? nests_shared_columns(nests) / plan->split : 1;
+    k.part = var_new(m, "b", k.split);
+    struct var *t = var_new(m, "t", part->blocks), *turn = var_new(m, "s", part->turns);
+    k.blocks = part->blocks * k.split;
+    k.block = affine_add(m->arena, scaled(m, t, k.split), of_var(m, k.part));
+    affine_ref tile = affine_add(m->arena, of_var(m, t), scaled(m, turn, part->blocks));
+    k.first = affine_offset(m->arena, affine_scale(m->arena, tile, part->tile), part->begin);
+    int locals = 0;
+    for (struct buffer *local = nests->kernel->locals; local; local = local->next)
+        local_add(&k, local, plan->in_workspace[locals++]);
+    struct stmt *body = build_nests(&k, nests);
+    if (part->turns > 1) {
+        stmt_append(&body, stmt_barrier(m)); /* what the next turn writes is read no more */
+        body = stmt_for(m, turn, LOOP_SERIAL, body);
+    }
+    k.to->body = stmt_for(m, t, LOOP_BLOCK, build_loop(m, k.part, LOOP_BLOCK, body));
+    kernel_name_vars(m, k.to);
+    return k.to;
+}
+
+struct kernel **gpu_build(const struct subject *s, const struct plan *plan, struct kernel **at)
+{
+    if (nests_are_list(s->nests))
+        return list_build(s, plan, at);
+    int64_t pixels = s->nests->pixel_count;
+    struct part part = {.tile = plan->tile < pixels ? plan->tile : pixels, .suffix = ""};
+    for (int number = 1; part.begin < pixels; number++) {
+        int64_t tiles = (pixels - part.begin) / part.tile;
+        part.turns = plan->blocks && tiles ? (tiles + plan->blocks - 1) / plan->blocks : 1;
+        part.blocks = tiles / part.turns;
+        if (!tiles)
+            part = (struct part){part.begin, pixels - part.begin, 1, 1, "_rest"};
+        *at = build_part(s, plan, &part);
+        at = &(*at)->next;
+        part.begin += part.blocks * part.turns * part.tile;
+        part.suffix = arena_printf(s->m->arena, "_part%d", number);
+    }
+    return at;
+}

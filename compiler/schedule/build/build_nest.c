@@ -1,0 +1,244 @@
+/* Nests for processors: their loops in register tiles, whose accumulators are in registers.
+ *
+ *   for n in 1, y in 28, x in 28, c in 64
+ *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
+ *   schedule "x86-64-v4" {
+ *     tile 14
+ *     nest 0 rows 14 columns 32 vector 16
+ *   }
+ * =>
+ *   for t in 56 parallel {
+ *     for b in 2 {
+ *       for i in 14 unroll, g in 2 unroll, v in 16 vector
+ *         acc[i, 16*g + v] = 0
+ *       for k in 32, i in 14 unroll, g in 2 unroll, v in 16 vector
+ *         acc[i, 16*g + v] = fma(a[.., k], w[k, 32*b + 16*g + v], acc[i, 16*g + v])
+ *       for i in 14 unroll, g in 2 unroll, v in 16 vector
+ *         out[0, (14*t + i) div 28, (14*t + i) mod 28, 32*b + 16*g + v] = acc[i, 16*g + v]
+ *     }
+ *   }
+ *
+ * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
+ * order. A tile's stack buffers get a dimension for its pixels. Requires: one store per nest, at
+ * most one reduction in it. */
+#include "build_nest.h"
+#include "build_depth.h"
+#include "build_fetch.h"
+#include "build_halves.h"
+#include "build_lanes.h"
+#include "build_tile.h"
+
+static struct stmt *accumulate_step(struct nest_build *b, const struct origin *origin, int64_t rows,
+                                    const struct segment *columns, struct buffer *acc)
+{
+    struct module *m = b->k->m;
+    const struct expr *reduce = b->nest->reduce;
+    int vars = b->r.vars;
+    struct var *k[MAX_RANK];
+    for (int i = 0; i < reduce->vars; i++) {
+        k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent);
+        rewriter_map(&b->r, reduce->var[i], of_var(m, k[i]));
+    }
+    struct tile_loops t = tile_loops_new(m, rows, columns);
+    tile_enter(b, origin, &t);
+    affine_ref at[2] = {of_var(m, t.row), t.column};
+    const struct expr *value = build_step(b, expr_load(m, acc, at));
+    struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, value));
+    if (origin->next) {
+        struct stmt *fetch = fetch_weights(
+            b, &(struct ahead){
+                   .k = affine_constant(m->arena, 0),
+                   .column = origin->next,
+                   .step = affine_add(m->arena, affine_scale(m->arena, origin->block, k[0]->extent),
+                                      of_var(m, k[0])),
+                   .depth = k[0]->extent,
+                   .columns = columns->size,
+                   .steps = origin->blocks * k[0]->extent});
+        stmt_append(&fetch, stmt);
+        stmt = fetch;
+    }
+    for (int i = reduce->vars - 1; i >= 0; i--)
+        stmt = stmt_for(m, k[i], LOOP_SERIAL, stmt);
+    b->r.vars = vars;
+    return stmt;
+}
+
+/* Of the next block of columns: those of the block at hand would come too late. */
+static struct stmt *fetch_next_operands(struct nest_build *b, const struct origin *origin,
+                                        int64_t rows, int64_t columns)
+{
+    struct origin next = *origin;
+    next.column = origin->next;
+    return fetch_operands(b, &next, rows, columns);
+}
+
+static struct stmt *register_tile(struct nest_build *b, const struct origin *origin, int64_t rows,
+                                  const struct segment *columns)
+{
+    struct module *m = b->k->m;
+    if (b->halves)
+        return halves_tile(b, origin, rows, columns);
+    int vars = b->r.vars;
+    struct tile_loops t = tile_loops_new(m, rows, columns);
+    tile_enter(b, origin, &t);
+    if (!b->nest->reduce) {
+        const struct expr *value = rewrite_expr(&b->r, b->nest->loops.store->value);
+        struct stmt *only = tile_wrap(m, &t, build_store(b, value));
+        b->r.vars = vars;
+        return only;
+    }
+    struct buffer *acc = build_accumulators(b->k, SHAPE(rows, columns->size));
+    affine_ref at[2] = {of_var(m, t.row), t.column};
+    struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, build_initial(b)));
+    b->r.vars = vars;
+    if (origin->next)
+        stmt_append(&stmt, fetch_next_operands(b, origin, rows, columns->size));
+    stmt_append(&stmt, accumulate_step(b, origin, rows, columns, acc));
+    t = tile_loops_new(m, rows, columns);
+    tile_enter(b, origin, &t);
+    at[0] = of_var(m, t.row);
+    at[1] = t.column;
+    const struct expr *done = build_final(b, expr_load(m, acc, at));
+    stmt_append(&stmt, tile_wrap(m, &t, build_store(b, done)));
+    b->r.vars = vars;
+    return stmt;
+}
+
+/* The first column of a block. */
+static affine_ref column_of(struct nest_build *b, affine_ref block, const struct segment *columns)
+{
+    struct arena *arena = b->k->m->arena;
+    affine_ref at = affine_scale(arena, block, columns->size);
+    return affine_add(arena, affine_offset(arena, at, columns->begin), b->first_column);
+}
+
+/* The loop over a tile's pixels: a nest's own, or that of several nests. */
+static struct var *pixel_var(const struct nest_build *b)
+{
+    return b->k->together ? b->k->together : var_new(b->k->m, "p", b->k->tile);
+}
+
+static struct stmt *pixel_loop(const struct nest_build *b, struct var *p, struct stmt *body)
+{
+    return b->k->together ? body : build_loop(b->k->m, p, LOOP_SERIAL, body);
+}
+
+/* Blocks of columns of one block of rows, one after the other, each for every pixel of `inside`
+ * (NULL: for the pixel at hand). */
+static struct stmt *column_blocks(struct nest_build *b, struct origin *origin, int64_t rows,
+                                  const struct segment *columns, struct var *inside)
+{
+    struct module *m = b->k->m;
+    struct var *block = var_new(m, "b", columns->count);
+    origin->column = column_of(b, of_var(m, block), columns);
+    struct stmt *stmt = register_tile(b, origin, rows, columns);
+    if (inside)
+        stmt = pixel_loop(b, inside, stmt);
+    return build_loop(m, block, LOOP_SERIAL, stmt);
+}
+
+static struct stmt *row_blocks(struct nest_build *b, struct origin *origin,
+                               const struct segment *rows, const struct segment *columns)
+{
+    struct module *m = b->k->m;
+    struct var *block = var_new(m, "r", rows->count);
+    origin->row =
+        affine_offset(m->arena, affine_scale(m->arena, of_var(m, block), rows->size), rows->begin);
+    origin->block = affine_offset(m->arena, of_var(m, block), rows->first);
+    struct stmt *stmt = register_tile(b, origin, rows->size, columns);
+    return build_loop(m, block, LOOP_SERIAL, stmt);
+}
+
+/* Register tiles of several rows. */
+static struct stmt *block_nest(struct nest_build *b, const struct nest_plan *plan, int64_t total,
+                               const struct segment *columns, int column_segments)
+{
+    struct module *m = b->k->m;
+    struct segment rows[MAX_SEGMENTS];
+    int row_segments = segments_of_rows(total, plan->rows, rows);
+    struct stmt *all = NULL;
+    bool one = b->k->nests->pixels && !b->pixels_are_rows && !b->pixels_are_columns;
+    struct var *p = one ? pixel_var(b) : NULL;
+    if (one)
+        build_map_pixel(b, of_var(m, p));
+    for (int j = 0; j < column_segments; j++) {
+        struct var *block = var_new(m, "b", columns[j].count);
+        struct origin origin = {.flat = true};
+        origin.column = column_of(b, of_var(m, block), &columns[j]);
+        origin.blocks = rows[row_segments - 1].first + rows[row_segments - 1].count;
+        if (plan->ahead) {
+            affine_ref next = fetch_next_block(b, of_var(m, block), block->extent);
+            next = affine_offset(m->arena, affine_scale(m->arena, next, columns[j].size),
+                                 columns[j].begin);
+            origin.next = affine_add(m->arena, next, b->groups.base);
+        }
+        struct stmt *inside = NULL;
+        for (int i = 0; i < row_segments; i++)
+            stmt_append(&inside, row_blocks(b, &origin, &rows[i], &columns[j]));
+        stmt_append(&all, build_loop(m, block, LOOP_SERIAL, inside));
+    }
+    return one ? pixel_loop(b, p, all) : all;
+}
+
+/* One row at a time: the nest's own loops around blocks of columns. A sum of one row, as over a
+ * footprint, takes a block of columns of all pixels before the next: what the pixels share is then
+ * in L1 still. */
+static struct stmt *row_nest(struct nest_build *b, const struct segment *columns,
+                             int column_segments)
+{
+    struct module *m = b->k->m;
+    const struct kernel_nest *nest = b->nest;
+    struct var *p = pixel_var(b), *row[MAX_NEST];
+    bool inside = b->k->nests->pixels && nest->reduce && nest->reduce->op == SCALAR_sum &&
+                  column_segments == 1;
+    if (b->k->nests->pixels)
+        build_map_pixel(b, of_var(m, p));
+    for (int i = 0; i < nest->rows; i++) {
+        row[i] = var_new(m, nest->loops.var[i]->name, nest->loops.var[i]->extent);
+        rewriter_map(&b->r, nest->loops.var[i], of_var(m, row[i]));
+        inside = inside && row[i]->extent == 1;
+    }
+    struct stmt *stmt = NULL;
+    struct origin origin = {0};
+    for (int j = 0; j < column_segments; j++)
+        stmt_append(&stmt, column_blocks(b, &origin, 1, &columns[j], inside ? p : NULL));
+    for (int i = nest->rows - 1; i >= 0; i--)
+        stmt = build_loop(m, row[i], LOOP_SERIAL, stmt);
+    return b->k->nests->pixels && !inside ? pixel_loop(b, p, stmt) : stmt;
+}
+
+/* Loads of a tile, and of lines of tables, where pixels are columns. */
+static const struct expr *load_lane(struct rewriter *r, const struct expr *load)
+{
+    affine_ref index[MAX_RANK];
+    struct buffer *local = build_local_index(r->context, load->buffer, load->index, index);
+    return local == load->buffer ? lanes_load(r->context, load) : expr_load(r->m, local, index);
+}
+
+struct stmt *build_nest(struct kernel_build *k, int i)
+{
+    struct nest_build b;
+    const struct kernel_nest *nest = &k->nests->nest[i];
+    const struct nest_plan *plan = &k->plan->nest[i];
+    build_begin_nest(&b, k, nest);
+    bool lanes = b.pixels_are_columns = range_has(&k->plan->lanes, i);
+    if (lanes)
+        b.r.load = load_lane;
+    struct nest_size size = lanes ? nest_measure_lanes(nest, k->tile) : nest_measure(nest, k->tile);
+    bool shared = k->columns && !nest_stays(nest);
+    if (shared) {
+        size.columns = k->columns;
+        b.first_column = k->first_column;
+    }
+    struct segment segment[MAX_SEGMENTS];
+    int segments = segments_of_columns(size.columns, plan->columns, plan->lanes, segment);
+    b.groups = shared && segments == 1
+                   ? k->groups
+                   : (struct groups){b.first_column, affine_constant(k->m->arena, 0), 1};
+    b.pixels_are_rows = k->nests->pixels && size.repeats == 1 && !lanes;
+    b.halves = plan->halves;
+    if (plan->depth)
+        return depth_nest(&b, plan, size.rows, size.columns);
+    return plan->rows > 1 || lanes ? block_nest(&b, plan, size.rows, segment, segments)
+                                   : row_nest(&b, segment, segments);
+}

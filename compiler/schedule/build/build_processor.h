@@ -1,0 +1,11 @@
+/* Kernels for processors. */
+#ifndef COMPILER_BUILD_PROCESSOR_H
+#define COMPILER_BUILD_PROCESSOR_H
+#include "plan.h"
+
+/* Carries a plan out: kernels for the target are appended at *at; returns where the next one
+ * goes. */
+struct kernel **processor_build(const struct subject *s, const struct plan *plan,
+                                struct kernel **at);
+
+#endif

@@ -1,0 +1,81 @@
+/* Rows of a nest of products, brought from memory to what a block shares before any nest runs:
+ *
+ *   for n in 1, y in 28, x in 28, c in 64
+ *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
+ *   schedule "nvptx:sm_80" {
+ *     tile 16
+ *     stage 0
+ *     ..
+ * =>
+ *   rows0 : shared f32[16, 36]
+ *   for t in 49 block {
+ *     for th in 128 thread, v in 4 vector
+ *       async rows0[th div 8, 4*(th mod 8) + v] = a[0, (16*t + th div 8) div 28, .., 4*(th mod 8) +
+ *       v]
+ *     barrier
+ *     ..                                   ; the nest, which reads rows0[p, k]
+ *
+ * Each element comes once for all columns, neighbours together, while earlier nests compute.
+ *
+ * Right because the kernel does not write what is copied. */
+#include "build_staging.h"
+#include "build_local.h"
+#include "build_threads.h"
+
+/* The rows of one pixel: [row variables][terms]. */
+static struct shape rows_shape(const struct kernel_nest *nest)
+{
+    struct shape shape = {.rank = nest->rows + 1};
+    for (int i = 0; i < nest->rows; i++)
+        shape.dim[i] = nest->loops.var[i]->extent;
+    shape.dim[nest->rows] = nest->reduce->var[0]->extent;
+    return shape;
+}
+
+int64_t staging_bytes(const struct nests *nests, int nest, int64_t tile)
+{
+    struct buffer rows = {.shape = rows_shape(&nests->nest[nest])};
+    struct shape shape = local_shared_shape(&rows, nests->pixels > 0, tile);
+    return 4 * shape_elements(&shape);
+}
+
+static void set_async(struct stmt *stmt)
+{
+    for (; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR)
+            set_async(stmt->body);
+        else
+            stmt->async = true;
+    }
+}
+
+struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int number)
+{
+    enum { LANES = 4 };
+    struct module *m = k->m;
+    struct kernel_nest copy = {.rows = nest->rows};
+    const struct expr *row = nest->row_factor;
+    struct buffer *local = ARENA_NEW(m->arena, struct buffer);
+    *local = (struct buffer){.name = arena_printf(m->arena, "rows%d", number),
+                             .place = PLACE_STACK,
+                             .shape = rows_shape(nest)};
+    local_add(k, local, false);
+    affine_ref index[MAX_RANK];
+    for (int i = 0; i <= nest->rows; i++) {
+        copy.loops.var[i] = i < nest->rows ? nest->loops.var[i] : nest->reduce->var[0];
+        index[i] = of_var(m, copy.loops.var[i]);
+    }
+    copy.loops.vars = nest->rows + 1;
+    copy.loops.store = stmt_store(m, local, index, row);
+    struct nest_build b;
+    build_begin_nest(&b, k, &copy);
+    struct area area = area_of_nest(&copy, k->tile, 1);
+    struct nest_plan plan = {.rows = 1, .columns = LANES, .lanes = LANES};
+    struct stmt *stmt = threads_nest(&b, &plan, &area);
+    set_async(stmt);
+    const struct expr *value = nest->loops.store->value;
+    nest->loops.store = arena_copy(m->arena, nest->loops.store, sizeof *nest->loops.store);
+    nest->loops.store->value = expr_replace(m, value, row, expr_load(m, local, index));
+    nest->reduce = expr_find_reduce(nest->loops.store->value);
+    return stmt;
+}

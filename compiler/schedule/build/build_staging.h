@@ -1,0 +1,12 @@
+/* Stagings: rows of a nest, copied to shared memory. */
+#ifndef COMPILER_BUILD_STAGING_H
+#define COMPILER_BUILD_STAGING_H
+#include "build.h"
+
+/* The shared memory that the rows of a nest take. */
+int64_t staging_bytes(const struct nests *nests, int nest, int64_t tile);
+
+/* Copies the rows of a nest with that number to shared memory, which the nest then reads. */
+struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int number);
+
+#endif

@@ -1,0 +1,219 @@
+/* Nests for GPUs: their register tiles dealt out to the threads of a block.
+ *
+ *   for n in 1, y in 28, x in 28, c in 64
+ *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
+ *   schedule "nvptx:sm_80" {
+ *     threads 128
+ *     tile 16
+ *     nest 0 rows 2 columns 4 vector 4
+ *   }
+ * =>
+ *   for t in 49 block, s in 1, th in 128 thread {
+ *     for i in 2 unroll, v in 4 vector
+ *       acc[th, i, v] = 0
+ *     for k in 8, k1 in 4 unroll, i in 2 unroll, v in 4 vector
+ *       acc[th, i, v] = fma(a[.., 4*k + k1], w[4*k + k1, 4*(th mod 16) + v], acc[th, i, v])
+ *     for i in 2 unroll, v in 4 vector
+ *       out[0, (16*t + th div 16 + 8*i) div 28, .., 4*(th mod 16) + v] = acc[th, i, v]
+ *   }
+ *
+ * Neighbouring threads have neighbouring columns, then neighbouring rows: a tile's own rows and
+ * vectors lie apart, so that a warp's loads and stores are consecutive. A barrier stands between
+ * nests.
+ *
+ * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
+ * order. Requires what apply_schedules does. */
+#include "build_threads.h"
+#include <string.h>
+
+/* ---- what variables become ------------------------------------------------------------------- */
+
+void threads_map_row(struct nest_build *b, affine_ref row)
+{
+    struct arena *arena = b->k->m->arena;
+    const struct kernel_nest *s = b->nest;
+    for (int i = s->rows - 1; i >= 0; i--) {
+        int64_t extent = s->loops.var[i]->extent;
+        rewriter_map(&b->r, s->loops.var[i], affine_mod(arena, row, extent));
+        row = affine_div(arena, row, extent);
+    }
+    build_map_pixel(b, row);
+}
+
+void threads_map_column(struct nest_build *b, affine_ref column)
+{
+    const struct kernel_nest *s = b->nest;
+    if (nest_has_columns(s))
+        rewriter_map(&b->r, nest_column(s), affine_add(b->k->m->arena, b->first_column, column));
+}
+
+/* The loops of a register tile: rows, vectors, lanes. */
+struct thread_tile {
+    struct var *row, *group, *lane;
+    affine_ref at[3]; /* in the accumulators, of which each thread has its own */
+};
+
+static struct thread_tile enter_tile(struct nest_build *b)
+{
+    struct module *m = b->k->m;
+    int64_t lanes = b->columns->lanes;
+    struct thread_tile t = {var_new(m, "i", b->rows->size),
+                            var_new(m, "g", b->columns->size / lanes),
+                            var_new(m, "v", lanes),
+                            {NULL}};
+    affine_ref lane = of_var(m, t.lane);
+    t.at[0] = of_var(m, b->thread);
+    t.at[1] = of_var(m, t.row);
+    t.at[2] = affine_add(m->arena, scaled(m, t.group, lanes), lane);
+    affine_ref vector = affine_add(m->arena, b->column, scaled(m, t.group, b->columns->count));
+    affine_ref column = affine_add(m->arena, affine_scale(m->arena, vector, lanes), lane);
+    b->at_column = affine_offset(m->arena, column, b->columns->begin);
+    b->at_row = affine_add(m->arena, b->row, scaled(m, t.row, b->rows->count));
+    threads_map_column(b, b->at_column);
+    threads_map_row(b, b->at_row);
+    return t;
+}
+
+static struct stmt *wrap_tile(struct module *m, const struct thread_tile *t, struct stmt *stmt)
+{
+    return build_tile_loops(m, t->row, t->group, t->lane, stmt);
+}
+
+/* ---- register tiles -------------------------------------------------------------------------- */
+
+enum { UNROLLED = 512 /* multiply-adds that a loop may have written out */, MOST_UNROLL = 16 };
+
+int64_t threads_unroll(int64_t elements, int64_t extent)
+{
+    int64_t most = UNROLLED / elements < MOST_UNROLL ? UNROLLED / elements : MOST_UNROLL;
+    int64_t unroll = most < extent ? most : extent;
+    while (unroll > 1 && extent % unroll)
+        unroll--;
+    return unroll < 1 ? 1 : unroll;
+}
+
+static struct stmt *accumulate(struct nest_build *b, struct buffer *acc)
+{
+    struct module *m = b->k->m;
+    const struct expr *reduce = b->nest->reduce;
+    int vars = b->r.vars, last = reduce->vars - 1;
+    struct var *k[MAX_RANK];
+    int64_t unroll = threads_unroll(b->rows->size * b->columns->size, reduce->var[last]->extent);
+    struct var *inner = var_new(m, "u", unroll);
+    for (int i = 0; i <= last; i++) {
+        int64_t step = i == last ? unroll : 1;
+        k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent / step);
+        affine_ref at = scaled(m, k[i], step);
+        rewriter_map(&b->r, reduce->var[i],
+                     i == last ? affine_add(m->arena, at, of_var(m, inner)) : at);
+    }
+    struct thread_tile t = enter_tile(b);
+    const struct expr *value = build_step(b, expr_load(m, acc, t.at));
+    struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, t.at, value));
+    stmt = build_loop(m, inner, LOOP_UNROLL, stmt);
+    for (int i = last; i >= 0; i--)
+        stmt = build_loop(m, k[i], LOOP_SERIAL, stmt);
+    b->r.vars = vars;
+    return stmt;
+}
+
+struct buffer *threads_accumulators(struct nest_build *b, struct var *unit, struct shape each)
+{
+    memmove(each.dim + 1, each.dim, (MAX_RANK - 1) * sizeof *each.dim);
+    each.dim[0] = unit->extent;
+    each.rank++;
+    return build_accumulators(b->k, each);
+}
+
+static struct stmt *register_tile(struct nest_build *b)
+{
+    struct module *m = b->k->m;
+    const struct expr *reduce = b->nest->reduce, *value = b->nest->loops.store->value;
+    int vars = b->r.vars;
+    struct thread_tile t = enter_tile(b);
+    if (!reduce || b->sums) {
+        affine_ref at[2] = {b->at_row, b->at_column};
+        const struct expr *done =
+            b->sums ? build_final(b, expr_load(m, b->sums, at)) : rewrite_expr(&b->r, value);
+        struct stmt *only = wrap_tile(m, &t, build_store(b, done));
+        b->r.vars = vars;
+        return only;
+    }
+    struct buffer *acc = threads_accumulators(b, b->thread, SHAPE(b->rows->size, b->columns->size));
+    struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, t.at, build_initial(b)));
+    b->r.vars = vars;
+    stmt_append(&stmt, accumulate(b, acc));
+    t = enter_tile(b);
+    const struct expr *done = build_final(b, expr_load(m, acc, t.at));
+    stmt_append(&stmt, wrap_tile(m, &t, build_store(b, done)));
+    b->r.vars = vars;
+    return stmt;
+}
+
+struct stmt *threads_tile(struct nest_build *b, affine_ref q)
+{
+    struct arena *arena = b->k->m->arena;
+    b->column = affine_mod(arena, q, b->columns->count);
+    b->row = affine_offset(arena, affine_div(arena, q, b->columns->count), b->rows->begin);
+    return register_tile(b);
+}
+
+/* So many tiles, dealt out to the threads. */
+static struct stmt *deal_out(struct nest_build *b, int64_t count)
+{
+    struct module *m = b->k->m;
+    int64_t threads = b->k->plan->threads, whole = count / threads, rest = count % threads;
+    struct stmt *all = NULL;
+    if (whole) {
+        struct var *s = var_new(m, "s", whole), *th = var_new(m, "th", threads);
+        b->thread = th;
+        struct stmt *stmt =
+            threads_tile(b, affine_add(m->arena, scaled(m, s, threads), of_var(m, th)));
+        stmt = stmt_for(m, th, LOOP_THREAD, stmt);
+        all = build_loop(m, s, LOOP_SERIAL, stmt);
+    }
+    if (rest) {
+        struct var *th = var_new(m, "th", rest);
+        b->thread = th;
+        struct stmt *stmt =
+            threads_tile(b, affine_offset(m->arena, of_var(m, th), whole * threads));
+        stmt_append(&all, stmt_for(m, th, LOOP_THREAD, stmt));
+    }
+    return all;
+}
+
+struct area area_of_nest(const struct kernel_nest *nest, int64_t tile, int64_t split)
+{
+    struct area area = {.rows = tile, .columns = 1};
+    for (int i = 0; i < nest->loops.vars; i++)
+        *(i < nest->rows ? &area.rows : &area.columns) *= nest->loops.var[i]->extent;
+    area.columns /= split;
+    return area;
+}
+
+struct blocking blocking_of_area(const struct nest_plan *plan, const struct area *area)
+{
+    struct blocking blocking;
+    blocking.rows = segments_of_rows(area->rows, plan->rows, blocking.row);
+    blocking.columns =
+        segments_of_columns(area->columns, plan->columns, plan->lanes, blocking.column);
+    for (int i = 0; i < blocking.rows; i++)
+        blocking.row[i].begin += area->row;
+    for (int i = 0; i < blocking.columns; i++)
+        blocking.column[i].begin += area->column;
+    return blocking;
+}
+
+struct stmt *threads_nest(struct nest_build *b, const struct nest_plan *plan,
+                          const struct area *area)
+{
+    struct blocking blocking = blocking_of_area(plan, area);
+    struct stmt *all = NULL;
+    for (int i = 0; i < blocking.rows; i++)
+        for (int j = 0; j < blocking.columns; j++) {
+            b->rows = &blocking.row[i];
+            b->columns = &blocking.column[j];
+            stmt_append(&all, deal_out(b, b->rows->count * b->columns->count));
+        }
+    return all;
+}

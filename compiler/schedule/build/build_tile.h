@@ -1,0 +1,29 @@
+/* The register tiles of a processor. */
+#ifndef COMPILER_BUILD_TILE_H
+#define COMPILER_BUILD_TILE_H
+#include "build.h"
+
+/* The loops of a register tile: rows, vectors, lanes. */
+struct tile_loops {
+    struct var *row, *group, *lane;
+    affine_ref column; /* within the tile */
+};
+
+/* Where a register tile stands: its first row and column, and the rows' loops if those are not
+ * flattened. */
+struct origin {
+    affine_ref row, column;
+    bool flat;        /* row is the number of a row; else the nest's variables are mapped already */
+    affine_ref next;  /* the column whose weights are fetched ahead; NULL: none are */
+    affine_ref block; /* then, which of `blocks` blocks of rows it is */
+    int64_t blocks;
+};
+
+struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns);
+struct stmt *tile_wrap(struct module *m, const struct tile_loops *t, struct stmt *stmt);
+/* Maps the nest's variables to an element of the register tile, by its row and column there. */
+void tile_enter_element(struct nest_build *b, const struct origin *origin, affine_ref row,
+                        affine_ref column);
+void tile_enter(struct nest_build *b, const struct origin *origin, const struct tile_loops *t);
+
+#endif

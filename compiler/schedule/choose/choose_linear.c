@@ -1,0 +1,259 @@
+/* Schedules of kernels that are one linear and elementwise work around it: most of a network's
+ * arithmetic. Their search weighs what the general one does not: blocks of the reduction (depth),
+ * fetching ahead, and splitting columns among workers where a map has few pixels.
+ *
+ * Cycles of a tile of pixels are those of the register tiles (FMAs or loads, whichever binds, and
+ * what beginning and ending one costs), of rows that come from L2 again for every block of columns,
+ * of weights that come from L2 for every block of rows, or from beyond once a tile. The shares of
+ * these that computation does not hide were fitted to what SAN's shapes took: vectors of 512 bits
+ * on a Sapphire Rapids, of 256 bits on a Zen 3. */
+#include "choose_linear.h"
+#include "rules.h"
+#include "segments.h"
+
+#define LOOP_CYCLES 0.5 /* of a step of the reduction */
+enum {
+    SHARE_CYCLES = 2000, /* until a share's weights arrive; like shown_wait, of a Zen 3 */
+    BLOCK_CYCLES = 12,
+    LOADS_PER_CYCLE = 2,
+    L2_BYTES_PER_CYCLE = 32,
+    FAR_BYTES_PER_CYCLE = 5
+};
+/* Rows of a tile: what more of them save of weights they cost in rows that leave L1. Maps that are
+ * small as a whole are one tile, since their weights come from memory. */
+enum {
+    DEPTH = 128,
+    MOST_DEPTH = 512,
+    LEAST_DEPTH = 1024,
+    MAX_ROWS = 32,
+    MAX_ALL_ROWS = 64,
+    MAX_GROUPS = 64
+};
+
+static const double shown_rows = 0.3, shown_far = 0.1, shown_wait = 0.2;
+/* By lanes: 256 bits, 512 bits. */
+static const double shown_weights[] = {0.03, 0.15};
+static const int64_t most_depth[] = {512, 128};
+
+struct linear {
+    const struct target *target;
+    int64_t pixels, threads, tile_bytes; /* in all; most at once; of stack tiles per pixel */
+    int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
+    int64_t other;                       /* elements that the other nests make, per pixel */
+    int64_t splittable;                  /* columns that may be shared out; 0: none */
+    bool depth_allowed, copies;          /* blocks of the depth; rows that they need a copy of */
+};
+
+struct choice {
+    int64_t tile, groups, rows, vectors, depth;
+};
+
+static double at_least(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double register_tiles(const struct linear *l, const struct choice *c, int64_t rows,
+                             int64_t columns)
+{
+    struct segment segment[MAX_SEGMENTS];
+    int64_t blocks = columns / (c->vectors * l->target->lanes);
+    int64_t deep = c->depth ? l->depth / c->depth : 1;
+    int segments = segments_of_rows(rows, c->rows, segment);
+    double cycles = 0;
+    for (int i = 0; i < segments; i++) {
+        double work = (double)(segment[i].size * c->vectors);
+        double loads = (double)(segment[i].size + c->vectors + 1);
+        double step = at_least(work / l->target->fma_per_cycle, loads / LOADS_PER_CYCLE);
+        step = at_least(step, l->target->fma_latency) + LOOP_CYCLES;
+        cycles +=
+            (double)(segment[i].count * blocks) *
+            (step * (double)l->depth + (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));
+    }
+    return cycles;
+}
+
+/* What a tile's rows take that are made or copied before the sum begins. */
+static double moved_cycles(const struct linear *l, const struct choice *c, int64_t tile)
+{
+    int64_t copied = c->depth && l->copies ? l->own_rows * l->depth : 0;
+    return 2 * (double)((l->other + copied) * tile) / (double)l->target->lanes;
+}
+
+static double tile_cycles(const struct linear *l, const struct choice *c, int64_t tile)
+{
+    int64_t rows = tile * l->own_rows, columns = l->columns / c->groups;
+    int64_t width = c->vectors * l->target->lanes, panel = width > PANEL ? width : PANEL;
+    int64_t at_once = c->depth ? c->depth : l->depth;
+    double bytes = (double)(l->depth * columns * 4), passes = (double)(rows / c->rows + 1);
+    double cycles = register_tiles(l, c, rows, columns);
+    /* a block's rows lie together in memory, and stay while its weights pass by */
+    bool near_rows = c->depth ? 2 * c->rows * c->depth * 4 <= l->target->l1_bytes
+                              : (c->rows + width) * at_once * 4 <= l->target->l1_bytes;
+    bool near_weights = at_once * panel * 4 <= l->target->l1_bytes / 2;
+    double row_bytes =
+        (double)(rows * l->depth * 4) * (double)(columns / (near_rows ? panel : width));
+    cycles += shown_rows * row_bytes / L2_BYTES_PER_CYCLE;
+    cycles += shown_weights[l->target->lanes > 8] * bytes * (near_weights ? 1 : passes) /
+              L2_BYTES_PER_CYCLE;
+    if (l->depth * l->columns * 4 > l->target->l2_bytes / 2)
+        cycles += shown_far * bytes / FAR_BYTES_PER_CYCLE;
+    if (!c->depth && rows * l->depth * 4 > l->target->l2_bytes / 4)
+        cycles *= 1.05;
+    if (tile * l->tile_bytes > l->target->l2_bytes)
+        cycles *= 1.05;
+    return cycles + moved_cycles(l, c, tile);
+}
+
+static double all_cycles(const struct linear *l, const struct choice *c)
+{
+    int64_t shares = l->pixels / c->tile * c->groups;
+    double cycles = (double)((shares + l->threads - 1) / l->threads) * tile_cycles(l, c, c->tile);
+    if (l->pixels % c->tile)
+        cycles += (double)((c->groups + l->threads - 1) / l->threads) *
+                  tile_cycles(l, c, l->pixels % c->tile);
+    return cycles;
+}
+
+/* The choices of rows, vectors and depth for a tile. */
+static void choose_blocks(const struct linear *l, struct choice c, struct choice *best,
+                          double *least)
+{
+    const struct target *t = l->target;
+    int64_t columns = l->columns / c.groups, rows = c.tile * l->own_rows;
+    for (c.vectors = 1; c.vectors <= 4; c.vectors++)
+        for (c.rows = 4; c.rows <= 28 && c.rows <= rows; c.rows++)
+            for (c.depth = 0; c.depth <= most_depth[t->lanes > 8];
+                 c.depth = c.depth ? 2 * c.depth : DEPTH) {
+                int64_t width = c.vectors * t->lanes, panel = width > PANEL ? width : PANEL;
+                bool fits = c.rows * c.vectors + c.vectors + (c.vectors > 1) <=
+                            t->registers - (c.vectors == 1);
+                if (!fits || columns % width || (PANEL % width && width % PANEL) ||
+                    (c.depth && (!l->depth_allowed || l->depth % c.depth || columns % panel)))
+                    continue;
+                double cycles = all_cycles(l, &c);
+                if (cycles < *least) {
+                    *least = cycles;
+                    *best = c;
+                }
+            }
+}
+
+/* Whether the columns can be shared out in so many groups of whole panels. */
+static bool may_group(const struct linear *l, int64_t groups)
+{
+    return groups == 1 ||
+           (l->splittable && l->splittable % groups == 0 && l->splittable / groups % PANEL == 0);
+}
+
+static bool choose(const struct linear *l, struct choice *best)
+{
+    double least = HUGE_VAL;
+    bool small = l->pixels * l->own_rows <= MAX_ALL_ROWS;
+    int64_t most_groups = l->threads > 1 ? 2 * l->threads : 1;
+    int64_t most = small ? l->pixels : MAX_ROWS / l->own_rows;
+    for (int64_t tile = 1; tile <= most && tile <= l->pixels; tile++) {
+        if (tile > 1 && tile * l->tile_bytes > TILE_BYTES)
+            break;
+        for (int64_t groups = 1; groups <= MAX_GROUPS && groups <= most_groups; groups++)
+            if (may_group(l, groups))
+                choose_blocks(l, (struct choice){.tile = tile, .groups = groups}, best, &least);
+    }
+    return least < HUGE_VAL;
+}
+
+/* Equal threads are as fast with the groups there are; smaller ones let the faster of unequal
+ * threads take more of them. Weighed is a part of the time that the slowest would be waited for
+ * against what beginning a share costs; its rows come from further away then than when one thread
+ * goes through them (a Zen 3). */
+static void refine_groups(const struct linear *l, struct choice *best)
+{
+    double least = HUGE_VAL;
+    struct choice c = *best;
+    for (c.groups = best->groups; l->threads > 1 && c.groups <= MAX_GROUPS;
+         c.groups += best->groups) {
+        bool fits = l->columns / c.groups % (c.vectors * l->target->lanes) == 0;
+        int64_t shares = (l->pixels / c.tile * c.groups + l->threads - 1) / l->threads;
+        double cycles = all_cycles(l, &c) + shown_wait * tile_cycles(l, &c, c.tile) +
+                        (double)shares * (SHARE_CYCLES + 3 * moved_cycles(l, &c, c.tile));
+        if (may_group(l, c.groups) && fits && cycles < least) {
+            least = cycles;
+            *best = c;
+        }
+    }
+}
+
+/* The one nest that is a linear, among others that sum nothing; -1: there is none. */
+static int find_linear(const struct nests *nests)
+{
+    int found = -1;
+    for (int i = 0; i < nests->count; i++) {
+        const struct kernel_nest *nest = &nests->nest[i];
+        if (!nest->reduce || nest->reduce->op != SCALAR_sum)
+            continue;
+        if (found >= 0 || !nest->row_factor || !nest_weight_bytes(nest))
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+/* Whether something from memory is added to the sums. */
+static bool adds_map(const struct kernel_nest *s, const struct expr *value)
+{
+    if (value == s->reduce)
+        return false;
+    if (value->op == SCALAR_load && value->buffer->place == PLACE_WORKSPACE)
+        return true;
+    for (int i = 0; i < 3; i++)
+        if (value->in[i] && adds_map(s, value->in[i]))
+            return true;
+    return false;
+}
+
+static struct linear linear_of(const struct subject *subject, int at)
+{
+    const struct nests *nests = subject->nests;
+    const struct kernel_nest *s = &nests->nest[at];
+    struct linear l = {.target = subject->target,
+                       .pixels = nests->pixel_count,
+                       .threads = subject->m->threads,
+                       .tile_bytes = nests->local_bytes,
+                       .own_rows = 1};
+    l.depth = s->reduce->var[0]->extent;
+    l.columns = nest_column(s)->extent;
+    for (int i = 0; i < s->rows; i++)
+        l.own_rows *= s->loops.var[i]->extent;
+    for (int i = 0; i < nests->count; i++)
+        l.other += i == at ? 0 : nest_measure_lanes(&nests->nest[i], 1).rows;
+    l.splittable = nest_stays(s) ? 0 : nests_split_columns(nests);
+    l.depth_allowed = l.depth % DEPTH == 0 && l.depth >= LEAST_DEPTH;
+    l.copies = !nest_row_local(s);
+    return l;
+}
+
+void linear_choose(const struct subject *subject, struct plan *plan)
+{
+    int at = find_linear(subject->nests);
+    if (!subject->nests->pixels || at < 0 || plan->lanes.end)
+        return;
+    const struct target *target = subject->target;
+    const struct kernel_nest *s = &subject->nests->nest[at];
+    struct nest_plan *nest = &plan->nest[at];
+    if (nest_weight_bytes(s) <= target->l2_bytes / 4) { /* the general search does */
+        nest->ahead = nest->rows > 1 && !nest->halves && adds_map(s, s->loops.store->value);
+        return;
+    }
+    struct linear l = linear_of(subject, at);
+    struct choice c = {0};
+    if (l.own_rows >= OWN_ROWS || !choose(&l, &c))
+        return;
+    refine_groups(&l, &c);
+    plan->tile = c.tile;
+    plan->split = c.groups > 1 ? l.splittable / c.groups : 0;
+    *nest = (struct nest_plan){.rows = c.rows,
+                               .columns = c.vectors * target->lanes,
+                               .lanes = target->lanes,
+                               .depth = c.depth,
+                               .ahead = true};
+}

@@ -1,0 +1,238 @@
+/* Chooses for processors: register tiles by shape, pixels per tile by what serves all nests of a
+ * kernel.
+ *
+ * The cost of a plan is an estimate in cycles: vector FMAs, loads, the latency of a chain of FMAs,
+ * weights that come from L2 or beyond, and what every block costs to begin and to end. */
+#include "choose_processor.h"
+#include "choose_lanes.h"
+#include "choose_linear.h"
+#include "choose_shares.h"
+#include "rules.h"
+#include "segments.h"
+#include <string.h>
+
+/* ---- costs ----------------------------------------------------------------------------------- */
+
+enum { FAR_WEIGHTS = 2 << 20 /* bytes; more than this come from memory again at each inference */ };
+
+enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, L3_BYTES_PER_CYCLE = 10 };
+/* Of a pixel in a tile that is no part of a line nor whole lines; of a smaller last tile, whose
+ * code is not in the caches yet. */
+enum { STRADDLE_CYCLES = 24, REST_CYCLES = 300 };
+
+struct sizes {
+    struct nest_size of;
+    int64_t depth;   /* of the reduction */
+    int64_t weights; /* bytes that it reads */
+};
+
+static double at_least(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* One register tile, its reduction included. */
+static double block_cycles(const struct target *t, const struct kernel_nest *s, int64_t rows,
+                           int64_t vectors, int64_t depth, bool halves)
+{
+    double work = (double)(rows * vectors);
+    if (!s->reduce)
+        return 2 * work;
+    double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
+    double step = at_least(work / t->fma_per_cycle, loads / LOADS_PER_CYCLE);
+    step = at_least(step, t->fma_latency);
+    if (halves) /* half the steps; at the end two shuffles and an addition */
+        return step * (double)(depth / 2) + 4 * work + BLOCK_CYCLES;
+    return step * (double)depth + 2 * work + BLOCK_CYCLES;
+}
+
+static double nest_cycles(const struct target *t, const struct kernel_nest *s,
+                          const struct sizes *sizes, const struct nest_plan *plan)
+{
+    struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
+    int rows = segments_of_rows(sizes->of.rows, plan->rows, row);
+    int columns = segments_of_columns(sizes->of.columns, plan->columns, plan->lanes, column);
+    double cycles = 0;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            cycles += (double)(row[i].count * column[j].count) *
+                      block_cycles(t, s, row[i].size, column[j].size / column[j].lanes,
+                                   sizes->depth, plan->halves);
+    double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
+    /* Weights that L1 does not hold are one stream, which the machine fetches ahead while it
+     * computes, if not for nothing. Rows are many short ones: they have to be in L1 when the next
+     * column block comes back to them, and the fewer there are the better. */
+    double stream = sizes->weights > t->l1_bytes ? (double)sizes->weights / rate : 0;
+    int64_t row_bytes = s->multiply ? sizes->of.rows * sizes->depth * 4 : 0;
+    if (row_bytes > t->l1_bytes)
+        cycles *= 1.05;
+    if (row_bytes && sizes->of.repeats == 1)
+        cycles *= 1 + 0.02 * (double)(sizes->of.rows / plan->rows - 1);
+    double hidden = sizes->weights > FAR_WEIGHTS ? 0.5 : 0.875;
+    return cycles * (double)sizes->of.repeats + (1 - hidden) * stream;
+}
+
+/* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
+ */
+static bool fits_registers(const struct target *t, const struct kernel_nest *s, int64_t rows,
+                           int64_t vectors)
+{
+    if (!s->reduce)
+        return rows == 1 && vectors <= 4;
+    if (!s->multiply)
+        return rows * vectors <= 8;
+    return rows * vectors + vectors + (vectors > 1) <= t->registers - (vectors > 1 ? 0 : 1);
+}
+
+/* Sets *plan to halves of the nest's sum where that is cheaper. */
+static void plan_halves(const struct target *t, const struct kernel_nest *s,
+                        const struct sizes *sizes, struct nest_plan *plan, double *best)
+{
+    for (int64_t rows = 1; rows <= t->registers - t->registers / 4 && rows <= sizes->of.rows;
+         rows++) {
+        struct nest_plan halves = {
+            .rows = rows, .columns = sizes->of.columns, .lanes = sizes->of.columns, .halves = true};
+        double cycles = nest_cycles(t, s, sizes, &halves);
+        if (cycles < *best) {
+            *best = cycles;
+            *plan = halves;
+        }
+    }
+}
+
+static struct nest_plan plan_nest(const struct target *t, const struct kernel_nest *s,
+                                  bool can_halve, int64_t tile, double *best)
+{
+    struct sizes sizes = {nest_measure(s, tile), nest_depth(s), nest_weight_bytes(s)};
+    int64_t lanes = t->lanes;
+    while (lanes > 1 && lanes > sizes.of.columns)
+        lanes /= 2;
+    struct nest_plan found = {.rows = 1, .columns = lanes, .lanes = lanes};
+    *best = HUGE_VAL;
+    for (int64_t vectors = 1; vectors <= 8; vectors++)
+        for (int64_t rows = 1; rows <= 30 && rows <= sizes.of.rows; rows++) {
+            if (!fits_registers(t, s, rows, vectors) ||
+                (vectors > 1 && vectors * lanes > sizes.of.columns) ||
+                (s->multiply && PANEL % (vectors * lanes) && vectors * lanes % PANEL))
+                continue;
+            struct nest_plan plan = {.rows = rows, .columns = vectors * lanes, .lanes = lanes};
+            double cycles = nest_cycles(t, s, &sizes, &plan);
+            if (cycles < *best) {
+                *best = cycles;
+                found = plan;
+            }
+        }
+    if (can_halve)
+        plan_halves(t, s, &sizes, &found, best);
+    return found;
+}
+
+/* A kernel as plans for processors see it. */
+struct view {
+    const struct subject *subject;
+    int64_t width;                      /* of a line of pixels, 1 where there are none */
+    struct nest_range together;         /* nests that take pixels one by one */
+    int64_t tile_bytes, together_bytes; /* of buffers, per pixel; of those only they touch */
+    bool can_halve[MAX_NESTS];
+};
+
+static double plan_tile(const struct view *v, int64_t tile, struct plan *plan)
+{
+    const struct target *target = v->subject->target;
+    const struct nests *nests = v->subject->nests;
+    double cycles = 0, without[MAX_NESTS];
+    *plan = (struct plan){.tile = tile, .nests = nests->count, .together = v->together};
+    for (int i = 0; i < nests->count; i++) {
+        plan->nest[i] = plan_nest(target, &nests->nest[i], v->can_halve[i], tile, &without[i]);
+        cycles += without[i];
+    }
+    int64_t bytes = tile * v->tile_bytes + v->together_bytes;
+    int64_t lanes_bytes = tile * (v->tile_bytes + v->together_bytes);
+    if (v->width % tile == 0 && lanes_bytes <= target->l1_bytes / 2) /* beside lines of maps */
+        cycles = lanes_choose(v->subject, without, plan);
+    if (plan->lanes.end)
+        bytes = lanes_bytes;
+    bool narrow = target->lanes <= 8; /* measured on a Zen 3; 512 bits on a Sapphire Rapids */
+    if (bytes > target->l1_bytes)
+        cycles *= narrow ? 1.02 : 1.05;
+    if (bytes > target->l2_bytes)
+        cycles *= 1.05;
+    if (narrow && v->width % tile && tile % v->width) /* each pixel's place by divisions */
+        cycles += STRADDLE_CYCLES * (double)tile;
+    return cycles;
+}
+
+/* The first nests that take pixels one by one anyway, at least two; else none. */
+static struct nest_range first_repeating(const struct nests *nests)
+{
+    int64_t begin = 0, end;
+    while (begin + 1 < nests->count &&
+           !(nest_repeats(nests, begin) && nest_repeats(nests, begin + 1)))
+        begin++;
+    for (end = begin; end < nests->count && nest_repeats(nests, end);)
+        end++;
+    return end > begin + 1 ? (struct nest_range){begin, end} : (struct nest_range){0, 0};
+}
+
+/* Takes them together if their weights and what they hand on among each other stay in L1 so. */
+static void find_together(struct view *v)
+{
+    const struct nests *nests = v->subject->nests;
+    struct plan plan = {.together = first_repeating(nests)};
+    int64_t bytes = 0, own = 0;
+    for (int64_t i = plan.together.begin; i < plan.together.end; i++)
+        bytes += nest_weight_bytes(&nests->nest[i]);
+    for (const struct buffer *local = nests->kernel->locals; local; local = local->next)
+        if (plan_keeps_to_pixel(&plan, nests, local))
+            own += shape_elements(&local->shape) * 4;
+    if (own && bytes + own <= v->subject->target->l1_bytes) {
+        v->tile_bytes -= own;
+        v->together_bytes = own;
+        v->together = plan.together;
+    }
+}
+
+/* A plan for all pixels: whole tiles, shared by the threads, and one smaller one for what is left.
+ */
+static double plan_all(const struct view *v, int64_t tile, struct plan *plan)
+{
+    struct plan rest;
+    int64_t pixels = v->subject->nests->pixel_count, tiles = pixels / tile;
+    int64_t threads = v->subject->m->threads;
+    double cycles = (double)((tiles + threads - 1) / threads) * plan_tile(v, tile, plan);
+    if (pixels % tile)
+        cycles +=
+            (v->subject->target->lanes <= 8 ? REST_CYCLES : 0) + plan_tile(v, pixels % tile, &rest);
+    return cycles;
+}
+
+enum { MAX_TILE = 128 };
+
+static void search(const struct subject *subject, struct plan *best)
+{
+    const struct nests *nests = subject->nests;
+    struct view view = {.subject = subject, .width = 1, .tile_bytes = nests->local_bytes};
+    for (int i = 0; i < nests->count; i++)
+        view.can_halve[i] = nest_can_halve(subject->m, &nests->nest[i], subject->target);
+    if (nests->pixels)
+        view.width = nests->pixel[2]->extent;
+    find_together(&view);
+    double least = HUGE_VAL;
+    struct plan plan;
+    for (int64_t tile = 1; tile <= MAX_TILE && tile <= nests->pixel_count; tile++) {
+        if (tile > 1 && tile * view.tile_bytes > TILE_BYTES)
+            break;
+        double cycles = plan_all(&view, tile, &plan);
+        if (cycles < least) {
+            least = cycles;
+            *best = plan;
+        }
+    }
+}
+
+void processor_choose(const struct subject *subject, struct plan *plan)
+{
+    search(subject, plan);
+    linear_choose(subject, plan);
+    shares_choose(subject, plan);
+}

@@ -1,0 +1,65 @@
+/* The nests of a kernel, as schedules see them: found once for a kernel, and handed on. */
+#ifndef COMPILER_NESTS_H
+#define COMPILER_NESTS_H
+#include "loops.h"
+#include "tiles.h"
+
+/* A nest: loops around one store. The loop that stores to consecutive elements is its columns, if
+ * the innermost one does; the loops around it are its rows. */
+struct kernel_nest {
+    struct nest loops;
+    const struct expr *reduce; /* the sum or the maximum in its value; NULL: there is none */
+    int rows; /* the first loops are rows; the columns are the last loop, if there is one more */
+    bool multiply; /* an operand serves all rows, as in a matrix product */
+    /* Of a sum over one variable of products of a factor that differs by rows and by nothing else,
+     * and one that differs by columns: the first of the two. Else NULL. */
+    const struct expr *row_factor;
+};
+
+struct nests {
+    const struct kernel *kernel;
+    int pixels;           /* 3: all nests are in loops over pixels; 0: in none */
+    struct var *pixel[3]; /* n, y, x */
+    int64_t pixel_count;  /* in all; 1 where no loops run over pixels */
+    int64_t local_bytes;  /* of the kernel's buffers on the stack, which hold one pixel's */
+    int count;
+    struct kernel_nest nest[];
+};
+
+/* Finds the nests of a kernel; they live as long as the module. NULL: the kernel is not as passes
+ * leave it for schedules, which one in a dump need not be, and m->error says why. */
+struct nests *nests_find(struct module *m, const struct kernel *kernel);
+
+/* Nests of the same kernel that may be changed. */
+struct nests *nests_copy(struct module *m, const struct nests *nests);
+
+/* Whether a kernel has neither pixels nor buffers of its own: on a GPU its nests are kernels of
+ * their own. */
+bool nests_are_list(const struct nests *nests);
+
+/* Whether a nest has a loop over columns, and that loop's variable. */
+bool nest_has_columns(const struct kernel_nest *nest);
+struct var *nest_column(const struct kernel_nest *nest);
+
+/* Whether a nest stores what the kernel keeps to itself; else results in memory. */
+bool nest_stays(const struct kernel_nest *nest);
+
+/* The buffer of the stack whose elements are a nest's row factor, from its first term to its last;
+ * NULL: the factor is something else. */
+struct buffer *nest_row_local(const struct kernel_nest *nest);
+
+/* What a nest computes of a tile: rows x columns, `repeats` times, once for each pixel. Nests of
+ * few rows (fewer than OWN_ROWS) have the tile's pixels as rows too, and do not repeat. */
+enum { OWN_ROWS = 5 };
+struct nest_size {
+    int64_t rows, columns, repeats;
+};
+struct nest_size nest_measure(const struct kernel_nest *nest, int64_t tile);
+/* The same of a nest whose columns are the tile's pixels: all of its own variables are rows. */
+struct nest_size nest_measure_lanes(const struct kernel_nest *nest, int64_t tile);
+
+/* The terms of a nest's sum, 1 without; the bytes of the weights that it reads. */
+int64_t nest_depth(const struct kernel_nest *nest);
+int64_t nest_weight_bytes(const struct kernel_nest *nest);
+
+#endif

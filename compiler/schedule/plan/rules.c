@@ -1,0 +1,244 @@
+#include "rules_gpu.h"
+
+static const struct refusal none;
+
+/* ---- tile, nest ------------------------------------------------------------------------------ */
+
+struct refusal rule_tile(const struct subject *s, const struct plan *plan, int nest)
+{
+    (void)nest;
+    int64_t bytes = s->nests->local_bytes;
+    if (plan->tile == 1 || bytes * plan->tile <= MOST_TILE_BYTES)
+        return none;
+    const char *why =
+        arena_printf(s->m->arena, "%lld pixels of %lld bytes each are a tile of more than %d bytes",
+                     (long long)plan->tile, (long long)bytes, (int)MOST_TILE_BYTES);
+    return (struct refusal){why, 0};
+}
+
+/* Sums stay in registers, a vector each, while their reduction runs. */
+static struct refusal check_registers(const struct subject *s, const struct kernel_nest *nest,
+                                      const struct nest_plan *plan)
+{
+    long long rows = plan->rows, vectors = plan->columns / plan->lanes;
+    const char *why = NULL;
+    if (nest->reduce && rows * vectors > s->target->registers)
+        why = arena_printf(s->m->arena, "%lld rows of %lld vectors need %lld registers, %s has %d",
+                           rows, vectors, rows * vectors, s->target->name, s->target->registers);
+    else if (rows * vectors > MOST_VECTORS)
+        why = arena_printf(s->m->arena,
+                           "%lld rows of %lld vectors, at most %d vectors are written out", rows,
+                           vectors, MOST_VECTORS);
+    return (struct refusal){why, 2};
+}
+
+struct refusal rule_nest(const struct subject *s, const struct plan *plan, int nest)
+{
+    const struct nest_plan *n = &plan->nest[nest];
+    if (n->lanes & (n->lanes - 1))
+        return (struct refusal){arena_printf(s->m->arena,
+                                             "a vector of %lld lanes, must be a power of two",
+                                             (long long)n->lanes),
+                                6};
+    if (n->columns % n->lanes)
+        return (struct refusal){arena_printf(s->m->arena,
+                                             "%lld columns, must be whole vectors of %lld",
+                                             (long long)n->columns, (long long)n->lanes),
+                                4};
+    return check_registers(s, &s->nests->nest[nest], n);
+}
+
+/* ---- split ----------------------------------------------------------------------------------- */
+
+/* Loads of what the kernel stores, which columns must not be taken apart from each other by. */
+struct stored {
+    const struct nests *nests;
+    bool own; /* all loads are of their store's own columns */
+    const struct kernel_nest *at;
+};
+
+static bool is_column(const struct kernel_nest *nest, const struct affine *index)
+{
+    return index->count == 1 && !index->constant && index->term[0].kind == TERM_VAR &&
+           index->term[0].factor == 1 && index->term[0].var == nest->loops.var[nest->rows];
+}
+
+static void visit_stored(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct stored *s = context;
+    if (load->buffer->place == PLACE_STACK)
+        return;
+    for (int i = 0; i < s->nests->count; i++)
+        if (s->nests->nest[i].loops.store->buffer == load->buffer)
+            s->own &=
+                !nest_stays(s->at) && is_column(s->at, load->index[load->buffer->shape.rank - 1]);
+}
+
+static bool stores_columns(const struct kernel_nest *nest)
+{
+    const struct stmt *store = nest->loops.store;
+    return nest_has_columns(nest) && store->buffer->shape.rank &&
+           is_column(nest, store->index[store->buffer->shape.rank - 1]);
+}
+
+int64_t nests_split_columns(const struct nests *nests)
+{
+    struct stored stored = {nests, true, NULL};
+    int64_t columns = 0;
+    for (int i = 0; i < nests->count; i++) {
+        const struct kernel_nest *nest = &nests->nest[i];
+        if (nest_stays(nest))
+            continue;
+        int64_t own = stores_columns(nest) ? nest_column(nest)->extent : 0;
+        if (!own || (columns && own != columns))
+            return 0;
+        columns = own;
+    }
+    for (int i = 0; i < nests->count && stored.own; i++) {
+        stored.at = &nests->nest[i];
+        expr_visit_loads(stored.at->loops.store->value, 1, visit_stored, &stored);
+    }
+    return stored.own ? columns : 0;
+}
+
+static const char *why_no_shares(const struct subject *s, const struct plan *plan)
+{
+    int64_t columns = nests_shared_columns(s->nests);
+    if (columns && columns % plan->split == 0)
+        return NULL;
+    return columns
+               ? arena_printf(s->m->arena, "found %lld, must divide the last nest's %lld columns",
+                              (long long)plan->split, (long long)columns)
+               : "a split, which needs a last nest that has columns and alone has results";
+}
+
+static const char *why_no_split(const struct nests *nests, const struct plan *plan)
+{
+    int64_t columns = nests_split_columns(nests);
+    if (!columns || plan->split > columns)
+        return "split is for kernels whose results have that many columns, computed apart";
+    return nests->pixels && columns % plan->split ? "split has to divide the columns" : NULL;
+}
+
+struct refusal rule_split(const struct subject *s, const struct plan *plan, int nest)
+{
+    (void)nest;
+    return (struct refusal){s->target->gpu ? why_no_shares(s, plan) : why_no_split(s->nests, plan),
+                            0};
+}
+
+/* ---- depth ----------------------------------------------------------------------------------- */
+
+struct refusal rule_depth(const struct subject *s, const struct plan *plan, int nest)
+{
+    const struct kernel_nest *of = &s->nests->nest[nest];
+    const struct nest_plan *n = &plan->nest[nest];
+    const char *why = NULL;
+    if (!s->nests->pixels || nest_measure(of, plan->tile).repeats != 1 || !of->row_factor) {
+        why = "depth is for sums over one variable of rows times columns";
+    } else if (of->reduce->var[0]->extent % n->depth || n->depth % n->lanes) {
+        why = "depth has to divide the reduction, and to be whole vectors";
+    } else {
+        int64_t columns = plan->split && !nest_stays(of) ? plan->split : nest_column(of)->extent;
+        int64_t width = n->columns > PANEL ? n->columns : PANEL;
+        if (columns % width || width % n->columns)
+            why = "depth needs columns in whole panels of 32, in blocks that divide them or are "
+                  "whole panels";
+    }
+    return (struct refusal){why, 1};
+}
+
+/* ---- halves ---------------------------------------------------------------------------------- */
+
+/* Whether the index of a load is a number plus *factor for each step of `var`. */
+static bool has_step(struct module *m, const struct expr *load, const struct var *var,
+                     int64_t *factor)
+{
+    *factor = 0;
+    if (load->op != SCALAR_load)
+        return false;
+    const struct affine *flat = affine_linearize(m->arena, &load->buffer->shape, load->index);
+    for (int i = 0; i < flat->count; i++)
+        if (flat->term[i].kind == TERM_VAR && flat->term[i].var == var)
+            *factor = flat->term[i].factor;
+        else if (flat->term[i].kind != TERM_VAR && affine_uses(flat->term[i].inner, var))
+            return false;
+    return true;
+}
+
+bool nest_can_halve(struct module *m, const struct kernel_nest *nest, const struct target *target)
+{
+    const struct expr *reduce = nest->reduce;
+    if (!nest->multiply || reduce->op != SCALAR_sum || reduce->in[0]->op != SCALAR_mul ||
+        !nest_has_columns(nest))
+        return false;
+    const struct var *column = nest_column(nest), *k = reduce->var[reduce->vars - 1];
+    if (2 * column->extent > target->lanes || (column->extent & (column->extent - 1)) ||
+        k->extent % 2)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const struct expr *x = reduce->in[0]->in[i], *w = reduce->in[0]->in[1 - i];
+        int64_t x_k, x_column, w_k, w_column;
+        if (has_step(m, x, k, &x_k) && has_step(m, x, column, &x_column) &&
+            has_step(m, w, k, &w_k) && has_step(m, w, column, &w_column) && x_k == 1 && !x_column &&
+            w_column == 1 && w_k == column->extent)
+            return true;
+    }
+    return false;
+}
+
+struct refusal rule_halves(const struct subject *s, const struct plan *plan, int nest)
+{
+    const struct nest_plan *n = &plan->nest[nest];
+    const char *why = NULL;
+    if (!nest_can_halve(s->m, &s->nests->nest[nest], s->target))
+        why = "halves is for sums of an even number of x[.., k] * w[k, column], with at most half "
+              "as many columns as lanes";
+    else if (n->lanes != plan_nest_columns(plan, s->nests, nest) || n->depth || n->ahead)
+        why = "halves needs all columns in one vector, and neither depth nor ahead";
+    return (struct refusal){why, 0};
+}
+
+/* ---- together, lanes ------------------------------------------------------------------------- */
+
+bool nest_repeats(const struct nests *nests, int64_t nest)
+{
+    return nests->pixels && nest_measure(&nests->nest[nest], 2).repeats != 1;
+}
+
+struct refusal rule_together(const struct subject *s, const struct plan *plan, int nest)
+{
+    (void)nest;
+    bool fits = true;
+    for (int64_t i = plan->together.begin; i < plan->together.end; i++)
+        fits = fits && nest_repeats(s->nests, i);
+    const char *why = "together is for nests that take the pixels of a tile one by one";
+    return (struct refusal){fits ? NULL : why, OPERAND_NONE};
+}
+
+static const char *why_no_lanes(const struct nests *nests, const struct plan *plan, int nest)
+{
+    const struct nest_plan *n = &plan->nest[nest];
+    bool blocks = n->depth || n->ahead || n->halves, lanes = range_has(&plan->lanes, nest);
+    if (lanes && (!nest_stays(&nests->nest[nest]) || blocks))
+        return "lanes is for nests that store to the stack, with neither depth, ahead nor halves";
+    if (lanes && range_has(&plan->together, nest))
+        return "a nest cannot be in lanes and in together";
+    const struct buffer *rows = n->depth ? nest_row_local(&nests->nest[nest]) : NULL;
+    return rows && plan_has_lanes(plan, nests, rows)
+               ? "lanes and depth want different layouts of one tile"
+               : NULL;
+}
+
+struct refusal rule_lanes(const struct subject *s, const struct plan *plan, int nest)
+{
+    (void)nest;
+    const struct nests *nests = s->nests;
+    const char *why = NULL;
+    if (!nests->pixels || nests->pixel[2]->extent % plan->tile)
+        why = "lanes needs a tile that divides a line of pixels";
+    for (int i = 0; i < plan->nests && !why; i++)
+        why = why_no_lanes(nests, plan, i);
+    return (struct refusal){why, OPERAND_NONE};
+}

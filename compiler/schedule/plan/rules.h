@@ -1,0 +1,33 @@
+/* The rules: what a plan must keep. Who reads a schedule asks the rule of each command
+ * (commands.def); who chooses a plan asks what a kernel allows at all. */
+#ifndef COMPILER_RULES_H
+#define COMPILER_RULES_H
+#include "plan.h"
+
+/* The most that a schedule may ask for: pixels; columns of a register tile; vectors, rows too, of
+ * one. */
+enum { MOST_TILE = 4096, MOST_COLUMNS = 1024, MOST_VECTORS = 64 };
+
+/* Why a plan cannot be, and which operand of the command asks for it. */
+struct refusal {
+    const char *why; /* NULL: it can be */
+    int operand;
+};
+enum { OPERAND_NONE = -1 /* it is said of the word */ };
+
+/* Asked when the plan is read in full. nest: of commands that are for one. */
+typedef struct refusal plan_rule(const struct subject *s, const struct plan *plan, int nest);
+
+plan_rule rule_tile, rule_nest, rule_split, rule_depth, rule_halves, rule_together, rule_lanes;
+
+/* The columns of the results that a kernel stores to memory; 0: they cannot be shared out. */
+int64_t nests_split_columns(const struct nests *nests);
+
+/* Whether a nest takes the pixels of a tile one by one anyway. */
+bool nest_repeats(const struct nests *nests, int64_t nest);
+
+/* Whether a nest is a sum of products x[.., k] * w[k, column], whose even and odd terms may be
+ * summed apart, in a vector of twice the columns. */
+bool nest_can_halve(struct module *m, const struct kernel_nest *nest, const struct target *target);
+
+#endif

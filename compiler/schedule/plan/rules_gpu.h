@@ -1,0 +1,20 @@
+/* Rules of GPUs alone: see rules.h. */
+#ifndef COMPILER_RULES_GPU_H
+#define COMPILER_RULES_GPU_H
+#include "rules.h"
+
+plan_rule rule_matrix, rule_pad, rule_staging, rule_blocks;
+
+/* Sums that a thread of a warp has in registers, at most. */
+enum { MOST_MATRIX_SUMS = 64 };
+
+/* Why matrix units cannot do a nest, and why its rows cannot be copied to shared memory first; or
+ * NULL. */
+const char *nest_no_matrix(const struct subject *s, int nest);
+const char *nest_no_staging(const struct nests *nests, int nest);
+
+/* The columns of the last nest, if blocks may share them: whatever else they do is their own; else
+ * 0. */
+int64_t nests_shared_columns(const struct nests *nests);
+
+#endif
