@@ -9,15 +9,9 @@ CIRCLES = {
 # Messages of structure.py.
 PATTERNS = {
     # Rooms that are to be untangled.
-    "compiler/schedule/* to the left": "what a plan must keep is still found by builders and searches",
-    "compiler/schedule/* in a circle:*": "likewise",
-    "compiler/schedule/*: an array in static memory of a function": "nests are found again by each caller",
-    "compiler/schedule/build/apply.c: * lines*": "the builders' first file",
-    "compiler/schedule/plan/write_schedule.c:*: schedule_write has 60 lines*": "goes by a table of commands",
     "compiler/model/model.c compiler/model/model_settle.c call *": "draft_error",
     "backend/* in a circle:*": "one walk over loops (statements hold accesses, accesses hold "
                                "expressions), and object.c, which writes objects and texts to embed",
-    "backend/dispatch.c: * lines*": "LLVM's text in strings",
     "backend/object.c:*: an array in static memory of a function": "names of LLVM's",
     "ir/build.c * to the left": "shapes are found as instructions are built",
     "ir/make.c * to the left": "likewise",
@@ -35,7 +29,6 @@ PATTERNS = {
     "tests/gpu/mock/driver.c: * lines*": "an entry point of the driver after the other",
     "tests/driver/run.py: * lines*": "a test after the other",
     "tests/driver/schedules.py: * lines*": "tables",
-    "tests/random/check.c: * lines*": "what has to be right about a model",
     # Lines that were wider when the limit came.
     "*.md:*columns*": "prose",
     "*.py:*columns*": "prose",

@@ -294,7 +294,7 @@ CHANGES_WRONG = {
         ("fc_64", "<kend k unroll",
          "found 'kend', must be 'threads T' or 'tile T' or 'nest I rows R columns C vector V' or "
          "'matrix I rows R columns C' or 'pad I' or 'stage I' or 'split C' or 'blocks B' or 'kind LOOP KIND' or "
-         "'order LOOP LOOP ...' or 'place BUFFER PLACE'"),
+         "'order LOOP LOOP ...' or 'place BUFFER PLACE' or 'place LOCAL workspace'"),
         ("fc_10", "<blocks 3", "blocks is for kernels that have pixels or tiles"),
         ("conv0", "blocks <0", "found '0', must be blocks: an integer from 1 to 2147483647"),
         ("conv0", "blocks 3; <blocks 4", "a second 'blocks'"),
