@@ -20,7 +20,6 @@ PATTERNS = {
     "ir/names.c includes ir/text/text.h*": "words of the text",
     "ir/verify/verify_matrix.c calls * of ir/eval/round.c*": "the kinds of rounding",
     "ir/verify/* in a circle:*": "one walk over loops, with what it says of a mistake",
-    "ir/verify/index_set.c: * lines*": "one calculus",
     "runtime/cuda_open.c runtime/cuda_target.c call *": "a device is begun to read what it can do",
     # Tables.
     "tests/unit/test_planted.c: * lines*": "a table of planted mistakes",

@@ -1,6 +1,7 @@
 /* What every module has to keep. Here: the head, the graph and the buffers; verify_loops.c: how
  * kernels are made; verify_flow.c, verify_races.c, verify_lives.c: what data does in them. */
-#include "verify.h"
+#include "verify_flow.h"
+#include "verify_loops.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -265,8 +266,9 @@ static bool verify_head(struct verifier *verifier)
     if (!module->name || !name_is_identifier(module->name, strlen(module->name)))
         return wrong(verifier, "the module's name is no identifier");
     if (!shape_valid(&input) || !shape_valid(&output))
-        return wrong(verifier, "turns, batch, channels, height, width and classes must be at least 1, "
-                               "input and output have fewer than 2^40 elements");
+        return wrong(verifier,
+                     "turns, batch, channels, height, width and classes must be at least 1, "
+                     "input and output have fewer than 2^40 elements");
     if (module->threads < 1 || module->threads > 1 << 16)
         return wrong(verifier, "threads is %lld, must be from 1 to 65536",
                      (long long)module->threads);

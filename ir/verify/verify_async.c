@@ -1,7 +1,8 @@
 /* Copies that a barrier completes: `async tile[r, t] = x[16*b + r, t]`. They bring elements of memory to
  * what a block shares, and are read behind a barrier that comes behind them. That is asked of whole
  * buffers, by where statements stand: which elements it is of does not matter. */
-#include "verify_flow.h"
+#include "verify_async.h"
+#include "verify_loops.h"
 
 bool verify_copy(struct verifier *verifier, const struct stmt *stmt)
 {

@@ -2,7 +2,8 @@
  * when a loop's kind or a buffer's place has changed. It is asked more here than of a module that
  * passes made: races of a GPU's loops have to be seen, threads have to meet at a barrier where one
  * reads what another wrote. */
-#include "verify_flow.h"
+#include "verify_loops.h"
+#include "verify_races.h"
 #include <string.h>
 
 /* The loop around an access, or NULL. */
@@ -63,7 +64,7 @@ static bool begins_anew(const struct usage *usage, const struct stmt *innermost)
 /* Whether an iteration of the loop over var may touch an element that another one writes, whatever the
  * iterations of the nest's other loops. */
 static enum answer carries(struct verifier *verifier, const struct usage *usage,
-                           const struct stmt *outermost, const struct var *var)
+                           const struct stmt *outermost, struct var *var)
 {
     enum answer carried = ANSWER_NO;
     for (const struct access *store = usage->first; store; store = store->next) {
@@ -197,7 +198,8 @@ static bool verify_meeting(struct verifier *verifier, const struct flow *flow,
         return true;
     while (again && common->up && common->loop->loop != LOOP_BLOCK)
         common = common->up;
-    const struct var any = {.name = "any", .extent = 2}; /* no index has it: then they meet where they do at all */
+    struct var any = {.name = "any",
+                      .extent = 2}; /* no index has it: they meet where they do at all */
     enum answer meet =
         accesses_meet(&verifier->effort, usage->buffer, common,
                       same_loop ? thread->loop->var : &any, a->store ? a : b, a->store ? b : a);

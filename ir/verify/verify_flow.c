@@ -5,6 +5,12 @@
  * before, which sets of elements show; for the others there is verify_replay.c. What is private to
  * the iterations of a parallel loop has to be written in that loop. */
 #include "verify_flow.h"
+#include "digits.h"
+#include "points_covered.h"
+#include "verify_async.h"
+#include "verify_lives.h"
+#include "verify_races.h"
+#include "verify_replay.h"
 #include <string.h>
 
 /* ---- accesses -------------------------------------------------------------------------------- */
@@ -191,13 +197,13 @@ struct state {
     struct written *written, **end;
 };
 
-/* Says what is wrong with an element, given as its number; -1: with some. */
+/* Says what is wrong with an element, given as its number. */
 static bool wrong_element(struct verifier *verifier, const struct buffer *buffer, int64_t element,
                           const char *problem)
 {
     char text[200] = "";
     int64_t size = shape_elements(&buffer->shape);
-    for (int i = 0; element >= 0 && i < buffer->shape.rank; i++) {
+    for (int i = 0; i < buffer->shape.rank; i++) {
         size_t used = strlen(text);
         size /= buffer->shape.dim[i];
         snprintf(text + used, sizeof text - used, "%s%lld%s", i ? ", " : "[",
@@ -205,6 +211,14 @@ static bool wrong_element(struct verifier *verifier, const struct buffer *buffer
         element %= size;
     }
     return wrong(verifier, "%s%s %s", buffer->name, text, problem);
+}
+
+static int64_t element_number(const struct buffer *buffer, const int64_t *point)
+{
+    int64_t number = 0;
+    for (int i = 0; i < buffer->shape.rank; i++)
+        number = number * buffer->shape.dim[i] + point[i];
+    return number;
 }
 
 static bool too_large(struct verifier *verifier, const struct buffer *buffer, const char *problem)
@@ -238,9 +252,10 @@ static enum answer is_full(struct reading *r, const struct state *state, int64_t
 /* Whether kernels before have written all of it. */
 static bool state_is_full(struct verifier *verifier, struct state *state)
 {
+    int64_t missing[MOST_COORDINATES];
     if (state->changed && !state->full) {
         struct reading r = {.verifier = verifier, .buffer = state->buffer, .arena = arena_new()};
-        state->full = is_full(&r, state, NULL) == ANSWER_YES;
+        state->full = is_full(&r, state, missing) == ANSWER_YES;
         arena_free(r.arena);
     }
     state->changed = false;
@@ -262,8 +277,9 @@ static bool written_before(struct verifier *verifier, const struct access *read,
                            const struct state *state)
 {
     struct reading r = {.verifier = verifier, .buffer = state->buffer, .arena = arena_new()};
+    int64_t missing[MOST_COORDINATES];
     add_kernels_before(&r, state);
-    bool covered = is_covered(&r, read, NULL) == ANSWER_YES;
+    bool covered = is_covered(&r, read, missing) == ANSWER_YES;
     arena_free(r.arena);
     return covered;
 }
@@ -277,6 +293,7 @@ static bool verify_read(struct verifier *verifier, const struct usage *usage,
     if (state && written_before(verifier, read, state))
         return true;
     r.arena = arena_new();
+    int64_t missing[MOST_COORDINATES];
     bool covered = false;
     if (find_shared(&r, read, usage->first)) {
         if (state)
@@ -284,10 +301,32 @@ static bool verify_read(struct verifier *verifier, const struct usage *usage,
         for (const struct access *w = usage->first; w && w->at < read->at; w = w->next)
             if (comes_before(&r, w, read))
                 add_write(&r, w->index, w->in);
-        covered = is_covered(&r, read, NULL) == ANSWER_YES;
+        covered = is_covered(&r, read, missing) == ANSWER_YES;
     }
     arena_free(r.arena);
     return covered;
+}
+
+/* Whether something is read that no kernel before writes and this one nowhere. */
+static bool is_never_written(struct verifier *verifier, const struct usage *usage,
+                             const struct access *read, const struct state *state, int64_t *missing)
+{
+    struct reading r = {.verifier = verifier, .buffer = usage->buffer, .arena = arena_new()};
+    int64_t point[MOST_COORDINATES];
+    if (state)
+        add_kernels_before(&r, state);
+    for (const struct access *w = usage->first; w; w = w->next)
+        if (w->store)
+            add_write(&r, w->index, NULL);
+    bool never = is_covered(&r, read, point) == ANSWER_NO;
+    for (int i = 0; i < r.count; i++)
+        never = never && !points_have_lookups(&r.space, &r.by[i]);
+    for (int i = 0; i < usage->buffer->shape.rank; i++)
+        never = never && !index_has_lookup(read->index[i]);
+    arena_free(r.arena);
+    if (never)
+        *missing = element_number(usage->buffer, point);
+    return never;
 }
 
 static bool verify_reads(struct verifier *verifier, const struct usage *usage, struct state *state)
@@ -303,7 +342,7 @@ static bool verify_reads(struct verifier *verifier, const struct usage *usage, s
         return true;
     verifier->at = access->of->at;
     enum answer answer = replay_reads(verifier, usage, state ? state->written : NULL, &missing);
-    if (answer == ANSWER_UNKNOWN)
+    if (answer == ANSWER_UNKNOWN && !is_never_written(verifier, usage, access, state, &missing))
         return too_large(verifier, usage->buffer, problem);
     return answer == ANSWER_YES || wrong_element(verifier, usage->buffer, missing, problem);
 }
@@ -343,15 +382,13 @@ static bool verify_output(struct verifier *verifier, struct names *states)
     static const char problem[] = "is never written";
     verifier->at = buffer->at;
     struct reading r = {.verifier = verifier, .buffer = buffer, .arena = arena_new()};
-    int64_t missing[MOST_COORDINATES], element = 0;
+    int64_t missing[MOST_COORDINATES];
     enum answer answer = is_full(&r, state, missing);
-    for (int i = 0; i < buffer->shape.rank && missing[0] >= 0; i++)
-        element = element * buffer->shape.dim[i] + missing[i];
     arena_free(r.arena);
     if (answer == ANSWER_UNKNOWN)
         return too_large(verifier, buffer, problem);
     return answer == ANSWER_YES ||
-           wrong_element(verifier, buffer, missing[0] < 0 ? -1 : element, problem);
+           wrong_element(verifier, buffer, element_number(buffer, missing), problem);
 }
 
 /* The kernels that run on a target, in order. */
@@ -362,6 +399,7 @@ static bool verify_on(struct verifier *verifier, const struct flow *flows, const
         if (!flow_runs_on(flow, target))
             continue;
         verifier->kernel = flow->kernel;
+        verifier->effort.left = MOST_EFFORT;
         for (const struct usage *usage = flow->globals; usage; usage = usage->next)
             if (!verify_reads(verifier, usage, state_of(verifier->scratch, &states, usage->buffer)))
                 return false;
@@ -372,12 +410,14 @@ static bool verify_on(struct verifier *verifier, const struct flow *flows, const
         }
     }
     verifier->kernel = NULL;
+    verifier->effort.left = MOST_EFFORT;
     return verify_output(verifier, &states) && verify_workspace(verifier, flows, target);
 }
 
 bool verify_kernel_flow(struct verifier *verifier, const struct flow *flow)
 {
     verifier->kernel = flow->kernel;
+    verifier->effort.left = MOST_EFFORT;
     for (const struct usage *usage = flow->globals; usage; usage = usage->next)
         if (!verify_races(verifier, usage))
             return false;
@@ -393,7 +433,6 @@ bool verify_flow(struct verifier *verifier)
     struct flow *flows = NULL, **end = &flows;
     if (!module->kernels)
         return true;
-    verifier->effort.left = MOST_EFFORT;
     for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next) {
         *end = flow_of(verifier->scratch, kernel);
         if (!verify_kernel_flow(verifier, *end))

@@ -1,8 +1,6 @@
-/* What the checks of data flow share: the accesses of a kernel, in the order they happen. Private to
- * this folder. */
+/* The accesses of a kernel, in the order they happen. Private to this folder. */
 #ifndef IR_VERIFY_FLOW_H
 #define IR_VERIFY_FLOW_H
-#include "index_set.h"
 #include "verify.h"
 
 /* The loops around a statement. Positions number statements in the order of the text. */
@@ -67,32 +65,13 @@ static inline bool is_private(enum place place, enum loop_kind kind)
            (place == PLACE_STACK || place == PLACE_REGISTERS || place == PLACE_SHARED);
 }
 
+/* Points looked at one by one, for a kernel: some seconds. */
+enum { MOST_EFFORT = 1 << 30 };
+
 struct flow *flow_of(struct arena *arena, const struct kernel *kernel);
 /* What data does in a kernel by itself. */
 bool verify_kernel_flow(struct verifier *verifier, const struct flow *flow);
-
-/* Points looked at one by one, for all of a module: some seconds. */
-enum { MOST_EFFORT = 1 << 30 };
-
-/* verify_races.c: whether `store` in one iteration of the loop over `var` and `other` in another one may
- * touch one element, both in the same iteration of `around` and of the loops around that. */
-enum answer accesses_meet(struct effort *effort, const struct buffer *buffer,
-                          const struct scope *around, const struct var *var,
-                          const struct access *store, const struct access *other);
-bool verify_races(struct verifier *verifier, const struct usage *usage); /* verify_races.c */
-
-/* verify_async.c: what copies bring is there when it is read. */
-bool verify_async(struct verifier *verifier, const struct flow *flow);
-
-/* verify_lives.c: buffers that share memory are never in use at once. */
-bool verify_tiles(struct verifier *verifier, const struct flow *flow);
-bool verify_workspace(struct verifier *verifier, const struct flow *flows, const char *target);
-/* The innermost loops that have all of its accesses. */
-const struct scope *scope_around(const struct usage *usage);
-/* verify_replay.c: whether every read of the buffer follows a write; `missing`: an element that is
- * read before it is written, as a number. */
-enum answer replay_reads(struct verifier *verifier, const struct usage *usage,
-                         const struct written *before, int64_t *missing);
-bool flow_runs_on(const struct flow *flow, const char *target);
+/* What data does in a module whose statements are right by themselves. */
+bool verify_flow(struct verifier *verifier);
 
 #endif

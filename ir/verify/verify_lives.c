@@ -2,7 +2,7 @@
  * first kernel that touches it to the last; a tile in the scratch likewise among the statements of
  * the innermost loop that has all of its accesses, since every iteration writes what it reads
  * (verify_flow.c). */
-#include "verify_flow.h"
+#include "verify_lives.h"
 #include <stdlib.h>
 #include <string.h>
 

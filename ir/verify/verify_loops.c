@@ -1,6 +1,7 @@
 /* What kernels have to keep, each statement by itself. */
-#include "affine.h"
-#include "verify.h"
+#include "verify_loops.h"
+#include "verify_async.h"
+#include "verify_matrix.h"
 #include <string.h>
 
 /* Leaves room for an index, so that what passes here also parses. */

@@ -4,8 +4,8 @@
  *     acc[w, i, m, n] = 0
  *   for m in 16 matrix, n in 8 matrix, k in 8 matrix       a product, in the module's precision
  *     acc[w, i, m, n] = fma(a[m, k], b[k, n], acc[w, i, m, n]) */
-#include "affine.h"
-#include "verify.h"
+#include "verify_matrix.h"
+#include "verify_loops.h"
 
 static bool index_uses(const struct buffer *buffer, const struct affine *const *index,
                        const struct var *var)

@@ -1,13 +1,14 @@
 /* Loops whose iterations run at once: no iteration writes an element that another one touches. That
  * holds for equal values, too: two workers that write one element at once are a race whatever they
  * write. */
-#include "verify_flow.h"
+#include "verify_races.h"
+#include "points_collide.h"
 
 struct pair {
     struct effort *effort;
     const struct buffer *buffer;
     const struct scope *around; /* loops in which both have one iteration */
-    const struct var *var;      /* in which they have two */
+    struct var *var;            /* in which they have two */
     const struct access *store, *other;
 };
 
@@ -41,6 +42,60 @@ static const struct affine *one_term(struct arena *arena, const struct term *ter
     return a;
 }
 
+/* The box around the elements of both accesses. */
+static struct shape box_of(const struct pair *p, int64_t *first)
+{
+    struct shape box = {.rank = p->buffer->shape.rank};
+    for (int i = 0; i < box.rank; i++) {
+        int64_t least, most, other_least, other_most;
+        affine_range(p->store->index[i], &least, &most);
+        affine_range(p->other->index[i], &other_least, &other_most);
+        first[i] = least < other_least ? least : other_least;
+        box.dim[i] = (most > other_most ? most : other_most) - first[i] + 1;
+    }
+    return box;
+}
+
+/* x div 6 mod 28 and 28 (x div 168), times a factor: x div 6. */
+static const struct affine *join_digits(struct arena *arena, const struct affine *number)
+{
+    for (int i = 0; i < number->count; i++)
+        for (int j = 0; j < number->count; j++) {
+            const struct term *high = &number->term[i], *low = &number->term[j];
+            if (high->kind != TERM_DIV || low->kind != TERM_MOD || low->inner->count != 1 ||
+                low->inner->constant || low->inner->term[0].kind != TERM_DIV ||
+                low->inner->term[0].factor != 1)
+                continue;
+            const struct term *whole = &low->inner->term[0];
+            if (high->divisor != whole->divisor * low->divisor ||
+                high->factor != low->factor * low->divisor ||
+                !affine_equal(high->inner, whole->inner))
+                continue;
+            const struct affine *both =
+                affine_add(arena, one_term(arena, high), one_term(arena, low));
+            const struct affine *rest = affine_add(arena, number, affine_scale(arena, both, -1));
+            return affine_add(arena, rest, affine_scale(arena, low->inner, low->factor));
+        }
+    return number;
+}
+
+/* The element's number in the box, where tiles of pixels are in a row again. */
+static const struct affine *number_of(struct arena *arena, const struct pair *p,
+                                      const struct access *access)
+{
+    const struct affine *index[MAX_RANK], *number = NULL, *joined;
+    int64_t first[MAX_RANK];
+    struct shape box = box_of(p, first);
+    for (int i = 0; i < box.rank; i++)
+        index[i] = affine_offset(arena, access->index[i], -first[i]);
+    joined = affine_linearize(arena, &box, index);
+    while (number != joined) {
+        number = joined;
+        joined = join_digits(arena, number);
+    }
+    return number;
+}
+
 /* The number of an access' element: step * var + outer + what is from least to most. */
 struct stride {
     int64_t step, least, most;
@@ -57,7 +112,7 @@ static bool find_stride(struct arena *arena, const struct pair *p, const struct 
         terms += index_terms(access->index[i]);
     if (terms > MOST_TERMS)
         return false;
-    const struct affine *number = affine_linearize(arena, &p->buffer->shape, access->index);
+    const struct affine *number = number_of(arena, p, access);
     *s = (struct stride){0, number->constant, number->constant, affine_constant(arena, 0)};
     for (int i = 0; i < number->count; i++) {
         const struct affine *term = one_term(arena, &number->term[i]);
@@ -121,8 +176,8 @@ static bool make_points(struct arena *arena, const struct pair *p, struct space 
 }
 
 enum answer accesses_meet(struct effort *effort, const struct buffer *buffer,
-                          const struct scope *around, const struct var *var,
-                          const struct access *store, const struct access *other)
+                          const struct scope *around, struct var *var, const struct access *store,
+                          const struct access *other)
 {
     struct pair pair = {effort, buffer, around, var, store, other};
     struct space space;
@@ -133,7 +188,7 @@ enum answer accesses_meet(struct effort *effort, const struct buffer *buffer,
     if (strides_apart(arena, &pair))
         answer = ANSWER_NO;
     else if (make_points(arena, &pair, &space, &a, &b))
-        answer = points_collide(effort, &space, &a, &b, var);
+        answer = points_collide(effort, &space, space.count - buffer->shape.rank, &a, &b, var);
     arena_free(arena);
     return answer;
 }

@@ -1,6 +1,8 @@
 /* Reads and writes of one buffer, one by one and in the order of the loops: for what sets do not
  * show, such as a loop that reads what its iteration before wrote. */
-#include "verify_flow.h"
+#include "verify_replay.h"
+#include "digits.h"
+#include "verify_lives.h"
 #include <string.h>
 
 static const int64_t MOST_ELEMENTS_REPLAYED = INT64_C(1) << 24;
@@ -47,22 +49,13 @@ static int64_t value_of(const struct replay *r, const struct affine *a)
     return sum;
 }
 
-static bool looks_up(const struct affine *a)
-{
-    for (int i = 0; i < a->count; i++)
-        if (a->term[i].kind == TERM_LOOKUP ||
-            (a->term[i].kind != TERM_VAR && looks_up(a->term[i].inner)))
-            return true;
-    return false;
-}
-
 /* -1: not to be told; the replay ends. */
 static int64_t element_of(struct replay *r, const struct affine *const *index)
 {
     int64_t element = 0;
     r->verifier->effort.left -= STEP_EFFORT;
     for (int i = 0; i < r->buffer->shape.rank && !r->unknown; i++) {
-        r->unknown = looks_up(index[i]) || r->verifier->effort.left <= 0;
+        r->unknown = index_has_lookup(index[i]) || r->verifier->effort.left <= 0;
         if (!r->unknown)
             element = element * r->buffer->shape.dim[i] + value_of(r, index[i]);
     }

@@ -19,6 +19,17 @@
     HEAD BUFFERS LAST "kernel first { for a in 64 x[a] = 0 for b in 8, c in 8 y[b, c] = 0 } "      \
                       "kernel k { " lines "\n}"
 
+/* A map with its columns, of `channels`, and then its rows; these read row `row`. */
+#define BORDERED(channels, row)                                                                    \
+    HEAD "p : workspace f32[64, 114, 114, 24] " LAST                                               \
+         "kernel map { for t in 150528 block, th in 128 thread p[(128*t + th) div 301056, "        \
+         "((128*t + th) div 2688) mod 112 + 1, ((128*t + th) div 24) mod 112 + 1, "                \
+         "(128*t + th) mod 24] = 0 } "                                                             \
+         "kernel columns { for t in 64 block, y in 112, c in " channels " thread { "               \
+         "p[t, y + 1, 0, c] = p[t, y + 1, 2, c] p[t, y + 1, 113, c] = p[t, y + 1, 111, c] } } "    \
+         "kernel rows { for t in 64 block, x in 114, c in 24 thread "                              \
+         "p[t, 0, x, c] = p[t, " row ", x, c] }"
+
 static const struct {
     const char *text, *why; /* "": right */
 } cases[] = {
@@ -216,13 +227,18 @@ static const struct {
           "for a in 9 { for j in 8 x[j] = s[j] for k in 8 t[k] = 0 }"),
      "kernel k: buffers s and t share memory and are in use at once"},
 
+    /* 64 images with a border, in tiles of 128 pixels that pass from one to the next */
+    {BORDERED("24", "2"), ""},
+    {BORDERED("23", "2"), "kernel rows: p[0, 2, 0, 23] is read before it is written"},
+    {BORDERED("24", "113"), "kernel rows: p[0, 113, 0, 0] is read before it is written"},
+
     /* indices that are too many to look at */
     {HEAD "p : workspace f32[1048576, 1048575] kernel k { for o in 3 out[o] = 0 "
           "for i in 1048576 parallel, j in 1048575 p[i, j] = 0 } "
           "kernel l { for i in 1048576, j in 1048575 p[i, j] = p[i, j] * 2 }",
      ""},
     {HEAD "p : workspace f32[1048576, 1048575] kernel k { for o in 3 out[o] = 0 "
-          "for i in 1048576 parallel, j in 1048575 p[i, (i + j) mod 1048575] = 0 } ",
+          "for i in 1048576 parallel, j in 1048575 p[(i + j) mod 1048576, j] = 0 } ",
      "kernel k: loop i: parallel, but too large to see whether one iteration writes what another "
      "writes: an element of p"},
 };
