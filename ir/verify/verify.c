@@ -6,16 +6,16 @@
 
 bool wrong(struct verifier *verifier, const char *format, ...)
 {
-    int used = 0;
-    if (verifier->kernel)
-        used = snprintf(verifier->why, verifier->why_size, "kernel %s: ", verifier->kernel->name);
-    if (used < 0 || (size_t)used >= verifier->why_size)
-        return false;
+    struct error *error = verifier->error;
+    error->file = verifier->module->file;
+    char text[sizeof error->text];
     va_list list;
     va_start(list, format);
-    vsnprintf(verifier->why + used, verifier->why_size - (size_t)used, format, list);
+    vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return false;
+    if (verifier->kernel)
+        return error_set(error, "kernel %s: %s", verifier->kernel->name, text);
+    return error_set(error, "%s", text);
 }
 
 /* ---- graph form ------------------------------------------------------------------------------ */
@@ -265,8 +265,9 @@ static bool verify_head(struct verifier *verifier)
     if (!module->name || !name_is_identifier(module->name, strlen(module->name)))
         return wrong(verifier, "the module's name is no identifier");
     if (!shape_valid(&input) || !shape_valid(&output))
-        return wrong(verifier, "turns, batch, channels, height, width and classes must be at least 1, "
-                               "input and output have fewer than 2^40 elements");
+        return wrong(verifier,
+                     "turns, batch, channels, height, width and classes must be at least 1, "
+                     "input and output have fewer than 2^40 elements");
     if (module->threads < 1 || module->threads > 1 << 16)
         return wrong(verifier, "threads is %lld, must be from 1 to 65536",
                      (long long)module->threads);
@@ -297,9 +298,9 @@ static bool verify_places(struct verifier *verifier)
     return true;
 }
 
-bool module_verify(const struct module *module, struct location *at, char *why, size_t why_size)
+bool module_verify(const struct module *module, struct error *error)
 {
-    struct verifier verifier = {.module = module, .why = why, .why_size = why_size};
+    struct verifier verifier = {.module = module, .error = error};
     struct arena *scratch = arena_new();
     verifier.scratch = scratch;
     verifier.values.arena = scratch;
@@ -308,7 +309,7 @@ bool module_verify(const struct module *module, struct location *at, char *why, 
                  verify_buffers(&verifier, module->buffers, false) && verify_places(&verifier) &&
                  verify_uses(&verifier) && verify_kernels(&verifier) && verify_flow(&verifier);
     arena_free(scratch);
-    if (!right && at)
-        *at = verifier.at;
+    if (!right)
+        error->at = verifier.at;
     return right;
 }
