@@ -1,6 +1,7 @@
 /* Weights: recipes evaluated in float64, rounded once, equal contents stored once. The bytes are
  * one string constant per buffer, which LLVM writes without looking at them. */
 #include "emit.h"
+#include "memory.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,22 +16,13 @@ static uint64_t hash_words(const uint32_t *word, size_t count)
     return hash;
 }
 
-static void *must(void *memory)
-{
-    if (!memory) {
-        fputs("sanc: error: out of memory\n", stderr);
-        exit(4);
-    }
-    return memory;
-}
-
 void *constants_contents(const struct module *module, const struct parameters *parameters,
                          const struct buffer *buffer, size_t count)
 {
     double *value = inst_eval_constant(module, parameters, buffer->value);
     if (!value)
         return NULL;
-    uint32_t *word = must(malloc(count * sizeof *word));
+    uint32_t *word = allocate((int64_t)count, sizeof *word);
     for (size_t i = 0; i < count; i++) {
         float number = (float)single_of(value[i]);
         int32_t integer = (int32_t)lrint(value[i]);
@@ -82,7 +74,7 @@ static void add(struct constants *c, struct constant entry)
 {
     if (c->count == c->room) {
         c->room = c->room ? 2 * c->room : 64;
-        c->entry = must(realloc(c->entry, (size_t)c->room * sizeof *c->entry));
+        c->entry = allocate_again(c->entry, c->room, sizeof *c->entry);
     }
     c->entry[c->count++] = entry;
 }

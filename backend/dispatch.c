@@ -4,6 +4,7 @@
 #include "cpu.h"
 #include "dispatch_text.h"
 #include "emit.h"
+#include "memory.h"
 #include "template.h"
 #include <inttypes.h>
 #include <stddef.h>
@@ -65,7 +66,7 @@ char *kernel_symbol(const struct module *module, const struct kernel *kernel,
 {
     char *symbol;
     if (asprintf(&symbol, "%s_%s__%s", module->name, kernel->name, target->symbol) < 0)
-        exit(4);
+        memory_fail();
     return symbol;
 }
 
@@ -82,9 +83,7 @@ struct kernel_names kernel_names(const struct plan *plan)
     int most = 1;
     for (const struct kernel *k = plan->module->kernels; k; k = k->next)
         most++;
-    struct kernel_names names = {.name = calloc((size_t)most, sizeof *names.name)};
-    if (!names.name)
-        exit(4);
+    struct kernel_names names = {.name = allocate(most, sizeof *names.name)};
     for (const struct kernel *k = plan->module->kernels; k; k = k->next)
         for (int i = 0; i < plan->targets; i++)
             if (kernel_is_for(k, plan->target[i]) && kernel_number(&names, k) == names.count)
@@ -210,16 +209,13 @@ char *dispatch_text(const struct plan *plan)
 {
     char *text = NULL;
     size_t size;
-    FILE *file = open_memstream(&text, &size);
-    if (!file)
-        exit(4);
+    FILE *file = memory_stream(&text, &size);
     struct kernel_names names = kernel_names(plan);
     for (int i = 0; i < plan->targets; i++)
         put_plan(file, plan, &names, plan->target[i]);
     if (plan->targets)
         put_run(file, plan);
     free(names.name);
-    if (fclose(file))
-        exit(4);
+    memory_stream_end(file);
     return text;
 }

@@ -8,6 +8,7 @@
 #include "backend.h"
 #include "emit.h"
 #include "globals.h"
+#include "memory.h"
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -51,9 +52,7 @@ static LLVMValueRef put_kernels(struct embedding *e, const struct target *target
                                  global_integer(e->i32, (uint64_t)launch.threads),
                                  global_integer(e->i32, (uint64_t)launch.shared_bytes)};
         free(symbol);
-        item = realloc(item, (*count + 1) * sizeof *item);
-        if (!item)
-            exit(4);
+        item = allocate_again(item, (int64_t)*count + 1, sizeof *item);
         item[(*count)++] = LLVMConstNamedStruct(e->kernel_type, field, 4);
     }
     LLVMValueRef array = LLVMConstArray2(e->kernel_type, item, *count);

@@ -3,6 +3,7 @@
 #include "abi_text.h"
 #include "backend.h"
 #include "emit.h"
+#include "memory.h"
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -92,22 +93,13 @@ static void put_model(FILE *file, const struct module *m)
     put_prototypes(file, m, prefix);
 }
 
-static FILE *open_memory(char **data, size_t *size)
-{
-    FILE *file = open_memstream(data, size);
-    if (!file)
-        exit(4);
-    return file;
-}
-
 void header_fingerprint(const struct module *m, char symbol[128])
 {
     char *text;
     size_t size;
-    FILE *file = open_memory(&text, &size);
+    FILE *file = memory_stream(&text, &size);
     put_model(file, m);
-    if (fclose(file))
-        exit(4);
+    memory_stream_end(file);
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     for (size_t i = 0; i < size; i++)
         hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
@@ -130,13 +122,12 @@ static void put_fingerprint(FILE *file, const struct module *m)
 
 void backend_header(const struct module *m, struct backend_file *file)
 {
-    FILE *out = open_memory(&file->data, &file->size);
+    FILE *out = memory_stream(&file->data, &file->size);
     fprintf(out, "/* The compiled model %s. Written by sanc " SANC_VERSION ". */\n", m->name);
     fputs(strstr((const char *)abi_text, "#ifndef SAN_ABI_H"), out);
     fprintf(out, "\n#ifndef SAN_MODEL_%s_H\n#define SAN_MODEL_%s_H\n\n", m->name, m->name);
     put_model(out, m);
     put_fingerprint(out, m);
     fprintf(out, "\n#endif\n");
-    if (fclose(out))
-        exit(4);
+    memory_stream_end(out);
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "backend.h"
 #include "emit.h"
+#include "memory.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,9 +217,7 @@ bool backend_weights(const struct module *m, const struct parameters *parameters
         *file = (struct backend_file){0};
         return false;
     }
-    file->data = calloc(file->size + 1, 1);
-    if (!file->data)
-        exit(4);
+    file->data = allocate((int64_t)file->size + 1, 1);
     for (const struct buffer *b = m->buffers; b; b = b->next) {
         if (b->place != PLACE_WEIGHTS || !is_on_gpus(b))
             continue;

@@ -1,5 +1,6 @@
 /* An object into this process, by LLVM's own linker. */
 #include "backend.h"
+#include "memory.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
@@ -56,9 +57,7 @@ const struct san_model *backend_load(const struct backend_file *object, const ch
         LLVMConsumeError(LLVMOrcDisposeLLJIT(jit));
         return NULL;
     }
-    *loaded = malloc(sizeof **loaded);
-    if (!*loaded)
-        exit(4);
+    *loaded = allocate(1, sizeof **loaded);
     (*loaded)->jit = jit;
     return (const struct san_model *)(uintptr_t)address;
 }

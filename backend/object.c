@@ -8,6 +8,7 @@
 #include "backend.h"
 #include "cpu.h"
 #include "emit.h"
+#include "memory.h"
 #include <assert.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/IRReader.h>
@@ -66,10 +67,9 @@ static LLVMTargetMachineRef machine_new(const struct target *gpu)
     LLVMTargetRef target;
     char *message = NULL;
     pthread_once(&llvm_once, llvm_init);
-    if (LLVMGetTargetFromTriple(gpu ? gpu_triple : x86_triple, &target, &message)) {
-        fprintf(stderr, "sanc: error: LLVM: %s\n", message);
-        exit(5);
-    }
+    bool missing = LLVMGetTargetFromTriple(gpu ? gpu_triple : x86_triple, &target, &message);
+    assert(!missing); /* the LLVM that this is linked with has both */
+    (void)missing;
     if (gpu)
         return LLVMCreateTargetMachine(target, gpu_triple, gpu->cpu, gpu->features,
                                        LLVMCodeGenLevelDefault, LLVMRelocDefault,
@@ -185,9 +185,7 @@ static bool optimise(LLVMModuleRef out, LLVMTargetMachineRef machine, char *why,
 static bool copy_out(struct backend_file *file, const char *data, size_t size)
 {
     file->size = size;
-    file->data = malloc(size + 1);
-    if (!file->data)
-        exit(4);
+    file->data = allocate((int64_t)size + 1, 1);
     memcpy(file->data, data, size);
     file->data[size] = 0;
     return true;

@@ -3,6 +3,7 @@
  * object's own check covers whatever LLVM may emit. */
 #include "target.h"
 #include "cpu.h"
+#include "nearest.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,8 +285,13 @@ static const struct target *target_gpu(const char *name, char *why, size_t why_s
     for (int i = 0; i < GPUS; i++)
         if (!strcmp(gpu_table[i].name, name) && gpu_table[i].gpu->llvm <= llvm_major())
             return &gpu_table[i];
-    snprintf(why, why_size, "no target \"%.64s\": with this LLVM, %d, allowed are", name,
-             llvm_major());
+    struct nearest nearest = {.word = name};
+    char hint[NEAREST_TEXT];
+    for (int i = 0; i < GPUS; i++)
+        if (gpu_table[i].gpu->llvm <= llvm_major())
+            nearest_try(&nearest, gpu_table[i].name);
+    snprintf(why, why_size, "no target \"%.64s\"%s: with this LLVM, %d, allowed are", name,
+             nearest_hint(&nearest, hint), llvm_major());
     for (int i = 0; i < GPUS; i++)
         if (gpu_table[i].gpu->llvm <= llvm_major())
             snprintf(why + strlen(why), why_size - strlen(why), " %s", gpu_table[i].cpu);
@@ -298,13 +304,17 @@ const struct target *target_find(const char *name, char *why, size_t why_size)
         return target_native(why, why_size);
     if (target_is_gpu(name))
         return target_gpu(name, why, why_size);
-    for (int i = 0; i < TARGETS; i++)
+    struct nearest nearest = {.word = name};
+    char hint[NEAREST_TEXT];
+    for (int i = 0; i < TARGETS; i++) {
         if (!strcmp(target_table[i].name, name))
             return &target_table[i];
+        nearest_try(&nearest, target_table[i].name);
+    }
     snprintf(why, why_size,
-             "no target \"%.64s\": allowed are native, x86-64-v3, x86-64-v4, LLVM's names of "
+             "no target \"%.64s\"%s: allowed are native, x86-64-v3, x86-64-v4, LLVM's names of "
              "processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...) and nvptx:sm_80 "
              "and the like",
-             name);
+             name, nearest_hint(&nearest, hint));
     return NULL;
 }

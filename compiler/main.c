@@ -1,6 +1,11 @@
-/* sanc: an ahead-of-time compiler for SAN networks. The commands are in command_*.c. */
-#include "command.h"
+/* sanc: an ahead-of-time compiler for SAN networks. The commands are in command/. */
+#include "file.h"
+#include "help.h"
+#include "memory.h"
+#include "option_parse.h"
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What was printed counts only once it is out. */
 static enum status flushed(enum status status)
@@ -11,6 +16,32 @@ static enum status flushed(enum status status)
     return status == STATUS_DONE ? STATUS_SYSTEM : status;
 }
 
+/* What memory_fail ends with: no memory is needed here, and none has to be freed. */
+static void out_of_memory(void)
+{
+    static const char text[] = "sanc: error: out of memory\n";
+    file_remove_unfinished();
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written; /* nobody is left to be told */
+    _exit(STATUS_SYSTEM);
+}
+
+/* A signal that ends the program does so after its unfinished files are gone. */
+static void stopped(int number)
+{
+    file_remove_unfinished();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void watch_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (signal(numbers[i], stopped) == SIG_IGN) /* nohup: it stays ignored */
+            signal(numbers[i], SIG_IGN);
+}
+
 static enum status command_line(int count, char **argument)
 {
     if (count == 1 && strcmp(argument[0], "--version") == 0) {
@@ -18,13 +49,13 @@ static enum status command_line(int count, char **argument)
         return STATUS_DONE;
     }
     if (count == 1 && (strcmp(argument[0], "--help") == 0 || strcmp(argument[0], "-h") == 0)) {
-        options_help(NULL, stdout);
+        help_print(NULL, stdout);
         return STATUS_DONE;
     }
     struct options options;
     enum status status = options_parse(count, argument, &options);
     if (status == STATUS_DONE && options.help)
-        options_help(options.command, stdout);
+        help_print(options.command, stdout);
     else if (status == STATUS_DONE)
         status = options.command->run(&options);
     options_free(&options);
@@ -33,5 +64,7 @@ static enum status command_line(int count, char **argument)
 
 int main(int argc, char **argv)
 {
+    memory_on_failure(out_of_memory);
+    watch_signals();
     return (int)flushed(command_line(argc - 1, argv + 1));
 }

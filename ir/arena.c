@@ -1,4 +1,5 @@
 #include "arena.h"
+#include "memory.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,18 +17,9 @@ struct arena {
 
 enum { BLOCK_BYTES = 1 << 16 };
 
-static void *must(void *memory)
-{
-    if (!memory) {
-        fputs("sanc: error: out of memory\n", stderr);
-        exit(4);
-    }
-    return memory;
-}
-
 struct arena *arena_new(void)
 {
-    return must(calloc(1, sizeof(struct arena)));
+    return allocate(1, sizeof(struct arena));
 }
 
 void arena_free(struct arena *arena)
@@ -47,7 +39,9 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     struct block *block = arena->blocks;
     if (!block || block->size - block->used < bytes) {
         size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-        block = must(malloc(sizeof *block + size));
+        block = malloc(sizeof *block + size); /* zeroed piece by piece */
+        if (!block)
+            memory_fail();
         *block = (struct block){arena->blocks, 0, size};
         arena->blocks = block;
     }

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 /* Memory that is freed all at once. A module owns one; whatever the module points to lives in it.
- * Running out of memory ends the program with status 4: a compiler has nothing better to do. */
+ * Where there is none left, the program ends: memory.h. */
 struct arena;
 
 struct arena *arena_new(void);

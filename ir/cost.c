@@ -1,5 +1,6 @@
 #include "cost.h"
 #include "affine.h"
+#include "memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,10 +23,7 @@ static void *grown(void *array, int count, size_t size)
 {
     if (count & (count - 1))
         return array; /* rooms are powers of two */
-    array = realloc(array, 2 * (size_t)(count ? count : 1) * size);
-    if (!array)
-        exit(4);
-    return array;
+    return allocate_again(array, 2 * (int64_t)(count ? count : 1), size);
 }
 
 static int enter_loop(struct work *work, const struct var *var, const struct stmt *stmt, int parent)
@@ -105,9 +103,7 @@ static void add_stmts(struct work *work, const struct stmt *stmt, int parent, in
 
 struct work *work_new(const struct kernel *kernel)
 {
-    struct work *work = calloc(1, sizeof *work);
-    if (!work)
-        exit(4);
+    struct work *work = allocate(1, sizeof *work);
     add_stmts(work, kernel->body, -1, 1);
     return work;
 }
@@ -244,9 +240,7 @@ static int64_t footprint(const struct work *work, int begin, int end, int depth,
                          int64_t *bytes)
 {
     int64_t all = 0;
-    struct box *box = calloc((size_t)work->buffers + 1, sizeof *box);
-    if (!box)
-        exit(4);
+    struct box *box = allocate(work->buffers + 1, sizeof *box);
     for (int i = begin; i < end; i++) {
         const struct work_access *access = &work->access[i];
         if (kinds & (access->store ? ACCESS_WRITE : ACCESS_READ))
@@ -328,9 +322,7 @@ static void fetch_body(struct cache *cache, int loop, double times)
 
 void work_misses(const struct work *work, int64_t size, double *bytes)
 {
-    struct cache cache = {work, size, calloc((size_t)work->buffers + 1, sizeof(int64_t)), bytes};
-    if (!cache.scratch)
-        exit(4);
+    struct cache cache = {work, size, allocate(work->buffers + 1, sizeof(int64_t)), bytes};
     memset(bytes, 0, (size_t)work->buffers * sizeof *bytes);
     fetch_body(&cache, -1, 1);
     free(cache.scratch);

@@ -8,6 +8,7 @@
 #ifndef IR_IR_H
 #define IR_IR_H
 #include "arena.h"
+#include "error.h"
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
@@ -15,11 +16,6 @@
 #include <stdio.h>
 
 enum { MAX_RANK = 8, MAX_INPUTS = 16, MAX_TARGETS = 8, IR_VERSION = 1 };
-
-/* Where something stood in the text it was read from, from 1; line 0: a pass made it. */
-struct location {
-    int line, column;
-};
 
 struct shape {
     int rank;
@@ -422,20 +418,16 @@ bool shape_equal(const struct shape *a, const struct shape *b);
 void module_print(const struct module *module, FILE *file);
 void kernel_print(const struct kernel *kernel, FILE *file);
 
-struct ir_error {
-    int line, column; /* from 1 */
-    char message[256];
-};
 /* NULL with *error filled in: not this language. What it returns still has to pass the verifier. */
-struct module *module_parse(const char *text, size_t size, struct ir_error *error);
+struct module *module_parse(const char *text, size_t size, struct error *error);
 
 /* ---- verifier (verify.c) --------------------------------------------------------------------- */
 
 /* Checks what every module has to keep: operands before users, shapes that follow from the ops,
- * attributes in range, loops and buffers well formed, every access within its buffer. On failure:
- * false, a message that names the instruction or the kernel, and (unless at is NULL) where it stands
- * in the text that the module was read from. */
-bool module_verify(const struct module *module, struct location *at, char *why, size_t why_size);
+ * attributes in range, loops and buffers well formed, every access within its buffer. The error names the
+ * instruction or the kernel, and where it stands in the text that the module was read from; line 0: a
+ * pass made it. */
+bool module_verify(const struct module *module, struct error *error);
 
 /* What somebody changed in a kernel: the kind of a loop of threads or blocks, the place of a buffer;
  * NULL where it is something else. */
@@ -448,13 +440,12 @@ struct edit {
  * and, of what was changed, that no race is left unseen and that a barrier stands where threads read
  * what others wrote. */
 bool kernel_verify_edit(const struct module *module, const struct kernel *kernel,
-                        const struct edit *edit, char *why, size_t why_size);
+                        const struct edit *edit, struct error *error);
 
 /* Whether the loops of a nest, each the whole body of the one before, may be put in another order:
  * loop[order[0]] outermost. All kinds count as serial: what runs at once is for kernel_verify_edit. */
 bool kernel_verify_order(const struct module *module, const struct kernel *kernel, int loops,
-                         const struct stmt *const *loop, const int *order, char *why,
-                         size_t why_size);
+                         const struct stmt *const *loop, const int *order, struct error *error);
 
 /* ---- evaluator (eval_graph.c, eval_loops.c) -------------------------------------------------- */
 

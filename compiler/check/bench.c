@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* CLOCK_THREAD_CPUTIME_ID */
 #include "bench.h"
+#include "memory.h"
 #include "san/runtime.h"
 #include "verify.h"
 #include <assert.h>
@@ -53,16 +54,14 @@ static void keep(struct record *record, double ms, const uint64_t *ticks)
     record->runs++;
 }
 
-static bool room_for(struct record *record)
+static void make_room(struct record *record)
 {
     if (record->runs & (record->runs - 1))
-        return true;
-    size_t room = 2 * (size_t)(record->runs ? record->runs : 1);
-    double *run = realloc(record->run, room * sizeof *run);
-    record->run = run ? run : record->run;
-    double *kernel = realloc(record->kernel, room * (size_t)(record->kernels + 1) * sizeof *kernel);
-    record->kernel = kernel ? kernel : record->kernel;
-    return run && kernel;
+        return;
+    int64_t room = 2 * (record->runs ? record->runs : 1);
+    record->run = allocate_again(record->run, room, sizeof *record->run);
+    record->kernel =
+        allocate_again(record->kernel, room * (record->kernels + 1), sizeof *record->kernel);
 }
 
 /* Runs until the time is over; with a profile, its ticks are kept for each run. */
@@ -76,8 +75,7 @@ static enum status repeat(const struct execution *execution, struct san_exec *ex
     while (record->runs < MOST_RUNS &&
            (record->runs < LEAST_RUNS ||
             (double)(clock_now(CLOCK_MONOTONIC) - start) < 1e9 * seconds)) {
-        if (!room_for(record))
-            return STATUS_SYSTEM;
+        make_room(record);
         if (profile)
             memset(profile->ticks, 0, model->kernel_count * sizeof *profile->ticks);
         uint64_t begin = clock_of_threads(&threads);
@@ -90,17 +88,16 @@ static enum status repeat(const struct execution *execution, struct san_exec *ex
     return STATUS_DONE;
 }
 
-static enum status take_kernels(struct bench *bench, const struct record *record)
+static void take_kernels(struct bench *bench, const struct record *record)
 {
     double *value = allocate(record->runs, sizeof *value);
     bench->kernel = allocate(record->kernels, sizeof *bench->kernel);
-    for (int i = 0; value && bench->kernel && i < record->kernels; i++) {
+    for (int i = 0; i < record->kernels; i++) {
         for (int run = 0; run < record->runs; run++)
             value[run] = record->kernel[(size_t)run * (size_t)record->kernels + (size_t)i];
         bench->kernel[i] = spread_of(value, record->runs);
     }
     free(value);
-    return value && bench->kernel ? STATUS_DONE : STATUS_SYSTEM;
 }
 
 /* First plain runs, then those with a profile. */
@@ -118,12 +115,10 @@ static enum status time_runs(struct bench *bench, const struct execution *execut
     uint64_t *ticks = allocate(2 * (int64_t)model->kernel_count, sizeof *ticks);
     struct san_profile profile = {clock_of_threads, &threads, ticks, ticks + model->kernel_count};
     exec->profile = &profile;
-    if (!ticks)
-        status = STATUS_SYSTEM;
     if (status == STATUS_DONE && bench->kernels)
         status = repeat(execution, exec, bench->seconds, &profiled);
     if (status == STATUS_DONE && bench->kernels)
-        status = take_kernels(bench, &profiled);
+        take_kernels(bench, &profiled);
     exec->profile = NULL;
     free(ticks);
     free(plain.run);

@@ -58,7 +58,7 @@ static struct module *peak_module(const char *target, int lanes)
     char *text = arena_printf(arena, peak_text, lanes, PEAK_ROWS * lanes, target, last, lanes,
                               PEAK_ROWS, lanes, target, lanes, PEAK_ROWS, lanes, lanes, PEAK_ROWS,
                               lanes, PEAK_STEPS, PEAK_ROWS, lanes, PEAK_ROWS, lanes);
-    struct ir_error error;
+    struct error error;
     struct module *module = module_parse(text, strlen(text), &error);
     assert(module);
     arena_free(arena);

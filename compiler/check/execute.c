@@ -1,17 +1,10 @@
 #include "execute.h"
+#include "memory.h"
 #include "san/runtime.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-void *allocate(int64_t count, size_t size)
-{
-    void *memory = calloc(count > 0 ? (size_t)count : 1, size);
-    if (!memory)
-        diag_error(NULL, 0, 0, "out of memory: %" PRId64 " elements of %zu bytes", count, size);
-    return memory;
-}
 
 /* ---- images ---------------------------------------------------------------------------------- */
 
@@ -131,10 +124,9 @@ static void *workspace_new(const struct san_model *model)
     void *workspace = NULL;
     if (alignment < sizeof(void *))
         alignment = sizeof(void *);
-    if (posix_memalign(&workspace, alignment, bytes ? bytes : 1) == 0)
-        return workspace;
-    diag_error(NULL, 0, 0, "no memory for a workspace of %" PRIu64 " bytes", bytes);
-    return NULL;
+    if (posix_memalign(&workspace, alignment, bytes ? bytes : 1) != 0)
+        memory_fail();
+    return workspace;
 }
 
 /* On a GPU. */
@@ -155,12 +147,10 @@ enum status execution_new(struct execution *execution, const struct san_model *m
         .input = allocate(model->batch * each, sizeof(float)),
         .output = allocate((int64_t)model->batch * model->classes, sizeof(float)),
     };
-    if (!execution->input || !execution->output)
-        return STATUS_SYSTEM;
     if (!model->run)
         return open_device(execution);
     execution->workspace = workspace_new(model);
-    return execution->workspace ? STATUS_DONE : STATUS_SYSTEM;
+    return STATUS_DONE;
 }
 
 void execution_free(struct execution *execution)
@@ -253,7 +243,7 @@ enum status execute_evaluator(const struct module *module, const struct paramete
     int64_t batch = module->batch, classes = module->classes;
     double *input = allocate(batch * images->each, sizeof(double));
     double *result = allocate(batch * classes, sizeof(double));
-    enum status status = input && result ? STATUS_DONE : STATUS_SYSTEM;
+    enum status status = STATUS_DONE;
     for (int64_t first = 0; first < images->count && status == STATUS_DONE; first += batch) {
         int64_t count = images->count - first < batch ? images->count - first : batch;
         for (int64_t i = 0; i < batch; i++)

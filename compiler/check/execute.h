@@ -2,6 +2,7 @@
 #ifndef COMPILER_EXECUTE_H
 #define COMPILER_EXECUTE_H
 #include "backend.h"
+#include "memory.h"
 #include "san/cuda.h"
 #include "source.h"
 
@@ -64,8 +65,5 @@ enum status execute_on_threads(const struct san_model *model, unsigned threads,
 enum status execute_evaluator(const struct module *module, const struct parameters *parameters,
                               enum precision precision, const char *target,
                               const struct images *images, double *output);
-
-/* count elements of `size` bytes, at least one; an error is printed where there is no memory. */
-void *allocate(int64_t count, size_t size);
 
 #endif

@@ -1,6 +1,7 @@
 #include "reduce.h"
 #include "execute.h"
 #include "file.h"
+#include "memory.h"
 #include "model_graph.h"
 #include "weights.h"
 #include <math.h>
@@ -126,14 +127,10 @@ static enum status write_json(const char *path, const struct model *model)
 {
     char *text = NULL;
     size_t size;
-    FILE *memory = open_memstream(&text, &size);
-    if (memory)
-        model_write_json(model, memory);
-    enum status status = STATUS_SYSTEM;
-    if (memory && fclose(memory) == 0)
-        status = file_write(path, text, size);
-    else
-        diag_error(path, 0, 0, "out of memory");
+    FILE *stream = memory_stream(&text, &size);
+    model_write_json(model, stream);
+    memory_stream_end(stream);
+    enum status status = file_write(path, text, size);
     free(text);
     return status;
 }
@@ -144,7 +141,7 @@ static enum status write_weights(const char *path, const struct model *model, st
     struct arena *arena = arena_new();
     struct tensor_need *needs = graph_parameters(model, arena, &count);
     struct tensor_data *tensors = arena_alloc(arena, count * sizeof *tensors);
-    for (size_t i = 0; needs && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct shape shape = {needs[i].rank, {0}};
         memcpy(shape.dim, needs[i].dim, sizeof shape.dim);
         const double *value = find_drawn(drawn, needs[i].name, &shape);
@@ -155,11 +152,7 @@ static enum status write_weights(const char *path, const struct model *model, st
         tensors[i] = (struct tensor_data){.name = needs[i].name, .data = data, .rank = shape.rank};
         memcpy(tensors[i].dim, shape.dim, sizeof shape.dim);
     }
-    enum status status = STATUS_SYSTEM;
-    if (needs)
-        status = weights_write(path, tensors, count);
-    else
-        diag_error(path, 0, 0, "out of memory");
+    enum status status = weights_write(path, tensors, count);
     free(needs);
     arena_free(arena);
     return status;

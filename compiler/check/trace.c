@@ -1,5 +1,6 @@
 #include "trace.h"
 #include "affine.h"
+#include "memory.h"
 #include "observe.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,25 +9,20 @@ static const int64_t MOST_ELEMENTS = INT64_C(1) << 28; /* 2 GiB of doubles */
 
 /* ---- what the kernels write ------------------------------------------------------------------ */
 
-static bool add_written(struct trace *trace, const struct buffer *buffer, struct buffer *copy,
+static void add_written(struct trace *trace, const struct buffer *buffer, struct buffer *copy,
                         int kernel)
 {
     for (int i = trace->count; i-- > 0 && trace->written[i].kernel == kernel;)
         if (trace->written[i].copy == copy)
-            return true;
+            return;
     if (trace->count == trace->room) {
-        int room = trace->room ? 2 * trace->room : 64;
-        struct written *more = realloc(trace->written, (size_t)room * sizeof *more);
-        if (!more)
-            return false;
-        trace->written = more;
-        trace->room = room;
+        trace->room = trace->room ? 2 * trace->room : 64;
+        trace->written = allocate_again(trace->written, trace->room, sizeof *trace->written);
     }
     struct written *written = &trace->written[trace->count++];
     *written =
         (struct written){buffer, copy, kernel, trace->elements, shape_elements(&copy->shape)};
     trace->elements += written->elements;
-    return true;
 }
 
 static const struct buffer *buffer_named(const struct module *module, const char *name)
@@ -37,18 +33,16 @@ static const struct buffer *buffer_named(const struct module *module, const char
     return buffer;
 }
 
-static bool find_written(struct trace *trace, const struct stmt *stmt, int kernel)
+static void find_written(struct trace *trace, const struct stmt *stmt, int kernel)
 {
-    bool good = true;
-    for (; stmt && good; stmt = stmt->next) {
+    for (; stmt; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR)
-            good = find_written(trace, stmt->body, kernel);
+            find_written(trace, stmt->body, kernel);
         else if (stmt->kind == STMT_STORE &&
                  (stmt->buffer->place == PLACE_WORKSPACE || stmt->buffer->place == PLACE_OUTPUT))
-            good = add_written(trace, buffer_named(trace->module, stmt->buffer->name), stmt->buffer,
-                               kernel);
+            add_written(trace, buffer_named(trace->module, stmt->buffer->name), stmt->buffer,
+                        kernel);
     }
-    return good;
 }
 
 /* ---- the copy that is evaluated -------------------------------------------------------------- */
@@ -106,12 +100,12 @@ static struct buffer *replace_output(struct module *copy, const struct trace *tr
 static struct module *copy_module(const struct module *module)
 {
     size_t size;
-    struct ir_error error;
+    struct error error;
     char *text = module_text(module, &size);
     struct module *copy = text ? module_parse(text, size, &error) : NULL;
     if (text && !copy)
-        diag_error(NULL, 0, 0, "defect: the IR does not read back: %d:%d: %s", error.line,
-                   error.column, error.message);
+        diag_error(NULL, 0, 0, "defect: the IR does not read back: %d:%d: %s", error.at.line,
+                   error.at.column, error.text);
     free(text);
     return copy;
 }
@@ -119,7 +113,7 @@ static struct module *copy_module(const struct module *module)
 double *batch_of(const struct module *module, const struct images *images)
 {
     double *value = allocate(module->batch * images->each, sizeof *value);
-    for (int64_t i = 0; value && i < module->batch; i++)
+    for (int64_t i = 0; i < module->batch; i++)
         memcpy(value + i * images->each,
                images->value + (i < images->count ? i : images->count - 1) * images->each,
                (size_t)images->each * sizeof *value);
@@ -132,19 +126,17 @@ static enum status evaluate_copy(struct trace *trace, const struct parameters *p
     struct module *copy = copy_module(trace->module);
     if (!copy)
         return STATUS_DEFECT;
-    bool good = true;
     int number = 0;
-    for (struct kernel *kernel = copy->kernels; kernel && good; kernel = kernel->next)
-        good = find_written(trace, kernel->body, number++);
+    for (struct kernel *kernel = copy->kernels; kernel; kernel = kernel->next)
+        find_written(trace, kernel->body, number++);
     enum status status = STATUS_SYSTEM;
-    if (!good || trace->elements > MOST_ELEMENTS) {
+    if (trace->elements > MOST_ELEMENTS) {
         diag_error(NULL, 0, 0, "no memory for what the kernels write");
     } else {
         insert_copies(copy, replace_output(copy, trace), trace);
         trace->value = allocate(copy->batch * copy->classes, sizeof(double));
-        if (trace->value)
-            status = execute_evaluator(copy, parameters, PRECISION_F64, copy->target[0], images,
-                                       trace->value);
+        status = execute_evaluator(copy, parameters, PRECISION_F64, copy->target[0], images,
+                                   trace->value);
     }
     module_free(copy);
     return status;
@@ -156,7 +148,7 @@ enum status trace_evaluate(struct trace *trace, const struct module *module,
     *trace = (struct trace){.module = module};
     double *value = batch_of(module, images);
     struct images batch = {value, module->batch, images->each};
-    enum status status = value ? evaluate_copy(trace, parameters, &batch) : STATUS_SYSTEM;
+    enum status status = evaluate_copy(trace, parameters, &batch);
     free(value);
     return status;
 }

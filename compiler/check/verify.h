@@ -8,7 +8,7 @@
 double relative_error(const double *out, const double *ref, int64_t count);
 
 /* `count` images that vary smoothly over their pixels, with a little noise: the same for the same
- * seed, and exact in float32. free() the memory; NULL: out of memory, printed. */
+ * seed, and exact in float32. free() the memory. */
 double *random_images(uint64_t seed, int64_t count, int64_t channels, int64_t height,
                       int64_t width);
 

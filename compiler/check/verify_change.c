@@ -1,5 +1,6 @@
 /* Where a pass moved the result: values and buffers of the same name, before it and after it, in the
  * order in which they are computed. The buffer of %12 is v12, that of the output is logits. */
+#include "memory.h"
 #include "observe.h"
 #include "trace.h"
 #include "verify.h"
@@ -26,21 +27,15 @@ static struct tensor *add_tensor(struct state *state, const struct shape *shape,
                                  const double *value)
 {
     if (state->count == state->room) {
-        int room = state->room ? 2 * state->room : 64;
-        struct tensor *more = realloc(state->tensor, (size_t)room * sizeof *more);
-        if (!more)
-            return NULL;
-        state->tensor = more;
-        state->room = room;
+        state->room = state->room ? 2 * state->room : 64;
+        state->tensor = allocate_again(state->tensor, state->room, sizeof *state->tensor);
     }
     struct tensor *tensor = &state->tensor[state->count];
     state->elements += shape_elements(shape);
     if (state->elements > MOST_ELEMENTS)
         return NULL;
     *tensor = (struct tensor){.shape = *shape};
-    tensor->value = malloc((size_t)shape_elements(shape) * sizeof *value);
-    if (!tensor->value)
-        return NULL;
+    tensor->value = allocate(shape_elements(shape), sizeof *value);
     memcpy(tensor->value, value, (size_t)shape_elements(shape) * sizeof *value);
     state->count++;
     return tensor;

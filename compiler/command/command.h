@@ -1,17 +1,22 @@
-/* What each command of the driver does, once its options are read. */
+/* The table of commands, made from commands.def. */
 #ifndef COMPILER_COMMAND_H
 #define COMPILER_COMMAND_H
 #include "options.h"
 
-enum status command_compile(const struct options *options);
-enum status command_run(const struct options *options);
-enum status command_verify(const struct options *options);
-enum status command_stats(const struct options *options);
-enum status command_ir(const struct options *options);
-enum status command_bench(const struct options *options);
-enum status command_help(const struct options *options);
+/* What each command does once its options are read. */
+#define COMMAND(name, ...) enum status command_##name(const struct options *options);
+#include "commands.def"
+#undef COMMAND
 
-/* "sanc 0.1.0", and the versions of what it is made of, on lines of their own. */
-void version_print(FILE *file);
+struct command_info {
+    const char *name, *operand, *summary, *details;
+    enum status (*run)(const struct options *options);
+};
+
+extern const struct command_info command_table[];
+extern const int command_count;
+
+const struct command_info *command_find(const char *name); /* NULL: there is none */
+bool takes_model(const struct command_info *command);
 
 #endif

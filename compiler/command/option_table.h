@@ -1,48 +1,42 @@
-/* What the files of the command line share: options.c reads it, option_value.c the values,
- * option_table.c holds the tables and prints the help. */
+/* The table of options, made from options.def. */
 #ifndef COMPILER_OPTION_TABLE_H
 #define COMPILER_OPTION_TABLE_H
-#include "options.h"
+#include "command.h"
 #include <stddef.h>
 
-enum value {
-    VALUE_NONE,    /* bool */
-    VALUE_TEXT,    /* const char * */
-    VALUE_INTEGER, /* int64_t, least to most */
-    VALUE_REAL,    /* double, least to most */
-    VALUE_CHOICE,  /* int: which of choices */
-    VALUE_PASS,    /* const char *: the name of a pass */
-    VALUE_PASSES,  /* struct pass_names: several with commas */
-    VALUE_TARGETS, /* struct target_names: several with commas */
-    VALUE_EMIT     /* unsigned: several of emit_name with commas */
+/* Kinds of options; the fields that they fill are in options.h. */
+enum value_kind {
+    VALUE_SWITCH,  /* given or not */
+    VALUE_FILE,    /* a path */
+    VALUE_INTEGER, /* from least to most */
+    VALUE_REAL,    /* from least to most */
+    VALUE_CHOICE,  /* one of the words of options.def */
+    VALUE_PASS,    /* the name of a pass */
+    VALUE_PASSES,  /* several with commas */
+    VALUE_TARGETS, /* several with commas */
+    VALUE_KINDS    /* of output, several with commas */
 };
 
 struct option_info {
     const char *name;
     char letter; /* of -o; 0: none */
-    enum value kind;
+    enum value_kind kind;
     size_t field;                /* of struct options */
-    const char *value;           /* as in the help */
+    const char *value;           /* as in the help; NULL of a switch */
     unsigned commands, required; /* by which commands */
-    const char *help;
     double least, most;
-    const char *const *choices;
+    const char *help;
 };
+extern const struct option_info option_table[OPTION_COUNT];
 
-extern const struct option_info option_table[];
-extern const int option_count;
+struct choice_info {
+    enum option option;
+    const char *word;
+};
+extern const struct choice_info choice_table[CHOICE_COUNT];
 
-/* A command's bit in option_info.commands and .required. */
-unsigned command_bit(const struct command_info *command);
-bool takes_model(const struct command_info *command);
-
-/* Reads the value of an option into its field; errors are printed. Lists point into *room, which is
- * moved on by the length of the value and its end. */
-bool option_read_value(const struct option_info *info, const char *value, struct options *options,
-                       char **room);
+bool option_is_for(const struct option_info *info, const struct command_info *command);
+bool option_is_required(const struct option_info *info, const struct command_info *command);
 bool option_takes_list(const struct option_info *info);
-
-/* "a, b or c" into text */
-void list_choices(char *text, size_t size, const char *const *name, int count);
 
 #endif

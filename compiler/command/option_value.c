@@ -1,26 +1,52 @@
-#include "option_table.h"
+#include "option_value.h"
+#include "nearest.h"
+#include "outputs.h"
 #include "passes.h"
+#include "word_list.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What is given to an option, as in messages: "--emit". */
+const char *option_word(const struct option_info *info, int number)
+{
+    switch (info->kind) {
+    case VALUE_CHOICE:
+        for (int i = CHOICE_NONE + 1; i < CHOICE_COUNT; i++)
+            if (choice_table[i].option == (enum option)(info - option_table) && number-- == 0)
+                return choice_table[i].word;
+        return NULL;
+    case VALUE_PASS:
+    case VALUE_PASSES:
+        return number < pass_count ? pass_table[number].name : NULL;
+    case VALUE_KINDS:
+        return number < EMIT_none ? emit_table[number].name : NULL;
+    default:
+        return NULL;
+    }
+}
+
 static bool refuse(const struct option_info *info, const char *value, const char *allowed)
 {
     diag_error(NULL, 0, 0, "--%s must be %s, found '%s'", info->name, allowed, value);
     return false;
 }
 
-void list_choices(char *text, size_t size, const char *const *name, int count)
+/* The number of a word, as option_word has it; -1 with an error. */
+static int read_word(const struct option_info *info, const char *value)
 {
-    size_t used = 0;
-    text[0] = 0;
-    for (int i = 0; i < count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s",
-                                 i == 0           ? ""
-                                 : i == count - 1 ? " or "
-                                                  : ", ",
-                                 name[i]);
+    struct nearest nearest = {.word = value};
+    struct word_list allowed = {0};
+    const char *word;
+    for (int i = 0; (word = option_word(info, i)); i++) {
+        if (strcmp(word, value) == 0)
+            return i;
+        nearest_try(&nearest, word);
+        word_list_add(&allowed, word, !option_word(info, i + 1));
+    }
+    char hint[NEAREST_TEXT];
+    diag_error(NULL, 0, 0, "--%s must be %s, found '%s'%s", info->name, allowed.text, value,
+               nearest_hint(&nearest, hint));
+    return -1;
 }
 
 static bool read_integer(const struct option_info *info, const char *value, int64_t *result)
@@ -54,47 +80,30 @@ static bool read_real(const struct option_info *info, const char *value, double 
     return refuse(info, value, allowed);
 }
 
-static bool read_choice(const struct option_info *info, const char *value, int *result)
+static bool read_choice(const struct option_info *info, const char *value, enum choice *result)
 {
-    int count = 0;
-    for (; info->choices[count]; count++) {
-        if (strcmp(info->choices[count], value) == 0) {
-            *result = count;
-            return true;
-        }
-    }
-    char allowed[128];
-    list_choices(allowed, sizeof allowed, info->choices, count);
-    return refuse(info, value, allowed);
+    int number = read_word(info, value);
+    for (int i = CHOICE_NONE + 1; i < CHOICE_COUNT; i++)
+        if (number >= 0 && choice_table[i].option == (enum option)(info - option_table) &&
+            strcmp(choice_table[i].word, value) == 0)
+            *result = (enum choice)i;
+    return number >= 0;
 }
 
 static bool read_pass(const struct option_info *info, const char *value, const char **result)
 {
-    char allowed[1024] = "the name of a pass: ";
-    size_t used = strlen(allowed);
-    for (int i = 0; i < pass_count; i++) {
-        if (strcmp(pass_table[i].name, value) == 0) {
-            *result = pass_table[i].name;
-            return true;
-        }
-        if (used < sizeof allowed)
-            used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s%s", i ? ", " : "",
-                                     pass_table[i].name);
-    }
-    return refuse(info, value, allowed);
+    int number = read_word(info, value);
+    if (number >= 0)
+        *result = pass_table[number].name;
+    return number >= 0;
 }
 
-static bool read_emit(const struct option_info *info, const char *value, unsigned *result)
+static bool read_kind(const struct option_info *info, const char *value, unsigned *result)
 {
-    for (int i = 0; i < EMIT_COUNT; i++) {
-        if (strcmp(emit_name[i], value) == 0) {
-            *result |= 1u << i;
-            return true;
-        }
-    }
-    char allowed[128];
-    list_choices(allowed, sizeof allowed, emit_name, EMIT_COUNT);
-    return refuse(info, value, allowed);
+    int number = read_word(info, value);
+    if (number >= 0)
+        *result |= 1u << number;
+    return number >= 0;
 }
 
 static bool read_target(const struct option_info *info, const char *value,
@@ -130,10 +139,10 @@ static bool read_value(const struct option_info *info, const char *value, struct
 {
     void *field = (char *)options + info->field;
     switch (info->kind) {
-    case VALUE_NONE:
+    case VALUE_SWITCH:
         *(bool *)field = true;
         return true;
-    case VALUE_TEXT:
+    case VALUE_FILE:
         *(const char **)field = value;
         return *value ? true : refuse(info, value, "a file's name");
     case VALUE_INTEGER:
@@ -148,16 +157,11 @@ static bool read_value(const struct option_info *info, const char *value, struct
         return read_pass_names(info, value, field);
     case VALUE_TARGETS:
         return read_target(info, value, field);
-    case VALUE_EMIT:
-        return read_emit(info, value, field);
+    case VALUE_KINDS:
+        return read_kind(info, value, field);
     }
     assert(!"a kind of value without a reader");
     return false;
-}
-
-bool option_takes_list(const struct option_info *info)
-{
-    return info->kind == VALUE_PASSES || info->kind == VALUE_TARGETS || info->kind == VALUE_EMIT;
 }
 
 /* Reads the value of a list in its pieces; they are cut out in place in options->text, which has

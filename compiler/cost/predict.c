@@ -8,6 +8,7 @@
 #include "predict.h"
 #include "affine.h"
 #include "cost.h"
+#include "memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,10 +42,8 @@ static int region_new(struct view *v, const struct stmt *loop, int parent, doubl
 {
     if (v->regions == v->room) {
         v->room = v->room ? 2 * v->room : 16;
-        v->region = realloc(v->region, (size_t)v->room * sizeof *v->region);
-        v->need = realloc(v->need, (size_t)v->room * sizeof *v->need);
-        if (!v->region || !v->need)
-            exit(4);
+        v->region = allocate_again(v->region, v->room, sizeof *v->region);
+        v->need = allocate_again(v->need, v->room, sizeof *v->need);
     }
     v->region[v->regions] = (struct loop_cost){.loop = loop, .parent = parent, .runs = runs};
     v->need[v->regions] = (struct need){0};
@@ -361,9 +360,7 @@ static bool prefetches(const struct stmt *stmt, const struct buffer *buffer)
 /* Bytes from beyond a cache of that size; *ahead: of them, those of buffers that `body` prefetches. */
 static double beyond(const struct work *work, int64_t cache, const struct stmt *body, double *ahead)
 {
-    double bytes = 0, *each = calloc((size_t)work->buffers + 1, sizeof *each);
-    if (!each)
-        exit(4);
+    double bytes = 0, *each = allocate(work->buffers + 1, sizeof *each);
     work_misses(work, cache, each);
     *ahead = 0;
     for (int i = 0; i < work->buffers; i++) {
@@ -386,9 +383,7 @@ static double add_beside(double cycles, double stream, double hidden)
 
 static void count_cost(const struct work *work, struct cost *cost)
 {
-    int64_t *bytes = calloc((size_t)work->buffers + 1, sizeof *bytes);
-    if (!bytes)
-        exit(4);
+    int64_t *bytes = allocate(work->buffers + 1, sizeof *bytes);
     cost->flops = work_flops(work);
     cost->exps = work->ops[SCALAR_exp];
     work_footprint(work, ACCESS_READ | ACCESS_WRITE, bytes);

@@ -1,6 +1,7 @@
 /* Predictions of all kernels of a module: what a kernel finds in L2 depends on those before. */
-#include "cost.h"
 #include "predict_module.h"
+#include "cost.h"
+#include "memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,9 +27,7 @@ static struct history history_new(const struct module *module, int64_t cache)
     struct history h = {.cache = cache};
     for (const struct buffer *b = module->buffers; b; b = b->next)
         h.buffers++;
-    h.age = calloc(h.buffers + 1, sizeof *h.age);
-    if (!h.age)
-        exit(4);
+    h.age = allocate((int64_t)h.buffers + 1, sizeof *h.age);
     size_t i = 0;
     for (const struct buffer *b = module->buffers; b; b = b->next)
         h.age[i++] = (struct age){b, -1};
@@ -46,11 +45,9 @@ static struct age *age_of(struct history *h, const struct buffer *buffer)
 static double history_run(struct history *h, const struct kernel *kernel)
 {
     struct work *work = work_new(kernel);
-    size_t room = (size_t)work->buffers + 1;
-    int64_t *touched = calloc(room, sizeof *touched);
-    double *misses = calloc(room, sizeof *misses), kept = 0, sum = 0;
-    if (!touched || !misses)
-        exit(4);
+    int64_t room = work->buffers + 1;
+    int64_t *touched = allocate(room, sizeof *touched);
+    double *misses = allocate(room, sizeof *misses), kept = 0, sum = 0;
     work_footprint(work, ACCESS_READ | ACCESS_WRITE, touched);
     work_misses(work, h->cache, misses);
     for (int i = 0; i < work->buffers; i++) {
@@ -89,10 +86,8 @@ void module_predict(const struct module *module, const char *name, const struct 
             history_run(&history, k);
             count++;
         }
-    predictions->kernel = calloc((size_t)count + 1, sizeof(const struct kernel *));
-    predictions->of = calloc((size_t)count + 1, sizeof *predictions->of);
-    if (!predictions->kernel || !predictions->of)
-        exit(4);
+    predictions->kernel = allocate(count + 1, sizeof(const struct kernel *));
+    predictions->of = allocate(count + 1, sizeof *predictions->of);
     for (const struct kernel *k = module->kernels; k; k = k->next) {
         if (!runs_on(k, name))
             continue;

@@ -1,4 +1,5 @@
 #include "stats.h"
+#include "memory.h"
 #include "names.h"
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ struct count_state {
     bool *varies;        /* by the id of an instruction: depends on the image */
 };
 
-/* The layer of that name (its first `length` bytes), new if there is none; NULL: out of memory. */
+/* The layer of that name (its first `length` bytes), new if there is none. */
 static struct layer *layer_named(struct count_state *state, const char *name, size_t length)
 {
     struct stats *stats = state->stats;
@@ -22,10 +23,7 @@ static struct layer *layer_named(struct count_state *state, const char *name, si
         return &stats->layer[(intptr_t)known->value];
     if (stats->count == stats->room) {
         int room = stats->room ? 2 * stats->room : 64;
-        struct layer *layer = realloc(stats->layer, (size_t)room * sizeof *layer);
-        if (!layer)
-            return NULL;
-        stats->layer = layer;
+        stats->layer = allocate_again(stats->layer, room, sizeof *stats->layer);
         stats->room = room;
     }
     struct layer *layer = &stats->layer[stats->count];
@@ -35,16 +33,15 @@ static struct layer *layer_named(struct count_state *state, const char *name, si
 }
 
 /* A model's graph has each parameter once. */
-static bool count_parameter(struct count_state *state, const struct inst *inst)
+static void count_parameter(struct count_state *state, const struct inst *inst)
 {
     const char *name = inst->attr[SLOT_parameter_name].string;
     const char *dot = strrchr(name, '.');
     const char *last = dot ? dot + 1 : name;
     size_t length = dot ? (size_t)(dot - name) : strlen(name);
     struct layer *layer = layer_named(state, name, length);
-    if (layer && strcmp(last, "running_mean") != 0 && strcmp(last, "running_var") != 0)
+    if (strcmp(last, "running_mean") != 0 && strcmp(last, "running_var") != 0)
         layer->parameters += shape_elements(&inst->shape);
-    return layer != NULL;
 }
 
 /* ---- operations ------------------------------------------------------------------------------ */
@@ -100,37 +97,35 @@ static bool depends_on_image(const struct count_state *state, const struct inst 
 }
 
 /* What depends on parameters alone is computed by the compiler and costs nothing. */
-static bool count_operations(struct count_state *state, const struct inst *inst)
+static void count_operations(struct count_state *state, const struct inst *inst)
 {
     state->varies[inst->id] = depends_on_image(state, inst);
     if (!state->varies[inst->id])
-        return true;
+        return;
     int64_t operations = macs(inst) + (state->count == COUNT_PAPER ? paper_extras(inst) : 0);
     if (operations == 0)
-        return true;
+        return;
     const char *name = inst->label ? inst->label : op_info[inst->op].name;
-    struct layer *layer = layer_named(state, name, strlen(name));
-    if (layer)
-        layer->operations += operations / state->module->batch;
-    return layer != NULL;
+    layer_named(state, name, strlen(name))->operations += operations / state->module->batch;
 }
 
-bool graph_stats(const struct module *module, enum count count, struct stats *stats)
+void graph_stats(const struct module *module, enum count count, struct stats *stats)
 {
     *stats = (struct stats){0};
     struct count_state state = {.module = module, .count = count, .stats = stats};
     state.layers.arena = module->arena;
-    state.varies = calloc((size_t)module->next_id + 1, sizeof *state.varies);
-    bool good = state.varies != NULL;
-    for (const struct inst *inst = module->first; inst && good; inst = inst->next)
-        good = inst->op == OP_parameter ? count_parameter(&state, inst)
-                                        : count_operations(&state, inst);
+    state.varies = allocate(module->next_id + 1, sizeof *state.varies);
+    for (const struct inst *inst = module->first; inst; inst = inst->next) {
+        if (inst->op == OP_parameter)
+            count_parameter(&state, inst);
+        else
+            count_operations(&state, inst);
+    }
     free(state.varies);
     for (int i = 0; i < stats->count; i++) {
         stats->parameters += stats->layer[i].parameters;
         stats->operations += stats->layer[i].operations;
     }
-    return good;
 }
 
 void stats_free(struct stats *stats)

@@ -21,8 +21,8 @@ struct stats {
  * COUNT_MACS: multiply-adds of linears, of relations that are dot products, and of aggregations.
  * COUNT_PAPER: as the paper's table 2 does; besides those, 1 for each element that a bias is added
  * to, 2 for each of a batch norm, 1 for each of a ReLU, of a pooling's operand and of a difference.
- * Names belong to the module. False: out of memory. Free with stats_free. */
-bool graph_stats(const struct module *module, enum count count, struct stats *stats);
+ * Names belong to the module. Free with stats_free. */
+void graph_stats(const struct module *module, enum count count, struct stats *stats);
 void stats_free(struct stats *stats);
 
 /* What the caller of the compiled model provides: the tensors, and the stack of each thread. */

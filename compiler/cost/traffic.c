@@ -1,6 +1,7 @@
 /* Bytes that kernels read and write: what a network costs in memory traffic. */
 #include "traffic.h"
 #include "cost.h"
+#include "memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,36 +20,30 @@ static bool runs_on(const struct kernel *kernel, const char *target)
     return !kernel->target || strcmp(kernel->target, target) == 0;
 }
 
-static bool add_kernel(struct traffic *traffic, const struct kernel *kernel, int64_t turns)
+static void add_kernel(struct traffic *traffic, const struct kernel *kernel, int64_t turns)
 {
     struct work *work = work_new(kernel);
-    int64_t *scratch = malloc(((size_t)work->buffers + 1) * sizeof *scratch);
-    bool good = scratch != NULL;
-    if (good) {
-        struct kernel_traffic one = {kernel->name, kernel->label,
-                                     turns * shared_bytes(work, ACCESS_READ, scratch),
-                                     turns * shared_bytes(work, ACCESS_WRITE, scratch)};
-        traffic->kernel[traffic->count++] = one;
-        traffic->read += one.read;
-        traffic->written += one.written;
-    }
+    int64_t *scratch = allocate(work->buffers + 1, sizeof *scratch);
+    struct kernel_traffic one = {kernel->name, kernel->label,
+                                 turns * shared_bytes(work, ACCESS_READ, scratch),
+                                 turns * shared_bytes(work, ACCESS_WRITE, scratch)};
+    traffic->kernel[traffic->count++] = one;
+    traffic->read += one.read;
+    traffic->written += one.written;
     free(scratch);
     work_free(work);
-    return good;
 }
 
-bool module_traffic(const struct module *module, const char *target, struct traffic *traffic)
+void module_traffic(const struct module *module, const char *target, struct traffic *traffic)
 {
-    size_t kernels = 0;
+    int64_t kernels = 0;
     *traffic = (struct traffic){0};
     for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
         kernels += runs_on(kernel, target);
-    traffic->kernel = malloc((kernels + 1) * sizeof *traffic->kernel);
-    bool good = traffic->kernel != NULL;
-    for (const struct kernel *kernel = module->kernels; kernel && good; kernel = kernel->next)
+    traffic->kernel = allocate(kernels, sizeof *traffic->kernel);
+    for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
         if (runs_on(kernel, target))
-            good = add_kernel(traffic, kernel, module->turns);
-    return good;
+            add_kernel(traffic, kernel, module->turns);
 }
 
 void traffic_free(struct traffic *traffic)

@@ -17,8 +17,8 @@ struct traffic {
 
 /* Counts the loop form of a target, for a whole batch: what a kernel reads of a buffer is counted
  * once, as if a cache kept it from the kernel's begin to its end, and so is what it writes
- * (work_footprint). Names belong to the module. False: out of memory. Free with traffic_free. */
-bool module_traffic(const struct module *module, const char *target, struct traffic *traffic);
+ * (work_footprint). Names belong to the module. Free with traffic_free. */
+void module_traffic(const struct module *module, const char *target, struct traffic *traffic);
 void traffic_free(struct traffic *traffic);
 
 #endif

@@ -1,6 +1,6 @@
-#define _GNU_SOURCE /* open_memstream */
 #include "observe.h"
 #include "file.h"
+#include "memory.h"
 #include "source.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -29,18 +29,10 @@ enum status pass_reachable(const struct module *module, const char *name, bool b
 char *module_text(const struct module *module, size_t *size)
 {
     char *text = NULL;
-    FILE *file = open_memstream(&text, size);
-    bool good = file != NULL;
-    if (good) {
-        module_print(module, file);
-        good = !ferror(file);
-        good = fclose(file) == 0 && good;
-    }
-    if (good)
-        return text;
-    diag_error(NULL, 0, 0, "out of memory");
-    free(text);
-    return NULL;
+    FILE *stream = memory_stream(&text, size);
+    module_print(module, stream);
+    memory_stream_end(stream);
+    return text;
 }
 
 static bool names_pass(const struct pass_names *names, const struct pass *pass)
@@ -61,7 +53,7 @@ static enum status dump_file(const struct watch *watch, const char *name, const 
                              size_t size)
 {
     const struct options *options = watch->options;
-    const char *path = arena_printf(watch->arena, "%s/%s", options->dump_dir, name);
+    const char *path = arena_printf(watch->arena, "%s/%s", options->dump_ir, name);
     if (!source_is_input(options, path))
         return file_write(path, text, size);
     diag_error(NULL, 0, 0, "--dump-ir would write over its input %s", path);
@@ -75,7 +67,7 @@ static enum status dump_module(const struct watch *watch, const struct module *m
                                     module->after ? module->after : "graph");
     size_t size = 0;
     char *text = module_text(module, &size);
-    enum status status = text ? dump_file(watch, name, text, size) : STATUS_SYSTEM;
+    enum status status = dump_file(watch, name, text, size);
     free(text);
     return status;
 }
@@ -113,7 +105,7 @@ static bool watch_after(void *context, const struct pass *pass, int changes, dou
     if (names_pass(&options->print_before, following))
         print_module(module, "before", following);
     /* Where a dump was the input, the state it holds is not written again. */
-    if (options->dump_dir && (pass || done == 0))
+    if (options->dump_ir && (pass || done == 0))
         watch->status = dump_module(watch, module);
     if (watch->status != STATUS_DONE)
         return false;
@@ -136,10 +128,10 @@ enum status passes_run_observed(struct module *module, const char *last,
                           .arena = module->arena,
                           .table = "number\tpass\tchanges\tmilliseconds\n"};
     struct pass_observer observer = {watch_after, &watch};
-    if (options->dump_dir && make_folder(options->dump_dir) != STATUS_DONE)
+    if (options->dump_ir && make_folder(options->dump_ir) != STATUS_DONE)
         return STATUS_SYSTEM;
     enum status status = passes_run(module, last, &observer);
-    if (options->dump_dir && watch.status == STATUS_DONE)
+    if (options->dump_ir && watch.status == STATUS_DONE)
         watch.status = dump_file(&watch, "passes.tsv", watch.table, strlen(watch.table));
     if (options->time_passes)
         fprintf(stderr, "%10.3f ms %6d changes  in all\n", 1e3 * watch.seconds, watch.changes);

@@ -14,7 +14,7 @@ enum status passes_run_observed(struct module *module, const char *last,
  * error is printed if not. */
 enum status pass_reachable(const struct module *module, const char *name, bool before);
 
-/* The module as text, in memory that free() takes; NULL: out of memory, printed. */
+/* The module as text, in memory that free() takes. */
 char *module_text(const struct module *module, size_t *size);
 
 #endif

@@ -1,132 +1,191 @@
 #include "outputs.h"
 #include "file.h"
+#include "memory.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const unsigned PER_TARGET = 1u << EMIT_ASSEMBLY | 1u << EMIT_LLVM | 1u << EMIT_IR |
-                                   1u << EMIT_REPORT | 1u << EMIT_PTX | 1u << EMIT_CUBIN |
-                                   1u << EMIT_LAUNCH;
-static const unsigned OF_GPUS =
-    1u << EMIT_PTX | 1u << EMIT_CUBIN | 1u << EMIT_LAUNCH | 1u << EMIT_WEIGHTS;
-static const unsigned OF_PROCESSORS = 1u << EMIT_ASSEMBLY;
+const struct emit_info emit_table[EMIT_none] = {
+#define EMIT(name, extension, devices, files, companion)                                           \
+    {#name, extension, devices, files, EMIT_##companion},
+#include "outputs.def"
+#undef EMIT
+};
+
+/* What other names promise, none of which is written by `sanc compile`. */
+static const char *const other_extensions[] = {
+    ".a",   ".so",  ".dylib", ".dll", ".lib",  ".exe",         ".bc",  ".c",   ".cc",   ".cpp",
+    ".py",  ".npy", ".npz",   ".pt",  ".pth",  ".safetensors", ".csv", ".png", ".jpg",  ".jpeg",
+    ".zip", ".gz",  ".pdf",   ".md",  ".onnx", ".json",        ".tsv", ".bmp", ".ckpt", ".pkl"};
+
+unsigned emit_asked(const struct options *options)
+{
+    return options->emit ? options->emit : 1u << EMIT_obj;
+}
 
 static bool is_for(enum emit kind, const char *target)
 {
-    return !((target_is_gpu(target) ? OF_PROCESSORS : OF_GPUS) >> kind & 1);
+    return emit_table[kind].devices & (target_is_gpu(target) ? GPUS : PROCESSORS);
+}
+
+static bool ends_with(const char *path, const char *extension)
+{
+    size_t length = strlen(path), tail = strlen(extension);
+    return length > tail && strcmp(path + length - tail, extension) == 0 &&
+           path[length - tail - 1] != '/';
 }
 
 static size_t without_extension(const char *path, const char *extension)
 {
-    size_t length = strlen(path), tail = strlen(extension);
-    if (length > tail && strcmp(path + length - tail, extension) == 0 &&
-        path[length - tail - 1] != '/')
-        return length - tail;
-    return length;
+    return strlen(path) - (ends_with(path, extension) ? strlen(extension) : 0);
+}
+
+/* ---- what a name promises -------------------------------------------------------------------- */
+
+static const char *promised_extension(const char *path)
+{
+    for (int i = 0; i < EMIT_none; i++)
+        if (ends_with(path, emit_table[i].extension))
+            return emit_table[i].extension;
+    for (size_t i = 0; i < sizeof other_extensions / sizeof *other_extensions; i++)
+        if (ends_with(path, other_extensions[i]))
+            return other_extensions[i];
+    return NULL;
+}
+
+static enum status check_input(const struct options *options, const char *path)
+{
+    if (!source_is_input(options, path))
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "the output %s is one of the inputs", path);
+    return STATUS_USAGE;
+}
+
+enum status output_check(const struct options *options, const char *path, const char *extension)
+{
+    const char *promised = promised_extension(path);
+    enum status status = check_input(options, path);
+    if (status != STATUS_DONE || !promised || ends_with(extension, promised) ||
+        strcmp(extension, promised) == 0)
+        return status;
+    diag_error(NULL, 0, 0, "--output %s: the name promises another format; what is written is *%s",
+               path, extension);
+    return STATUS_USAGE;
+}
+
+/* ---- paths ----------------------------------------------------------------------------------- */
+
+/* The target in names of files: a colon has a meaning of its own there. */
+static const char *target_part(const char *target)
+{
+    const char *colon = strchr(target, ':');
+    return colon ? colon + 1 : target;
 }
 
 /* The path is stem (its first `length` bytes), ".TARGET" unless NULL, extension. */
-static bool add(struct outputs *outputs, enum emit kind, const char *target, const char *stem,
+static void add(struct outputs *outputs, enum emit kind, const char *target, const char *stem,
                 size_t length, const char *extension)
 {
-    size_t size = length + (target ? strlen(target) + 1 : 0) + strlen(extension) + 1;
-    struct output *output = &outputs->output[outputs->count];
-    *output = (struct output){.kind = kind, .target = target, .path = malloc(size)};
-    if (!output->path) {
-        diag_error(NULL, 0, 0, "out of memory");
-        return false;
-    }
-    snprintf(output->path, size, "%.*s%s%s%s", (int)length, stem, target ? "." : "",
-             target ? target : "", extension);
-    outputs->count++;
-    return true;
+    const char *part = target ? target_part(target) : "";
+    size_t size = length + strlen(part) + 1 + strlen(extension) + 1;
+    struct output *output = &outputs->output[outputs->count++];
+    *output = (struct output){.kind = kind, .target = target, .path = allocate((int64_t)size, 1)};
+    snprintf(output->path, size, "%.*s%s%s%s", (int)length, stem, target ? "." : "", part,
+             extension);
 }
 
-static bool is_device(const char *path)
+static bool has_place_beside(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+    if (strcmp(path, "-") == 0)
+        return false;
+    return stat(path, &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode);
 }
 
-static enum emit companion_of(enum emit kind)
+/* A file for each of the targets that the kind is for. */
+static void add_each(struct outputs *outputs, enum emit kind, const char *stem, size_t length,
+                     int targets, const char *const *target)
 {
-    return kind == EMIT_OBJECT ? EMIT_HEADER : kind == EMIT_LAUNCH ? EMIT_WEIGHTS : EMIT_COUNT;
-}
-
-/* What never comes without the other: beside an object its header, beside a plan the weights. A
- * device or a pipe has no place beside it. */
-static bool add_companion(struct outputs *outputs, enum emit kind, const char *path)
-{
-    enum emit companion = companion_of(kind);
-    return companion == EMIT_COUNT || is_device(path) ||
-           add(outputs, companion, NULL, path, without_extension(path, emit_extension[kind]),
-               emit_extension[companion]);
+    for (int i = 0; i < targets; i++)
+        if (is_for(kind, target[i]))
+            add(outputs, kind, target[i], stem, length, emit_table[kind].extension);
 }
 
 /* One kind: -o is the file; or, of several targets, the stem with or without its extension. */
-static bool plan_one(struct outputs *outputs, const struct options *options, enum emit kind,
-                     int targets, const char *const *target)
+static enum status plan_one(struct outputs *outputs, const struct options *options, enum emit kind,
+                            int targets, const char *const *target)
 {
-    const char *path = options->output;
-    if ((PER_TARGET >> kind & 1) && targets > 1) {
-        bool good = true;
-        for (int i = 0; i < targets && good; i++)
-            good = !is_for(kind, target[i]) ||
-                   add(outputs, kind, target[i], path,
-                       without_extension(path, emit_extension[kind]), emit_extension[kind]);
-        return good && add_companion(outputs, kind, path);
+    const char *path = options->output, *extension = emit_table[kind].extension;
+    size_t stem = without_extension(path, extension);
+    enum emit companion = emit_table[kind].companion;
+    bool each = emit_table[kind].files == FILE_EACH && targets > 1;
+    if (each && strcmp(path, "-") == 0) {
+        diag_error(NULL, 0, 0, "--output - takes one file: choose one --target");
+        return STATUS_USAGE;
     }
-    return add(outputs, kind, NULL, path, strlen(path), "") && add_companion(outputs, kind, path);
+    if (each)
+        add_each(outputs, kind, path, stem, targets, target);
+    else
+        add(outputs, kind, NULL, path, strlen(path), "");
+    if (companion != EMIT_none && has_place_beside(path))
+        add(outputs, companion, NULL, path, stem, emit_table[companion].extension);
+    return output_check(options, path, extension);
 }
 
-static bool plan_several(struct outputs *outputs, const struct options *options, unsigned kinds,
-                         int targets, const char *const *target)
+static enum status plan_several(struct outputs *outputs, const struct options *options,
+                                unsigned kinds, int targets, const char *const *target)
 {
-    bool good = true;
-    const char *stem = options->output;
-    for (int kind = 0; kind < EMIT_COUNT && good; kind++) {
-        int count = (PER_TARGET >> kind & 1) && targets > 1 ? targets : 1;
-        for (int i = 0; (kinds >> kind & 1) && i < count && good; i++)
-            good = (count > 1 && !is_for((enum emit)kind, target[i])) ||
-                   add(outputs, (enum emit)kind, count > 1 ? target[i] : NULL, stem, strlen(stem),
-                       emit_extension[kind]);
+    const char *stem = options->output, *promised = promised_extension(stem);
+    if (promised || strcmp(stem, "-") == 0) {
+        diag_error(NULL, 0, 0,
+                   "--output %s: of several kinds it is the stem that extensions are added to",
+                   stem);
+        return STATUS_USAGE;
     }
-    return good;
+    for (enum emit kind = 0; kind < EMIT_none; kind++)
+        if (emit_has(kinds, kind) && emit_table[kind].companion != EMIT_none)
+            kinds |= 1u << emit_table[kind].companion;
+    for (enum emit kind = 0; kind < EMIT_none; kind++) {
+        if (!emit_has(kinds, kind))
+            continue;
+        if (emit_table[kind].files == FILE_EACH && targets > 1)
+            add_each(outputs, kind, stem, strlen(stem), targets, target);
+        else
+            add(outputs, kind, NULL, stem, strlen(stem), emit_table[kind].extension);
+    }
+    return STATUS_DONE;
 }
 
-static enum status check(const struct outputs *outputs, const struct options *options)
+/* "a, b and c": the kinds that GPUs have. */
+static void list_gpu_kinds(char *text, size_t size)
 {
-    enum status status = STATUS_DONE;
-    for (int i = 0; i < outputs->count; i++) {
-        const char *path = outputs->output[i].path;
-        if (source_is_input(options, path)) {
-            diag_error(NULL, 0, 0, "the output %s is one of the inputs", path);
-            status = STATUS_USAGE;
-        }
-    }
-    return status;
+    size_t used = 0;
+    for (int i = 0; i < EMIT_none && used < size; i++)
+        if (emit_table[i].devices & GPUS)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+                                     emit_table[i].name);
 }
 
 /* Each kind has a target. */
 static bool check_kinds(unsigned kinds, int targets, const char *const *target)
 {
     bool good = true;
-    for (int kind = 0; kind < EMIT_COUNT; kind++) {
+    for (enum emit kind = 0; kind < EMIT_none; kind++) {
         int fitting = 0;
         for (int i = 0; i < targets; i++)
-            fitting += is_for((enum emit)kind, target[i]);
-        if (!(kinds >> kind & 1) || fitting)
+            fitting += is_for(kind, target[i]);
+        if (!emit_has(kinds, kind) || fitting)
             continue;
         good = false;
-        if (OF_GPUS >> kind & 1)
+        char gpus[128];
+        list_gpu_kinds(gpus, sizeof gpus);
+        if (emit_table[kind].devices == GPUS)
             diag_error(NULL, 0, 0, "--emit %s is for GPUs: it needs a --target like nvptx:sm_80",
-                       emit_name[kind]);
+                       emit_table[kind].name);
         else
-            diag_error(NULL, 0, 0,
-                       "--emit %s is for processors, not for GPUs: of those there are obj, ptx, "
-                       "cubin, launch, llvm and ir",
-                       emit_name[kind]);
+            diag_error(NULL, 0, 0, "--emit %s is for processors; of GPUs there are %s",
+                       emit_table[kind].name, gpus);
     }
     return good;
 }
@@ -135,28 +194,23 @@ enum status outputs_plan(struct outputs *outputs, const struct options *options,
                          const char *const *target)
 {
     outputs->count = 0;
-    unsigned kinds = options->emit ? options->emit : 1u << EMIT_OBJECT;
+    unsigned kinds = emit_asked(options);
     if (!check_kinds(kinds, targets, target))
         return STATUS_USAGE;
-    bool single = (kinds & (kinds - 1)) == 0;
-    bool good;
-    if (single) {
-        int kind = 0;
-        while (!(kinds >> kind & 1))
-            kind++;
-        good = plan_one(outputs, options, (enum emit)kind, targets, target);
-    } else {
-        for (int kind = 0; kind < EMIT_COUNT; kind++)
-            if (kinds >> kind & 1 && companion_of((enum emit)kind) != EMIT_COUNT)
-                kinds |= 1u << companion_of((enum emit)kind);
-        good = plan_several(outputs, options, kinds, targets, target);
-    }
-    return good ? check(outputs, options) : STATUS_SYSTEM;
+    enum emit first = 0;
+    while (!emit_has(kinds, first))
+        first++;
+    bool single = kinds == 1u << first;
+    enum status status = single ? plan_one(outputs, options, first, targets, target)
+                                : plan_several(outputs, options, kinds, targets, target);
+    for (int i = 0; i < outputs->count && status == STATUS_DONE; i++)
+        status = check_input(options, outputs->output[i].path);
+    return status;
 }
 
 enum status outputs_write(const struct outputs *outputs)
 {
-    bool existed[EMIT_COUNT * MAX_TARGETS];
+    bool existed[EMIT_none * MAX_TARGETS];
     enum status status = STATUS_DONE;
     int done = 0;
     while (done < outputs->count && status == STATUS_DONE) {

@@ -4,6 +4,24 @@
 #include "backend.h"
 #include "source.h"
 
+enum emit {
+#define EMIT(name, ...) EMIT_##name,
+#include "outputs.def"
+#undef EMIT
+    EMIT_none /* how many there are */
+};
+
+enum devices { PROCESSORS = 1, GPUS = 2, BOTH = 3 };
+enum files { ONE_FILE, FILE_EACH };
+
+struct emit_info {
+    const char *name, *extension; /* "obj", ".o" */
+    enum devices devices;
+    enum files files;
+    enum emit companion;
+};
+extern const struct emit_info emit_table[EMIT_none];
+
 struct output {
     enum emit kind;
     const char *target; /* of a file for one target; else NULL */
@@ -13,11 +31,19 @@ struct output {
 
 struct outputs {
     int count;
-    struct output output[EMIT_COUNT * MAX_TARGETS];
+    struct output output[EMIT_none * MAX_TARGETS];
 };
 
+/* The bits of --emit, or of its default. */
+unsigned emit_asked(const struct options *options);
+static inline bool emit_has(unsigned kinds, enum emit kind)
+{
+    return kinds >> kind & 1;
+}
+
 /* What --emit and -o ask for, for a module of these targets: the paths, all different, no contents
- * yet. Refuses a file that is an input. Free with outputs_free in any case. */
+ * yet. Refuses a file that is an input, and a name that promises another format. Free with outputs_free
+ * in any case. */
 enum status outputs_plan(struct outputs *outputs, const struct options *options, int targets,
                          const char *const *target);
 
@@ -25,5 +51,9 @@ enum status outputs_plan(struct outputs *outputs, const struct options *options,
 enum status outputs_write(const struct outputs *outputs);
 
 void outputs_free(struct outputs *outputs);
+
+/* Whether -o may be written with contents that this extension belongs to: it is no input, and its name
+ * does not promise another format. Errors are printed. */
+enum status output_check(const struct options *options, const char *path, const char *extension);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t MOST_DUMP_BYTES = 16u << 20; /* as the parser takes */
+static const size_t MOST_TEXT_BYTES = 16u << 20; /* of a dump as the parser takes, of a model */
 static const struct target_names default_targets = {2, {"x86-64-v3", "x86-64-v4"}};
 
 static bool ends_with(const char *text, const char *end)
@@ -28,7 +28,9 @@ static const char *precision_name(int precision)
 /* What the command line asks for: a precision_kind. */
 static int precision_asked(const struct options *options)
 {
-    return precision_kind_f32 + (options->precision < 0 ? 0 : options->precision);
+    return options->precision == CHOICE_precision_tf32   ? precision_kind_tf32
+           : options->precision == CHOICE_precision_bf16 ? precision_kind_bf16
+                                                         : precision_kind_f32;
 }
 
 /* Whether a target has what multiplies in the precision. */
@@ -57,7 +59,7 @@ static enum status check_targets(const struct target_names *names)
 {
     enum status status = STATUS_DONE;
     for (int i = 0; i < names->count; i++) {
-        char why[256];
+        char why[512];
         if (target_find(names->name[i], why, sizeof why))
             continue;
         diag_error(NULL, 0, 0, "--target %s: %s", names->name[i], why);
@@ -66,18 +68,46 @@ static enum status check_targets(const struct target_names *names)
     return status;
 }
 
+/* What comes through a pipe has no name that says what it is. */
+static bool begins_as_dump(const struct source *source)
+{
+    static const char begin[] = "sanir ";
+    return source->size >= sizeof begin - 1 && memcmp(source->text, begin, sizeof begin - 1) == 0;
+}
+
+static enum status check_standard_input(const struct options *options)
+{
+    const char *const input[] = {options->operand, options->weights, options->input,
+                                 options->profile};
+    int standard = 0;
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        standard += input[i] && strcmp(input[i], "-") == 0;
+    if (standard <= 1)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "standard input (-) can be one of the inputs, found %d", standard);
+    return STATUS_USAGE;
+}
+
 enum status source_read(struct source *source, const struct options *options)
 {
     *source = (struct source){.options = options, .target = options->target};
-    source->is_dump = ends_with(options->operand, ".sanir");
+    enum status status = check_standard_input(options);
+    if (status == STATUS_DONE)
+        status = file_read(options->operand, MOST_TEXT_BYTES, &source->text, &source->size);
+    if (status != STATUS_DONE)
+        return status;
+    bool piped = strcmp(options->operand, "-") == 0;
+    source->is_dump = piped ? begins_as_dump(source) : ends_with(options->operand, ".sanir");
     if (source->is_dump)
-        return file_read(options->operand, MOST_DUMP_BYTES, &source->text, &source->size);
+        return STATUS_DONE;
     if (source->target.count == 0)
         source->target = default_targets;
-    enum status status = check_targets(&source->target);
+    status = check_targets(&source->target);
     if (status == STATUS_DONE)
         status = check_precision(&source->target, precision_asked(options));
-    return status == STATUS_DONE ? model_read(options->operand, &source->model) : status;
+    if (status == STATUS_DONE)
+        status = model_parse(options->operand, source->text, source->size, &source->model);
+    return status;
 }
 
 void source_free(struct source *source)
@@ -141,11 +171,7 @@ static enum status check_model_weights(struct source *source)
     size_t count;
     struct arena *arena = arena_new();
     struct tensor_need *needs = graph_parameters(&source->model, arena, &count);
-    enum status status = STATUS_SYSTEM;
-    if (needs)
-        status = weights_check(source->weights, needs, count);
-    else
-        diag_error(NULL, 0, 0, "out of memory");
+    enum status status = weights_check(source->weights, needs, count);
     free(needs);
     arena_free(arena);
     return status;
@@ -287,7 +313,7 @@ static enum status check_options(const struct source *source, const struct modul
     bool good = agrees("batch", source->options->batch, module_images(module));
     good &= agrees("threads", source->options->threads, module->threads);
     int precision = precision_asked(source->options);
-    if (source->options->precision >= 0 && precision != module->precision) {
+    if (source->options->precision != CHOICE_NONE && precision != module->precision) {
         diag_error(NULL, 0, 0, "--precision %s does not fit the dump, which says %s",
                    precision_name(precision), precision_name(module->precision));
         good = false;
@@ -308,21 +334,20 @@ static enum status check_options(const struct source *source, const struct modul
 
 static enum status parse_dump(const struct source *source, const char *only, struct module **result)
 {
-    struct ir_error error;
-    char why[512];
+    struct error error;
     const char *file = source->options->operand;
     struct module *module = module_parse(source->text, source->size, &error);
     if (!module) {
-        diag_error(file, error.line, error.column, "%s", error.message);
+        error.file = file;
+        diag_report(&error);
         return STATUS_INPUT;
     }
     module->file = file;
     enum status status = STATUS_INPUT;
-    struct location at;
-    if (module_verify(module, &at, why, sizeof why))
+    if (module_verify(module, &error))
         status = module_check_dump(module, file);
     else
-        diag_error(file, at.line, at.column, "%s", why);
+        diag_report(&error);
     if (status == STATUS_DONE)
         status = check_options(source, module);
     if (status != STATUS_DONE) {

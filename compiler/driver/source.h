@@ -9,14 +9,15 @@ struct source {
     const struct options *options;
     bool is_dump;
     struct model model; /* unless is_dump */
-    char *text;         /* of a dump */
+    char *text;         /* of the file */
     size_t size;
     struct target_names target;   /* those asked for, or the defaults; of a dump: those to keep */
     struct weights *weights;      /* NULL: not asked for */
     struct parameters parameters; /* the weights as the evaluator takes them */
 };
 
-/* Reads MODEL.json or the text of a dump (a name that ends in ".sanir"). Errors are printed;
+/* Reads MODEL.json or the text of a dump (a name that ends in ".sanir", or, on standard input, text that
+ * begins with "sanir "). Errors are printed;
  * source_free in any case. */
 enum status source_read(struct source *source, const struct options *options);
 

@@ -1,5 +1,6 @@
 #include "weights.h"
 #include "file.h"
+#include "memory.h"
 #include "safetensors.h"
 #include "sha256.h"
 #include <assert.h>
@@ -197,11 +198,7 @@ static bool is_counter(const char *name)
 enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count)
 {
     struct check check = {.weights = weights};
-    char *needed = calloc(weights->count + 1, 1);
-    if (!needed) {
-        diag_error(weights->path, 0, 0, "out of memory");
-        return STATUS_SYSTEM;
-    }
+    char *needed = allocate((int64_t)weights->count + 1, 1);
     for (size_t i = 0; i < count; i++) {
         char text[SHAPE_TEXT];
         size_t index = find(weights, needs[i].name);
@@ -243,9 +240,7 @@ static char *header_text(const struct tensor_data *tensors, size_t count, size_t
 {
     char *text = NULL;
     size_t at = 0;
-    FILE *memory = open_memstream(&text, size);
-    if (!memory)
-        return NULL;
+    FILE *memory = memory_stream(&text, size);
     for (size_t i = 0; i < count; i++) {
         const struct tensor_data *t = &tensors[i];
         size_t end = at + bytes_of(t);
@@ -260,10 +255,8 @@ static char *header_text(const struct tensor_data *tensors, size_t count, size_t
     fprintf(memory, count ? "}" : "{}");
     fflush(memory);
     fprintf(memory, "%*s", (int)((8 - *size % 8) % 8), "");
-    if (fclose(memory) == 0)
-        return text;
-    free(text);
-    return NULL;
+    memory_stream_end(memory);
+    return text;
 }
 
 static void store(unsigned char *to, uint64_t value, int bytes)
@@ -294,20 +287,15 @@ enum status weights_write(const char *path, const struct tensor_data *tensors, s
     for (size_t i = 0; i < count; i++)
         bytes += bytes_of(&tensors[i]);
     char *header = header_text(tensors, count, &length);
-    unsigned char *file = header ? malloc(8 + length + bytes) : NULL;
-    enum status status = STATUS_SYSTEM;
-    if (file) {
-        store(file, length, 8);
-        memcpy(file + 8, header, length);
-        unsigned char *to = file + 8 + length;
-        for (size_t i = 0; i < count; i++) {
-            store_tensor(to, &tensors[i]);
-            to += bytes_of(&tensors[i]);
-        }
-        status = file_write(path, file, 8 + length + bytes);
-    } else {
-        diag_error(path, 0, 0, "out of memory");
+    unsigned char *file = allocate((int64_t)(8 + length + bytes), 1);
+    store(file, length, 8);
+    memcpy(file + 8, header, length);
+    unsigned char *to = file + 8 + length;
+    for (size_t i = 0; i < count; i++) {
+        store_tensor(to, &tensors[i]);
+        to += bytes_of(&tensors[i]);
     }
+    enum status status = file_write(path, file, 8 + length + bytes);
     free(header);
     free(file);
     return status;

@@ -1,4 +1,5 @@
 #include "loops.h"
+#include "memory.h"
 #include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
@@ -221,9 +222,7 @@ void kernel_name_vars(struct module *m, struct kernel *kernel)
     /* Twice: the first clone owns its variables, so that they can be renamed; the second sorts
      * every index by the new names. */
     struct rewriter own = {.m = m}, sort = {.m = m};
-    struct names *names = calloc(1, sizeof *names);
-    if (!names)
-        abort();
+    struct names *names = allocate(1, sizeof *names);
     names->m = m;
     kernel->body = rewrite_stmts(&own, kernel->body);
     name_in_stmts(names, kernel->body);

@@ -10,6 +10,7 @@
  *
  * Requires: footprints with padding valid (pad_borders); borders are then plain offsets. */
 #include "lower.h"
+#include "memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -378,9 +379,7 @@ int lower(struct module *m)
 #include "ops.def"
     };
     struct lowering l = {.m = m, .last_buffer = &m->buffers, .last_kernel = &m->kernels};
-    l.of = calloc((size_t)m->next_id + 1, sizeof *l.of);
-    if (!l.of)
-        abort();
+    l.of = allocate(m->next_id + 1, sizeof *l.of);
     l.kernels.arena = m->arena;
     for (const struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
         name_add(&l, kernel->name);

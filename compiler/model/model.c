@@ -5,7 +5,9 @@
 #include "model.h"
 #include "file.h"
 #include "identifier.h"
+#include "memory.h"
 #include "model_draft.h"
+#include "nearest.h"
 #include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,17 +61,23 @@ static void wrong_value(struct draft *draft, const char *path, enum field_id id,
                 field_allowed(id, -1, allowed), found);
 }
 
-static void unknown_field(struct draft *draft, const char *what, enum model_object object,
-                          const struct json_node *node)
+/* The field that it may have been meant for; FIELD_COUNT: none. */
+static enum field_id unknown_field(struct draft *draft, const char *what, enum model_object object,
+                                   const char *key, const struct json_node *node)
 {
-    char known[512], excerpt[JSON_EXCERPT];
+    char known[512], excerpt[JSON_EXCERPT], hint[NEAREST_TEXT];
+    struct nearest nearest = {.word = key};
     size_t used = 0;
-    for (enum field_id id = 0; id < FIELD_COUNT; id++)
-        if (model_field[id].object == object)
-            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
-                                     model_field[id].name);
-    draft_error(draft, node->key_begin, "%s must have no fields but %s, found %s", what, known,
-                json_key_excerpt(draft->json, node, excerpt));
+    for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+        if (model_field[id].object != object)
+            continue;
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
+                                 model_field[id].name);
+        nearest_try(&nearest, model_field[id].name);
+    }
+    draft_error(draft, node->key_begin, "%s must have no fields but %s, found %s%s", what, known,
+                json_key_excerpt(draft->json, node, excerpt), nearest_hint(&nearest, hint));
+    return nearest.name ? field_find(object, nearest.name) : FIELD_COUNT;
 }
 
 /* ---- fields ---------------------------------------------------------------------------------- */
@@ -156,7 +164,9 @@ static void read_object(struct draft *draft, const cJSON *object, uint32_t index
     for (const cJSON *item = object->child; item; item = item->next, at = nodes[at].next) {
         enum field_id id = field_find(kind, item->string);
         if (id == FIELD_COUNT) {
-            unknown_field(draft, what, kind, &nodes[at]);
+            id = unknown_field(draft, what, kind, item->string, &nodes[at]);
+            if (id < FIELD_COUNT && set[id].origin == FROM_NOWHERE)
+                set[id] = (struct setting){.origin = FROM_FILE, .node = at}; /* is not missing */
             continue;
         }
         set[id] = (struct setting){.origin = FROM_FILE, .node = at};
@@ -284,10 +294,8 @@ static enum status read_json(const char *path, const struct json *json, struct m
     struct draft draft = {.path = path, .json = json};
     const struct json_node *root = json->node;
     cJSON *items = cJSON_ParseWithLength(json->text + root->begin, root->end - root->begin);
-    if (!items) {
-        diag_error(path, 0, 0, "out of memory");
-        return STATUS_SYSTEM;
-    }
+    if (!items)
+        memory_fail();
     read_fields(&draft, items);
     cJSON_Delete(items);
     if (!draft.errors)
@@ -303,8 +311,16 @@ enum status model_read(const char *path, struct model *model)
     char *text;
     size_t size;
     enum status status = file_read(path, MOST_BYTES, &text, &size);
-    if (status != STATUS_DONE)
-        return status;
+    if (status == STATUS_DONE) {
+        status = model_parse(path, text, size, model);
+        free(text);
+    }
+    return status;
+}
+
+enum status model_parse(const char *path, const char *text, size_t size, struct model *model)
+{
+    enum status status = STATUS_INPUT;
     struct json json;
     struct json_error error;
     if (json_scan(&json, text, size, &model_limits, &error)) {
@@ -314,9 +330,7 @@ enum status model_read(const char *path, struct model *model)
         int line, column;
         json_place(text, error.offset, &line, &column);
         diag_error(path, line, column, "%s", error.message);
-        status = STATUS_INPUT;
     }
-    free(text);
     return status;
 }
 
@@ -327,12 +341,11 @@ bool model_valid(const struct model *model)
     struct json json;
     struct json_error error;
     struct model read;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory)
-        return false;
-    model_write_json(model, memory);
-    bool whole = fclose(memory) == 0, valid = false;
-    if (whole && json_scan(&json, text, size, &model_limits, &error)) {
+    FILE *stream = memory_stream(&text, &size);
+    model_write_json(model, stream);
+    memory_stream_end(stream);
+    bool valid = false;
+    if (json_scan(&json, text, size, &model_limits, &error)) {
         valid = read_json(NULL, &json, &read) == STATUS_DONE;
         json_free(&json);
     }

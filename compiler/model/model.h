@@ -48,6 +48,8 @@ struct model {
 /* Reads and checks a model file. On errors: every one of them printed with its place, and
  * STATUS_INPUT (the contents are wrong) or STATUS_SYSTEM (the file cannot be read). */
 enum status model_read(const char *path, struct model *model);
+/* Likewise of text that is in memory; `path` is for messages. */
+enum status model_parse(const char *path, const char *text, size_t size, struct model *model);
 /* Whether it keeps the rules of a model file. */
 bool model_valid(const struct model *model);
 

@@ -1,6 +1,7 @@
 /* The graph of a network, as MODEL_FORMAT draws it: parameters unfolded, nothing decided yet. */
 #include "model_graph.h"
 #include "make.h"
+#include "memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,8 +269,8 @@ struct tensor_need *graph_parameters(const struct model *model, struct arena *ar
     *count = 0;
     for (struct inst *inst = m->first; inst; inst = inst->next)
         *count += inst->op == OP_parameter;
-    struct tensor_need *needs = calloc(*count, sizeof *needs), *need = needs;
-    for (struct inst *inst = m->first; needs && inst; inst = inst->next) {
+    struct tensor_need *needs = allocate((int64_t)*count, sizeof *needs), *need = needs;
+    for (struct inst *inst = m->first; inst; inst = inst->next) {
         if (inst->op != OP_parameter)
             continue;
         const char *name = inst->attr[SLOT_parameter_name].string;

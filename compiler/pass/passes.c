@@ -43,7 +43,7 @@ static bool observed(const struct pass_observer *observer, const struct pass *pa
 static enum status run_one(struct module *module, const struct pass *pass,
                            const struct pass_observer *observer)
 {
-    char why[512];
+    struct error error;
     double start = seconds_now();
     int changes = pass->run(module);
     double seconds = seconds_now() - start;
@@ -53,8 +53,8 @@ static enum status run_one(struct module *module, const struct pass *pass,
                    module->error);
         return STATUS_INPUT;
     }
-    if (!module_verify(module, NULL, why, sizeof why)) {
-        diag_error(NULL, 0, 0, "the pass %s broke the module: %s", pass->name, why);
+    if (!module_verify(module, &error)) {
+        diag_error(NULL, 0, 0, "the pass %s broke the module: %s", pass->name, error.text);
         return STATUS_DEFECT;
     }
     module_write_costs(module);

@@ -11,6 +11,7 @@
 #include "escape.h"
 #include "file.h"
 #include "json.h"
+#include "memory.h"
 #include "report_css.h"
 #include "report_html.h"
 #include "report_js.h"
@@ -49,12 +50,9 @@ static void put_loop_text(const struct page *page, const struct kernel *kernel)
 {
     char *text = NULL;
     size_t size;
-    FILE *file = open_memstream(&text, &size);
-    if (!file)
-        exit(4);
+    FILE *file = memory_stream(&text, &size);
     kernel_print(kernel, file);
-    if (fclose(file))
-        exit(4);
+    memory_stream_end(file);
     fprintf(page->out, "\"text\":");
     escape_print(text, page->out);
     free(text);
@@ -287,12 +285,9 @@ enum status report_make(const struct source *source, const struct module *module
     if (status == STATUS_DONE) {
         page.assembly = assembly.data;
         module_predict(module, target, page.target, &page.predictions);
-        page.out = open_memstream(&file->data, &file->size);
-        if (!page.out)
-            exit(4);
+        page.out = memory_stream(&file->data, &file->size);
         put_page(&page, profile);
-        if (fclose(page.out))
-            exit(4);
+        memory_stream_end(page.out);
     }
     predictions_free(&page.predictions);
     free(assembly.data);

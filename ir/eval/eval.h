@@ -23,8 +23,4 @@ static inline double eval_round(const struct eval *e, double value)
 #define OP(name, least, most, traits) bool name##_eval(const struct eval *e);
 #include "ops.def"
 
-/* Uninitialised room for so many numbers; free() it. Ends the program where there is none, as an
- * arena does. */
-double *eval_alloc(int64_t elements);
-
 #endif

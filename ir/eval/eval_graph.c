@@ -1,6 +1,7 @@
 /* The graph form's meaning: instruction by instruction, in order, whole tensors at a time. What an
  * op computes stands in eval_ops.c and eval_maps.c. */
 #include "eval.h"
+#include "memory.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +22,6 @@ struct graph {
     void *context;
     struct value *value; /* by instruction id */
 };
-
-double *eval_alloc(int64_t elements)
-{
-    double *data = malloc((size_t)(elements > 0 ? elements : 1) * sizeof *data);
-    if (!data) {
-        fputs("sanc: error: out of memory\n", stderr);
-        exit(4);
-    }
-    return data;
-}
 
 static bool (*const evaluate[OP_COUNT])(const struct eval *) = {
 #define OP(name, least, most, traits) [OP_##name] = name##_eval,
@@ -60,7 +51,7 @@ static const double *operand(struct graph *g, const struct inst *user, const str
         return value->data;
     if (!value->rounded) {
         int64_t elements = shape_elements(&in->shape);
-        value->rounded = eval_alloc(elements);
+        value->rounded = allocate(elements, sizeof(double));
         for (int64_t i = 0; i < elements; i++)
             value->rounded[i] = single_of(value->data[i]);
     }
@@ -81,7 +72,7 @@ static bool run_inst(struct graph *g, const struct inst *inst)
 {
     struct value *value = &g->value[inst->id];
     value->constant = inst_is_constant(inst);
-    value->data = eval_alloc(shape_elements(&inst->shape));
+    value->data = allocate(shape_elements(&inst->shape), sizeof(double));
     struct eval e = {.inst = inst,
                      .single = g->precision == PRECISION_F32 && !value->constant,
                      .out = value->data,
@@ -102,11 +93,7 @@ static bool run_inst(struct graph *g, const struct inst *inst)
 static double *graph_run(struct graph g, const struct inst *wanted)
 {
     const struct module *module = g.module;
-    g.value = calloc((size_t)module->next_id + 1, sizeof *g.value);
-    if (!g.value) {
-        fputs("sanc: error: out of memory\n", stderr);
-        exit(4);
-    }
+    g.value = allocate(module->next_id + 1, sizeof *g.value);
     mark_needed(&g, wanted);
     bool ok = true;
     for (const struct inst *inst = module->first; ok; inst = inst->next) {

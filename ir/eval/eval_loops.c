@@ -3,6 +3,7 @@
  * offsets, so that a wrong plan gives wrong numbers. */
 #include "eval_loops.h"
 #include "eval.h"
+#include "memory.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void poison(double *data, int64_t elements)
 
 static double *poisoned_new(int64_t elements)
 {
-    double *data = eval_alloc(elements);
+    double *data = allocate(elements, sizeof(double));
     poison(data, elements);
     return data;
 }
@@ -123,12 +124,8 @@ static void memories_reserve(struct loops *l)
         int count = count_buffers(kernel->locals);
         locals = count > locals ? count : locals;
     }
-    size_t most = (size_t)(count_buffers(l->module->buffers) + locals + 1);
-    l->memories.memory = malloc(most * sizeof *l->memories.memory);
-    if (!l->memories.memory) {
-        fputs("sanc: error: out of memory\n", stderr);
-        exit(4);
-    }
+    int64_t most = (int64_t)(count_buffers(l->module->buffers) + locals + 1);
+    l->memories.memory = allocate(most, sizeof *l->memories.memory);
 }
 
 static bool buffers_open(struct loops *l, const double *input)

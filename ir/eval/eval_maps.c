@@ -1,5 +1,6 @@
 /* What the ops on feature maps (n, h, w, c) compute: pooling, borders, footprints, softmax. */
 #include "eval.h"
+#include "memory.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ static const double *map_at(const struct map *map, int64_t y, int64_t x)
 
 static double *zeros_new(int64_t count)
 {
-    double *zeros = eval_alloc(count);
+    double *zeros = allocate(count, sizeof(double));
     memset(zeros, 0, (size_t)count * sizeof *zeros);
     return zeros;
 }

@@ -23,12 +23,11 @@ static void describe(const struct token *token, char *text, size_t size)
 
 _Noreturn void parse_fail(struct parser *parser, const struct token *token, const char *format, ...)
 {
-    struct ir_error *error = parser->error;
+    struct error *error = parser->error;
     va_list list;
     va_start(list, format);
-    error->line = token->line;
-    error->column = token->column;
-    vsnprintf(error->message, sizeof error->message, format, list);
+    *error = (struct error){.at = token_location(token)};
+    vsnprintf(error->text, sizeof error->text, format, list);
     va_end(list);
     longjmp(parser->failed, 1);
 }

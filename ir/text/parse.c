@@ -301,13 +301,12 @@ static void parse_module(struct parser *parser)
                                                : "a buffer, a kernel, or the end of the text");
 }
 
-struct module *module_parse(const char *text, size_t size, struct ir_error *error)
+struct module *module_parse(const char *text, size_t size, struct error *error)
 {
     struct parser parser = {.at = text, .end = text + size, .line_start = text, .line = 1};
     if (size > MOST_TEXT) {
-        *error = (struct ir_error){.line = 1, .column = 1};
-        snprintf(error->message, sizeof error->message,
-                 "a text of %zu bytes, at most %d are allowed", size, MOST_TEXT);
+        error_set_at(error, (struct location){1, 1}, "a text of %zu bytes, at most %d are allowed",
+                     size, MOST_TEXT);
         return NULL;
     }
     struct module *volatile module = module_new(); /* lives across the jump */

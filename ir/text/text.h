@@ -43,7 +43,7 @@ struct parser {
     struct kernel **last_kernel;
     struct names values, buffers; /* of the module */
     struct names locals, vars;    /* of the kernel at hand; a var out of scope is NULL */
-    struct ir_error *error;
+    struct error *error;
     jmp_buf failed;
 };
 

@@ -7,16 +7,16 @@
 
 bool wrong(struct verifier *verifier, const char *format, ...)
 {
-    int used = 0;
-    if (verifier->kernel)
-        used = snprintf(verifier->why, verifier->why_size, "kernel %s: ", verifier->kernel->name);
-    if (used < 0 || (size_t)used >= verifier->why_size)
-        return false;
+    struct error *error = verifier->error;
+    error->file = verifier->module->file;
+    char text[sizeof error->text];
     va_list list;
     va_start(list, format);
-    vsnprintf(verifier->why + used, verifier->why_size - (size_t)used, format, list);
+    vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return false;
+    if (verifier->kernel)
+        return error_set(error, "kernel %s: %s", verifier->kernel->name, text);
+    return error_set(error, "%s", text);
 }
 
 /* ---- graph form ------------------------------------------------------------------------------ */
@@ -299,9 +299,9 @@ static bool verify_places(struct verifier *verifier)
     return true;
 }
 
-bool module_verify(const struct module *module, struct location *at, char *why, size_t why_size)
+bool module_verify(const struct module *module, struct error *error)
 {
-    struct verifier verifier = {.module = module, .why = why, .why_size = why_size};
+    struct verifier verifier = {.module = module, .error = error};
     struct arena *scratch = arena_new();
     verifier.scratch = scratch;
     verifier.values.arena = scratch;
@@ -310,7 +310,7 @@ bool module_verify(const struct module *module, struct location *at, char *why, 
                  verify_buffers(&verifier, module->buffers, false) && verify_places(&verifier) &&
                  verify_uses(&verifier) && verify_kernels(&verifier) && verify_flow(&verifier);
     arena_free(scratch);
-    if (!right && at)
-        *at = verifier.at;
+    if (!right)
+        error->at = verifier.at;
     return right;
 }

@@ -12,8 +12,7 @@ struct verifier {
     struct names values; /* by the bytes of an id */
     struct names buffers, kernels;
     struct location at; /* of what is looked at */
-    char *why;
-    size_t why_size;
+    struct error *error;
 
     /* the kernel at hand */
     const struct kernel *kernel;

@@ -248,22 +248,21 @@ static bool verify_threads(struct verifier *verifier, const struct flow *flow,
 /* ---- kernels --------------------------------------------------------------------------------- */
 
 static struct verifier verifier_of(const struct module *module, const struct kernel *kernel,
-                                   char *why, size_t why_size)
+                                   struct error *error)
 {
     struct arena *scratch = arena_new();
     return (struct verifier){.module = module,
                              .scratch = scratch,
                              .buffers = {.arena = scratch},
-                             .why = why,
-                             .why_size = why_size,
+                             .error = error,
                              .kernel = kernel,
                              .effort = {MOST_EFFORT}};
 }
 
 bool kernel_verify_edit(const struct module *module, const struct kernel *kernel,
-                        const struct edit *edit, char *why, size_t why_size)
+                        const struct edit *edit, struct error *error)
 {
-    struct verifier verifier = verifier_of(module, kernel, why, why_size);
+    struct verifier verifier = verifier_of(module, kernel, error);
     verifier.changed = edit->loop;
     for (struct buffer *buffer = module->buffers; buffer; buffer = buffer->next)
         names_add(&verifier.buffers, buffer->name, strlen(buffer->name), buffer);
@@ -277,10 +276,9 @@ bool kernel_verify_edit(const struct module *module, const struct kernel *kernel
 }
 
 bool kernel_verify_order(const struct module *module, const struct kernel *kernel, int loops,
-                         const struct stmt *const *loop, const int *order, char *why,
-                         size_t why_size)
+                         const struct stmt *const *loop, const int *order, struct error *error)
 {
-    struct verifier verifier = verifier_of(module, kernel, why, why_size);
+    struct verifier verifier = verifier_of(module, kernel, error);
     const struct flow *flow = flow_of(verifier.scratch, kernel);
     bool right = true;
     for (const struct usage *usage = flow->globals; usage && right; usage = usage->next)

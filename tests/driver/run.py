@@ -8,12 +8,15 @@ import inspect
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import stat
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -157,6 +160,132 @@ def test_says_several_errors_at_once(folder):
     expect(said.count('error:') == 3, said)
 
 
+def test_help_fits_a_terminal(folder):
+    for command in ('', 'compile', 'run', 'verify', 'stats', 'ir', 'bench', 'help'):
+        text = folder.run('help', *([command] if command else []))
+        long = [line for line in text.splitlines() if len(line) > 80]
+        expect(not long, f'{command}: {long}')
+    expect('required: file to write' in folder.run('help', 'compile'), 'required options are not marked')
+
+
+def test_misspelt_words(folder):
+    """One error, with what was meant."""
+    make = ['compile', 'model.json', *WEIGHTS, '-o', 'net.o']
+    for words, says in [(['comple', 'model.json'], "did you mean 'compile'?"),
+                        (['help', 'bnch'], "did you mean 'bench'?"),
+                        ([*make, '--emmit', 'obj'], 'unknown option --emmit; did you mean --emit?'),
+                        ([*make, '--emit', 'onj'], "found 'onj'; did you mean 'obj'?"),
+                        ([*make, '--stop-after', 'fuse'], "did you mean 'fuse_pixels'?"),
+                        ([*make, '--target', 'x86-64-v33'], "did you mean 'x86-64-v3'?"),
+                        ([*make, '--target', 'znver33'], "did you mean 'znver3'?"),
+                        ([*make, '--target', 'nvptx:sm_81'], 'did you mean')]:
+        said = folder.run(*words, status=USAGE, says=says)
+        expect(said.count('error:') == 1, said)
+    folder.write('wrong.json', folder.read('model.json').replace(b'"classes"', b'"clases"'))
+    said = folder.run('stats', 'wrong.json', status=INPUT, says="did you mean 'classes'?")
+    expect(said.count('error:') == 1, said)
+
+
+def test_names_promise_formats(folder):
+    before = folder.files()
+    make = ['compile', 'model.json', *WEIGHTS]
+    io = ['--input', 'io.safetensors']
+    for words in ([*make, '-o', 'x.npy'], [*make, '-o', 'lib.so'], [*make, '-o', 'x.s'], [*make, '-o', 'x.h'],
+                  [*make, '-o', 'x.o', '--emit', 'asm', *V3], [*make, '-o', 'x.o', '--emit', 'obj,asm'],
+                  ['run', 'model.json', *WEIGHTS, *io, '-o', 'x.npy'], ['ir', 'model.json', '-o', 'x.json']):
+        folder.run(*words, status=USAGE, says='--output ' + words[words.index('-o') + 1])
+    only_new(folder, before)
+
+
+def test_standard_input_and_output(folder):
+    def piped(content, *words, status=DONE):
+        done = subprocess.run([folder.sanc, *words], cwd=folder.path, input=content, capture_output=True, timeout=600)
+        expect(done.returncode == status, f'{words}: status {done.returncode}: {done.stderr.decode()}')
+        return done
+    before, model = folder.files(), folder.read('model.json')
+    expect(piped(model, 'stats', '-').stdout == folder.run('stats', 'model.json').encode(), 'stats')
+    dump = piped(model, 'ir', '-', '-o', '-', '--after', 'lower').stdout
+    expect(dump == folder.run('ir', 'model.json', '--after', 'lower').encode(), 'ir')
+    whole = piped(dump, 'compile', '-', *WEIGHTS, '-o', '-').stdout
+    only_new(folder, before)
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o')
+    expect(whole == folder.read('net.o'), 'another object through pipes')
+    folder.run('run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '-o', 'out')
+    through = piped(model, 'run', '-', *WEIGHTS, '--input', 'io.safetensors', '-o', '-').stdout
+    expect(through == folder.read('out'), 'another output through pipes')
+    said = piped(model.replace(b'"classes": ', b'"classes": -'), 'stats', '-', status=INPUT).stderr
+    expect(said.startswith(b'<stdin>:'), said)
+    expect(b'standard input' in piped(model, 'compile', '-', '-w', '-', '-o', 'x.o', status=USAGE).stderr, 'twice -')
+    expect(b'--output -' in piped(model, 'compile', '-', *WEIGHTS, '-o', '-', '--emit', 'obj,ir', status=USAGE).stderr, '-o -')
+    expect(b'--output -' in piped(model, 'compile', '-', '-o', '-', '--emit', 'asm', status=USAGE).stderr, '-o -')
+
+
+def test_shows_the_line(folder):
+    folder.write('wrong.json', b'{\n\t"classes": 0\n}\n')
+    said = folder.run('stats', 'wrong.json', status=INPUT, says='wrong.json:2:13: error: classes must be')
+    expect('\n    2 |  "classes": 0\n      |             ^\n' in said, said)
+    folder.write('long.json', b'{ "x": "' + b'\xc3\xa4' * 400 + b'", "name": 5' + b' ' * 400 + b'}')
+    said = folder.run('stats', 'long.json', status=INPUT, says='long.json:1:')
+    lines = said.splitlines()
+    at = next(i for i, line in enumerate(lines) if 'error: name must' in line)
+    expect(len(lines[at + 1]) < 100 and lines[at + 1][lines[at + 2].index('^')] == '5', said)
+
+
+def test_colour(folder):
+    """Colour on a terminal alone, and not where NO_COLOR is set."""
+    for environment, coloured in (({'TERM': 'xterm'}, True), ({'TERM': 'dumb'}, False),
+                                  ({'TERM': 'xterm', 'NO_COLOR': '1'}, False)):
+        leader, follower = os.openpty()
+        subprocess.run([folder.sanc, 'explode'], stderr=follower, timeout=60, env=environment)
+        os.close(follower)
+        said = os.read(leader, 4096)
+        os.close(leader)
+        expect((b'\x1b[1;31merror:\x1b[0m' in said) == coloured, str(said))
+    expect('\x1b' not in folder.run('explode', status=USAGE, says='explode'), 'colour in a pipe')
+
+
+def test_ptxas_too_new(folder):
+    """A ptxas that no longer knows the GPU: our message, with its version and what it said."""
+    path = folder / 'ptxas'
+    with open(path, 'w') as file:
+        file.write('#!/bin/sh\nif [ "$1" = --version ]; then echo "Cuda compilation tools, release 13.0, V13.0.88"; exit 0; fi\n'
+                   'echo "ptxas fatal   : Value \'sm_70\' is not defined for option \'gpu-name\'" >&2; exit 255\n')
+    os.chmod(path, 0o755)
+    environment = {**os.environ, 'PATH': folder.path + ':' + os.environ['PATH']}
+    said = folder.run('compile', 'model.json', '--emit', 'cubin', '--target', 'nvptx:sm_70', '-o', 'x.cubin',
+                      status=SYSTEM, environment=environment, says='ptxas 13.0 does not assemble for nvptx:sm_70')
+    expect('is not defined for option' in said and said.count('error:') == 1, said)
+
+
+def test_signal_leaves_no_file(folder):
+    """A signal while a file is written: the file is whole or not there, and no temporary one is left."""
+    folder.write('ptxas', b'#!/bin/sh\ntouch started\nexec sleep 60\n')
+    os.chmod(folder / 'ptxas', 0o755)
+    os.mkdir(folder / 'tmp')
+    environment = {**os.environ, 'PATH': folder.path + ':' + os.environ['PATH'], 'TMPDIR': folder / 'tmp'}
+    child = subprocess.Popen([folder.sanc, 'compile', 'model.json', '--emit', 'cubin', '--target', 'nvptx:sm_70', '-o', 'x.cubin'],
+                             cwd=folder.path, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    while not os.path.exists(folder / 'started'):
+        time.sleep(0.05)
+    expect(os.listdir(folder / 'tmp') != [], 'no folder of its own')
+    os.killpg(child.pid, signal.SIGTERM)
+    expect(child.wait(60) == -signal.SIGTERM, f'status {child.returncode}')
+    child.stderr.close()
+    expect(os.listdir(folder / 'tmp') == [] and not os.path.exists(folder / 'x.cubin'), 'files are left')
+
+
+def test_out_of_memory(folder):
+    """Where memory ends, one message and status 4."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+    before = folder.files()
+    done = subprocess.run([folder.sanc, 'run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out',
+                           '--engine', 'eval', '--batch', '65536', '--target', 'nvptx:sm_80'], cwd=folder.path, capture_output=True,
+                          timeout=600, preexec_fn=limit)
+    expect((done.returncode, done.stderr) == (SYSTEM, b'sanc: error: out of memory\n'), str(done))
+    only_new(folder, before)
+
+
 # ---- compile --------------------------------------------------------------------------------------
 
 def test_object_and_header(folder):
@@ -202,11 +331,11 @@ def test_gpu(folder):
     folder.run('compile', 'model.json', *WEIGHTS, '-o', 'all', '--emit', 'asm,llvm,ir,ptx,launch',
                '--target', 'x86-64-v3,nvptx:sm_80,nvptx:sm_90')
     only_new(folder, before, 'a.ptx', 'b.launch.json', 'b.weights.bin', 'all.weights.bin', 'all.x86-64-v3.s',
-             *(f'all.{target}.{end}' for target in ('x86-64-v3', 'nvptx:sm_80', 'nvptx:sm_90') for end in ('ll', 'sanir')),
-             *(f'all.nvptx:sm_{sm}.{end}' for sm in (80, 90) for end in ('ptx', 'launch.json')))
+             *(f'all.{target}.{end}' for target in ('x86-64-v3', 'sm_80', 'sm_90') for end in ('ll', 'sanir')),
+             *(f'all.sm_{sm}.{end}' for sm in (80, 90) for end in ('ptx', 'launch.json')))
     expect(b'.local' not in folder.read('a.ptx'), 'local memory')
     kernels = [kernel['name'] for kernel in plan['kernels']]
-    entries = re.findall(rb'\.entry (\w+)', folder.read('all.nvptx:sm_90.ptx'))
+    entries = re.findall(rb'\.entry (\w+)', folder.read('all.sm_90.ptx'))
     expect([name.decode() for name in entries] == kernels, 'the plan has other kernels than the PTX')
     folder.run('run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out', '--target', 'nvptx:sm_80',
                status=SYSTEM, says='nvptx:sm_80')
@@ -310,8 +439,8 @@ def test_wrong_inputs(folder):
     folder.run('stats', 'bad.json', status=INPUT, says='bad.json:1:')
     folder.run('ir', 'bad.sanir', status=INPUT, says='bad.sanir:2:1: error: ')
     folder.run('compile', 'bad.sanir', *WEIGHTS, '-o', 'net.o', status=INPUT, says='bad.sanir:2:1')
-    folder.run('stats', 'missing.json', status=SYSTEM, says='missing.json')
-    folder.run('stats', 'missing.sanir', status=SYSTEM, says='missing.sanir')
+    folder.run('stats', 'missing.json', status=INPUT, says='missing.json')
+    folder.run('stats', 'missing.sanir', status=INPUT, says='missing.sanir')
     folder.run('verify', 'model.json', '-w', 'missing', status=SYSTEM, says='missing')
 
 

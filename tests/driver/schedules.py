@@ -84,7 +84,8 @@ def edit(lines, kernel, old, new):
 
 def run(sanc, *words):
     status, printed, said = sanc.run(*words)
-    return status, printed + said
+    # Without the line of the file that stands below an error, and its caret.
+    return status, printed + re.sub(r"^ +(\d+ )?\|.*\n", "", said, flags=re.MULTILINE)
 
 
 def check_wrong(sanc, lines, path, tally, wrong=WRONG):

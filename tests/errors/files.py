@@ -79,7 +79,7 @@ def kept(place, name='out', content=OLD):
 
 @case
 def model_missing(place):
-    return wrong(place.run('stats', 'none.json'), SYSTEM,
+    return wrong(place.run('stats', 'none.json'), INPUT,
                  'none.json: error: cannot be read: No such file or directory')
 
 
@@ -112,7 +112,7 @@ def model_unreadable(place):
 @case
 def weights_missing(place):
     run = place.run('compile', 'model.json', '-w', 'none.safetensors', '-o', 'out.o')
-    return wrong(run, SYSTEM,
+    return wrong(run, INPUT,
                  'none.safetensors: error: cannot be read: No such file or directory')
 
 

@@ -5,6 +5,7 @@ usage: run.py SANC [NAME...]
 models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
 """
 import os
+import re
 import sys
 import tempfile
 
@@ -27,10 +28,39 @@ def write(path, content):
             file.truncate(size)
 
 
+def without_lines(said, folder):
+    """What was said without the lines of files below it, and what is wrong with those, or None.
+
+    Below FILE:LINE:COLUMN: stands the line, or the part around the column, and a caret under the column.
+    """
+    messages, why, place, shown = [], None, None, None
+    for line in said.splitlines(keepends=True):
+        found = re.match(r'(\S+):(\d+):(\d+): error: ', line)
+        if found and place:
+            why = why or f'no line below {messages[-1]}'
+        if re.match(r' *\d+ \| ', line) and place:
+            shown = line
+        elif re.match(r' +\| +\^\n', line) and shown:
+            with open(os.path.join(folder, place[0]), 'rb') as file:
+                text = file.read().split(b'\n')[int(place[1]) - 1]
+            character = text[int(place[2]) - 1:].decode(errors='replace')[:1] or '\n'
+            wanted = ' ' if character < ' ' and character != '\n' else '?' if character == '\ufffd' else character
+            if shown[line.index('^')] != wanted:
+                why = why or f"the caret is under {shown[line.index('^')]!r}, not under {wanted!r}"
+            place = shown = None
+        else:
+            messages.append(line)
+            place = found.groups() if found else None
+    return ''.join(messages), why
+
+
 def check(sanc, words, folder, expected):
     """What is wrong with a run that has to end with these lines and leave nothing behind, or None."""
     before = sorted(os.listdir(folder))
-    status, printed, said = sanc.run(*words, cwd=folder)
+    status, printed, whole = sanc.run(*words, cwd=folder)
+    said, why = without_lines(whole, folder)
+    if why:
+        return f'{why}\n{whole}'
     wanted = ''.join(line + '\n' for line in expected)
     if status != INPUT or said != wanted or printed:
         return f'status {status}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}'
@@ -67,7 +97,10 @@ def check_text(sanc, folder, old, new, message):
 
 def check_said(sanc, folder, text, place, message):
     write(f'{folder}/text.sanir', text)
-    status, printed, said = sanc.run('ir', 'text.sanir', cwd=folder)
+    status, printed, whole = sanc.run('ir', 'text.sanir', cwd=folder)
+    said, why = without_lines(whole, folder)
+    if why:
+        return f'{why}\n{whole}'
     wanted = f'text.sanir:{place[0]}:{place[1]}: error: {message}'
     if status == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not printed:
         return None

@@ -78,12 +78,11 @@ static void emit(const struct module *module)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct ir_error error;
-    char why[512];
+    struct error error;
     struct module *module = module_parse((const char *)data, size, &error);
     if (!module)
         return 0;
-    if (module_verify(module, NULL, why, sizeof why) && is_small(module) &&
+    if (module_verify(module, &error) && is_small(module) &&
         module_check_dump(module, "fuzz") == STATUS_DONE) {
         enum status status = passes_run(module, NULL, NULL);
         fuzz_expect(status != STATUS_DEFECT);

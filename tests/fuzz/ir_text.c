@@ -20,20 +20,19 @@ static char *print(const struct module *module, size_t *size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct ir_error error = {0};
-    char why[512];
+    struct error error = {0};
     struct module *module = module_parse((const char *)data, size, &error);
     if (!module) {
-        fuzz_expect(error.line >= 1 && error.column >= 1 && error.message[0]);
+        fuzz_expect(error.at.line >= 1 && error.at.column >= 1 && error.text[0]);
         return 0;
     }
-    bool right = module_verify(module, NULL, why, sizeof why);
+    bool right = module_verify(module, &error);
     size_t once, twice;
     char *text = print(module, &once);
     module_free(module);
     module = module_parse(text, once, &error);
     fuzz_expect(module != NULL);
-    fuzz_expect(module_verify(module, NULL, why, sizeof why) == right);
+    fuzz_expect(module_verify(module, &error) == right);
     char *again = print(module, &twice);
     fuzz_expect(once == twice && memcmp(text, again, once) == 0);
     module_free(module);

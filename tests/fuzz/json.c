@@ -3,8 +3,8 @@
 #include "json.h"
 #include "fuzz.h"
 #include "ir.h"
-#include "passes.h"
 #include "model_graph.h"
+#include "passes.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,7 +50,7 @@ static void read_model(const char *path)
 {
     static const char *const target[] = {"x86-64-v3"};
     struct model model;
-    char why[512];
+    struct error error;
     if (model_read(path, &model) != STATUS_DONE)
         return;
     int blocks = 0;
@@ -59,7 +59,7 @@ static void read_model(const char *path)
     if (blocks > 20)
         return; /* takes long */
     struct module *module = graph_from_model(&model, 1, 1, 1, target);
-    fuzz_expect(module_verify(module, NULL, why, sizeof why));
+    fuzz_expect(module_verify(module, &error));
     module_free(module);
 }
 

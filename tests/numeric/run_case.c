@@ -8,6 +8,7 @@
 #include "execute.h"
 #include "machine.h"
 #include "observe.h"
+#include "option_parse.h"
 #include "passes.h"
 #include <math.h>
 #include <stdlib.h>

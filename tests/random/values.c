@@ -7,6 +7,7 @@
  * stay small, and the sums of their absolute values are checked to fit float32 in any order. */
 #include "eval.h"
 #include "execute.h"
+#include "memory.h"
 #include "random_model.h"
 #include "verify.h"
 #include <assert.h>
@@ -99,7 +100,7 @@ static double *parameter_new(struct making *k, const struct inst *inst)
 {
     const char *name = inst->attr[SLOT_parameter_name].string;
     int64_t count = shape_elements(&inst->shape);
-    double *data = eval_alloc(count);
+    double *data = allocate(count, sizeof(double));
     k->values->data[inst->id] = data;
     if (ends_with(name, ".running_mean") || ends_with(name, ".running_var"))
         for (int64_t i = 0; i < count; i++)
@@ -193,13 +194,13 @@ static double largest_sum(struct making *k, const struct inst *inst, const struc
     }
     for (int i = 0; i < inst->inputs; i++) {
         int64_t count = shape_elements(&inst->in[i]->shape);
-        own.in[i] = absolute[i] = eval_alloc(count);
+        own.in[i] = absolute[i] = allocate(count, sizeof(double));
         for (int64_t j = 0; j < count; j++)
             absolute[i][j] = fabs(e->in[i][j]);
         sum = fmax(sum, largest_of(e->in[i], count));
     }
     int64_t count = shape_elements(&inst->shape);
-    own.out = eval_alloc(count);
+    own.out = allocate(count, sizeof(double));
     evaluate[inst->op](&own);
     sum = fmax(2 * sum, largest_of(own.out, count));
     free(own.out);
@@ -220,7 +221,7 @@ static void run_inst(struct making *k, const struct inst *inst)
         settle_norm(k, inst);
     for (int i = 0; i < inst->inputs; i++)
         e.in[i] = k->of[inst->in[i]->id];
-    e.out = k->of[inst->id] = eval_alloc(shape_elements(&inst->shape));
+    e.out = k->of[inst->id] = allocate(shape_elements(&inst->shape), sizeof(double));
     evaluate[inst->op](&e);
     if (!k->grade)
         return;
@@ -245,7 +246,7 @@ static const double *find_value(void *context, const char *name, const struct sh
 
 static double *whole_images(struct random *r, int64_t count)
 {
-    double *images = eval_alloc(count);
+    double *images = allocate(count, sizeof(double));
     for (int64_t i = 0; i < count; i++)
         images[i] = random_between(r, -3, 3);
     return images;

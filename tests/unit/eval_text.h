@@ -58,13 +58,12 @@ static struct module *module_from(bool verifies, int64_t images, int64_t results
                      "targets \"x86-64-v3\" \"x86-64-v4\" threads 1 %s\ngraph {\n%s}\n%s",
                      (long long)images, (long long)results,
                      strstr(kernels, " at ") ? "workspace 4096 scratch 4096" : "", graph, kernels);
-    struct ir_error error;
+    struct error error;
     struct module *module = module_parse(text, strlen(text), &error);
     if (!module)
-        fail_msg("%d:%d: %s\n%s", error.line, error.column, error.message, text);
-    char why[256];
-    if (verifies && !module_verify(module, NULL, why, sizeof why))
-        fail_msg("%s\n%s", why, text);
+        fail_msg("%d:%d: %s\n%s", error.at.line, error.at.column, error.text, text);
+    if (verifies && !module_verify(module, &error))
+        fail_msg("%s\n%s", error.text, text);
     arena_free(arena);
     return module;
 }

@@ -31,10 +31,10 @@ static const uint8_t sha256[32] = {1, 2, 3};
 /* Whether it makes sense or not. */
 static inline struct module *parse_unverified(const char *text)
 {
-    struct ir_error error;
+    struct error error;
     struct module *module = module_parse(text, strlen(text), &error);
     if (!module)
-        print_error("%d:%d: %s\n", error.line, error.column, error.message);
+        print_error("%d:%d: %s\n", error.at.line, error.at.column, error.text);
     assert_non_null(module);
     return module;
 }
@@ -42,9 +42,9 @@ static inline struct module *parse_unverified(const char *text)
 static inline struct module *parse(const char *text)
 {
     struct module *module = parse_unverified(text);
-    char why[512];
-    if (!module_verify(module, NULL, why, sizeof why))
-        fail_msg("%s", why);
+    struct error error;
+    if (!module_verify(module, &error))
+        fail_msg("%s", error.text);
     return module;
 }
 

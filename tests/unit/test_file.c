@@ -116,7 +116,7 @@ static void test_unreadable(void **state)
     assert_int_equal(file_read(scratch("four"), 4, &data, &size), STATUS_DONE);
     free(data);
     assert_int_equal(file_read(scratch("four"), 3, &data, &size), STATUS_INPUT);
-    assert_int_equal(file_read(scratch("none"), 4, &data, &size), STATUS_SYSTEM);
+    assert_int_equal(file_read(scratch("none"), 4, &data, &size), STATUS_INPUT);
     assert_int_equal(file_read(scratch_folder, SIZE_MAX, &data, &size), STATUS_INPUT);
     assert_int_equal(file_read("/dev/zero", SIZE_MAX, &data, &size), STATUS_INPUT);
     assert_int_equal(mkfifo(scratch("pipe"), 0600), 0);

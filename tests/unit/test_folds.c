@@ -27,9 +27,9 @@ static void evaluate(const struct module *m, double *result)
 
 static void verify(const struct module *m)
 {
-    char why[256];
-    if (!module_verify(m, NULL, why, sizeof why))
-        fail_msg("%s", why);
+    struct error error;
+    if (!module_verify(m, &error))
+        fail_msg("%s", error.text);
 }
 
 /* Runs `pass` on a graph that goes on from %1, the image as (1, 5, 5, 3), to %99, of `channels` a

@@ -16,10 +16,10 @@
 
 static struct module *parse(const char *text)
 {
-    struct ir_error error;
+    struct error error;
     struct module *module = module_parse(text, strlen(text), &error);
     if (!module)
-        fail_msg("%s\n%d:%d: %s", text, error.line, error.column, error.message);
+        fail_msg("%s\n%d:%d: %s", text, error.at.line, error.at.column, error.text);
     return module;
 }
 
@@ -90,7 +90,7 @@ static void test_order(void **state)
     (void)state;
     int failed = 0;
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
-        char why[300] = "";
+        struct error error = {0};
         struct module *module = parse(orders[i].text);
         const struct stmt *loop[MAX_RANK], *stmt = module->kernels->body;
         int loops = (int)strlen(orders[i].order), order[MAX_RANK];
@@ -100,9 +100,8 @@ static void test_order(void **state)
             loop[j] = stmt;
             order[strchr(orders[i].order, stmt->var->name[0]) - orders[i].order] = j;
         }
-        bool right =
-            kernel_verify_order(module, module->kernels, loops, loop, order, why, sizeof why);
-        failed += !says(orders[i].text, right, why, orders[i].why);
+        bool right = kernel_verify_order(module, module->kernels, loops, loop, order, &error);
+        failed += !says(orders[i].text, right, error.text, orders[i].why);
         module_free(module);
     }
     assert_int_equal(failed, 0);
@@ -197,15 +196,15 @@ static void test_edits(void **state)
     (void)state;
     int failed = 0;
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-        char why[300] = "";
+        struct error error = {0};
         struct module *module = parse(edits[i].text);
         const struct kernel *kernel = module->kernels;
         const struct buffer *buffer = kernel->locals;
         while (buffer && strcmp(buffer->name, edits[i].changed) != 0)
             buffer = buffer->next;
         struct edit edit = {buffer ? NULL : find_loop(kernel->body, edits[i].changed), buffer};
-        bool right = kernel_verify_edit(module, kernel, &edit, why, sizeof why);
-        failed += !says(edits[i].text, right, why, edits[i].why);
+        bool right = kernel_verify_edit(module, kernel, &edit, &error);
+        failed += !says(edits[i].text, right, error.text, edits[i].why);
         module_free(module);
     }
     assert_int_equal(failed, 0);

@@ -101,8 +101,10 @@ static const struct {
     {HEAD BUFFERS "kernel {", "17:8", "found '{', must be the name of a kernel"},
     {BODY("cost 1"), "18:6", "found '1', must be '{'"},
     {BODY("cost { exps = 1"), "18:8", "found 'exps', must be 'flops'"},
-    {BODY("cost { flops = -1"), "18:16", "found '-', must be flops: an integer from 0 to 9223372036854775807"},
-    {BODY("cost { flops = 1, exps = 1, bytes = 1, l1 = 1, l2 = 1, memory = 1, cycles = 1, bound = x }"),
+    {BODY("cost { flops = -1"), "18:16",
+     "found '-', must be flops: an integer from 0 to 9223372036854775807"},
+    {BODY("cost { flops = 1, exps = 1, bytes = 1, l1 = 1, l2 = 1, memory = 1, cycles = 1, bound = "
+          "x }"),
      "18:88", "found 'x', must be fma, vector, latency, l1, l2 or memory"},
     {HEAD BUFFERS "kernel k { } x : input f32[1]", "17:14",
      "found 'x', must be a kernel, or the end of the text"},
@@ -168,13 +170,13 @@ static void test_wrong(void **state)
     (void)state;
     int failed = 0;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct ir_error error = {0};
+        struct error error = {0};
         char place[40];
         struct module *module = module_parse(wrong[i].text, strlen(wrong[i].text), &error);
-        snprintf(place, sizeof place, "%d:%d", error.line, error.column);
-        if (module || strcmp(place, wrong[i].place) || strcmp(error.message, wrong[i].message)) {
-            printf("case %zu: %s: %s\n  should say: %s: %s\n", i, place, error.message,
-                   wrong[i].place, wrong[i].message);
+        snprintf(place, sizeof place, "%d:%d", error.at.line, error.at.column);
+        if (module || strcmp(place, wrong[i].place) || strcmp(error.text, wrong[i].message)) {
+            printf("case %zu: %s: %s\n  should say: %s: %s\n", i, place, error.text, wrong[i].place,
+                   wrong[i].message);
             failed++;
         }
         module_free(module);
@@ -199,7 +201,7 @@ static void test_long(void **state)
         {"for i in 999 x[", "1 - 3*(", "nested more than 200 deep"},
     };
     for (size_t i = 0; i < sizeof chain / sizeof *chain; i++) {
-        struct ir_error error = {0};
+        struct error error = {0};
         static char text[200000];
         strcpy(text, BODY(""));
         strcat(text, chain[i].begin);
@@ -207,14 +209,14 @@ static void test_long(void **state)
         for (int j = 0; j < 10000; j++, used += part)
             memcpy(text + used, chain[i].part, part);
         assert_null(module_parse(text, used, &error));
-        assert_string_equal(error.message, chain[i].message);
+        assert_string_equal(error.text, chain[i].message);
     }
     char text[4000] = BODY("for i in 99999 x[0");
     for (int i = 3; i < 40; i++)
         snprintf(text + strlen(text), 40, " + i mod %d", i);
-    struct ir_error error = {0};
+    struct error error = {0};
     assert_null(module_parse(text, strlen(text), &error));
-    assert_string_equal(error.message, "an index of 34 terms, at most 32 are allowed");
+    assert_string_equal(error.text, "an index of 34 terms, at most 32 are allowed");
 }
 
 int main(void)

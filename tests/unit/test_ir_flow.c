@@ -248,16 +248,16 @@ static void test_cases(void **state)
     (void)state;
     int failed = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char why[300] = "";
-        struct ir_error error = {0};
+        struct error error = {0};
         struct module *module = module_parse(cases[i].text, strlen(cases[i].text), &error);
         if (!module && cases[i].why)
-            fail_msg("%s\n%d:%d: %s", cases[i].text, error.line, error.column, error.message);
+            fail_msg("%s\n%d:%d: %s", cases[i].text, error.at.line, error.at.column, error.text);
         if (!module)
             continue;
-        bool right = module_verify(module, NULL, why, sizeof why);
-        if (right != !cases[i].why[0] || strcmp(why, cases[i].why)) {
-            printf("%s\n  says:      %s\n  should be: %s\n", cases[i].text, why, cases[i].why);
+        bool right = module_verify(module, &error);
+        if (right != !cases[i].why[0] || strcmp(error.text, cases[i].why)) {
+            printf("%s\n  says:      %s\n  should be: %s\n", cases[i].text, error.text,
+                   cases[i].why);
             failed++;
         }
         module_free(module);

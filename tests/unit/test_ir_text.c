@@ -26,20 +26,20 @@ static char *print(const struct module *module)
 
 static struct module *parse(const char *text)
 {
-    struct ir_error error = {0};
+    struct error error = {0};
     struct module *module = module_parse(text, strlen(text), &error);
     if (!module)
-        fail_msg("%d:%d: %s", error.line, error.column, error.message);
+        fail_msg("%d:%d: %s", error.at.line, error.at.column, error.text);
     return module;
 }
 
 /* text -> module -> the same text */
 static void check_same(const char *text, bool verifies)
 {
-    char why[300] = "";
+    struct error error;
     struct module *module = parse(text);
-    if (verifies && !module_verify(module, NULL, why, sizeof why))
-        fail_msg("%s", why);
+    if (verifies && !module_verify(module, &error))
+        fail_msg("%s", error.text);
     char *again = print(module);
     assert_string_equal(again, text);
     free(again);
@@ -330,8 +330,8 @@ static void test_damaged(void **state)
         at += strlen("```sanir\n");
         size_t size = (size_t)(strstr(at, "```") - at);
         for (int i = 0; i < 4000; i++) {
-            struct ir_error error = {0};
-            char why[300], *copy = malloc(size);
+            struct error error = {0};
+            char *copy = malloc(size);
             assert_non_null(copy);
             memcpy(copy, at, size);
             for (int j = random_below(3); j >= 0; j--)
@@ -339,11 +339,11 @@ static void test_damaged(void **state)
             struct module *module = module_parse(copy, size - (size_t)random_below(4), &error);
             free(copy);
             if (!module) {
-                assert_true(error.line > 0 && error.column > 0 && error.message[0]);
+                assert_true(error.at.line > 0 && error.at.column > 0 && error.text[0]);
                 continue;
             }
             parsed++;
-            module_verify(module, NULL, why, sizeof why);
+            module_verify(module, &error);
             char *once = print(module);
             struct module *second = parse(once);
             char *twice = print(second);

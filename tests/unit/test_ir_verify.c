@@ -37,7 +37,8 @@ static const struct {
      "the target \"a\" is given twice"},
     {"sanir 1 model \"m\" input f32[1048576, 1, 4, 4] classes 1048576 targets threads 1 "
      "graph { " IN OUT " }",
-     "turns, batch, channels, height, width and classes must be at least 1, input and output have fewer "
+     "turns, batch, channels, height, width and classes must be at least 1, input and output have "
+     "fewer "
      "than 2^40 elements"},
 
     /* the graph */
@@ -194,18 +195,18 @@ static void test_cases(void **state)
     (void)state;
     int failed = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char why[300] = "";
-        struct ir_error error = {0};
+        struct error error = {0};
         struct module *module = module_parse(cases[i].text, strlen(cases[i].text), &error);
         if (!module && cases[i].why)
-            fail_msg("%s\n%d:%d: %s", cases[i].text, error.line, error.column, error.message);
+            fail_msg("%s\n%d:%d: %s", cases[i].text, error.at.line, error.at.column, error.text);
         if (!cases[i].why) { /* the parser refuses it already */
             assert_null(module);
             continue;
         }
-        bool right = module_verify(module, NULL, why, sizeof why);
-        if (right != !cases[i].why[0] || strcmp(why, cases[i].why)) {
-            printf("%s\n  says:      %s\n  should be: %s\n", cases[i].text, why, cases[i].why);
+        bool right = module_verify(module, &error);
+        if (right != !cases[i].why[0] || strcmp(error.text, cases[i].why)) {
+            printf("%s\n  says:      %s\n  should be: %s\n", cases[i].text, error.text,
+                   cases[i].why);
             failed++;
         }
         module_free(module);
@@ -230,7 +231,7 @@ static struct built build(void)
 {
     static const char text[] =
         HEAD RECIPES BUFFERS FIRST "kernel k { t : stack f32[4] } kernel l { }";
-    struct ir_error error;
+    struct error error;
     struct built b = {.module = module_parse(text, sizeof text - 1, &error)};
     assert_non_null(b.module);
     b.kernel = b.module->kernels->next;
@@ -251,9 +252,9 @@ static struct built build(void)
 
 static void check(struct built *b, const char *expected)
 {
-    char why[300] = "";
-    bool right = module_verify(b->module, NULL, why, sizeof why);
-    assert_string_equal(why, expected);
+    struct error error = {0};
+    bool right = module_verify(b->module, &error);
+    assert_string_equal(error.text, expected);
     assert_int_equal(right, !expected[0]);
     module_free(b->module);
     *b = build();

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
-#include "options.h"
+#include "help.h"
+#include "option_parse.h"
+#include "outputs.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,13 +50,13 @@ static void reads_all_fields(void **state)
     assert_string_equal("net.json", o.operand);
     assert_string_equal("net.safetensors", o.weights);
     assert_string_equal("stem", o.output);
-    assert_int_equal(1u << EMIT_OBJECT | 1u << EMIT_ASSEMBLY | 1u << EMIT_IR, o.emit);
+    assert_int_equal(1u << EMIT_obj | 1u << EMIT_asm | 1u << EMIT_ir, o.emit);
     assert_int_equal(2, o.target.count);
     assert_string_equal("x86-64-v3", o.target.name[0]);
     assert_string_equal("native", o.target.name[1]);
     assert_int_equal(8, o.batch);
     assert_int_equal(3, o.threads);
-    assert_int_equal(2, o.precision);
+    assert_int_equal(CHOICE_precision_bf16, o.precision);
     assert_true(o.verbose);
     options_free(&o);
 }
@@ -80,7 +82,7 @@ static void reads_short_and_joined_values(void **state)
     assert_string_equal("I", o.input);
     assert_string_equal("O", o.output);
     assert_string_equal("-m.json", o.operand);
-    assert_int_equal(ENGINE_EVAL32, o.engine);
+    assert_int_equal(CHOICE_engine_eval32, o.engine);
     options_free(&o);
 }
 
@@ -161,7 +163,7 @@ static void help_is_complete(void **state)
         char text[8192] = "";
         FILE *file = fmemopen(text, sizeof text - 1, "w");
         assert_non_null(file);
-        options_help(&command_table[i], file);
+        help_print(&command_table[i], file);
         fclose(file);
         assert_non_null(strstr(text, command_table[i].name));
         assert_non_null(strstr(text, command_table[i].summary));

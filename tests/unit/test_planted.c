@@ -10,8 +10,9 @@
 
 #include "affine.h"
 #include "make.h"
-#include "verify.h"
+#include "memory.h"
 #include "model_graph.h"
+#include "verify.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -790,14 +791,14 @@ static void run_trial(struct trial *trial, enum kind kind)
     struct images images = {value, 2, 3 * 14 * 10};
     struct pass_check check = {.parameters = &parameters, .images = &images, .tolerance = 1e-9};
     struct module *m = graph_of(kind);
-    char why[256];
+    struct error error;
     assert_true(pass_check_after(&check, NULL, 0, 0, m));
     for (int i = 0; i < pass_count && !trial->caught; i++) {
         const struct pass *pass = &pass_table[i];
         int changes = pass->run(m);
         if (trial->plant && strcmp(pass->name, trial->plant->pass) == 0)
             trial->planted = trial->plant->damage(m);
-        bool right = module_verify(m, NULL, why, sizeof why);
+        bool right = module_verify(m, &error);
         if (right && pass_check_after(&check, pass, changes, 0, m))
             continue;
         trial->caught = pass->name;
@@ -806,7 +807,7 @@ static void run_trial(struct trial *trial, enum kind kind)
             snprintf(trial->how, sizeof trial->how, "%s, %s", check.change.where,
                      check.change.element);
         else
-            snprintf(trial->how, sizeof trial->how, "%s", why);
+            snprintf(trial->how, sizeof trial->how, "%.500s", error.text);
     }
     module_free(m);
     pass_check_free(&check);

@@ -163,11 +163,11 @@ static void test_cases(void **state)
     int failed = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[2000], result[300] = "[";
-        struct ir_error error;
+        struct error error;
         write_case(text, sizeof text, cases[i].inputs, cases[i].op);
         struct module *module = module_parse(text, strlen(text), &error);
         if (!module)
-            fail_msg("%s\n%d:%d: %s", text, error.line, error.column, error.message);
+            fail_msg("%s\n%d:%d: %s", text, error.at.line, error.at.column, error.text);
         const struct shape *shape = &module->last->shape;
         if (inst_finish(module->last, result, sizeof result)) {
             for (int j = 0; j < shape->rank; j++)

@@ -6,8 +6,9 @@
 
 #include <cmocka.h>
 
-#include "verify.h"
+#include "memory.h"
 #include "model_graph.h"
+#include "verify.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

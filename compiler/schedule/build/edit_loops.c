@@ -43,11 +43,11 @@ static enum outcome fail(struct editing *e, int operand, const struct kernel *ke
 
 static enum outcome verify(struct editing *e, const struct kernel *kernel, const struct edit *edit)
 {
-    char why[512];
-    if (kernel_verify_edit(e->m, kernel, edit, why, sizeof why))
+    struct error error;
+    if (kernel_verify_edit(e->m, kernel, edit, &error))
         return DONE;
     return fail(e, OPERAND_NONE, NULL,
-                arena_printf(e->m->arena, "%s", why)); /* it names the kernel */
+                arena_printf(e->m->arena, "%s", error.text)); /* it names the kernel */
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -287,7 +287,7 @@ static void reorder(int loops, struct stmt *const *nest, const int *order)
 
 static enum outcome edit_order(struct editing *e, struct kernel *kernel)
 {
-    char why[512];
+    struct error error;
     int loops = e->command->operands, order[MAX_RANK] = {0};
     struct stmt *named[MAX_RANK] = {NULL}, *nest[MAX_RANK];
     for (int i = 0; i < loops; i++) {
@@ -302,9 +302,8 @@ static enum outcome edit_order(struct editing *e, struct kernel *kernel)
         return REFUSED;
     for (int i = 0; i < loops; i++)
         order[i] = number_of(loops, nest, named[i]);
-    if (!kernel_verify_order(e->m, kernel, loops, (const struct stmt *const *)nest, order, why,
-                             sizeof why))
-        return fail(e, OPERAND_NONE, NULL, arena_printf(e->m->arena, "%s", why));
+    if (!kernel_verify_order(e->m, kernel, loops, (const struct stmt *const *)nest, order, &error))
+        return fail(e, OPERAND_NONE, NULL, arena_printf(e->m->arena, "%s", error.text));
     reorder(loops, nest, order);
     return verify(e, kernel, &(struct edit){NULL, NULL});
 }

@@ -1,12 +1,14 @@
 #include "command.h"
 #include "execute.h"
 #include "machine.h"
+#include "memory.h"
 #include "observe.h"
+#include "outputs.h"
 #include "passes.h"
 #include <stdlib.h>
 #include <string.h>
 
-static enum status run_native(const struct source *source, const struct module *graph,
+static enum status run_native(const struct source *source, struct module *graph,
                               const struct images *images, float *output)
 {
     const char *target = NULL;
@@ -37,10 +39,8 @@ static enum status run_evaluator(const struct source *source, struct module *gra
     int64_t count = images->count * graph->classes;
     double *result = allocate(count, sizeof(double));
     enum precision precision =
-        source->options->engine == ENGINE_EVAL32 ? PRECISION_F32 : PRECISION_F64;
-    enum status status = result ? STATUS_DONE : STATUS_SYSTEM;
-    if (status == STATUS_DONE)
-        status = passes_round(graph);
+        source->options->engine == CHOICE_engine_eval32 ? PRECISION_F32 : PRECISION_F64;
+    enum status status = passes_round(graph);
     if (status == STATUS_DONE)
         status = execute_evaluator(graph, &source->parameters, precision, graph->target[0], images,
                                    result);
@@ -56,11 +56,8 @@ static enum status run_images(const struct source *source, struct module *graph,
     const struct options *options = source->options;
     float *output = allocate(images->count * graph->classes, sizeof(float));
     struct tensor_data result = {"output", output, 2, {images->count, graph->classes}, NULL};
-    enum status status = STATUS_SYSTEM;
-    if (output && options->engine == ENGINE_NATIVE)
-        status = run_native(source, graph, images, output);
-    else if (output)
-        status = run_evaluator(source, graph, images, output);
+    bool native = options->engine == CHOICE_NONE || options->engine == CHOICE_engine_native;
+    enum status status = (native ? run_native : run_evaluator)(source, graph, images, output);
     if (status == STATUS_DONE)
         status = weights_write(options->output, &result, 1);
     free(output);
@@ -73,11 +70,9 @@ enum status command_run(const struct options *options)
     struct module *graph = NULL;
     struct weights *file = NULL;
     struct images images;
-    enum status status = source_read(&source, options);
-    if (status == STATUS_DONE && source_is_input(options, options->output)) {
-        diag_error(NULL, 0, 0, "the output %s is one of the inputs", options->output);
-        status = STATUS_USAGE;
-    }
+    enum status status = output_check(options, options->output, ".safetensors");
+    if (status == STATUS_DONE)
+        status = source_read(&source, options);
     if (status == STATUS_DONE)
         status = source_module(&source, NULL, &graph);
     if (status == STATUS_DONE)

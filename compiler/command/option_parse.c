@@ -1,4 +1,8 @@
-#include "option_table.h"
+#include "option_parse.h"
+#include "memory.h"
+#include "nearest.h"
+#include "option_value.h"
+#include "word_list.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,11 +10,12 @@ struct cursor {
     int count, next;
     char *const *argument;
     char *room; /* in options->text */
+    bool lost;  /* after an option that is not known: what follows may be its value */
 };
 
 static const struct option_info *option_find(const char *name, size_t length, char letter)
 {
-    for (int i = 0; i < option_count; i++) {
+    for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_info *info = &option_table[i];
         if (name ? strlen(info->name) == length && memcmp(info->name, name, length) == 0
                  : info->letter == letter)
@@ -19,37 +24,47 @@ static const struct option_info *option_find(const char *name, size_t length, ch
     return NULL;
 }
 
+/* An option that nobody knows (known: NULL), or that is another command's. */
 static bool refuse_option(const struct command_info *command, const char *argument,
                           const struct option_info *known)
 {
-    char allowed[1024] = "";
-    size_t used = 0;
-    for (int i = 0; i < option_count && used < sizeof allowed; i++)
-        if (option_table[i].commands & command_bit(command))
-            used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s--%s",
-                                     used ? ", " : "", option_table[i].name);
+    struct word_list allowed = {0};
+    char word[64];
     int length = (int)strcspn(argument, "=");
+    snprintf(word, sizeof word, "%.*s", length - (length > 2) * 2, argument + (length > 2) * 2);
+    struct nearest nearest = {.word = word};
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (!option_is_for(&option_table[i], command))
+            continue;
+        char name[64];
+        snprintf(name, sizeof name, "--%s", option_table[i].name);
+        word_list_add(&allowed, name, false);
+        nearest_try(&nearest, option_table[i].name);
+    }
     if (known)
         diag_error(NULL, 0, 0, "'sanc %s' takes no option --%s; it takes %s", command->name,
-                   known->name, allowed);
+                   known->name, allowed.text);
+    else if (nearest.name)
+        diag_error(NULL, 0, 0, "unknown option %.*s; did you mean --%s? `sanc help %s` lists all",
+                   length, argument, nearest.name, command->name);
     else
         diag_error(NULL, 0, 0, "unknown option %.*s; 'sanc %s' takes %s", length, argument,
-                   command->name, allowed);
+                   command->name, allowed.text);
     return false;
 }
 
-/* Finds the value: behind '=', behind the letter, or in the next argument. */
+/* Finds the value: after '=', after the letter, or in the next argument. */
 static bool find_value(const struct option_info *info, const char *argument, struct cursor *cursor,
                        const char **value)
 {
     bool is_long = argument[1] == '-';
     const char *rest = is_long ? argument + 2 + strlen(info->name) : argument + 2;
     *value = *rest == 0 ? NULL : is_long ? rest + 1 : rest;
-    if (info->kind == VALUE_NONE && *value) {
+    if (info->kind == VALUE_SWITCH && *value) {
         diag_error(NULL, 0, 0, "--%s takes no value, found '%s'", info->name, *value);
         return false;
     }
-    if (info->kind == VALUE_NONE || *value)
+    if (info->kind == VALUE_SWITCH || *value)
         return true;
     if (cursor->next < cursor->count) {
         *value = cursor->argument[cursor->next++];
@@ -65,12 +80,14 @@ static bool read_option(const char *argument, struct cursor *cursor, struct opti
     const struct option_info *info = is_long
                                          ? option_find(argument + 2, strcspn(argument + 2, "="), 0)
                                          : option_find(NULL, 0, argument[1]);
-    if (!info)
+    if (!info) {
+        cursor->lost = true;
         return refuse_option(options->command, argument, NULL);
+    }
     const char *value = NULL;
     if (!find_value(info, argument, cursor, &value))
         return false;
-    if (!(info->commands & command_bit(options->command)))
+    if (!option_is_for(info, options->command))
         return refuse_option(options->command, argument, info);
     unsigned long long bit = 1ull << (info - option_table);
     if ((options->given & bit) && !option_takes_list(info)) {
@@ -81,11 +98,13 @@ static bool read_option(const char *argument, struct cursor *cursor, struct opti
     return option_read_value(info, value, options, &cursor->room);
 }
 
-static bool read_operand(const char *argument, struct options *options)
+static bool read_operand(const char *argument, const struct cursor *cursor, struct options *options)
 {
     if (options->operand) {
-        diag_error(NULL, 0, 0, "'sanc %s' takes one %s, found '%s' besides '%s'",
-                   options->command->name, options->command->operand, argument, options->operand);
+        if (!cursor->lost)
+            diag_error(NULL, 0, 0, "'sanc %s' takes one %s, found '%s' besides '%s'",
+                       options->command->name, options->command->operand, argument,
+                       options->operand);
         return false;
     }
     options->operand = argument;
@@ -101,9 +120,9 @@ static bool check_required(const struct options *options)
                    command->name);
         good = false;
     }
-    for (int i = 0; i < option_count; i++) {
+    for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_info *info = &option_table[i];
-        if ((info->required & command_bit(command)) && !(options->given >> i & 1)) {
+        if (option_is_required(info, command) && !(options->given >> i & 1)) {
             diag_error(NULL, 0, 0, "'sanc %s' needs --%s %s: %s", command->name, info->name,
                        info->value, info->help);
             good = false;
@@ -114,15 +133,18 @@ static bool check_required(const struct options *options)
 
 static enum status refuse_command(const char *name)
 {
-    const char *names[16];
-    for (int i = 0; i < command_count; i++)
-        names[i] = command_table[i].name;
-    char allowed[256];
-    list_choices(allowed, sizeof allowed, names, command_count);
+    struct word_list allowed = {0};
+    char hint[NEAREST_TEXT];
+    struct nearest nearest = {.word = name ? name : ""};
+    for (int i = 0; i < command_count; i++) {
+        word_list_add(&allowed, command_table[i].name, i == command_count - 1);
+        nearest_try(&nearest, command_table[i].name);
+    }
     if (name)
-        diag_error(NULL, 0, 0, "unknown command '%s': use %s", name, allowed);
+        diag_error(NULL, 0, 0, "unknown command '%s': use %s%s", name, allowed.text,
+                   nearest_hint(&nearest, hint));
     else
-        diag_error(NULL, 0, 0, "no command: use %s", allowed);
+        diag_error(NULL, 0, 0, "no command: use %s", allowed.text);
     return STATUS_USAGE;
 }
 
@@ -131,21 +153,17 @@ static char *text_new(int count, char *const *argument)
     size_t size = 1;
     for (int i = 0; i < count; i++)
         size += strlen(argument[i]) + 1;
-    return malloc(size);
+    return allocate((int64_t)size, 1);
 }
 
 enum status options_parse(int count, char *const *argument, struct options *options)
 {
-    *options = (struct options){.precision = -1};
+    *options = (struct options){0};
     if (count == 0 || !command_find(argument[0]))
         return refuse_command(count ? argument[0] : NULL);
     options->command = command_find(argument[0]);
     options->text = text_new(count, argument);
-    if (!options->text) {
-        diag_error(NULL, 0, 0, "out of memory");
-        return STATUS_SYSTEM;
-    }
-    struct cursor cursor = {count, 1, argument, options->text};
+    struct cursor cursor = {count, 1, argument, options->text, false};
     bool good = true, only_operands = false;
     while (cursor.next < count) {
         const char *word = argument[cursor.next++];
@@ -154,7 +172,7 @@ enum status options_parse(int count, char *const *argument, struct options *opti
         else if (!only_operands && word[0] == '-' && word[1])
             good &= read_option(word, &cursor, options);
         else
-            good &= read_operand(word, options);
+            good &= read_operand(word, &cursor, options);
     }
     if (good && !options->help)
         good = check_required(options);

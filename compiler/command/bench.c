@@ -2,6 +2,7 @@
 #include "command.h"
 #include "escape.h"
 #include "machine.h"
+#include "memory.h"
 #include "observe.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,14 +29,13 @@ static struct line *lines_new(const struct bench *bench)
 {
     const struct predictions *p = &bench->predictions;
     struct line *line = allocate(p->count, sizeof *line);
-    for (int i = 0; line && i < p->count; i++) {
+    for (int i = 0; i < p->count; i++) {
         line[i] = (struct line){p->kernel[i], &p->of[i], .ms = bench->kernel[i]};
         line[i].predicted_ms = (double)p->of[i].cost.cycles / bench->speed.ghz / 1e6;
         line[i].limit_ms = prediction_limit(&p->of[i], &line[i].bound) / bench->speed.ghz / 1e6;
         line[i].lost_ms = line[i].ms.median - line[i].limit_ms;
     }
-    if (line)
-        qsort(line, (size_t)p->count, sizeof *line, by_lost);
+    qsort(line, (size_t)p->count, sizeof *line, by_lost);
     return line;
 }
 
@@ -213,8 +213,6 @@ static enum status bench_target(const struct source *source, const char *target)
         status = bench_run(&bench);
     if (status == STATUS_DONE && bench.kernels)
         line = lines_new(&bench);
-    if (status == STATUS_DONE && bench.kernels && !line)
-        status = STATUS_SYSTEM;
     if (status == STATUS_DONE)
         (options->json ? print_json : print_text)(&bench, line);
     free(line);

@@ -1,8 +1,9 @@
+#include "verify.h"
 #include "command.h"
 #include "machine.h"
+#include "memory.h"
 #include "observe.h"
 #include "reduce.h"
-#include "verify.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static enum status get_images(struct verification *v)
         int64_t count = module_images(m);
         v->random = random_images(SEED, count, m->channels, m->height, m->width);
         v->images = (struct images){v->random, count, m->channels * m->height * m->width};
-        return v->random ? STATUS_DONE : STATUS_SYSTEM;
+        return STATUS_DONE;
     }
     enum status status = images_read(path, m, &v->file, &v->images);
     if (status != STATUS_DONE)
@@ -58,10 +59,10 @@ static enum status get_images(struct verification *v)
     /* The compiled model takes float32: the reference is to see the same numbers. */
     int64_t count = v->images.count * v->images.each;
     v->random = allocate(count, sizeof(double));
-    for (int64_t i = 0; v->random && i < count; i++)
+    for (int64_t i = 0; i < count; i++)
         v->random[i] = (float)v->images.value[i];
     v->images.value = v->random;
-    return v->random ? STATUS_DONE : STATUS_SYSTEM;
+    return STATUS_DONE;
 }
 
 /* Of what was asked for: in another precision than f32, of operands that are rounded. */
@@ -69,8 +70,6 @@ static enum status get_reference(struct verification *v)
 {
     struct module *graph = NULL;
     v->reference = allocate(v->images.count * v->module->classes, sizeof(double));
-    if (!v->reference)
-        return STATUS_SYSTEM;
     enum status status = source_module(v->source, v->module->target[0], &graph);
     if (status == STATUS_DONE)
         status = passes_round(graph);
@@ -111,9 +110,7 @@ static enum status run_target(const struct verification *v, const char *target,
     float *output = allocate(count, sizeof(float));
     double *out = allocate(count, sizeof(double));
     struct compiled compiled = {0};
-    enum status status = STATUS_SYSTEM;
-    if (output && out)
-        status = compiled_load(module_for_target(v->module, target), v->source, &compiled);
+    enum status status = compiled_load(module_for_target(v->module, target), v->source, &compiled);
     if (status == STATUS_DONE)
         status =
             execute_on_threads(compiled.model, (unsigned)v->module->threads, &v->images, output);
@@ -241,7 +238,7 @@ static bool model_shows(void *context, const struct model *model)
     struct symptom *symptom = context;
     const struct source *whole = symptom->whole->source;
     struct options options = *whole->options;
-    options.input = options.dump_dir = NULL;
+    options.input = options.dump_ir = NULL;
     options.print_after.count = options.print_before.count = 0;
     options.time_passes = options.verbose = false;
     options.each_pass = symptom->pass != NULL;

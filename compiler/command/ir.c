@@ -1,7 +1,7 @@
 #include "command.h"
 #include "file.h"
 #include "observe.h"
-#include "source.h"
+#include "outputs.h"
 #include <stdlib.h>
 
 static enum status list_passes(void)
@@ -32,13 +32,9 @@ static enum status write_module(const struct module *module, const struct option
         module_print(module, stdout);
         return STATUS_DONE;
     }
-    if (source_is_input(options, options->output)) {
-        diag_error(NULL, 0, 0, "the output %s is one of the inputs", options->output);
-        return STATUS_USAGE;
-    }
     size_t size;
     char *text = module_text(module, &size);
-    enum status status = text ? file_write(options->output, text, size) : STATUS_SYSTEM;
+    enum status status = file_write(options->output, text, size);
     free(text);
     return status;
 }
@@ -53,7 +49,11 @@ enum status command_ir(const struct options *options)
         return list_passes();
     struct source source = {0};
     struct module *module = NULL;
-    enum status status = source_read(&source, options);
+    enum status status = STATUS_DONE;
+    if (options->output)
+        status = output_check(options, options->output, emit_table[EMIT_ir].extension);
+    if (status == STATUS_DONE)
+        status = source_read(&source, options);
     if (status == STATUS_DONE)
         status = source_read_weights(&source);
     if (status == STATUS_DONE)

@@ -1,8 +1,8 @@
+#include "stats.h"
 #include "command.h"
 #include "escape.h"
 #include "execute.h"
 #include "observe.h"
-#include "stats.h"
 #include "traffic.h"
 #include <inttypes.h>
 
@@ -99,25 +99,17 @@ static void print_json(const struct report *report, const char *key)
     printf("}\n");
 }
 
-static enum status out_of_memory(void)
-{
-    diag_error(NULL, 0, 0, "out of memory");
-    return STATUS_SYSTEM;
-}
-
 /* Layers are counted before the passes fold them away, kernels after. */
 static enum status report_print(struct report *report, struct module *module,
                                 const struct options *options)
 {
-    bool paper = options->count == COUNT_PAPER;
+    bool paper = options->count == CHOICE_count_paper;
     report->module = module;
-    if (!graph_stats(module, (enum count)options->count, &report->stats))
-        return out_of_memory();
+    graph_stats(module, paper ? COUNT_PAPER : COUNT_MACS, &report->stats);
     enum status status = passes_run_observed(module, NULL, options, NULL);
     if (status != STATUS_DONE)
         return status;
-    if (!module_traffic(module, module->target[0], &report->traffic))
-        return out_of_memory();
+    module_traffic(module, module->target[0], &report->traffic);
     report->memory = (struct memory){module_weights_bytes(module), module_workspace_bytes(module),
                                      module->scratch_bytes};
     if (options->json)

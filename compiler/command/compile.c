@@ -1,0 +1,192 @@
+#include "command.h"
+#include "cubin.h"
+#include "execute.h"
+#include "observe.h"
+#include "outputs.h"
+#include "report.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the kinds of output are made from. */
+struct emission {
+    const struct source *source;
+    const struct module *module;
+    const struct outputs *outputs;
+};
+
+/* The target of a file that is for one. */
+static const char *target_of(const struct emission *e, const struct output *output)
+{
+    return output->target ? output->target : e->module->target[0];
+}
+
+static enum status emit_code(const struct emission *e, enum backend_kind kind, const char *target,
+                             struct output *output)
+{
+    static const uint8_t no_weights[32];
+    const uint8_t *sha256 = e->source->weights ? weights_sha256(e->source->weights) : no_weights;
+    char why[512] = "";
+    if (backend_emit(e->module, &e->source->parameters, sha256, kind, target, &output->file, why,
+                     sizeof why))
+        return STATUS_DONE;
+    return emit_failed(e->module, why);
+}
+
+static enum status emit_obj(const struct emission *e, struct output *output)
+{
+    return emit_code(e, BACKEND_OBJECT, NULL, output);
+}
+
+static enum status emit_asm(const struct emission *e, struct output *output)
+{
+    return emit_code(e, BACKEND_ASSEMBLY, target_of(e, output), output);
+}
+
+static enum status emit_ptx(const struct emission *e, struct output *output)
+{
+    return emit_asm(e, output); /* a GPU's assembly */
+}
+
+static enum status emit_llvm(const struct emission *e, struct output *output)
+{
+    return emit_code(e, BACKEND_LLVM, target_of(e, output), output);
+}
+
+static enum status emit_header(const struct emission *e, struct output *output)
+{
+    backend_header(e->module, &output->file);
+    return STATUS_DONE;
+}
+
+/* Text of the IR for one target alone: the passes run anew, so that the dump holds nothing that
+ * only other targets use. */
+static enum status emit_ir(const struct emission *e, struct output *output)
+{
+    const char *last = e->source->options->stop_after;
+    const struct module *module = e->module;
+    struct module *own = NULL;
+    enum status status = STATUS_DONE;
+    if (output->target) {
+        status = source_module(e->source, output->target, &own);
+        if (status == STATUS_DONE)
+            status = passes_run(own, last, NULL);
+        module = own;
+    }
+    if (status == STATUS_DONE)
+        output->file.data = module_text(module, &output->file.size);
+    if (own)
+        module_free(own);
+    return status;
+}
+
+static enum status emit_report(const struct emission *e, struct output *output)
+{
+    return report_make(e->source, e->module, target_of(e, output), &output->file);
+}
+
+/* The PTX of one target, assembled. */
+static enum status emit_cubin(const struct emission *e, struct output *output)
+{
+    char why[512] = "";
+    struct output ptx = {.target = target_of(e, output)};
+    const struct target *target = target_find(ptx.target, why, sizeof why);
+    if (!target)
+        return emit_failed(e->module, why);
+    enum status status = emit_ptx(e, &ptx);
+    if (status != STATUS_DONE)
+        return status;
+    status = cubin_assemble(&ptx.file, target->cpu, &output->file);
+    free(ptx.file.data);
+    return status;
+}
+
+/* The plan names its weights as they lie beside it. */
+static enum status emit_launch(const struct emission *e, struct output *output)
+{
+    const char *weights = "";
+    for (int i = 0; i < e->outputs->count; i++) {
+        const char *path = e->outputs->output[i].path, *slash = strrchr(path, '/');
+        if (e->outputs->output[i].kind == EMIT_weights)
+            weights = slash ? slash + 1 : path;
+    }
+    bool made = backend_launch(e->module, target_of(e, output), weights, &output->file);
+    return made ? STATUS_DONE : STATUS_SYSTEM;
+}
+
+static enum status emit_weights(const struct emission *e, struct output *output)
+{
+    char why[512] = "";
+    if (backend_weights(e->module, &e->source->parameters, &output->file, why, sizeof why))
+        return STATUS_DONE;
+    return emit_failed(e->module, why);
+}
+
+typedef enum status emitter(const struct emission *e, struct output *output);
+static emitter *const emitters[EMIT_none] = {
+#define EMIT(name, ...) [EMIT_##name] = emit_##name,
+#include "outputs.def"
+#undef EMIT
+};
+
+static enum status emit_all(const struct source *source, const struct module *module,
+                            struct outputs *outputs)
+{
+    const struct emission emission = {source, module, outputs};
+    enum status status = STATUS_DONE;
+    for (int i = 0; i < outputs->count && status == STATUS_DONE; i++) {
+        struct output *output = &outputs->output[i];
+        status = emitters[output->kind](&emission, output);
+        if (source->options->verbose && status == STATUS_DONE)
+            fprintf(stderr, "sanc: %s: %zu bytes\n", output->path, output->file.size);
+    }
+    return status;
+}
+
+static enum status check_options(const struct options *options)
+{
+    unsigned emit = emit_asked(options);
+    const char *wrong = NULL;
+    if (emit_has(emit, EMIT_obj) && !options->weights)
+        wrong = "'sanc compile' needs --weights FILE to make an object";
+    else if (options->profile && !emit_has(emit, EMIT_report))
+        wrong = "--profile FILE is for a report: --emit report";
+    else if ((emit_has(emit, EMIT_launch) || emit_has(emit, EMIT_weights)) && !options->weights)
+        wrong = "'sanc compile' needs --weights FILE for what a launch plan comes with";
+    else if (options->stop_after && emit != 1u << EMIT_ir)
+        wrong = "after --stop-after there is nothing but ir to --emit";
+    if (!wrong)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "%s", wrong);
+    return STATUS_USAGE;
+}
+
+/* A model's way: JSON and weights -> graph -> passes -> loops -> machine code -> files. */
+enum status command_compile(const struct options *options)
+{
+    struct source source = {0};
+    struct outputs outputs = {0};
+    struct module *module = NULL;
+    enum status status = check_options(options);
+    if (status == STATUS_DONE)
+        status = source_read(&source, options);
+    if (status == STATUS_DONE)
+        status = source_module(&source, NULL, &module);
+    if (status == STATUS_DONE)
+        status = outputs_plan(&outputs, options, module->targets, module->target);
+    if (status == STATUS_DONE)
+        status = source_read_weights(&source);
+    if (status == STATUS_DONE && options->stop_after)
+        status = pass_reachable(module, options->stop_after, false);
+    if (status == STATUS_DONE)
+        status = passes_run_observed(module, options->stop_after, options, NULL);
+    if (status == STATUS_DONE)
+        status = emit_all(&source, module, &outputs);
+    if (status == STATUS_DONE)
+        status = outputs_write(&outputs);
+    if (module)
+        module_free(module);
+    outputs_free(&outputs);
+    source_free(&source);
+    return status;
+}
