@@ -44,11 +44,8 @@ def case_folders(quick):
 
 
 def network_files(quick):
-    folder = os.path.join(common.SHARED, "models")
-    if not os.path.isdir(folder):
-        print(f"skipped: the paper's networks, no {folder}", file=sys.stderr)
-        return []
-    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))][:1 if quick else None]
+    names = [name for name in sorted(os.listdir(common.NETWORKS)) if name.endswith(".json")]
+    return [os.path.join(common.NETWORKS, name) for name in names][:1 if quick else None]
 
 
 def write_weights(sanc, model, path):

@@ -128,6 +128,8 @@ static bool read_value(struct draft *draft, const cJSON *item, const struct json
         return read_choice(item, id, value);
     case FIELD_NAME:
         return read_name(draft, item);
+    case FIELD_TEXT:
+        return cJSON_IsString(item);
     case FIELD_OBJECT:
         return cJSON_IsObject(item);
     case FIELD_LIST:
@@ -252,40 +254,27 @@ static void settle_stages(struct draft *draft)
     }
 }
 
-static struct attention settled_attention(const struct setting *set)
+/* Puts what was read of the kinds of objects from `first` to `last` into their struct. */
+static void take_fields(const struct setting *set, enum model_object first, enum model_object last,
+                        void *object)
 {
-    return (struct attention){
-        .patchwise = set[ATTENTION_TYPE].value == 1,
-        .relation = (enum relation)set[ATTENTION_RELATION].value,
-        .mapping = set[ATTENTION_MAPPING].value,
-        .position = (enum position)set[ATTENTION_POSITION].value,
-        .softmax = set[ATTENTION_SOFTMAX].value,
-        .footprint = set[ATTENTION_FOOTPRINT].value,
-        .dilation = set[ATTENTION_DILATION].value,
-        .padding = (enum padding)set[ATTENTION_PADDING].value,
-        .share = set[ATTENTION_SHARE].value,
-        .relation_channels = set[ATTENTION_RELATION_CHANNELS].value,
-        .value_channels = set[ATTENTION_VALUE_CHANNELS].value,
-        .transforms = (enum transforms)set[ATTENTION_TRANSFORMS].value,
-    };
+    for (enum field_id id = 0; id < FIELD_COUNT; id++)
+        if (model_field[id].object >= first && model_field[id].object <= last &&
+            model_field[id].place >= 0)
+            *field_at(id, object) = set[id].value;
 }
 
 static void finish_model(const struct draft *draft, struct model *model)
 {
-    const struct setting *set = draft->set;
-    *model = (struct model){.channels = set[INPUT_CHANNELS].value,
-                            .height = set[INPUT_HEIGHT].value,
-                            .width = set[INPUT_WIDTH].value,
-                            .classes = set[MODEL_CLASSES].value,
-                            .stem_channels = set[MODEL_STEM_CHANNELS].value,
-                            .stages = draft->stages};
+    *model = (struct model){.stages = draft->stages};
     strcpy(model->name, draft->name);
+    take_fields(draft->set, OBJECT_MODEL, OBJECT_INPUT, model);
     for (int i = 0; i < draft->stages; i++) {
-        const struct setting *stage = draft->stage[i].set;
-        model->stage[i].blocks = stage[STAGE_BLOCKS].value;
-        model->stage[i].channels = stage[STAGE_CHANNELS].value;
-        if (model->stage[i].blocks > 0)
-            model->stage[i].attention = settled_attention(stage);
+        const struct setting *set = draft->stage[i].set;
+        struct stage *stage = &model->stage[i];
+        take_fields(set, OBJECT_STAGE, OBJECT_STAGE, stage);
+        if (stage->blocks > 0)
+            take_fields(set, OBJECT_ATTENTION, OBJECT_ATTENTION, &stage->attention);
     }
 }
 

@@ -20,17 +20,18 @@ enum position { POSITION_NONE, POSITION_RELATIVE, POSITION_ABSOLUTE };
 enum padding { PADDING_REFLECT, PADDING_ZERO };
 enum transforms { TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BETA };
 
+/* All of them int, so that the table of fields (fields.def) can say where each stands. */
 struct attention {
-    bool patchwise;
-    enum relation relation;
-    int mapping; /* linears in the mapping, 0 to 3 */
-    enum position position;
-    bool softmax;
+    int patchwise; /* 0: pairwise */
+    int relation;  /* enum relation */
+    int mapping;   /* linears in the mapping, 0 to 3 */
+    int position;  /* enum position */
+    int softmax;   /* 0 or 1 */
     int footprint, dilation;
-    enum padding padding;
+    int padding; /* enum padding */
     int share;
     int relation_channels, value_channels;
-    enum transforms transforms;
+    int transforms; /* enum transforms */
 };
 
 struct stage {

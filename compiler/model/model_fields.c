@@ -6,68 +6,65 @@
 
 enum { MAX_CHANNELS = 65536 };
 
-/* For both types of attention alike. */
-#define ALIKE(least, most, initial)                                                                \
+#define RANGE(least, most, initial)                                                                \
     {                                                                                              \
-        {least, most, initial},                                                                    \
-        {                                                                                          \
-            least, most, initial                                                                   \
-        }                                                                                          \
+        least, most, initial                                                                       \
     }
-
-#define FIELD(object, name, kind, least, most, initial)                                            \
+#define BY_TYPE(pairwise, patchwise)                                                               \
     {                                                                                              \
-        OBJECT_##object, name, FIELD_##kind, ALIKE(least, most, initial), {0}, NULL                \
+        pairwise, patchwise                                                                        \
     }
+#define ALIKE(...) BY_TYPE(RANGE(__VA_ARGS__), RANGE(__VA_ARGS__))
+#define WORDS(...)                                                                                 \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define NONE WORDS(NULL)
+#define NOWHERE (-1)
+#define OF_MODEL(field) offsetof(struct model, field)
+#define OF_STAGE(field) offsetof(struct stage, field)
+#define OF_ATTENTION(field) offsetof(struct attention, field)
 
-/* clang-format off */
 const struct field model_field[FIELD_COUNT] = {
-    [MODEL_FORMAT] = {OBJECT_MODEL, "format", FIELD_CHOICE,
-        ALIKE(0, 0, FIELD_REQUIRED), {"san"}, NULL},
-    [MODEL_VERSION] = FIELD(MODEL, "version", INTEGER, 1, 1, FIELD_REQUIRED),
-    [MODEL_NAME] = FIELD(MODEL, "name", NAME, 1, MAX_NAME, FIELD_REQUIRED),
-    [MODEL_INPUT] = FIELD(MODEL, "input", OBJECT, 0, 0, 0),
-    [MODEL_CLASSES] = FIELD(MODEL, "classes", INTEGER, 1, 1000000, FIELD_REQUIRED),
-    [MODEL_STEM_CHANNELS] = FIELD(MODEL, "stem_channels", INTEGER, 1, MAX_CHANNELS, 64),
-    [MODEL_ATTENTION] = FIELD(MODEL, "attention", OBJECT, 0, 0, 0),
-    [MODEL_STAGES] = FIELD(MODEL, "stages", LIST, 1, MAX_STAGES, FIELD_REQUIRED),
+#define FIELD(object, id, name, kind, ranges, choices, derived, place, meaning)                    \
+    [object##_##                                                                                   \
+        id] = {OBJECT_##object, name, FIELD_##kind, ranges, choices, derived, place, meaning},
+#include "fields.def"
+#undef FIELD
+};
 
-    [INPUT_CHANNELS] = FIELD(INPUT, "channels", INTEGER, 1, 1024, 3),
-    [INPUT_HEIGHT] = FIELD(INPUT, "height", INTEGER, 1, 4096, 224),
-    [INPUT_WIDTH] = FIELD(INPUT, "width", INTEGER, 1, 4096, 224),
+int *field_at(enum field_id id, void *object)
+{
+    assert(model_field[id].place >= 0);
+    return (int *)(void *)((char *)object + model_field[id].place);
+}
 
-    [STAGE_BLOCKS] = FIELD(STAGE, "blocks", INTEGER, 0, 256, FIELD_REQUIRED),
-    [STAGE_CHANNELS] = FIELD(STAGE, "channels", INTEGER, 1, MAX_CHANNELS, FIELD_REQUIRED),
-    [STAGE_ATTENTION] = FIELD(STAGE, "attention", OBJECT, 0, 0, 0),
+int field_value(enum field_id id, const void *object)
+{
+    assert(model_field[id].place >= 0);
+    return *(const int *)(const void *)((const char *)object + model_field[id].place);
+}
 
-    [ATTENTION_TYPE] = {OBJECT_ATTENTION, "type", FIELD_CHOICE,
-        ALIKE(0, 1, 0), {"pairwise", "patchwise"}, NULL},
-    [ATTENTION_RELATION] = {OBJECT_ATTENTION, "relation", FIELD_CHOICE,
-        {{RELATION_SUBTRACTION, RELATION_CONCATENATION, RELATION_SUBTRACTION},
-         {RELATION_CONCATENATION, RELATION_CLIQUE, RELATION_CONCATENATION}},
-        {"subtraction", "summation", "hadamard", "dot", "concatenation", "star", "clique"}, NULL},
-    [ATTENTION_MAPPING] = {OBJECT_ATTENTION, "mapping", FIELD_INTEGER,
-        {{0, 3, 2}, {1, 3, 2}}, {0}, NULL},
-    [ATTENTION_POSITION] = {OBJECT_ATTENTION, "position", FIELD_CHOICE,
-        {{POSITION_NONE, POSITION_ABSOLUTE, POSITION_RELATIVE},
-         {POSITION_NONE, POSITION_NONE, POSITION_NONE}},
-        {"none", "relative", "absolute"}, NULL},
-    [ATTENTION_SOFTMAX] = {OBJECT_ATTENTION, "softmax", FIELD_BOOLEAN,
-        {{0, 1, 1}, {0, 1, 0}}, {0}, NULL},
-    [ATTENTION_FOOTPRINT] = FIELD(ATTENTION, "footprint", ODD, 1, 15, 7),
-    [ATTENTION_DILATION] = FIELD(ATTENTION, "dilation", INTEGER, 1, 8, 1),
-    [ATTENTION_PADDING] = {OBJECT_ATTENTION, "padding", FIELD_CHOICE,
-        ALIKE(PADDING_REFLECT, PADDING_ZERO, PADDING_REFLECT), {"reflect", "zero"}, NULL},
-    [ATTENTION_SHARE] = FIELD(ATTENTION, "share", INTEGER, 1, MAX_CHANNELS, 8),
-    [ATTENTION_RELATION_CHANNELS] = {OBJECT_ATTENTION, "relation_channels", FIELD_INTEGER,
-        ALIKE(1, MAX_CHANNELS, FIELD_DERIVED), {0},
-        "channels / 16, or value_channels where transforms is \"phi=psi=beta\""},
-    [ATTENTION_VALUE_CHANNELS] = {OBJECT_ATTENTION, "value_channels", FIELD_INTEGER,
-        ALIKE(1, MAX_CHANNELS, FIELD_DERIVED), {0}, "channels / 4"},
-    [ATTENTION_TRANSFORMS] = {OBJECT_ATTENTION, "transforms", FIELD_CHOICE,
-        ALIKE(TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI_BETA, TRANSFORMS_DISTINCT),
-        {"distinct", "phi=psi", "phi=psi=beta"}, NULL}};
-/* clang-format on */
+int field_default(enum field_id id, const struct stage *stage)
+{
+    const struct attention *a = &stage->attention;
+    if (id == ATTENTION_VALUE_CHANNELS)
+        return stage->channels / 4;
+    if (id == ATTENTION_RELATION_CHANNELS)
+        return a->transforms == TRANSFORMS_PHI_PSI_BETA ? a->value_channels : stage->channels / 16;
+    return model_field[id].range[a->patchwise].initial;
+}
+
+const char *field_written(enum field_id id, int value, char text[FIELD_WRITTEN])
+{
+    if (model_field[id].kind == FIELD_CHOICE)
+        snprintf(text, FIELD_WRITTEN, "\"%s\"", model_field[id].choice[value]);
+    else if (model_field[id].kind == FIELD_BOOLEAN)
+        snprintf(text, FIELD_WRITTEN, "%s", value ? "true" : "false");
+    else
+        snprintf(text, FIELD_WRITTEN, "%d", value);
+    return text;
+}
 
 enum field_id field_find(enum model_object object, const char *name)
 {
@@ -117,8 +114,13 @@ const char *field_allowed(enum field_id id, int type, char allowed[FIELD_ALLOWED
         list_choices(field, range, allowed, FIELD_ALLOWED);
         break;
     case FIELD_NAME:
-        snprintf(allowed, FIELD_ALLOWED,
-                 "a C identifier of at most %d characters, no keyword of C or C++, not san or san_...", range.most);
+        snprintf(
+            allowed, FIELD_ALLOWED,
+            "a C identifier of at most %d characters, no keyword of C or C++, not san or san_...",
+            range.most);
+        break;
+    case FIELD_TEXT:
+        snprintf(allowed, FIELD_ALLOWED, "a string");
         break;
     case FIELD_OBJECT:
         snprintf(allowed, FIELD_ALLOWED, "an object");

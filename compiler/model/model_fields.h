@@ -1,38 +1,15 @@
 /* The fields of a model file in one table: names, ranges, defaults. */
 #ifndef COMPILER_MODEL_FIELDS_H
 #define COMPILER_MODEL_FIELDS_H
-#include <stdbool.h>
+#include "model.h"
 #include <stddef.h>
 
 enum model_object { OBJECT_MODEL, OBJECT_INPUT, OBJECT_STAGE, OBJECT_ATTENTION };
 
 enum field_id {
-    MODEL_FORMAT,
-    MODEL_VERSION,
-    MODEL_NAME,
-    MODEL_INPUT,
-    MODEL_CLASSES,
-    MODEL_STEM_CHANNELS,
-    MODEL_ATTENTION,
-    MODEL_STAGES,
-    INPUT_CHANNELS,
-    INPUT_HEIGHT,
-    INPUT_WIDTH,
-    STAGE_BLOCKS,
-    STAGE_CHANNELS,
-    STAGE_ATTENTION,
-    ATTENTION_TYPE,
-    ATTENTION_RELATION,
-    ATTENTION_MAPPING,
-    ATTENTION_POSITION,
-    ATTENTION_SOFTMAX,
-    ATTENTION_FOOTPRINT,
-    ATTENTION_DILATION,
-    ATTENTION_PADDING,
-    ATTENTION_SHARE,
-    ATTENTION_RELATION_CHANNELS,
-    ATTENTION_VALUE_CHANNELS,
-    ATTENTION_TRANSFORMS,
+#define FIELD(object, id, ...) object##_##id,
+#include "fields.def"
+#undef FIELD
     FIELD_COUNT
 };
 
@@ -42,6 +19,7 @@ enum field_kind {
     FIELD_BOOLEAN, /* 0 or 1 */
     FIELD_CHOICE,  /* one of some strings; its value is the index in `choice` */
     FIELD_NAME,    /* a C identifier of at most `most` characters */
+    FIELD_TEXT,    /* any string; ignored */
     FIELD_OBJECT,
     FIELD_LIST /* an array of `least` to `most` objects */
 };
@@ -49,7 +27,8 @@ enum field_kind {
 /* In place of a default. */
 enum {
     FIELD_REQUIRED = -1, /* there is none */
-    FIELD_DERIVED = -2   /* it follows from other fields, as `derived` says */
+    FIELD_DERIVED = -2,  /* it follows from other fields, as `derived` says */
+    FIELD_OPTIONAL = -3  /* it may be left out, and nothing stands for it then */
 };
 
 struct field_range {
@@ -63,12 +42,24 @@ struct field {
     struct field_range range[2]; /* where attention is pairwise, patchwise */
     const char *choice[8];       /* up to NULL */
     const char *derived;
+    ptrdiff_t place; /* of its int in its struct; -1: it has none */
+    const char *meaning;
 };
 
 extern const struct field model_field[FIELD_COUNT];
 
 /* FIELD_COUNT: an object of that kind has no such field. */
 enum field_id field_find(enum model_object object, const char *name);
+
+/* The int of a field in its struct: model (also for the fields of OBJECT_INPUT), stage or attention. */
+int *field_at(enum field_id id, void *object);
+int field_value(enum field_id id, const void *object);
+/* The default of a setting of a stage's attention, whose type, transforms and value_channels are settled
+ * where they matter. */
+int field_default(enum field_id id, const struct stage *stage);
+/* How a value is written in JSON: "\"zero\"", "true", "7". */
+enum { FIELD_WRITTEN = 32 };
+const char *field_written(enum field_id id, int value, char text[FIELD_WRITTEN]);
 
 /* What may stand there, as "an integer from 0 to 256", for any type of attention (type -1) or for
  * one (its index). */

@@ -40,29 +40,26 @@ setting_error(struct draft *draft, int stage, enum field_id id, const char *form
                 stage, model_field[id].name, must, found);
 }
 
-static void fill_default(struct setting *set, enum field_id id, int value)
-{
-    if (set[id].origin == FROM_NOWHERE)
-        set[id] = (struct setting){FROM_DEFAULT, 0, value};
-}
-
+/* Each setting is the stage's, or the model's, or its default. Those that others follow from come first:
+ * type, then transforms and value_channels. */
 static void fill_defaults(const struct draft *draft, struct setting *set)
 {
-    for (enum field_id id = ATTENTION_TYPE; id <= ATTENTION_TRANSFORMS; id++) {
+    static const enum field_id first[] = {ATTENTION_TYPE, ATTENTION_TRANSFORMS,
+                                          ATTENTION_VALUE_CHANNELS};
+    enum { FIRST = sizeof first / sizeof *first };
+    struct stage stage = {.channels = set[STAGE_CHANNELS].value};
+    for (int i = 0; i < FIRST + FIELD_COUNT; i++) {
+        enum field_id id = i < FIRST ? first[i] : (enum field_id)(i - FIRST);
+        if (model_field[id].object != OBJECT_ATTENTION)
+            continue;
         if (set[id].origin == FROM_NOWHERE && draft->set[id].origin == FROM_FILE) {
             set[id] = draft->set[id];
             set[id].origin = FROM_MODEL;
         }
+        if (set[id].origin == FROM_NOWHERE)
+            set[id] = (struct setting){FROM_DEFAULT, 0, field_default(id, &stage)};
+        *field_at(id, &stage.attention) = set[id].value;
     }
-    fill_default(set, ATTENTION_TYPE, model_field[ATTENTION_TYPE].range[0].initial);
-    for (enum field_id id = ATTENTION_RELATION; id <= ATTENTION_TRANSFORMS; id++)
-        if (!model_field[id].derived)
-            fill_default(set, id, model_field[id].range[set[ATTENTION_TYPE].value].initial);
-    int channels = set[STAGE_CHANNELS].value;
-    fill_default(set, ATTENTION_VALUE_CHANNELS, channels / 4);
-    bool one = set[ATTENTION_TRANSFORMS].value == TRANSFORMS_PHI_PSI_BETA;
-    fill_default(set, ATTENTION_RELATION_CHANNELS,
-                 one ? set[ATTENTION_VALUE_CHANNELS].value : channels / 16);
 }
 
 /* Each setting by itself, for the type that the stage has. */

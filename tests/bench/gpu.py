@@ -3,7 +3,7 @@
 
     gpu.py SANC [NETWORK...] [--batch 1,64] [--precisions f32,tf32,bf16] [--rounds N] [--results FILE]
 
-NETWORK is one of ../shared/models, which is not part of the project; without one, all of them. In this order: the cases of
+NETWORK is one of examples/models; without one, all of them. In this order: the cases of
 tests/numeric/cases in each precision against their references; the four tools of compute-sanitizer on some of them, where it
 is installed; and for each network and size of batch the compiled network in each precision, PyTorch eager and
 `torch.compile` (max-autotune) with float32 and with TF32 products, in turns, in the GPU's own time (CUDA events), inputs and
@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--results", default=os.path.join(BUILD, "gpu.json"))
     args = parser.parse_args()
     tally, precisions = common.Tally(), args.precisions.split(",")
-    folder = common.shared("models")
+    folder = common.NETWORKS
     python = torch_python.find()
     if not python:
         common.skip("no PyTorch; TORCH_PYTHON can name a Python with it")

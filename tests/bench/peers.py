@@ -3,7 +3,7 @@
 
     peers.py SANC [NETWORK...] [--peers A,B] [--threads 1,2] [--batch 1,8] [--rounds N] [--results FILE]
 
-NETWORK is one of ../shared/models, which is not part of the project; without one, all of them. Weights are seeded
+NETWORK is one of examples/models; without one, all of them. Weights are seeded
 (../shared/reference/make_case.py). For each network, number of threads and size of batch, the programs are started and checked
 against the reference in float64, then take turns in N rounds; what the start needs (compiling, exporting) is not timed, and kept
 in build/bench for the next time. The results are added to FILE, by default build/bench/results.json, after each; `chart.py FILE`
@@ -182,7 +182,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", default=os.path.join(BUILD, "results.json"))
     args = parser.parse_args()
-    folder = common.shared("models")
+    folder = common.NETWORKS
     networks = args.network or sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".json"))
     peers = [peer for peer in args.peers.split(",") if peer]
     python = (torch_python.find() if peers == ["eager"] else None) or torch_python.find_or_make(MODULES, PACKAGES)

@@ -22,7 +22,7 @@ NETWORK, SVG = "san10_pairwise", "{http://www.w3.org/2000/svg}"
 
 def main():
     sanc = sys.argv[1]
-    common.shared("models", NETWORK + ".json")
+    common.shared("reference")
     if not torch_python.find():
         common.skip("no PyTorch; TORCH_PYTHON can name a Python with it")
     tally = common.Tally()

@@ -3,7 +3,7 @@
 
     dumps.py SANC [--shared | --models] [--objects] [NAME...]
 
-Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of ../shared/models at
+Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of examples/models at
 224x224, with weights made up here. What each dump comes to is compared as a text, the loops after all
 passes, and as an object: of a network every fourth dump is compiled, of the next one those after
 them; with --objects all. Every other one of these also compiles with other weights, to what the model
@@ -139,7 +139,7 @@ def main():
     args = parser.parse_intermixed_args()
     sanc, folder = common.Sanc(args.sanc), CASES
     if args.shared or args.models:
-        folder = common.shared("models" if args.models else "cases")
+        folder = common.NETWORKS if args.models else common.shared("cases")
     names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder))
     check, total = check_network if args.models else check_case, common.Tally()
 

@@ -2,16 +2,16 @@
 
     paper.py SANC
 
-Prints the table beside the numbers that were published, which have one digit behind the point.
+Prints the table beside the numbers that were published, which have one digit after the point.
 """
 import json
 import os
-import subprocess
+import re
 import sys
-import tempfile
 
-BLOCKS = {'SAN10': [2, 1, 2, 4, 1], 'SAN15': [3, 2, 3, 5, 2], 'SAN19': [3, 3, 4, 6, 3]}
-CHANNELS = [64, 256, 512, 1024, 2048]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
+import common  # noqa: E402
+
 # Millions of parameters, thousands of millions of operations.
 PUBLISHED = {
     ('SAN10', 'pairwise'): (10.5, 2.2), ('SAN10', 'patchwise'): (11.8, 1.9),
@@ -20,23 +20,22 @@ PUBLISHED = {
 }
 
 
-def model(network, kind):
-    stages = [{'blocks': blocks, 'channels': channels}
-              for blocks, channels in zip(BLOCKS[network], CHANNELS)]
-    stages[0]['attention'] = {'footprint': 3}
-    return {'format': 'san', 'version': 1, 'name': f'{network.lower()}_{kind}', 'classes': 1000,
-            'attention': {'type': kind}, 'stages': stages}
-
-
 def counts(sanc, network, kind):
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, 'model.json')
-        with open(path, 'w', encoding='utf-8') as file:
-            json.dump(model(network, kind), file)
-        out = subprocess.run([sanc, 'stats', path, '--count', 'paper', '--json'], check=True,
-                             stdout=subprocess.PIPE, timeout=300).stdout
-    report = json.loads(out)
+    path = os.path.join(common.NETWORKS, f'{network.lower()}_{kind}.json')
+    report = json.loads(common.call(sanc, 'stats', path, '--count', 'paper', '--json'))
     return report['parameters'] / 1e6, report['paper_flops'] / 1e9
+
+
+def check_page(sanc):
+    """The table of examples/models/README.md has these numbers, and its command works."""
+    with open(os.path.join(common.NETWORKS, 'README.md'), encoding='utf-8') as file:
+        page = file.read()
+    rows = dict(re.findall(r'^\| `(\w+)` \| (.*) \|$', page, re.M))
+    good = len(rows) == len(PUBLISHED)
+    for (network, kind), (parameters, flops) in PUBLISHED.items():
+        good = good and f'{parameters} M | {flops} G' in rows[f'{network.lower()}_{kind}']
+    command = re.search(r'^    build/release/sanc (stats .*)$', page, re.M)[1].split()
+    return good and 'total' in common.call(sanc, *command, cwd=common.ROOT)
 
 
 def main():
@@ -48,7 +47,10 @@ def main():
         failed += not same
         print(f'{network:8} {kind:10} {found[0]:9.2f} M {published[0]:8.1f} M {found[1]:6.2f} G '
               f'{published[1]:8.1f} G{"" if same else "  FAILED: another number"}')
-    print(f'{len(PUBLISHED) - failed} passed, {failed} failed')
+    if not check_page(os.path.abspath(sys.argv[1])):
+        print('FAILED: examples/models/README.md')
+        failed += 1
+    print(f'{len(PUBLISHED) + 1 - failed} passed, {failed} failed')
     return 1 if failed else 0
 
 

@@ -20,7 +20,7 @@ BASE = '''{
 FIRST = '"channels": 32 }'
 SECOND = '"attention": { "share": 4 }'
 
-FIELDS = ('the model must have no fields but format, version, name, input, classes, stem_channels, '
+FIELDS = ('the model must have no fields but $schema, format, version, name, input, classes, stem_channels, '
           'attention, stages, found ')
 NAME = 'name must be a C identifier of at most 63 characters, no keyword of C or C++, not san or san_..., found '
 ESCAPE = 'expected four hexadecimal digits behind \\u, whole surrogate pairs'
@@ -198,6 +198,8 @@ CASES = [
      f':3:11: error: {NAME}"../net"'),
     ('name_long', name('"' + 'n' * 64 + '"'),
      f':3:11: error: {NAME}"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn...'),
+    ('schema_is_no_string', swap('"format"', '"$schema": 3, "format"'),
+     ':2:14: error: $schema must be a string, found 3'),
     ('name_of_the_abi', name('"san_cuda"'),
      f':3:11: error: {NAME}"san_cuda"'),
     ('name_san', name('"san"'),

@@ -3,7 +3,7 @@
 
     ptxas.py SANC [--shared]
 
---shared: the cases of ../shared/cases and the networks of ../shared/models, which are not part of the project.
+--shared: the cases of ../shared/cases and those of examples/models.
 """
 import argparse
 import concurrent.futures
@@ -55,7 +55,7 @@ def main():
     models = [os.path.join(folder, name, "model.json") for name in sorted(os.listdir(folder))]
     models += [] if args.shared else [os.path.join(OWN, name) for name in sorted(os.listdir(OWN))]
     if args.shared:
-        networks = common.shared("models")
+        networks = common.NETWORKS
         models += [os.path.join(networks, name) for name in sorted(os.listdir(networks)) if name.endswith(".json")]
     total = common.Tally()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -12,6 +12,7 @@ import threading
 SKIPPED = 77  # exit status that ctest shows as skipped
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")  # not part of the project: may be missing
+NETWORKS = os.path.join(ROOT, "examples", "models")  # the paper's
 TYPECODES = {"F32": "f", "F64": "d", "U8": "B", "I64": "q"}
 assert sys.byteorder == "little" and array.array("f").itemsize == 4
 

@@ -3,7 +3,7 @@
 
     models.py SANC [--all] [NAME...]
 
-Without names: san10_pairwise and san10_patchwise; --all: all six. The networks and the reference lie in ../shared, which is
+Without names: san10_pairwise and san10_patchwise; --all: all six. The reference lies in ../shared, which is
 not part of the project; cases are kept in build/models. Needs PyTorch (see torch_python.py).
 """
 import argparse
@@ -46,7 +46,7 @@ def main():
     parser.add_argument("--all", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
-    models = common.shared("models")
+    models = common.NETWORKS
     python = torch_python.find() or common.skip("no PyTorch; TORCH_PYTHON can name a Python with it")
     every = sorted(name[:-len(".json")] for name in os.listdir(models))
     tally = common.Tally()

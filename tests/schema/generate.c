@@ -1,7 +1,8 @@
-/* Prints compiler/model/model.schema.json, the JSON Schema of a model file, from the reader's own table.
+/* Prints compiler/model/model.schema.json, the JSON Schema of a model file, from the reader's own table; with
+ * --page the table of fields in compiler/model/README.md.
  *
- * Names, ranges, choices and defaults are those of model_field. Written here: what a field means,
- * and the rules between fields, as far as a schema can say them. It cannot say that one number
+ * Names, ranges, choices, defaults and meanings are those of model_field. Written here: the rules
+ * between fields, as far as a schema can say them. It cannot say that one number
  * divides or equals another, nor compute with the size of a map. */
 #include "identifier.h"
 #include "json_text.h"
@@ -14,39 +15,6 @@
 enum { TYPES = 2, ANY_TYPE = -1 };
 
 static const char *const object_name[] = {"model", "input", "stage", "attention"};
-
-static const char *const meaning[FIELD_COUNT] = {
-    [MODEL_FORMAT] = "What kind of file this is",
-    [MODEL_VERSION] = "Version of the format",
-    [MODEL_NAME] = "The prefix of every symbol in the object: a C identifier, no keyword of C or "
-                   "C++, not san or san_...",
-    [MODEL_INPUT] = "The size of one image",
-    [MODEL_CLASSES] = "Width of the last linear layer",
-    [MODEL_STEM_CHANNELS] = "Width of conv_in, the first linear layer",
-    [MODEL_ATTENTION] = "Settings for every stage, unless its own attention object has others",
-    [MODEL_STAGES] = "Each halves the map, widens it to its channels, and has blocks of attention",
-    [INPUT_CHANNELS] = "Colours",
-    [INPUT_HEIGHT] = "Rows of pixels",
-    [INPUT_WIDTH] = "Columns of pixels",
-    [STAGE_BLOCKS] = "Blocks of self-attention, one behind the other",
-    [STAGE_CHANNELS] = "Width of the stage",
-    [STAGE_ATTENTION] = "Settings of this stage, laid over those of the model",
-    [ATTENTION_TYPE] = "Weights from pairs of pixels, or from the whole footprint at once",
-    [ATTENTION_RELATION] = "How phi and psi of pixels are related",
-    [ATTENTION_MAPPING] = "Linear layers between relation and weights; 0 only where the relation, "
-                          "position channels counted, is as wide as the weights",
-    [ATTENTION_POSITION] = "Encoding of where pixels lie, concatenated to the relation",
-    [ATTENTION_SOFTMAX] = "Whether weights are normalised over the footprint",
-    [ATTENTION_FOOTPRINT] = "k: each pixel attends to k x k pixels around it; an odd number",
-    [ATTENTION_DILATION] = "Distance between the neighbours of a footprint, in pixels",
-    [ATTENTION_PADDING] = "What lies beyond the border. Reflection needs dilation * (footprint - "
-                          "1) / 2 to be below the height and the width of the map",
-    [ATTENTION_SHARE] = "Value channels that share one weight; divides value_channels",
-    [ATTENTION_RELATION_CHANNELS] = "Channels of phi and psi",
-    [ATTENTION_VALUE_CHANNELS] = "Channels of beta, the values that are summed up",
-    [ATTENTION_TRANSFORMS] = "Which of the transforms phi, psi and beta are the same; with "
-                             "phi=psi=beta relation_channels has to equal value_channels",
-};
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
@@ -99,6 +67,9 @@ static void say_values(FILE *to, enum field_id id, int type)
     case FIELD_NAME:
         say_name(to, range);
         break;
+    case FIELD_TEXT:
+        json_say(to, "'type':'string'");
+        break;
     case FIELD_OBJECT:
         json_say(to, "'$ref':'#/$defs/%s'", field->name);
         break;
@@ -110,12 +81,8 @@ static void say_values(FILE *to, enum field_id id, int type)
 
 static void say_value(FILE *to, enum field_id id, int value)
 {
-    if (model_field[id].kind == FIELD_CHOICE)
-        json_say(to, "'%s'", model_field[id].choice[value]);
-    else if (model_field[id].kind == FIELD_BOOLEAN)
-        json_say(to, "%s", value ? "true" : "false");
-    else
-        json_say(to, "%d", value);
+    char text[FIELD_WRITTEN];
+    json_say(to, "%s", field_written(id, value, text));
 }
 
 static bool has_default(enum field_id id)
@@ -133,7 +100,7 @@ static void say_field(FILE *to, enum field_id id)
     size_t size;
     FILE *defaults = open_memstream(&twice, &size);
     bool alike = field->range[0].initial == field->range[1].initial;
-    assert(defaults && meaning[id]);
+    assert(defaults);
     if (field->derived)
         fprintf(defaults, ". By default %s", field->derived);
     if (has_default(id) && !alike) {
@@ -144,7 +111,7 @@ static void say_field(FILE *to, enum field_id id)
         fprintf(defaults, " for patchwise attention");
     }
     fclose(defaults);
-    snprintf(text, sizeof text, "%s%s.", meaning[id], twice);
+    snprintf(text, sizeof text, "%s%s.", field->meaning, twice);
     free(twice);
     json_say(to, "'%s':{'description':", field->name);
     json_say_string(to, text);
@@ -341,7 +308,8 @@ static void say_model_rules(FILE *to)
 
 static void say_model(FILE *to)
 {
-    json_say(to, "{'$schema':'https://json-schema.org/draft/2020-12/schema','title':'SAN model',"
+    json_say(to, "{'$schema':'https://json-schema.org/draft/2020-12/"
+                 "schema','$id':'urn:sanc:san-model:1','title':'SAN model',"
                  "'description':'A self-attention image network, as sanc reads it. Made by "
                  "tests/schema/generate.c from the table of fields.',");
     say_object(to, OBJECT_MODEL);
@@ -368,10 +336,49 @@ static void say_model(FILE *to)
     json_say(to, "}}");
 }
 
-int main(void)
+/* ---- the page of the format ------------------------------------------------------------------ */
+
+static void page_default(enum field_id id)
+{
+    const struct field *field = &model_field[id];
+    char text[2][FIELD_WRITTEN];
+    int initial[2] = {field->range[0].initial, field->range[1].initial};
+    if (initial[0] == FIELD_REQUIRED)
+        printf("required");
+    else if (field->derived)
+        printf("%s", field->derived);
+    else if (has_default(id) && initial[0] == initial[1])
+        printf("`%s`", field_written(id, initial[0], text[0]));
+    else if (has_default(id))
+        printf("`%s`; patchwise `%s`", field_written(id, initial[0], text[0]),
+               field_written(id, initial[1], text[1]));
+}
+
+/* A row of compiler/model/README.md for each field. */
+static void page_print(void)
+{
+    static const char *const path[] = {"", "input.", "stages[i].", "attention."};
+    char allowed[2][FIELD_ALLOWED];
+    for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+        const struct field *field = &model_field[id];
+        field_allowed(id, 0, allowed[0]);
+        field_allowed(id, 1, allowed[1]);
+        printf("| `%s%s` | %s | %s%s%s | ", path[field->object], field->name, field->meaning,
+               allowed[0], strcmp(allowed[0], allowed[1]) ? "; patchwise " : "",
+               strcmp(allowed[0], allowed[1]) ? allowed[1] : "");
+        page_default(id);
+        printf(" |\n");
+    }
+}
+
+int main(int count, char **argument)
 {
     char *text;
     size_t size;
+    if (count == 2 && !strcmp(argument[1], "--page")) {
+        page_print();
+        return 0;
+    }
     FILE *to = open_memstream(&text, &size);
     if (!to)
         return 1;

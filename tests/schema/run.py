@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ import common  # noqa: E402
 import models  # noqa: E402
 import weights  # noqa: E402
 
+PAGE = os.path.join(ROOT, 'compiler', 'model', 'README.md')
 REJECTED = 0.9  # of the bad models
 RANDOM_MODELS = 400
 ATTENTION = {
@@ -54,11 +56,31 @@ def parse(text):
     return json.loads(text, parse_constant=no_constant, object_pairs_hook=no_key_twice)
 
 
+def check_tensors(sanc):
+    """Each tensor of a model that has all of them is in the table of the page, by its name."""
+    model = os.path.join(ROOT, 'tests', 'numeric', 'cases', 'pair_subtraction', 'model.json')
+    graph = common.call(sanc, 'ir', model, '--before', 'expand_batch_norm')
+    with open(PAGE, encoding='utf-8') as file:
+        rows = re.findall(r'^\| (`[^|]*`) \| [^|]* \|$', file.read().split('## The weights')[1], re.M)
+    known = []
+    for row in rows:
+        names = re.findall(r'`([^`]*)`', row)
+        stem = names[0].rsplit('.', 1)[0]
+        known += [name if not name.startswith('.') else stem + name for name in names]
+    patterns = [re.escape(name).replace(r'\{i\}', r'\d+').replace(r'\{b\}', r'\d+').replace(r'\{n\}', r'\d+').replace('…', r'\w+')
+                for name in known]
+    missing = [name for name in re.findall(r'parameter \{ name = "([^"]*)"', graph)
+               if not any(re.fullmatch(pattern, name) for pattern in patterns)]
+    if missing:
+        print(f'FAILED: compiler/model/README.md does not name the tensors {missing}')
+    return not missing
+
+
 def valid_models():
     yield 'models.BASE', models.BASE
     yield 'weights.MODEL', weights.MODEL
     for pattern in ('tests/numeric/cases/*/model.json', 'examples/*/*.json', 'examples/*/*/*.json',
-                    '../shared/cases/*/model.json', '../shared/models/*.json'):
+                    '../shared/cases/*/model.json'):
         for path in sorted(glob.glob(os.path.join(ROOT, pattern))):
             with open(path, encoding='utf-8') as file:
                 text = file.read()
@@ -103,7 +125,7 @@ def check_valid(validator):
             failed += 1
             print(f'FAILED {name}: {error.json_path}: {error.message}')
     if not os.path.isdir(os.path.join(ROOT, '..', 'shared', 'cases')):
-        print('skipped: ../shared/cases, ../shared/models: not there')
+        print('skipped: ../shared/cases: not there')
     print(f'{count} valid models, {failed} errors')
     return failed == 0
 
@@ -151,6 +173,13 @@ def main():
     if printed != text:
         print(f'FAILED: compiler/model/model.schema.json is not what {os.path.basename(generator)} '
               f'prints. If the format was meant to change: {generator} >{SCHEMA}')
+        return 1
+    page = subprocess.run([generator, '--page'], capture_output=True, text=True, check=True).stdout
+    with open(PAGE, encoding='utf-8') as file:
+        if page not in file.read():
+            print(f'FAILED: the table of fields in compiler/model/README.md is not what {os.path.basename(generator)} --page prints')
+            return 1
+    if not check_tensors(sanc):
         return 1
     try:
         import jsonschema

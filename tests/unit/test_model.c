@@ -193,7 +193,7 @@ static void test_shared_models(void **state)
 {
     (void)state;
     static const char *const pattern[] = {
-        "../shared/cases/*/model.json", "../shared/digits/*/model.json", "../shared/models/*.json"};
+        "../shared/cases/*/model.json", "../shared/digits/*/model.json", "examples/models/*.json"};
     size_t count = 0;
     for (size_t i = 0; i < sizeof pattern / sizeof *pattern; i++) {
         glob_t found;
