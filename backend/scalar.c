@@ -53,7 +53,7 @@ static LLVMValueRef larger_or_second(struct emitter *e, LLVMValueRef a, LLVMValu
     return LLVMBuildSelect(e->builder, above, a, b, "");
 }
 
-/* NaN where one of them is. One instruction where the first or the second is a number for certain. */
+/* NaN where one of them is. One instruction where the first or the second is certainly a number. */
 static LLVMValueRef max_of(struct emitter *e, bool wide, LLVMValueRef a, LLVMValueRef b)
 {
     if (LLVMIsConstant(b))
@@ -75,70 +75,121 @@ static LLVMValueRef min_of(struct emitter *e, LLVMValueRef a, LLVMValueRef b)
     return LLVMBuildSelect(e->builder, below, a, b, "");
 }
 
-/* exp(r) for |r| <= ln(2) / 2: the degree 6 polynomial of least relative error (1.9e-9), by Remez'
- * algorithm in float64, its coefficients rounded to float. */
-static LLVMValueRef exp_reduced(struct emitter *e, bool wide, LLVMValueRef r)
+/* exp(x) = 2^n p(r): n is an integer next to x / ln 2, r is the rest of x, p a polynomial. On every
+ * target: within 1.1 ULP where the result is a normal number, infinity above, 0 below, exp(0) = 1,
+ * NaN stays NaN. */
+enum { EXP_DEGREE = 6 };
+struct exponential {
+    double ln2_high, ln2_low;           /* their sum is ln 2; few digits in ln2_high */
+    double coefficient[EXP_DEGREE + 1]; /* the highest first */
+};
+
+/* p(x - n ln 2) */
+static LLVMValueRef exp_reduced(struct emitter *e, bool wide, const struct exponential *by,
+                                LLVMValueRef x, LLVMValueRef n)
 {
-    static const double coefficient[] = {
-        0x1.6ab928p-10, 0x1.126d64p-7, 0x1.55589cp-5, 0x1.55540ap-3, 0x1.fffffap-2, 1, 1};
-    LLVMValueRef p = number(e, coefficient[0], wide);
-    for (size_t i = 1; i < sizeof coefficient / sizeof *coefficient; i++)
-        p = fma_of(e, wide, p, r, number(e, coefficient[i], wide));
+    LLVMValueRef r = fma_of(e, wide, n, number(e, -by->ln2_high, wide), x);
+    r = fma_of(e, wide, n, number(e, -by->ln2_low, wide), r);
+    LLVMValueRef p = number(e, by->coefficient[0], wide);
+    for (int i = 1; i <= EXP_DEGREE; i++)
+        p = fma_of(e, wide, p, r, number(e, by->coefficient[i], wide));
     return p;
 }
 
-/* Added, it rounds to an integer n and leaves n + 127, the exponent of 2^n, in the low eight bits. */
-static const double round_magic = 0x1.8p23 + 127;
-
-/* p * 2^n for n from -126 to 127; 0 for n = -127, infinity for 128: so the exponents 0 and 255 read. */
-static LLVMValueRef scale_by_exponent(struct emitter *e, bool wide, LLVMValueRef p,
-                                      LLVMValueRef shifted)
-{
-    LLVMValueRef bits = LLVMBuildBitCast(e->builder, shifted, type_like(e, e->i32, wide), "");
-    bits = LLVMBuildShl(e->builder, bits, integer(e, 23, wide), "");
-    LLVMValueRef power = LLVMBuildBitCast(e->builder, bits, type_like(e, e->f32, wide), "");
-    return LLVMBuildFMul(e->builder, p, power, "");
-}
-
-/* The instruction that multiplies by 2^n and rounds once, as the two halves do. */
+/* AVX-512's instruction that multiplies by 2^n; NULL: none for so many lanes. */
 static const char *scale_intrinsic(const struct emitter *e, bool wide)
 {
-    if (!wide || e->target->lanes < 16)
+    if (e->target->lanes < 16)
         return NULL;
-    return e->lanes == 16  ? "llvm.x86.avx512.mask.scalef.ps.512"
-           : e->lanes == 8 ? "llvm.x86.avx512.mask.scalef.ps.256"
-           : e->lanes == 4 ? "llvm.x86.avx512.mask.scalef.ps.128"
-                           : NULL;
+    return !wide            ? "llvm.x86.avx512.mask.scalef.ss"
+           : e->lanes == 16 ? "llvm.x86.avx512.mask.scalef.ps.512"
+           : e->lanes == 8  ? "llvm.x86.avx512.mask.scalef.ps.256"
+           : e->lanes == 4  ? "llvm.x86.avx512.mask.scalef.ps.128"
+                            : NULL;
 }
 
-static LLVMValueRef scale(struct emitter *e, const char *intrinsic, LLVMValueRef p, LLVMValueRef n)
+/* A scalar as the first lane of four: the scalar instruction takes it so. */
+static LLVMValueRef first_of_four(struct emitter *e, LLVMValueRef x)
+{
+    LLVMValueRef none = LLVMGetPoison(LLVMVectorType(e->f32, 4));
+    return LLVMBuildInsertElement(e->builder, none, x, LLVMConstInt(e->i32, 0, 0), "");
+}
+
+static LLVMValueRef scale(struct emitter *e, bool wide, LLVMValueRef p, LLVMValueRef n)
 {
     enum { CURRENT_ROUNDING = 4 };
-    LLVMTypeRef mask = LLVMIntTypeInContext(e->context, e->lanes == 16 ? 16 : 8);
-    LLVMValueRef in[5] = {p, n, LLVMGetPoison(LLVMTypeOf(p)), LLVMConstAllOnes(mask),
+    const char *intrinsic = scale_intrinsic(e, wide);
+    bool full = wide && e->lanes == 16, rounding = full || !wide; /* these take a rounding mode */
+    LLVMTypeRef mask = LLVMIntTypeInContext(e->context, full ? 16 : 8);
+    LLVMValueRef from = wide ? p : first_of_four(e, p), by = wide ? n : first_of_four(e, n);
+    LLVMValueRef in[5] = {from, by, LLVMGetPoison(LLVMTypeOf(from)), LLVMConstAllOnes(mask),
                           LLVMConstInt(e->i32, CURRENT_ROUNDING, 0)};
     unsigned id = LLVMLookupIntrinsicID(intrinsic, strlen(intrinsic));
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->out, id, NULL, 0);
     LLVMTypeRef signature = LLVMIntrinsicGetType(e->context, id, NULL, 0);
-    return LLVMBuildCall2(e->builder, signature, function, in, e->lanes == 16 ? 5 : 4, "");
+    LLVMValueRef all = LLVMBuildCall2(e->builder, signature, function, in, rounding ? 5 : 4, "");
+    LLVMValueRef first = LLVMConstInt(e->i32, 0, 0);
+    return wide ? all : LLVMBuildExtractElement(e->builder, all, first, "");
 }
 
-/* exp(x) = 2^n exp(x - n ln 2), n the integer next to x / ln 2. A softmax takes it of nothing above 0 and
- * adds the 1 of its largest element, so results below 2^-126.5 may be 0, as where there is no instruction
- * to scale, and are 0 below 2^-150; above 2^127.5 they may be infinity. NaN stays NaN. */
+/* With that instruction n is the nearest integer, and p(r) is exp(r) for |r| <= ln(2) / 2: the
+ * polynomial of least relative error (1.9e-9), by Remez' algorithm in float64, its coefficients
+ * rounded to float. 1.06 ULP at most, over all floats. */
+static const struct exponential exp_to_scale = {
+    0x1.62e43p-1,
+    -0x1.05c61p-29,
+    {0x1.6ab928p-10, 0x1.126d64p-7, 0x1.55589cp-5, 0x1.55540ap-3, 0x1.fffffap-2, 1, 1}};
+
+static LLVMValueRef exp_scaled(struct emitter *e, bool wide, LLVMValueRef x)
+{
+    LLVMValueRef log2_e = number(e, 0x1.715476p0, wide);
+    LLVMValueRef magic = number(e, 0x1.8p23, wide); /* added, it rounds to an integer */
+    x = larger_or_second(e, number(e, -104, wide), x);
+    x = min_of(e, number(e, 89, wide), x);
+    LLVMValueRef n = LLVMBuildFSub(e->builder, fma_of(e, wide, x, log2_e, magic), magic, "");
+    return scale(e, wide, exp_reduced(e, wide, &exp_to_scale, x, n), n);
+}
+
+/* Without it, 2^n is made from its exponent. A float's exponent is from -126 to 127. That is enough
+ * for all normal results only if p(r) is in [1, 2): so n is x / ln 2, rounded down. r stays small by
+ *
+ *     p(r) = s exp(r),   r = x - (n + EXP_LOG2_S) ln 2,   s = 2^EXP_LOG2_S, near the root of 2
+ *
+ * This s is a float, all but 1e-9 of it. The coefficients are those of least relative error (4e-9),
+ * rounded, then changed in their last places for the least error over all floats: 1.04 ULP. The
+ * highest one is ln2_low, too: AVX2 has registers for twelve constants, but not for thirteen. */
+#define EXP_LOG2_S (1037 * 0x1p-11)
+static const struct exponential exp_to_multiply = {0x1.61ep-1,
+                                                   0x1.042ffp-9,
+                                                   {0x1.042ffp-9, 0x1.85e32ep-7, 0x1.e4d646p-5,
+                                                    0x1.e4d702p-3, 0x1.6ba298p-1, 0x1.6ba296p0,
+                                                    0x1.6ba296p0}};
+
+/* x / ln 2 + 639, at most 767, is a float from 512 to 768. After its leading bits come 8 bits, n + 127,
+ * which is the exponent of 2^n, and 14 bits of a fraction, which are cleared. The exponent 0, of
+ * n = -127, makes a 0; 255, of n = 128, makes infinity. log2(e) is rounded towards 0, so that rounding
+ * to 14 bits never takes the largest normal results to n = 128. */
+static LLVMValueRef exp_multiplied(struct emitter *e, bool wide, LLVMValueRef x)
+{
+    enum { FRACTION = 14, EXPONENT_AT = 23, BITS_OF_767 = 0x443fc000 };
+    LLVMTypeRef f32 = type_like(e, e->f32, wide), i32 = type_like(e, e->i32, wide);
+    x = larger_or_second(e, number(e, -88, wide), x);
+    LLVMValueRef n = fma_of(e, wide, x, number(e, 0x1.71547p0, wide), number(e, 639, wide));
+    LLVMValueRef bits = LLVMBuildBitCast(e->builder, n, i32, "");
+    LLVMValueRef most = integer(e, BITS_OF_767, wide); /* has every bit that n + 639 may have */
+    LLVMValueRef less = LLVMBuildICmp(e->builder, LLVMIntSLT, bits, most, "");
+    bits = LLVMBuildSelect(e->builder, less, bits, most, "");
+    bits = LLVMBuildAnd(e->builder, bits, most, "");
+    n = LLVMBuildBitCast(e->builder, bits, f32, "");
+    n = LLVMBuildFSub(e->builder, n, number(e, 639 - EXP_LOG2_S, wide), "");
+    bits = LLVMBuildShl(e->builder, bits, integer(e, EXPONENT_AT - FRACTION, wide), "");
+    LLVMValueRef power = LLVMBuildBitCast(e->builder, bits, f32, "");
+    return LLVMBuildFMul(e->builder, exp_reduced(e, wide, &exp_to_multiply, x, n), power, "");
+}
+
 static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
 {
-    const double ln2_high = 0x1.62e43p-1, ln2_low = -0x1.05c61p-29;
-    const char *intrinsic = scale_intrinsic(e, wide);
-    x = larger_or_second(e, number(e, intrinsic ? -104 : -88, wide), x);
-    x = min_of(e, number(e, 89, wide), x);
-    LLVMValueRef shifted =
-        fma_of(e, wide, x, number(e, 0x1.715476p0, wide), number(e, round_magic, wide));
-    LLVMValueRef n = LLVMBuildFSub(e->builder, shifted, number(e, round_magic, wide), "");
-    LLVMValueRef r = fma_of(e, wide, n, number(e, -ln2_high, wide), x);
-    r = fma_of(e, wide, n, number(e, -ln2_low, wide), r);
-    LLVMValueRef p = exp_reduced(e, wide, r);
-    return intrinsic ? scale(e, intrinsic, p, n) : scale_by_exponent(e, wide, p, shifted);
+    return scale_intrinsic(e, wide) ? exp_scaled(e, wide, x) : exp_multiplied(e, wide, x);
 }
 
 /* To the nearest, ties away from zero (tf32) or to even (bf16), in the bits of a float: adds half of

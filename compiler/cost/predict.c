@@ -208,7 +208,7 @@ static uint64_t need_load(struct view *v, const struct expr *load)
 
 /* Vector operations of an exponential as the backend writes it, with AVX-512's scaling by a power of two
  * and without, and FMAs among them. */
-enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 14, EXP_FMAS = 9 };
+enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 15, EXP_FMAS = 9 };
 
 /* A maximum of two variables also asks whether the first is NaN, and takes it then. */
 static double operations_of(const struct view *v, const struct expr *expr)

@@ -54,15 +54,17 @@ class Wrong(Exception):
     """What a kernel did that it must not do."""
 
 
+def llc_of(sanc):
+    """LLVM's llc of the version that sanc is built with, or None, and that version."""
+    version = re.search(r"LLVM (\d+)", common.call(sanc, "--version"))[1]
+    names = [f"/usr/lib/llvm-{version}/bin/llc", f"llc-{version}"]
+    return next(filter(shutil.which, names), None), version
+
+
 def find_llc(sanc):
-    """LLVM's llc of the version that sanc is built with; ends the test as skipped without it."""
-    text = common.call(sanc, "--version")
-    version = re.search(r"LLVM (\d+)", text)
-    names = [f"/usr/lib/llvm-{version[1]}/bin/llc", f"llc-{version[1]}"] if version else []
-    for name in names:
-        if shutil.which(name):
-            return name
-    common.skip(f"no llc of LLVM {version[1] if version else '?'}")
+    """LLVM's llc; ends the test as skipped without it."""
+    llc, version = llc_of(sanc)
+    return llc or common.skip(f"no llc of LLVM {version}")
 
 
 def type_bytes(text):

@@ -30,6 +30,10 @@ def has_avx512():
     return FEATURES <= set(words)
 
 
+class Missing(Exception):
+    """What the emulator needs and is not here."""
+
+
 def find_kernel():
     """Debian's kernel: one that is installed, or a package downloaded once."""
     if glob.glob("/boot/vmlinuz-*-amd64"):
@@ -42,8 +46,20 @@ def find_kernel():
             package = next(row.split(":")[1].strip() for row in rows if "Depends:" in row)
             common.call("apt-get", "download", package, cwd=folder)
         except (OSError, StopIteration, common.Failure) as error:
-            common.skip(f"no kernel for the emulator: {error}")
+            raise Missing(f"no kernel for the emulator: {error}") from error
     return ["--kernel", glob.glob(os.path.join(folder, "*.deb"))[0]]
+
+
+def run(program, files, *words):
+    """A static program run on the emulated processor, its files beside it, with arguments; Missing where there is no emulator."""
+    runner = os.path.join(common.SHARED, "tools", "avx512-run")
+    if not os.path.exists(runner):
+        raise Missing(f"no {os.path.relpath(runner, common.ROOT)}")
+    for tool in ("bochs-bin", "cpio", "lz4"):
+        if not shutil.which(tool):
+            raise Missing(f"no {tool}: apt-get install --no-install-recommends bochs bochs-term cpio lz4")
+    return subprocess.run([runner, "--timeout", str(SECONDS), *find_kernel(), program, *files, "--", *words],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def prepare(sanc, name, source, folder):
@@ -60,15 +76,15 @@ def prepare(sanc, name, source, folder):
     return paths
 
 
-def link(names, folder):
-    """One static program; a case's model has the case's name."""
+def link(source, names, folder):
+    """A static program of a C file and compiled models, NAME.o and NAME.h in the folder, which it finds in model_table.h."""
     with open(os.path.join(folder, "model_table.h"), "w") as file:
         for name in names:
             file.write(f'#include "{name}.h"\n')
         rows = ", ".join(f"&{name}_model" for name in names)
         file.write(f"static const struct san_model *const model_table[] = {{{rows}}};\n")
-    program = os.path.join(folder, "emulated")
-    common.call("gcc", "-std=c11", "-O1", "-static", "-I", folder, os.path.join(HERE, "emulated.c"),
+    program = os.path.join(folder, "program")
+    common.call("gcc", "-std=c11", "-O1", "-static", "-I", folder, os.path.join(HERE, source),
                 *[os.path.join(folder, name + ".o") for name in names], "-lm", "-o", program)
     return program
 
@@ -81,11 +97,6 @@ def main():
     args = parser.parse_intermixed_args()
     if has_avx512() and not args.always:
         common.skip("this processor has AVX-512")
-    runner = common.shared("tools", "avx512-run")
-    for tool in ("bochs-bin", "cpio", "lz4"):
-        if not shutil.which(tool):
-            common.skip(f"no {tool}: apt-get install --no-install-recommends bochs bochs-term cpio lz4")
-    kernel = find_kernel()
     folder = common.shared("cases")
     names = args.name or cases.EXPECTED or sorted(os.listdir(folder))
     tally = common.Tally()
@@ -93,8 +104,10 @@ def main():
         files = []
         for name in names:
             files += prepare(args.sanc, name, os.path.join(folder, name), scratch)
-        done = subprocess.run([runner, "--timeout", str(SECONDS), *kernel, link(names, scratch), *files],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            done = run(link("emulated.c", names, scratch), files)
+        except Missing as missing:
+            common.skip(missing)
     print(done.stdout)
     lines = [line.split() for line in done.stdout.splitlines()]
     errors = {line[0]: float(line[1]) for line in lines if len(line) == 2}

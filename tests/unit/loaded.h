@@ -68,15 +68,29 @@ struct loaded {
     size_t inputs, outputs;
 };
 
+/* Whether this machine runs one of the targets; says so if not. */
 static inline bool runs_here(const struct module *module)
 {
-    char why[512];
+    char why[512] = "";
     for (int i = 0; i < module->targets; i++)
-        if (!target_runs_here(target_find(module->target[i], why, sizeof why), why, sizeof why)) {
-            print_message("[  SKIPPED ] %s\n", why);
-            return false;
-        }
-    return true;
+        if (target_runs_here(target_find(module->target[i], why, sizeof why), why, sizeof why))
+            return true;
+    print_message("[  SKIPPED ] %s\n", why);
+    return false;
+}
+
+/* For that target alone (NULL: for those of the text); NULL where this machine does not run it. */
+static inline struct module *parse_for(const char *text, const char *target)
+{
+    struct module *module = parse(text);
+    if (target) {
+        module->targets = 1;
+        module->target[0] = target;
+    }
+    if (runs_here(module))
+        return module;
+    module_free(module);
+    return NULL;
 }
 
 static inline struct loaded load(struct module *module)
