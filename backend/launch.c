@@ -178,22 +178,16 @@ static void put_head(FILE *file, const struct module *m, const struct target *ta
     fputs("},\n  \"arguments\": [\"input\", \"output\", \"workspace\", \"weights\"],\n", file);
 }
 
-static bool open_memory(struct backend_file *file, FILE **out)
-{
-    *file = (struct backend_file){0};
-    *out = open_memstream(&file->data, &file->size);
-    return *out != NULL;
-}
-
 bool backend_launch(const struct module *m, const char *name, const char *weights,
                     struct backend_file *file)
 {
     char why[256];
-    FILE *out;
     const struct target *target = target_find(name, why, sizeof why);
     const char *separator = "";
-    if (!target || !open_memory(file, &out))
+    *file = (struct backend_file){0};
+    if (!target)
         return false;
+    FILE *out = memory_stream(&file->data, &file->size);
     put_head(out, m, target, weights);
     fputs("  \"kernels\": [", out);
     for (const struct kernel *k = m->kernels; k; k = k->next)
@@ -205,7 +199,8 @@ bool backend_launch(const struct module *m, const char *name, const char *weight
     fputs("\n  ],\n", out);
     put_buffers(out, m);
     fputs("}\n", out);
-    return fclose(out) == 0;
+    memory_stream_end(out);
+    return true;
 }
 
 bool backend_weights(const struct module *m, const struct parameters *parameters,

@@ -8,8 +8,8 @@
 
 enum { WIDTH = 80, TEXT_COLUMN = 28, SUMMARY_COLUMN = 12 };
 
-/* Words of a text, from `column` on, where the line is already; lines begin at `indent`. An empty line
- * is a paragraph's end. */
+/* Words of a text, from `column` on, where the line is already; lines begin at `indent`. An
+ * empty line is a paragraph's end. */
 static void print_wrapped(const char *text, int column, int indent, FILE *file)
 {
     while (*text) {

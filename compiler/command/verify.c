@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of f32, tf32 and bf16. Where a sum falls on the other side of a rounding than the evaluator's, what
- * follows moves by a unit of that type. */
+/* Of f32, tf32 and bf16. Where a sum falls on the other side of a rounding than the evaluator's,
+ * what follows moves by a unit of that type. */
 static const double default_tolerance[] = {1e-5, 1e-3, 1e-2};
 /* Passes reorder sums in float64 and no more. */
 static const double PASS_TOLERANCE = 1e-9;

@@ -307,7 +307,8 @@ static bool agrees(const char *option, int64_t given, int64_t dump)
     return false;
 }
 
-/* A dump says its targets, batch, threads and precision; the command line may choose among the targets. */
+/* A dump says its targets, batch, threads and precision; the command line may choose among the
+ * targets. */
 static enum status check_options(const struct source *source, const struct module *module)
 {
     bool good = agrees("batch", source->options->batch, module_images(module));

@@ -4,7 +4,6 @@
  *   the profile                               as `sanc bench --kernels --json` wrote it
  *
  * The page finds a loop of the text and of the assembly by the name of its variable. */
-#define _GNU_SOURCE /* open_memstream */
 #include "report.h"
 #include "bench.h"
 #include "cost.h"
