@@ -181,8 +181,7 @@ static void put_head(FILE *file, const struct module *m, const struct target *ta
 bool backend_launch(const struct module *m, const char *name, const char *weights,
                     struct backend_file *file)
 {
-    char why[256];
-    const struct target *target = target_find(name, why, sizeof why);
+    const struct target *target = target_find(name, NULL);
     const char *separator = "";
     *file = (struct backend_file){0};
     if (!target)
@@ -204,11 +203,11 @@ bool backend_launch(const struct module *m, const char *name, const char *weight
 }
 
 bool backend_weights(const struct module *m, const struct parameters *parameters,
-                     struct backend_file *file, char *why, size_t why_size)
+                     struct backend_file *file, struct error *error)
 {
     file->size = (size_t)weights_bytes(m);
     if (file->size > INT32_MAX) {
-        snprintf(why, why_size, "weights over 2 GiB");
+        error_set(error, "weights over 2 GiB");
         *file = (struct backend_file){0};
         return false;
     }
@@ -219,7 +218,7 @@ bool backend_weights(const struct module *m, const struct parameters *parameters
         size_t count = (size_t)shape_elements(&b->shape);
         void *data = constants_contents(m, parameters, b, count);
         if (!data) {
-            snprintf(why, why_size, "a parameter is missing");
+            error_set(error, "a parameter is missing");
             free(file->data);
             *file = (struct backend_file){0};
             return false;

@@ -75,7 +75,7 @@ static void define_fingerprint(const struct module *m, LLVMModuleRef out)
 }
 
 bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
-                  char *why, size_t why_size)
+                  struct error *error)
 {
     const struct module *m = plan->module;
     LLVMContextRef c = LLVMGetModuleContext(out);
@@ -83,7 +83,7 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
     struct kernel_names names = kernel_names(plan);
     char symbol[128];
     uint32_t gpu_count;
-    LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, why, why_size);
+    LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, error);
     snprintf(symbol, sizeof symbol, "%s_run", m->name);
     LLVMValueRef run = plan->targets ? LLVMGetNamedFunction(out, symbol) : LLVMConstNull(ptr);
     LLVMValueRef field[] = {
