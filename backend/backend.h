@@ -15,18 +15,18 @@ struct backend_file {
 
 /* Emits what the scheduled loop form of `module` says. BACKEND_OBJECT: one object with NAME_model, all
  * targets and the constants; NAME_run is the x86 ones'. The others: the kernels of one `target` as
- * text, which for a GPU's assembly is PTX. `why`
+ * text, which for a GPU's assembly is PTX. The error
  * says what failed: only "a parameter is missing", "weights over 2 GiB", or a defect. */
 bool backend_emit(const struct module *module, const struct parameters *parameters,
                   const uint8_t weights_sha256[32], enum backend_kind kind, const char *target,
-                  struct backend_file *file, char *why, size_t why_size);
+                  struct backend_file *file, struct error *error);
 
 /* How to start a GPU's kernels, as JSON: see README.md. weights: the name of the file that
  * backend_weights fills. */
 bool backend_launch(const struct module *module, const char *target, const char *weights,
                     struct backend_file *file);
 bool backend_weights(const struct module *module, const struct parameters *parameters,
-                     struct backend_file *file, char *why, size_t why_size);
+                     struct backend_file *file, struct error *error);
 
 /* The C header that goes with the object. */
 void backend_header(const struct module *module, struct backend_file *file);
@@ -34,7 +34,7 @@ void backend_header(const struct module *module, struct backend_file *file);
 /* An object loaded into this process, as `sanc run` does. */
 struct backend_loaded;
 const struct san_model *backend_load(const struct backend_file *object, const char *name,
-                                     struct backend_loaded **loaded, char *why, size_t why_size);
+                                     struct backend_loaded **loaded, struct error *error);
 void backend_unload(struct backend_loaded *loaded);
 
 /* "19.1.7" */

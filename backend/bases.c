@@ -37,7 +37,7 @@ static LLVMValueRef registers(struct emitter *e, const struct buffer *buffer)
 
 static LLVMValueRef pointer_of(struct emitter *e, const struct buffer *buffer)
 {
-    char why[256];
+    struct error error;
     LLVMValueRef pointer = NULL;
     switch (buffer->place) {
     case PLACE_INPUT:
@@ -55,9 +55,9 @@ static LLVMValueRef pointer_of(struct emitter *e, const struct buffer *buffer)
     case PLACE_WEIGHTS:
         if (e->target->gpu)
             return at_offset(e, LLVMGetParam(e->function, ARGUMENT_SCRATCH), buffer);
-        pointer = constants_find(e->constants, buffer, why, sizeof why);
+        pointer = constants_find(e->constants, buffer, &error);
         if (!pointer)
-            emit_fail(e, "%s", why);
+            emit_fail(e, "%s", error.text);
         return pointer;
     case PLACE_SHARED:
         if (!e->target->gpu)

@@ -79,8 +79,7 @@ static void add(struct constants *c, struct constant entry)
     c->entry[c->count++] = entry;
 }
 
-LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, char *why,
-                            size_t why_size)
+LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, struct error *error)
 {
     for (int i = 0; i < c->count; i++)
         if (c->entry[i].buffer == buffer)
@@ -94,12 +93,12 @@ LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, ch
         return entry.global;
     }
     if (elements > (INT32_MAX - c->bytes) / 4) {
-        snprintf(why, why_size, "weights over 2 GiB");
+        error_set(error, "weights over 2 GiB");
         return NULL;
     }
     entry.data = constants_contents(c->module, c->parameters, buffer, (size_t)elements);
     if (!entry.data) {
-        snprintf(why, why_size, "a parameter is missing");
+        error_set(error, "a parameter is missing");
         return NULL;
     }
     entry.hash = hash_words(entry.data, (size_t)elements);

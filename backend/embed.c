@@ -34,8 +34,7 @@ struct embedding {
     LLVMTypeRef ptr, i32, i64, kernel_type, gpu_type;
     LLVMValueRef weights;
     uint64_t weights_bytes;
-    char *why;
-    size_t why_size;
+    struct error *error;
 };
 
 /* The target's kernels in their order; *count of them. */
@@ -48,7 +47,8 @@ static LLVMValueRef put_kernels(struct embedding *e, const struct target *target
             continue;
         struct launch launch = kernel_launch(k);
         char *symbol = kernel_symbol(e->module, k, target);
-        LLVMValueRef field[4] = {global_put_text(e->out, symbol), global_integer(e->i32, (uint64_t)launch.blocks),
+        LLVMValueRef field[4] = {global_put_text(e->out, symbol),
+                                 global_integer(e->i32, (uint64_t)launch.blocks),
                                  global_integer(e->i32, (uint64_t)launch.threads),
                                  global_integer(e->i32, (uint64_t)launch.shared_bytes)};
         free(symbol);
@@ -72,8 +72,7 @@ static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
 {
     struct backend_file ptx;
     uint32_t kernels;
-    if (!backend_emit(e->module, NULL, NULL, BACKEND_ASSEMBLY, target->name, &ptx, e->why,
-                      e->why_size))
+    if (!backend_emit(e->module, NULL, NULL, BACKEND_ASSEMBLY, target->name, &ptx, e->error))
         return NULL;
     LLVMValueRef table = put_kernels(e, target, &kernels);
     LLVMValueRef field[10] = {global_put_text(e->out, target->name),
@@ -93,9 +92,10 @@ static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
 static bool put_weights(struct embedding *e)
 {
     struct backend_file weights;
-    if (!backend_weights(e->module, e->parameters, &weights, e->why, e->why_size))
+    if (!backend_weights(e->module, e->parameters, &weights, e->error))
         return false;
-    e->weights = global_put_bytes(e->out, "gpu.weights", weights.data, weights.size, DEVICE_ALIGNMENT);
+    e->weights =
+        global_put_bytes(e->out, "gpu.weights", weights.data, weights.size, DEVICE_ALIGNMENT);
     e->weights_bytes = weights.size;
     free(weights.data);
     return true;
@@ -113,7 +113,7 @@ static void name_types(struct embedding *e)
 }
 
 LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
-                        LLVMModuleRef out, uint32_t *count, char *why, size_t why_size)
+                        LLVMModuleRef out, uint32_t *count, struct error *error)
 {
     const struct target *target[MAX_TARGETS];
     LLVMValueRef item[MAX_TARGETS];
@@ -125,11 +125,10 @@ LLVMValueRef embed_gpus(const struct module *module, const struct parameters *pa
                           .ptr = LLVMPointerTypeInContext(context, 0),
                           .i32 = LLVMInt32TypeInContext(context),
                           .i64 = LLVMInt64TypeInContext(context),
-                          .why = why,
-                          .why_size = why_size};
+                          .error = error};
     *count = 0;
     for (int i = 0; i < module->targets; i++) {
-        const struct target *found = target_find(module->target[i], why, why_size);
+        const struct target *found = target_find(module->target[i], error);
         assert(found); /* the driver has looked */
         if (found->gpu)
             target[(*count)++] = found;

@@ -34,8 +34,8 @@ struct constants {
 };
 
 /* The global of a weights buffer; NULL with a reason. */
-LLVMValueRef constants_find(struct constants *constants, const struct buffer *buffer, char *why,
-                            size_t why_size);
+LLVMValueRef constants_find(struct constants *constants, const struct buffer *buffer,
+                            struct error *error);
 void constants_free(struct constants *constants);
 
 /* What a weights buffer holds, float32 or int32 by its type; free() it. NULL: a parameter is missing. */
@@ -93,8 +93,7 @@ struct emitter {
     int64_t threads; /* of a block */
     struct base base[MAX_LOCALS];
     int bases;
-    char *why; /* why it failed, for the first failure */
-    size_t why_size;
+    struct error *error; /* of the first failure */
     bool failed;
 };
 
@@ -152,7 +151,7 @@ enum { DEVICE_ALIGNMENT = 256 }; /* of workspace and weights in a GPU's memory *
 /* What NAME_model says of GPUs: san_gpu's of the module's GPUs, the weakest first, with their kernels
  * and weights; *count of them. NULL where there are none (*count is 0), or with a reason. */
 LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
-                        LLVMModuleRef out, uint32_t *count, char *why, size_t why_size);
+                        LLVMModuleRef out, uint32_t *count, struct error *error);
 
 /* ---- bases.c --------------------------------------------------------------------------------- */
 
@@ -210,6 +209,6 @@ void header_fingerprint(const struct module *module, char symbol[128]);
 /* Defines NAME_model, once kernels and constants are there. False, with a reason: the code of a GPU
  * cannot be made. */
 bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
-                  char *why, size_t why_size);
+                  struct error *error);
 
 #endif

@@ -178,22 +178,15 @@ static void put_head(FILE *file, const struct module *m, const struct target *ta
     fputs("},\n  \"arguments\": [\"input\", \"output\", \"workspace\", \"weights\"],\n", file);
 }
 
-static bool open_memory(struct backend_file *file, FILE **out)
-{
-    *file = (struct backend_file){0};
-    *out = open_memstream(&file->data, &file->size);
-    return *out != NULL;
-}
-
 bool backend_launch(const struct module *m, const char *name, const char *weights,
                     struct backend_file *file)
 {
-    char why[256];
-    FILE *out;
-    const struct target *target = target_find(name, why, sizeof why);
+    const struct target *target = target_find(name, NULL);
     const char *separator = "";
-    if (!target || !open_memory(file, &out))
+    *file = (struct backend_file){0};
+    if (!target)
         return false;
+    FILE *out = memory_stream(&file->data, &file->size);
     put_head(out, m, target, weights);
     fputs("  \"kernels\": [", out);
     for (const struct kernel *k = m->kernels; k; k = k->next)
@@ -205,15 +198,16 @@ bool backend_launch(const struct module *m, const char *name, const char *weight
     fputs("\n  ],\n", out);
     put_buffers(out, m);
     fputs("}\n", out);
-    return fclose(out) == 0;
+    memory_stream_end(out);
+    return true;
 }
 
 bool backend_weights(const struct module *m, const struct parameters *parameters,
-                     struct backend_file *file, char *why, size_t why_size)
+                     struct backend_file *file, struct error *error)
 {
     file->size = (size_t)weights_bytes(m);
     if (file->size > INT32_MAX) {
-        snprintf(why, why_size, "weights over 2 GiB");
+        error_set(error, "weights over 2 GiB");
         *file = (struct backend_file){0};
         return false;
     }
@@ -224,7 +218,7 @@ bool backend_weights(const struct module *m, const struct parameters *parameters
         size_t count = (size_t)shape_elements(&b->shape);
         void *data = constants_contents(m, parameters, b, count);
         if (!data) {
-            snprintf(why, why_size, "a parameter is missing");
+            error_set(error, "a parameter is missing");
             free(file->data);
             *file = (struct backend_file){0};
             return false;

@@ -13,30 +13,30 @@ struct backend_loaded {
     LLVMOrcLLJITRef jit;
 };
 
-static bool good(LLVMErrorRef error, char *why, size_t why_size)
+static bool good(LLVMErrorRef failure, struct error *error)
 {
-    if (!error)
+    if (!failure)
         return true;
-    char *text = LLVMGetErrorMessage(error);
-    snprintf(why, why_size, "LLVM: %s", text);
+    char *text = LLVMGetErrorMessage(failure);
+    error_set(error, "LLVM: %s", text);
     LLVMDisposeErrorMessage(text);
     return false;
 }
 
 /* memcpy and its like are this process's. */
-static bool add_process_symbols(LLVMOrcLLJITRef jit, char *why, size_t why_size)
+static bool add_process_symbols(LLVMOrcLLJITRef jit, struct error *error)
 {
     LLVMOrcDefinitionGeneratorRef process;
     if (!good(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
                   &process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL),
-              why, why_size))
+              error))
         return false;
     LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit), process);
     return true;
 }
 
 const struct san_model *backend_load(const struct backend_file *object, const char *name,
-                                     struct backend_loaded **loaded, char *why, size_t why_size)
+                                     struct backend_loaded **loaded, struct error *error)
 {
     LLVMOrcLLJITRef jit;
     char symbol[128];
@@ -45,15 +45,14 @@ const struct san_model *backend_load(const struct backend_file *object, const ch
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    if (!good(LLVMOrcCreateLLJIT(&jit, NULL), why, why_size))
+    if (!good(LLVMOrcCreateLLJIT(&jit, NULL), error))
         return NULL;
     LLVMMemoryBufferRef buffer =
         LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, name);
     snprintf(symbol, sizeof symbol, "%s_model", name);
-    if (!add_process_symbols(jit, why, why_size) ||
-        !good(LLVMOrcLLJITAddObjectFile(jit, LLVMOrcLLJITGetMainJITDylib(jit), buffer), why,
-              why_size) ||
-        !good(LLVMOrcLLJITLookup(jit, &address, symbol), why, why_size)) {
+    if (!add_process_symbols(jit, error) ||
+        !good(LLVMOrcLLJITAddObjectFile(jit, LLVMOrcLLJITGetMainJITDylib(jit), buffer), error) ||
+        !good(LLVMOrcLLJITLookup(jit, &address, symbol), error)) {
         LLVMConsumeError(LLVMOrcDisposeLLJIT(jit));
         return NULL;
     }

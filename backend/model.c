@@ -3,6 +3,7 @@
 #include "backend.h"
 #include "emit.h"
 #include "globals.h"
+#include "memory.h"
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -23,9 +24,7 @@ static char *join_targets(const struct module *module)
     size_t size = 1;
     for (int i = 0; i < module->targets; i++)
         size += strlen(module->target[i]) + 1;
-    char *text = calloc(size, 1);
-    if (!text)
-        exit(4);
+    char *text = allocate((int64_t)size, 1);
     for (int i = 0; i < module->targets; i++) {
         strcat(text, i ? "," : "");
         strcat(text, module->target[i]);
@@ -36,9 +35,7 @@ static char *join_targets(const struct module *module)
 static LLVMValueRef put_kernel_names(LLVMModuleRef out, const struct kernel_names *names)
 {
     LLVMTypeRef ptr = LLVMPointerTypeInContext(LLVMGetModuleContext(out), 0);
-    LLVMValueRef *item = calloc((size_t)names->count + 1, sizeof *item);
-    if (!item)
-        exit(4);
+    LLVMValueRef *item = allocate(names->count + 1, sizeof *item);
     for (int i = 0; i < names->count; i++)
         item[i] = global_put_text(out, names->name[i]);
     LLVMValueRef array = LLVMConstArray2(ptr, item, (uint64_t)names->count);
@@ -78,7 +75,7 @@ static void define_fingerprint(const struct module *m, LLVMModuleRef out)
 }
 
 bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
-                  char *why, size_t why_size)
+                  struct error *error)
 {
     const struct module *m = plan->module;
     LLVMContextRef c = LLVMGetModuleContext(out);
@@ -86,7 +83,7 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
     struct kernel_names names = kernel_names(plan);
     char symbol[128];
     uint32_t gpu_count;
-    LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, why, why_size);
+    LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, error);
     snprintf(symbol, sizeof symbol, "%s_run", m->name);
     LLVMValueRef run = plan->targets ? LLVMGetNamedFunction(out, symbol) : LLVMConstNull(ptr);
     LLVMValueRef field[] = {

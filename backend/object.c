@@ -30,8 +30,7 @@ static const char x86_triple[] = "x86_64-unknown-linux-gnu", gpu_triple[] = "nvp
 
 /* What LLVM says of a mistake of ours. */
 struct failure {
-    char *why;
-    size_t size;
+    struct error *error;
     bool failed;
 };
 
@@ -42,7 +41,7 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *context)
         return;
     char *text = LLVMGetDiagInfoDescription(info);
     failure->failed = true;
-    snprintf(failure->why, failure->size, "LLVM: %s", text);
+    error_set(failure->error, "LLVM: %s", text);
     LLVMDisposeMessage(text);
 }
 
@@ -78,10 +77,10 @@ static LLVMTargetMachineRef machine_new(const struct target *gpu)
                                    LLVMRelocPIC, LLVMCodeModelSmall);
 }
 
-static bool take_error(char **message, char *why, size_t why_size)
+static bool take_error(char **message, struct error *error)
 {
     if (*message)
-        snprintf(why, why_size, "LLVM: %s", *message);
+        error_set(error, "LLVM: %s", *message);
     LLVMDisposeMessage(*message);
     *message = NULL;
     return false;
@@ -112,15 +111,15 @@ static void set_flags(LLVMModuleRef out, LLVMTargetMachineRef machine)
     add_flag(out, LLVMModuleFlagBehaviorWarning, "cf-protection-return", 1);
 }
 
-static LLVMModuleRef parse(LLVMContextRef context, const char *text, const char *name, char *why,
-                           size_t why_size)
+static LLVMModuleRef parse(LLVMContextRef context, const char *text, const char *name,
+                           struct error *error)
 {
     LLVMModuleRef out;
     char *message = NULL;
     LLVMMemoryBufferRef buffer =
         LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), name);
     if (LLVMParseIRInContext(context, buffer, &out, &message)) {
-        take_error(&message, why, why_size);
+        take_error(&message, error);
         return NULL;
     }
     LLVMSetModuleIdentifier(out, name, strlen(name));
@@ -144,7 +143,7 @@ static bool emit_target(struct emitter *e, const struct target *target)
 }
 
 static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct constants *constants,
-                         char *why, size_t why_size)
+                         struct error *error)
 {
     LLVMContextRef context = LLVMGetModuleContext(out);
     struct emitter e = {.module = plan->module,
@@ -156,8 +155,7 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
                         .i32 = LLVMInt32TypeInContext(context),
                         .i64 = LLVMInt64TypeInContext(context),
                         .ptr = LLVMPointerTypeInContext(context, 0),
-                        .why = why,
-                        .why_size = why_size};
+                        .error = error};
     bool good = true;
     for (int i = 0; i < plan->targets && good; i++)
         good = emit_target(&e, plan->target[i]);
@@ -165,19 +163,19 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
     return good;
 }
 
-static bool optimise(LLVMModuleRef out, LLVMTargetMachineRef machine, char *why, size_t why_size)
+static bool optimise(LLVMModuleRef out, LLVMTargetMachineRef machine, struct error *error)
 {
     char *message = NULL;
     if (LLVMVerifyModule(out, LLVMReturnStatusAction, &message))
-        return take_error(&message, why, why_size);
+        return take_error(&message, error);
     LLVMDisposeMessage(message);
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(out, passes, machine, options);
+    LLVMErrorRef failure = LLVMRunPasses(out, passes, machine, options);
     LLVMDisposePassBuilderOptions(options);
-    if (!error)
+    if (!failure)
         return true;
-    char *text = LLVMGetErrorMessage(error);
-    snprintf(why, why_size, "LLVM: %s", text);
+    char *text = LLVMGetErrorMessage(failure);
+    error_set(error, "LLVM: %s", text);
     LLVMDisposeErrorMessage(text);
     return false;
 }
@@ -192,7 +190,7 @@ static bool copy_out(struct backend_file *file, const char *data, size_t size)
 }
 
 static bool write_out(LLVMModuleRef out, LLVMTargetMachineRef machine, enum backend_kind kind,
-                      struct backend_file *file, char *why, size_t why_size)
+                      struct backend_file *file, struct error *error)
 {
     if (kind == BACKEND_LLVM) {
         char *text = LLVMPrintModuleToString(out);
@@ -205,7 +203,7 @@ static bool write_out(LLVMModuleRef out, LLVMTargetMachineRef machine, enum back
     LLVMSetTargetMachineAsmVerbosity(machine, 1); /* names of loops, spills */
     LLVMCodeGenFileType type = kind == BACKEND_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
     if (LLVMTargetMachineEmitToMemoryBuffer(machine, out, type, &message, &buffer))
-        return take_error(&message, why, why_size);
+        return take_error(&message, error);
     copy_out(file, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
     return true;
@@ -218,19 +216,19 @@ static int by_strength(const void *a, const void *b)
 }
 
 /* The targets in order of strength; `only` that one, or NULL for all x86 ones. */
-static bool plan_targets(struct plan *plan, const char *only, char *why, size_t why_size)
+static bool plan_targets(struct plan *plan, const char *only, struct error *error)
 {
     for (int i = 0; i < plan->module->targets; i++) {
         if (only && strcmp(plan->module->target[i], only))
             continue;
-        const struct target *target = target_find(plan->module->target[i], why, why_size);
+        const struct target *target = target_find(plan->module->target[i], error);
         if (!target)
             return false;
         if (only || !target->gpu)
             plan->target[plan->targets++] = target;
     }
     if (only && !plan->targets) {
-        snprintf(why, why_size, "the module has no target %s", only);
+        error_set(error, "the module has no target %s", only);
         return false;
     }
     /* insertion keeps the order of equals, which qsort does not promise */
@@ -244,20 +242,20 @@ static bool plan_targets(struct plan *plan, const char *only, char *why, size_t 
 }
 
 static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVMContextRef context,
-                           LLVMTargetMachineRef machine, struct constants *constants, char *why,
-                           size_t why_size)
+                           LLVMTargetMachineRef machine, struct constants *constants,
+                           struct error *error)
 {
     char *text = kind == BACKEND_OBJECT ? dispatch_text(plan) : strdup("");
-    LLVMModuleRef out = parse(context, text, plan->module->name, why, why_size);
+    LLVMModuleRef out = parse(context, text, plan->module->name, error);
     free(text);
     if (!out)
         return NULL;
     constants->out = out;
     set_flags(out, machine);
-    bool good = emit_kernels(plan, out, constants, why, why_size);
+    bool good = emit_kernels(plan, out, constants, error);
     if (good && kind == BACKEND_OBJECT)
-        good = model_define(plan, constants, out, why, why_size);
-    if (good && optimise(out, machine, why, why_size))
+        good = model_define(plan, constants, out, error);
+    if (good && optimise(out, machine, error))
         return out;
     LLVMDisposeModule(out);
     return NULL;
@@ -265,20 +263,20 @@ static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVM
 
 bool backend_emit(const struct module *module, const struct parameters *parameters,
                   const uint8_t weights_sha256[32], enum backend_kind kind, const char *target,
-                  struct backend_file *file, char *why, size_t why_size)
+                  struct backend_file *file, struct error *error)
 {
     struct plan plan = {.module = module, .weights_sha256 = weights_sha256};
-    if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : target, why, why_size))
+    if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : target, error))
         return false;
-    struct failure failure = {.why = why, .size = why_size};
+    struct failure failure = {.error = error};
     struct constants constants = {.module = module,
                                   .parameters = kind == BACKEND_OBJECT ? parameters : NULL};
     bool gpu = plan.targets && plan.target[0]->gpu;
     LLVMTargetMachineRef machine = machine_new(gpu ? plan.target[0] : NULL);
     LLVMContextRef context = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
-    LLVMModuleRef out = build(&plan, kind, context, machine, &constants, why, why_size);
-    bool good = out && write_out(out, machine, kind, file, why, why_size);
+    LLVMModuleRef out = build(&plan, kind, context, machine, &constants, error);
+    bool good = out && write_out(out, machine, kind, file, error);
     if (good && failure.failed) {
         free(file->data);
         good = false;

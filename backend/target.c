@@ -190,18 +190,17 @@ static void missing_features(enum cpu_level level, char *names, size_t size)
                                    : "registers of AVX saved by the operating system");
 }
 
-bool target_runs_here(const struct target *target, char *why, size_t why_size)
+bool target_runs_here(const struct target *target, struct error *error)
 {
     char names[256];
     if (target->gpu) {
-        snprintf(why, why_size, "%s is for a GPU, which is no matter of the processor",
-                 target->name);
+        error_set(error, "%s is for a GPU, which is no matter of the processor", target->name);
         return false;
     }
     missing_features(target_level(target), names, sizeof names);
     if (!names[0])
         return true;
-    snprintf(why, why_size, "this machine lacks what %s needs: %s", target->name, names);
+    error_set(error, "this machine lacks what %s needs: %s", target->name, names);
     return false;
 }
 
@@ -240,12 +239,12 @@ static void native_init(void)
     measure_caches(&native);
 }
 
-static const struct target *target_native(char *why, size_t why_size)
+static const struct target *target_native(struct error *error)
 {
     char names[256];
     missing_features(CPU_AVX2, names, sizeof names);
     if (names[0]) {
-        snprintf(why, why_size, "this machine lacks what every target needs: %s", names);
+        error_set(error, "this machine lacks what every target needs: %s", names);
         return NULL;
     }
     pthread_once(&native_once, native_init);
@@ -280,7 +279,7 @@ bool target_has_matrix_units(const struct target *target)
     return target->gpu && strtol(target->cpu + strlen("sm_"), NULL, 10) >= 80;
 }
 
-static const struct target *target_gpu(const char *name, char *why, size_t why_size)
+static const struct target *target_gpu(const char *name, struct error *error)
 {
     for (int i = 0; i < GPUS; i++)
         if (!strcmp(gpu_table[i].name, name) && gpu_table[i].gpu->llvm <= llvm_major())
@@ -290,20 +289,22 @@ static const struct target *target_gpu(const char *name, char *why, size_t why_s
     for (int i = 0; i < GPUS; i++)
         if (gpu_table[i].gpu->llvm <= llvm_major())
             nearest_try(&nearest, gpu_table[i].name);
-    snprintf(why, why_size, "no target \"%.64s\"%s: with this LLVM, %d, allowed are", name,
-             nearest_hint(&nearest, hint), llvm_major());
+    char allowed[512] = "";
     for (int i = 0; i < GPUS; i++)
         if (gpu_table[i].gpu->llvm <= llvm_major())
-            snprintf(why + strlen(why), why_size - strlen(why), " %s", gpu_table[i].cpu);
+            snprintf(allowed + strlen(allowed), sizeof allowed - strlen(allowed), " %s",
+                     gpu_table[i].cpu);
+    error_set(error, "no target \"%.64s\"%s: with this LLVM, %d, allowed are%s", name,
+              nearest_hint(&nearest, hint), llvm_major(), allowed);
     return NULL;
 }
 
-const struct target *target_find(const char *name, char *why, size_t why_size)
+const struct target *target_find(const char *name, struct error *error)
 {
     if (!strcmp(name, "native"))
-        return target_native(why, why_size);
+        return target_native(error);
     if (target_is_gpu(name))
-        return target_gpu(name, why, why_size);
+        return target_gpu(name, error);
     struct nearest nearest = {.word = name};
     char hint[NEAREST_TEXT];
     for (int i = 0; i < TARGETS; i++) {
@@ -311,10 +312,10 @@ const struct target *target_find(const char *name, char *why, size_t why_size)
             return &target_table[i];
         nearest_try(&nearest, target_table[i].name);
     }
-    snprintf(why, why_size,
-             "no target \"%.64s\"%s: allowed are native, x86-64-v3, x86-64-v4, LLVM's names of "
-             "processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...) and nvptx:sm_80 "
-             "and the like",
-             name, nearest_hint(&nearest, hint));
+    error_set(error,
+              "no target \"%.64s\"%s: allowed are native, x86-64-v3, x86-64-v4, LLVM's names of "
+              "processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...) and nvptx:sm_80 "
+              "and the like",
+              name, nearest_hint(&nearest, hint));
     return NULL;
 }

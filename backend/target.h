@@ -1,6 +1,7 @@
 /* What a processor offers: what schedules are chosen by. No LLVM in here. */
 #ifndef BACKEND_TARGET_H
 #define BACKEND_TARGET_H
+#include "error.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,8 +22,8 @@ struct core {
 
 /* What of a GPU schedules are made for. */
 struct gpu {
-    unsigned capability; /* compute capability, 80 for 8.0 */
-    bool exact;          /* code for that one alone, not for later ones */
+    unsigned capability;              /* compute capability, 80 for 8.0 */
+    bool exact;                       /* code for that one alone, not for later ones */
     int ptx;                          /* the lowest version of PTX that has it, 70 for 7.0 */
     int llvm;                         /* the first major version of LLVM that has it */
     int64_t shared_bytes, shared_all; /* of a block at most; of a multiprocessor */
@@ -47,7 +48,7 @@ struct target {
 
 /* The target of that name ("native" is this machine), owned by the library; NULL with a reason: not
  * known, without AVX2 and FMA, or a GPU that this LLVM does not know. */
-const struct target *target_find(const char *name, char *why, size_t why_size);
+const struct target *target_find(const char *name, struct error *error);
 
 /* This machine's core running code that was made for a target: what measured times are compared
  * with. Only for a target that runs here. */
@@ -56,8 +57,8 @@ struct target target_on_this_machine(const struct target *target);
 bool target_is_gpu(const char *name); /* of a target's name */
 bool target_has_matrix_units(const struct target *target);
 
-/* Whether this machine's processor runs code for the target; if not, why names what it lacks. Of GPUs
+/* Whether this machine's processor runs code for the target; if not, the error names what it lacks. Of GPUs
  * it knows nothing: see san/cuda.h. */
-bool target_runs_here(const struct target *target, char *why, size_t why_size);
+bool target_runs_here(const struct target *target, struct error *error);
 
 #endif

@@ -2,6 +2,7 @@
 #include "ir.h"
 #include "rules.h"
 #include <assert.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,18 @@ struct module *module_new(void)
     module->threads = 1;
     module->precision = precision_kind_f32;
     return module;
+}
+
+bool module_fail(struct module *module, struct location at, const char *format, ...)
+{
+    struct error *error = ARENA_NEW(module->arena, struct error);
+    va_list arguments;
+    va_start(arguments, format);
+    *error = (struct error){.file = module->file, .at = at};
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    module->error = error;
+    return false;
 }
 
 void module_free(struct module *module)

@@ -300,8 +300,7 @@ struct module {
     const char *after;                /* the last pass done, where a dump goes on; NULL: none */
     struct location after_at;
     const char *file;                 /* that it was read from, for messages; or NULL */
-    const char *error;                /* what a pass found wrong with what a person wrote; or NULL */
-    struct location error_at;
+    const struct error *error;        /* what a pass found wrong with what a person wrote; or NULL */
     int targets;
     const char *target[MAX_TARGETS];
     struct inst *first, *last;        /* graph form, operands before users */
@@ -359,6 +358,9 @@ bool rounding_has(const struct rounding *rounding, const struct expr *expr);
 
 struct module *module_new(void);
 void module_free(struct module *module);
+/* Sets module->error; false, for `return module_fail(...)`. */
+bool module_fail(struct module *module, struct location at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* A new instruction after `after` (NULL: at the end), attributes at their defaults, no shape yet.
  * inst_finish infers the shape from operands and attributes; false if they do not fit. */

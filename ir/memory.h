@@ -1,9 +1,9 @@
 /* Memory: what runs out of it does not come back, so nobody has to look at what these return.
  *
- * A compiler has nothing better to do then than to end. It does not end here, in the middle of a library:
- * memory_fail calls what main set with memory_on_failure, which removes unfinished files, prints a message
- * and leaves the process with status 4. What is not freed goes with the process. Where nothing was set, as
- * in a test, it aborts. */
+ * A compiler has nothing better to do then than to end. It does not end here, in the middle of a
+ * library: memory_fail calls what main set with memory_on_failure, which removes unfinished
+ * files, prints a message and leaves the process with status 4. What is not freed goes with the
+ * process. Where nothing was set, as in a test, it aborts. */
 #ifndef IR_MEMORY_H
 #define IR_MEMORY_H
 #include <stddef.h>
@@ -12,10 +12,12 @@
 
 /* count elements of `size` bytes, zeroed, at least one; free() them. */
 void *allocate(int64_t count, size_t size);
-/* Likewise in the place of `memory` (or NULL), which keeps what it holds; what is new is not zeroed. */
+/* Likewise in the place of `memory` (or NULL), which keeps what it holds; what is new is not
+ * zeroed. */
 void *allocate_again(void *memory, int64_t count, size_t size);
 
-/* A stream that writes into memory, and its end, after which *text has *size bytes and a zero; free() it. */
+/* A stream that writes into memory, and its end, after which *text has *size bytes and a zero;
+ * free() it. */
 FILE *memory_stream(char **text, size_t *size);
 void memory_stream_end(FILE *stream);
 

@@ -181,8 +181,7 @@ static enum status predict_here(struct bench *bench, const struct target *target
 
 enum status bench_run(struct bench *bench)
 {
-    char why[256];
-    const struct target *target = target_find(bench->target, why, sizeof why);
+    const struct target *target = target_find(bench->target, NULL);
     assert(target); /* it was chosen */
     enum status status = STATUS_DONE;
     if (!target->gpu)

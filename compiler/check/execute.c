@@ -58,10 +58,10 @@ int64_t module_weights_bytes(const struct module *module)
     return bytes;
 }
 
-enum status emit_failed(const struct module *module, const char *why)
+enum status emit_failed(const struct module *module, const struct error *error)
 {
     bool too_large = module_weights_bytes(module) > INT32_MAX;
-    diag_error(NULL, 0, 0, "%s%s", too_large ? "" : "defect in the backend: ", why);
+    diag_error(NULL, 0, 0, "%s%s", too_large ? "" : "defect in the backend: ", error->text);
     return too_large ? STATUS_INPUT : STATUS_DEFECT;
 }
 
@@ -79,16 +79,15 @@ static enum status check_model(const struct module *module, const struct san_mod
 enum status compiled_load(const struct module *module, const struct source *source,
                           struct compiled *compiled)
 {
-    char why[512] = "";
+    struct error error = {0};
     *compiled = (struct compiled){0};
     if (!backend_emit(module, &source->parameters, weights_sha256(source->weights), BACKEND_OBJECT,
-                      NULL, &compiled->object, why, sizeof why))
-        return emit_failed(module, why);
-    compiled->model =
-        backend_load(&compiled->object, module->name, &compiled->loaded, why, sizeof why);
+                      NULL, &compiled->object, &error))
+        return emit_failed(module, &error);
+    compiled->model = backend_load(&compiled->object, module->name, &compiled->loaded, &error);
     if (compiled->model)
         return check_model(module, compiled->model);
-    diag_error(NULL, 0, 0, "cannot load the compiled model: %s", why);
+    diag_error(NULL, 0, 0, "cannot load the compiled model: %s", error.text);
     return STATUS_SYSTEM;
 }
 

@@ -26,11 +26,11 @@ static enum status emit_code(const struct emission *e, enum backend_kind kind, c
 {
     static const uint8_t no_weights[32];
     const uint8_t *sha256 = e->source->weights ? weights_sha256(e->source->weights) : no_weights;
-    char why[512] = "";
-    if (backend_emit(e->module, &e->source->parameters, sha256, kind, target, &output->file, why,
-                     sizeof why))
+    struct error error = {0};
+    if (backend_emit(e->module, &e->source->parameters, sha256, kind, target, &output->file,
+                     &error))
         return STATUS_DONE;
-    return emit_failed(e->module, why);
+    return emit_failed(e->module, &error);
 }
 
 static enum status emit_obj(const struct emission *e, struct output *output)
@@ -88,11 +88,11 @@ static enum status emit_report(const struct emission *e, struct output *output)
 /* The PTX of one target, assembled. */
 static enum status emit_cubin(const struct emission *e, struct output *output)
 {
-    char why[512] = "";
+    struct error error = {0};
     struct output ptx = {.target = target_of(e, output)};
-    const struct target *target = target_find(ptx.target, why, sizeof why);
+    const struct target *target = target_find(ptx.target, &error);
     if (!target)
-        return emit_failed(e->module, why);
+        return emit_failed(e->module, &error);
     enum status status = emit_ptx(e, &ptx);
     if (status != STATUS_DONE)
         return status;
@@ -116,10 +116,10 @@ static enum status emit_launch(const struct emission *e, struct output *output)
 
 static enum status emit_weights(const struct emission *e, struct output *output)
 {
-    char why[512] = "";
-    if (backend_weights(e->module, &e->source->parameters, &output->file, why, sizeof why))
+    struct error error = {0};
+    if (backend_weights(e->module, &e->source->parameters, &output->file, &error))
         return STATUS_DONE;
-    return emit_failed(e->module, why);
+    return emit_failed(e->module, &error);
 }
 
 typedef enum status emitter(const struct emission *e, struct output *output);

@@ -8,8 +8,8 @@
 
 enum { WIDTH = 80, TEXT_COLUMN = 28, SUMMARY_COLUMN = 12 };
 
-/* Words of a text, from `column` on, where the line is already; lines begin at `indent`. An empty line
- * is a paragraph's end. */
+/* Words of a text, from `column` on, where the line is already; lines begin at `indent`. An
+ * empty line is a paragraph's end. */
 static void print_wrapped(const char *text, int column, int indent, FILE *file)
 {
     while (*text) {
@@ -77,11 +77,12 @@ static void print_commands(FILE *file)
     for (int i = 0; i < command_count; i++)
         fprintf(file, "  %-10s%s\n", command_table[i].name, command_table[i].summary);
     fputc('\n', file);
-    print_wrapped("`sanc help COMMAND` explains a command, `sanc help schedules` what a schedule in a "
-                  "dump may say, `sanc --version` names versions.\n"
-                  "Exit status: 0 done, 1 the check failed, 2 wrong command line, 3 wrong input, "
-                  "4 the system failed, 5 a defect in sanc.",
-                  0, 0, file);
+    print_wrapped(
+        "`sanc help COMMAND` explains a command, `sanc help schedules` what a schedule in a "
+        "dump may say, `sanc --version` names versions.\n"
+        "Exit status: 0 done, 1 the check failed, 2 wrong command line, 3 wrong input, "
+        "4 the system failed, 5 a defect in sanc.",
+        0, 0, file);
 }
 
 void help_print(const struct command_info *command, FILE *file)
@@ -94,11 +95,11 @@ void help_print(const struct command_info *command, FILE *file)
     fprintf(file, "sanc %s %s.\n\n", command->name, command->summary);
     if (*command->details)
         print_wrapped(command->details, 0, 0, file);
-    if (!takes_model(command))
-        return;
-    print_wrapped("\nMODEL is a model's JSON file, or a .sanir dump, which says its targets, batch "
-                  "and threads itself; sanc continues from there. - is standard input.\n",
-                  0, 0, file);
+    if (takes_model(command))
+        print_wrapped(
+            "\nMODEL is a model's JSON file, or a .sanir dump, which says its targets, batch "
+            "and threads itself; sanc continues from there. - is standard input.\n",
+            0, 0, file);
     for (int i = 0; i < OPTION_COUNT; i++)
         if (option_is_for(&option_table[i], command))
             print_option(&option_table[i], command, file);

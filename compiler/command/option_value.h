@@ -8,8 +8,8 @@
 bool option_read_value(const struct option_info *info, const char *value, struct options *options,
                        char **room);
 
-/* The number'th word that an option of kind CHOICE, PASS, PASSES or KINDS takes; NULL: no more, or of
- * another kind. */
+/* The number'th word that an option of kind CHOICE, PASS, PASSES or KINDS takes; NULL: no more,
+ * or of another kind. */
 const char *option_word(const struct option_info *info, int number);
 
 #endif

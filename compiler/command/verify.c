@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of f32, tf32 and bf16. Where a sum falls on the other side of a rounding than the evaluator's, what
- * follows moves by a unit of that type. */
+/* Of f32, tf32 and bf16. Where a sum falls on the other side of a rounding than the evaluator's,
+ * what follows moves by a unit of that type. */
 static const double default_tolerance[] = {1e-5, 1e-3, 1e-2};
 /* Passes reorder sums in float64 and no more. */
 static const double PASS_TOLERANCE = 1e-9;
@@ -23,7 +23,7 @@ static const double REDUCE_SECONDS = 60;
 struct finding {
     const char *target;
     bool ran;
-    char why[512]; /* it did not */
+    struct error why; /* it did not */
     double error;
 };
 
@@ -103,8 +103,8 @@ static enum status run_target(const struct verification *v, const char *target,
                               struct finding *finding)
 {
     *finding = (struct finding){.target = target};
-    const struct target *description = target_find(target, finding->why, sizeof finding->why);
-    if (!description || !machine_runs(description, finding->why, sizeof finding->why))
+    const struct target *description = target_find(target, &finding->why);
+    if (!description || !machine_runs(description, &finding->why))
         return STATUS_DONE;
     int64_t count = v->images.count * v->module->classes;
     float *output = allocate(count, sizeof(float));
@@ -310,7 +310,7 @@ static void print_text(const struct verification *v)
             printf("%s: error %.3g, tolerance %.3g: %s\n", f->target, f->error, v->tolerance,
                    good(v, f) ? "ok" : "OFF");
         else
-            printf("%s: not run: %s\n", f->target, f->why);
+            printf("%s: not run: %s\n", f->target, f->why.text);
     }
 }
 
@@ -344,7 +344,7 @@ static enum status report(struct verification *v)
     if (status == STATUS_SYSTEM)
         for (int i = 0; i < v->module->targets; i++)
             diag_error(NULL, 0, 0, "this machine does not run %s: %s", v->finding[i].target,
-                       v->finding[i].why);
+                       v->finding[i].why.text);
     for (int i = 0; i < v->module->targets; i++) {
         if (good(v, &v->finding[i]))
             continue;

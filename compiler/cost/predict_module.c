@@ -140,8 +140,7 @@ void module_write_costs(struct module *module)
         write_cost(module, k, &counted.cost);
     }
     for (int i = 0; module->kernels && i < module->targets; i++) {
-        char why[256];
-        const struct target *target = target_find(module->target[i], why, sizeof why);
+        const struct target *target = target_find(module->target[i], NULL);
         struct predictions predictions = {0};
         if (target)
             module_predict(module, module->target[i], target, &predictions);

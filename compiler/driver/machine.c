@@ -2,25 +2,22 @@
 #include "san/cuda.h"
 #include <string.h>
 
-static bool gpu_runs(const struct target *target, char *why, size_t why_size)
+static bool gpu_runs(const struct target *target, struct error *error)
 {
-    struct san_cuda_error error;
+    struct san_cuda_error failure;
     unsigned capability;
-    if (san_cuda_capability(0, &capability, &error)) {
-        snprintf(why, why_size, "%s", error.text);
-        return false;
-    }
+    if (san_cuda_capability(0, &capability, &failure))
+        return error_set(error, "%s", failure.text);
     bool runs = target->gpu->exact ? capability == target->gpu->capability
                                    : capability >= target->gpu->capability;
     if (!runs)
-        snprintf(why, why_size, "the GPU has compute capability %u.%u", capability / 10,
-                 capability % 10);
+        error_set(error, "the GPU has compute capability %u.%u", capability / 10, capability % 10);
     return runs;
 }
 
-bool machine_runs(const struct target *target, char *why, size_t why_size)
+bool machine_runs(const struct target *target, struct error *error)
 {
-    return (target->gpu ? gpu_runs : target_runs_here)(target, why, why_size);
+    return (target->gpu ? gpu_runs : target_runs_here)(target, error);
 }
 
 /* More is better. */
@@ -34,10 +31,10 @@ static int rank(const struct target *target)
 enum status choose_target(const struct module *module, const char **best)
 {
     int most = 0;
-    char why[MAX_TARGETS][512];
+    struct error why[MAX_TARGETS];
     for (int i = 0; i < module->targets; i++) {
-        const struct target *target = target_find(module->target[i], why[i], sizeof why[i]);
-        if (!target || rank(target) < most || !machine_runs(target, why[i], sizeof why[i]))
+        const struct target *target = target_find(module->target[i], &why[i]);
+        if (!target || rank(target) < most || !machine_runs(target, &why[i]))
             continue;
         most = rank(target);
         *best = module->target[i];
@@ -45,6 +42,6 @@ enum status choose_target(const struct module *module, const char **best)
     if (most)
         return STATUS_DONE;
     for (int i = 0; i < module->targets; i++)
-        diag_error(NULL, 0, 0, "this machine does not run %s: %s", module->target[i], why[i]);
+        diag_error(NULL, 0, 0, "this machine does not run %s: %s", module->target[i], why[i].text);
     return STATUS_SYSTEM;
 }

@@ -36,8 +36,8 @@ static int precision_asked(const struct options *options)
 /* Whether a target has what multiplies in the precision. */
 static bool target_has_precision(const char *name, int precision)
 {
-    char why[256];
-    const struct target *target = target_find(name, why, sizeof why);
+    struct error error;
+    const struct target *target = target_find(name, &error);
     return precision == precision_kind_f32 || !target || target_has_matrix_units(target);
 }
 
@@ -59,10 +59,10 @@ static enum status check_targets(const struct target_names *names)
 {
     enum status status = STATUS_DONE;
     for (int i = 0; i < names->count; i++) {
-        char why[512];
-        if (target_find(names->name[i], why, sizeof why))
+        struct error error;
+        if (target_find(names->name[i], &error))
             continue;
-        diag_error(NULL, 0, 0, "--target %s: %s", names->name[i], why);
+        diag_error(NULL, 0, 0, "--target %s: %s", names->name[i], error.text);
         status = STATUS_USAGE;
     }
     return status;
@@ -265,7 +265,7 @@ static enum status check_after(const char *file, const struct module *module)
 
 enum status module_check_dump(const struct module *module, const char *file)
 {
-    char why[256];
+    struct error error;
     enum status status = check_after(file, module);
     if (module->targets == 0) {
         diag_error(file, 0, 0, "there must be a target, found none");
@@ -286,13 +286,13 @@ enum status module_check_dump(const struct module *module, const char *file)
             break;
         }
     for (int i = 0; i < module->targets; i++) {
-        bool known = target_find(module->target[i], why, sizeof why) != NULL;
+        bool known = target_find(module->target[i], &error) != NULL;
         if (known && target_has_precision(module->target[i], module->precision))
             continue;
         if (known)
-            snprintf(why, sizeof why, "the precision %s is for GPUs from nvptx:sm_80 on",
-                     precision_name(module->precision));
-        diag_error(file, 0, 0, "target '%s': %s", module->target[i], why);
+            error_set(&error, "the precision %s is for GPUs from nvptx:sm_80 on",
+                      precision_name(module->precision));
+        diag_error(file, 0, 0, "target '%s': %s", module->target[i], error.text);
         status = STATUS_INPUT;
     }
     return status;
@@ -307,7 +307,8 @@ static bool agrees(const char *option, int64_t given, int64_t dump)
     return false;
 }
 
-/* A dump says its targets, batch, threads and precision; the command line may choose among the targets. */
+/* A dump says its targets, batch, threads and precision; the command line may choose among the
+ * targets. */
 static enum status check_options(const struct source *source, const struct module *module)
 {
     bool good = agrees("batch", source->options->batch, module_images(module));

@@ -16,9 +16,8 @@ struct source {
     struct parameters parameters; /* the weights as the evaluator takes them */
 };
 
-/* Reads MODEL.json or the text of a dump (a name that ends in ".sanir", or, on standard input, text that
- * begins with "sanir "). Errors are printed;
- * source_free in any case. */
+/* Reads MODEL.json or the text of a dump (a name that ends in ".sanir", or, on standard input,
+ * text that begins with "sanir "). Errors are printed; source_free in any case. */
 enum status source_read(struct source *source, const struct options *options);
 
 /* Reads and checks the weights if the command line names a file: those of a model one by one, those
@@ -29,7 +28,8 @@ enum status source_read_weights(struct source *source);
  * name among them). Free it with module_free. */
 enum status source_module(const struct source *source, const char *only, struct module **module);
 
-/* What the verifier cannot know of a dump: passes, targets, symbols. Errors are printed with `file`. */
+/* What the verifier cannot know of a dump: passes, targets, symbols. Errors are printed with
+ * `file`. */
 enum status module_check_dump(const struct module *module, const char *file);
 
 void source_free(struct source *source);

@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The columns of a line that are shown around an error, and the bytes that they are looked for in. */
+/* The columns of a line that are shown around an error, and the bytes that they are looked for
+ * in. */
 enum { SHOWN = 72, BEFORE = 48, MOST_BYTES = 1 << 24 };
 
 /* Text from a hostile file must not steer the terminal: control characters are spelled out, those

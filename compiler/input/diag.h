@@ -1,5 +1,5 @@
-/* Diagnostics on standard error: FILE:LINE:COLUMN: error: MESSAGE, several per run. Below it stands the
- * line of the file, and a caret under the column:
+/* Diagnostics on standard error: FILE:LINE:COLUMN: error: MESSAGE, several per run. Below it
+ * stands the line of the file, and a caret under the column:
  *
  *   net.json:5:15: error: classes must be an integer from 1 to 1000000, found 0
  *       5 |   "classes": 0,
@@ -23,8 +23,8 @@ enum status {
 /* Prints an error. */
 void diag_report(const struct error *error);
 
-/* Likewise. file may be NULL (then "sanc: error: ..."), "-" is standard input; line 0 leaves line and
- * column out. */
+/* Likewise. file may be NULL (then "sanc: error: ..."), "-" is standard input; line 0 leaves
+ * line and column out. */
 void diag_error(const char *file, int line, int column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

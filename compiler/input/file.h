@@ -4,8 +4,9 @@
 #include "diag.h"
 #include <stddef.h>
 
-/* Reads a regular file of at most `most` bytes, with a zero byte after it; free() it. STATUS_INPUT (not
- * there, not regular, too large) or STATUS_SYSTEM (cannot be read), with the error printed. */
+/* Reads a regular file of at most `most` bytes, with a zero byte after it; free() it.
+ * STATUS_INPUT (not there, not regular, too large) or STATUS_SYSTEM (cannot be read), with the
+ * error printed. */
 enum status file_read(const char *path, size_t most, char **data, size_t *size);
 
 /* Writes a temporary file in the same folder, flushes it, renames it over `path`. An existing path
@@ -16,9 +17,9 @@ enum status file_write(const char *path, const void *data, size_t size);
 /* Whether both name the same existing file. */
 bool file_same(const char *a, const char *b);
 
-/* Where the program ends early, file_remove_unfinished removes what was begun and not ended: file_write's
- * temporary file, and files and folders of others, at most three. It may be called from a handler of
- * signals. */
+/* Where the program ends early, file_remove_unfinished removes what was begun and not ended:
+ * file_write's temporary file, and files and folders of others, at most three. It may be called
+ * from a handler of signals. */
 void file_begin(const char *path);
 void file_end(const char *path);
 void file_remove_unfinished(void);

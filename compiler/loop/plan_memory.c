@@ -166,8 +166,7 @@ static int plan_scratch(struct module *m, struct kernel *kernel)
 
 static const struct gpu *gpu_of(const char *target)
 {
-    char why[256];
-    const struct target *found = target ? target_find(target, why, sizeof why) : NULL;
+    const struct target *found = target ? target_find(target, NULL) : NULL;
     return found ? found->gpu : NULL;
 }
 
@@ -201,12 +200,12 @@ static void check_shared(struct module *m, const struct kernel *kernel)
             most = gpu ? gpu->shared_bytes : MOST_SHARED;
     if (bytes <= most)
         return;
-    m->error =
-        arena_printf(m->arena, "kernel %s: %lld bytes of shared memory, %s has %lld for a block",
-                     kernel->name, (long long)bytes, kernel->target, (long long)most);
+    struct location at = {0};
     for (const struct buffer *local = kernel->locals; local; local = local->next)
-        if (local->place == PLACE_SHARED && local->at.line > m->error_at.line)
-            m->error_at = local->at; /* the last one that a person placed */
+        if (local->place == PLACE_SHARED && local->at.line > at.line)
+            at = local->at; /* the last one that a person placed */
+    module_fail(m, at, "kernel %s: %lld bytes of shared memory, %s has %lld for a block",
+                kernel->name, (long long)bytes, kernel->target, (long long)most);
 }
 
 int plan_memory(struct module *m)

@@ -28,10 +28,9 @@ static int64_t largest_map(const struct model *model)
  * Twice the L2 lets the small networks above have their eight images. */
 static int64_t room_for_maps(int targets, const char *const *target)
 {
-    char why[256];
     int64_t room = INT64_MAX;
     for (int i = 0; i < targets; i++) {
-        const struct target *t = target_find(target[i], why, sizeof why);
+        const struct target *t = target_find(target[i], NULL);
         assert(t); /* the command line was checked */
         int64_t caches = t->gpu ? 0 : 2 * t->l2_bytes;
         room = caches < room ? caches : room;

@@ -49,8 +49,7 @@ static enum status run_one(struct module *module, const struct pass *pass,
     double seconds = seconds_now() - start;
     module->after = pass->name;
     if (module->error) {
-        diag_error(module->file, module->error_at.line, module->error_at.column, "%s",
-                   module->error);
+        diag_report(module->error);
         return STATUS_INPUT;
     }
     if (!module_verify(module, &error)) {

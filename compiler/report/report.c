@@ -4,7 +4,6 @@
  *   the profile                               as `sanc bench --kernels --json` wrote it
  *
  * The page finds a loop of the text and of the assembly by the name of its variable. */
-#define _GNU_SOURCE /* open_memstream */
 #include "report.h"
 #include "bench.h"
 #include "cost.h"
@@ -160,11 +159,11 @@ static void put_data(struct page *page)
     fprintf(page->out, ",\"target\":");
     escape_print(t->name, page->out);
     fprintf(page->out,
-            ",\"core\":\"%s\",\"batch\":%" PRId64 ",\"turns\":%" PRId64 ",\"threads\":%" PRId64 ",\"input\":[%" PRId64
-            ",%" PRId64 ",%" PRId64 "],\"classes\":%" PRId64 ",\"tensor_bytes\":%" PRId64
-            ",\"stack_bytes\":%" PRId64 ",",
-            t->core->name, module_images(m), m->turns, m->threads, m->channels, m->height, m->width, m->classes,
-            m->workspace_bytes, m->scratch_bytes);
+            ",\"core\":\"%s\",\"batch\":%" PRId64 ",\"turns\":%" PRId64 ",\"threads\":%" PRId64
+            ",\"input\":[%" PRId64 ",%" PRId64 ",%" PRId64 "],\"classes\":%" PRId64
+            ",\"tensor_bytes\":%" PRId64 ",\"stack_bytes\":%" PRId64 ",",
+            t->core->name, module_images(m), m->turns, m->threads, m->channels, m->height, m->width,
+            m->classes, m->workspace_bytes, m->scratch_bytes);
     rates_print(t, page->out);
     fprintf(page->out, ",\"kernels\":[");
     for (int i = 0; i < page->predictions.count; i++) {
@@ -269,19 +268,19 @@ enum status report_make(const struct source *source, const struct module *module
                         const char *target, struct backend_file *file)
 {
     static const uint8_t no_weights[32];
-    char why[512] = "", *profile = NULL;
+    struct error error = {0};
+    char *profile = NULL;
     struct backend_file assembly = {0};
-    struct page page = {.module = module, .target = target_find(target, why, sizeof why)};
+    struct page page = {.module = module, .target = target_find(target, &error)};
     if (!page.target || !page.target->core) {
         diag_error(NULL, 0, 0,
                    "there are reports of processors with AVX2 or AVX-512 alone, not of %s", target);
         return STATUS_USAGE;
     }
     enum status status = read_profile(&page, source->options->profile, &profile);
-    if (status == STATUS_DONE &&
-        !backend_emit(module, &source->parameters, no_weights, BACKEND_ASSEMBLY, target, &assembly,
-                      why, sizeof why))
-        status = emit_failed(module, why);
+    if (status == STATUS_DONE && !backend_emit(module, &source->parameters, no_weights,
+                                               BACKEND_ASSEMBLY, target, &assembly, &error))
+        status = emit_failed(module, &error);
     if (status == STATUS_DONE) {
         page.assembly = assembly.data;
         module_predict(module, target, page.target, &page.predictions);

@@ -26,12 +26,9 @@ static struct kernel **apply_one(const struct subject *s, const struct schedule 
 static bool check_schedules(struct module *m, const struct kernel *kernel)
 {
     for (int i = 0; i < m->targets; i++)
-        if (!schedule_find(kernel, m->target[i])) {
-            m->error = arena_printf(m->arena, "kernel %s has no schedule for \"%s\"", kernel->name,
-                                    m->target[i]);
-            m->error_at = kernel->at;
-            return false;
-        }
+        if (!schedule_find(kernel, m->target[i]))
+            return module_fail(m, kernel->at, "kernel %s has no schedule for \"%s\"", kernel->name,
+                               m->target[i]);
     return true;
 }
 
@@ -50,7 +47,6 @@ static struct nests **find_nests(struct module *m)
 
 int apply_schedules(struct module *m)
 {
-    char why[256];
     struct kernel *kernels = m->kernels, **at = &m->kernels;
     struct nests **nests = find_nests(m);
     int changes = 0;
@@ -61,7 +57,7 @@ int apply_schedules(struct module *m)
     for (const struct kernel *from = kernels; from; from = from->next) {
         s.nests = *nests++;
         for (int i = 0; i < m->targets && !m->error; i++, changes++) {
-            s.target = target_find(m->target[i], why, sizeof why);
+            s.target = target_find(m->target[i], NULL);
             assert(s.target); /* of the module, which was checked */
             at = apply_one(&s, schedule_find(from, m->target[i]), at);
         }

@@ -11,12 +11,11 @@ pass_function schedule;
 int schedule(struct module *m)
 {
     int changes = 0;
-    char why[256];
     struct subject subject = {.m = m, .rounding = rounding_new(m, m->arena)};
     for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next) {
         subject.nests = nests_find(m, kernel);
         for (int i = 0; subject.nests && i < m->targets; i++) {
-            subject.target = target_find(m->target[i], why, sizeof why);
+            subject.target = target_find(m->target[i], NULL);
             assert(subject.target); /* the command line was checked */
             if (schedule_find(kernel, m->target[i]))
                 continue;

@@ -441,7 +441,7 @@ def test_wrong_inputs(folder):
     folder.run('compile', 'bad.sanir', *WEIGHTS, '-o', 'net.o', status=INPUT, says='bad.sanir:2:1')
     folder.run('stats', 'missing.json', status=INPUT, says='missing.json')
     folder.run('stats', 'missing.sanir', status=INPUT, says='missing.sanir')
-    folder.run('verify', 'model.json', '-w', 'missing', status=SYSTEM, says='missing')
+    folder.run('verify', 'model.json', '-w', 'missing', status=INPUT, says='missing')
 
 
 # ---- dumps and passes -----------------------------------------------------------------------------

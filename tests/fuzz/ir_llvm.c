@@ -68,12 +68,11 @@ static void emit(const struct module *module)
 {
     static const uint8_t no_weights[32];
     struct backend_file file;
-    char why[512] = "";
-    if (backend_emit(module, NULL, no_weights, BACKEND_LLVM, module->target[0], &file, why,
-                     sizeof why))
+    struct error error = {0};
+    if (backend_emit(module, NULL, no_weights, BACKEND_LLVM, module->target[0], &file, &error))
         free(file.data);
     else
-        fuzz_expect(strncmp(why, "LLVM", 4) != 0);
+        fuzz_expect(strncmp(error.text, "LLVM", 4) != 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

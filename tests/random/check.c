@@ -79,19 +79,19 @@ static bool code_new(struct trial *t, struct code *code, int batch, int targets,
                      const char *const *target, const char *without)
 {
     static const uint8_t sha256[32] = {1};
-    char why[300] = "";
+    struct error error = {0};
     *code = (struct code){0};
     struct module *module = scheduled_module(t, batch, targets, target, without);
     if (!module)
         return false;
     bool good = backend_emit(module, &t->values.parameters, sha256, BACKEND_OBJECT, NULL,
-                             &code->object, why, sizeof why);
+                             &code->object, &error);
     if (good)
-        code->model = backend_load(&code->object, module->name, &code->loaded, why, sizeof why);
+        code->model = backend_load(&code->object, module->name, &code->loaded, &error);
     module_free(module);
     return code->model ? true
                        : trial_fail(t, WRONG_COMPILE, "%s: %s: %s", target[0],
-                                    good ? "cannot load" : "cannot emit", why);
+                                    good ? "cannot load" : "cannot emit", error.text);
 }
 
 static void code_free(struct code *code)
@@ -240,17 +240,17 @@ static bool check_without_pass(struct trial *t, const char *without)
 static bool check_other(struct trial *t, const char *target)
 {
     static const uint8_t sha256[32] = {1};
-    char why[300] = "";
+    struct error why = {0};
     struct backend_file file;
     struct module *module = scheduled_module(t, t->m->batch, 1, &target, NULL);
     if (!module)
         return false;
     double error = error_of_loops(t, module);
     bool emitted = backend_emit(module, &t->values.parameters, sha256, BACKEND_ASSEMBLY, target,
-                                &file, why, sizeof why);
+                                &file, &why);
     module_free(module);
     if (!emitted)
-        return trial_fail(t, WRONG_COMPILE, "%s: cannot emit: %s", target, why);
+        return trial_fail(t, WRONG_COMPILE, "%s: cannot emit: %s", target, why.text);
     free(file.data);
     return error <= PASS_TOLERANCE ||
            trial_fail(t, WRONG_PASSES, "%s: the result of its loops moves by %.3g", target, error);

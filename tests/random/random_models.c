@@ -66,16 +66,17 @@ static int usage(void)
 /* Those of the list that this machine runs, and those that it does not. */
 static void add_targets(struct settings *s, char *list)
 {
-    char why[512];
+    struct error error;
     s->targets = s->others = 0;
     for (char *name = strtok(list, ","); name && s->targets + s->others < MAX_TARGETS;
          name = strtok(NULL, ",")) {
-        const struct target *target = target_find(name, why, sizeof why);
-        if (target && target_runs_here(target, why, sizeof why)) {
+        const struct target *target = target_find(name, &error);
+        if (target && target_runs_here(target, &error)) {
             s->target[s->targets++] = name;
             continue;
         }
-        fprintf(stderr, "%s: %s: %s\n", name, target ? "evaluated, not run" : "left out", why);
+        fprintf(stderr, "%s: %s: %s\n", name, target ? "evaluated, not run" : "left out",
+                error.text);
         if (target)
             s->other[s->others++] = name;
     }

@@ -51,10 +51,10 @@ static inline struct module *parse(const char *text)
 static inline struct backend_file emit(const struct module *module, enum backend_kind kind,
                                        const char *target)
 {
-    char why[512] = "";
+    struct error error = {0};
     struct backend_file file = {0};
-    if (!backend_emit(module, &parameters, sha256, kind, target, &file, why, sizeof why))
-        fail_msg("%s", why);
+    if (!backend_emit(module, &parameters, sha256, kind, target, &file, &error))
+        fail_msg("%s", error.text);
     return file;
 }
 
@@ -71,11 +71,11 @@ struct loaded {
 /* Whether this machine runs one of the targets; says so if not. */
 static inline bool runs_here(const struct module *module)
 {
-    char why[512] = "";
+    struct error error = {0};
     for (int i = 0; i < module->targets; i++)
-        if (target_runs_here(target_find(module->target[i], why, sizeof why), why, sizeof why))
+        if (target_runs_here(target_find(module->target[i], &error), &error))
             return true;
-    print_message("[  SKIPPED ] %s\n", why);
+    print_message("[  SKIPPED ] %s\n", error.text);
     return false;
 }
 
@@ -95,11 +95,11 @@ static inline struct module *parse_for(const char *text, const char *target)
 
 static inline struct loaded load(struct module *module)
 {
-    char why[512];
+    struct error error;
     struct loaded l = {.module = module, .object = emit(module, BACKEND_OBJECT, NULL)};
-    l.model = backend_load(&l.object, module->name, &l.code, why, sizeof why);
+    l.model = backend_load(&l.object, module->name, &l.code, &error);
     if (!l.model)
-        fail_msg("%s", why);
+        fail_msg("%s", error.text);
     int64_t images = module_images(module);
     l.inputs = (size_t)(images * module->channels * module->height * module->width);
     l.outputs = (size_t)(images * module->classes);

@@ -148,8 +148,8 @@ static const char tile[] =
 
 static struct prediction predicted_tile(const char *rows, const char *value)
 {
-    char why[64];
-    struct target target = *target_find("x86-64-v3", why, sizeof why);
+    struct error error;
+    struct target target = *target_find("x86-64-v3", &error);
     target.l1_bytes = target.l2_bytes = 1 << 30;
     struct arena *arena = arena_new();
     struct module *module =
@@ -195,8 +195,8 @@ static void predicts_what_binds(void **state)
 /* A stream of 64 KiB past a cache of 1 KiB. */
 static int64_t predicted_stream(const char *ahead)
 {
-    char why[64];
-    struct target target = *target_find("x86-64-v3", why, sizeof why);
+    struct error error;
+    struct target target = *target_find("x86-64-v3", &error);
     target.l1_bytes = 1 << 30;
     target.l2_bytes = 1 << 10;
     struct arena *arena = arena_new();

@@ -412,13 +412,12 @@ static void file_is_as_linkers_like_it(void **state)
 
 static void refuses(const char *text, const char *reason)
 {
-    char why[512] = "";
+    struct error error = {0};
     struct backend_file file;
     struct module *module = parse_unverified(text);
-    assert_false(
-        backend_emit(module, &parameters, sha256, BACKEND_OBJECT, NULL, &file, why, sizeof why));
-    if (!strstr(why, reason))
-        fail_msg("\"%s\" should say \"%s\"", why, reason);
+    assert_false(backend_emit(module, &parameters, sha256, BACKEND_OBJECT, NULL, &file, &error));
+    if (!strstr(error.text, reason))
+        fail_msg("\"%s\" should say \"%s\"", error.text, reason);
     module_free(module);
 }
 

@@ -10,10 +10,10 @@
 
 static const struct target *find(const char *name)
 {
-    char why[512] = "";
-    const struct target *target = target_find(name, why, sizeof why);
+    struct error error = {0};
+    const struct target *target = target_find(name, &error);
     if (!target)
-        print_error("%s: %s\n", name, why);
+        print_error("%s: %s\n", name, error.text);
     return target;
 }
 
@@ -52,11 +52,11 @@ static void names_of_processors_are_known(void **state)
 static void unknown_names_are_refused(void **state)
 {
     (void)state;
-    char why[512];
-    assert_null(target_find("nehalem", why, sizeof why));
-    assert_non_null(strstr(why, "no target \"nehalem\""));
-    assert_non_null(strstr(why, "x86-64-v3"));
-    assert_null(target_find("", why, sizeof why));
+    struct error error;
+    assert_null(target_find("nehalem", &error));
+    assert_non_null(strstr(error.text, "no target \"nehalem\""));
+    assert_non_null(strstr(error.text, "x86-64-v3"));
+    assert_null(target_find("", &error));
 }
 
 static void features_are_always_said(void **state)
@@ -74,7 +74,7 @@ static void features_are_always_said(void **state)
 static void gpus_are_known(void **state)
 {
     (void)state;
-    char why[512];
+    struct error error;
     const struct target *target = find("nvptx:sm_80");
     assert_non_null(target);
     assert_string_equal(target->cpu, "sm_80");
@@ -84,27 +84,27 @@ static void gpus_are_known(void **state)
     assert_non_null(find("nvptx:sm_90"));
     assert_true(target_is_gpu("nvptx:sm_80") && !target_is_gpu("x86-64-v3"));
     assert_null(find("x86-64-v3")->gpu);
-    assert_false(target_runs_here(target, why, sizeof why));
-    assert_null(target_find("nvptx:sm_60", why, sizeof why));
-    assert_non_null(strstr(why, "sm_70"));
+    assert_false(target_runs_here(target, &error));
+    assert_null(target_find("nvptx:sm_60", &error));
+    assert_non_null(strstr(error.text, "sm_70"));
 }
 
 static void native_is_this_machine(void **state)
 {
     (void)state;
-    char why[512] = "";
-    const struct target *native = target_find("native", why, sizeof why);
+    struct error error = {0};
+    const struct target *native = target_find("native", &error);
     if (!native) { /* a machine without AVX2: it has to say so */
-        assert_non_null(strstr(why, "avx2"));
+        assert_non_null(strstr(error.text, "avx2"));
         return;
     }
-    assert_ptr_equal(native, target_find("native", why, sizeof why));
-    assert_true(target_runs_here(native, why, sizeof why));
-    assert_true(target_runs_here(find("x86-64-v3"), why, sizeof why));
-    bool wide = target_runs_here(find("x86-64-v4"), why, sizeof why);
+    assert_ptr_equal(native, target_find("native", &error));
+    assert_true(target_runs_here(native, &error));
+    assert_true(target_runs_here(find("x86-64-v3"), &error));
+    bool wide = target_runs_here(find("x86-64-v4"), &error);
     assert_int_equal(native->lanes, wide ? 16 : 8);
     if (!wide)
-        assert_non_null(strstr(why, "avx512"));
+        assert_non_null(strstr(error.text, "avx512"));
     assert_true(native->l1_bytes >= 8 * 1024 && native->l2_bytes >= native->l1_bytes);
 }
 

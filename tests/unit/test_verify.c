@@ -226,7 +226,7 @@ static struct stmt *first_store(struct stmt *stmt, enum place place)
 static void check_kernels(struct fixture *f, int damaged, struct kernel_check *check)
 {
     static const uint8_t sha256[32];
-    char why[256];
+    struct error error;
     struct backend_file object = {0};
     struct backend_loaded *loaded = NULL;
     struct stmt *store = NULL;
@@ -237,11 +237,11 @@ static void check_kernels(struct fixture *f, int damaged, struct kernel_check *c
         right = store->value;
         store->value = expr_op(f->module, SCALAR_mul, right, expr_constant(f->module, 1.5), NULL);
     }
-    assert_true(backend_emit(f->module, &f->parameters, sha256, BACKEND_OBJECT, NULL, &object, why,
-                             sizeof why));
+    assert_true(
+        backend_emit(f->module, &f->parameters, sha256, BACKEND_OBJECT, NULL, &object, &error));
     if (store)
         store->value = right;
-    const struct san_model *model = backend_load(&object, "small", &loaded, why, sizeof why);
+    const struct san_model *model = backend_load(&object, "small", &loaded, &error);
     assert_non_null(model);
     enum status status = kernels_check(f->module, &f->parameters, model, &f->images, 1e-4, check);
     backend_unload(loaded);
@@ -253,9 +253,9 @@ static void names_a_wrong_kernel(void **state)
 {
     struct fixture *f = *state;
     struct kernel_check check;
-    char why[256];
-    if (!target_runs_here(target_find(target[0], why, sizeof why), why, sizeof why)) {
-        print_message("SKIPPED: this machine does not run %s: %s\n", target[0], why);
+    struct error error;
+    if (!target_runs_here(target_find(target[0], &error), &error)) {
+        print_message("SKIPPED: this machine does not run %s: %s\n", target[0], error.text);
         skip();
     }
     assert_int_equal(STATUS_DONE, passes_run(f->module, NULL, NULL));

@@ -34,10 +34,13 @@ enum outcome { ABSENT, DONE, REFUSED };
 static enum outcome fail(struct editing *e, int operand, const struct kernel *kernel,
                          const char *text)
 {
-    e->m->error = kernel ? arena_printf(e->m->arena, "kernel %s: %s", kernel->name, text) : text;
-    e->m->error_at = e->command->at;
+    struct location at = e->command->at;
     if (operand >= 0)
-        e->m->error_at.column = e->command->operand_column[operand];
+        at.column = e->command->operand_column[operand];
+    if (kernel)
+        module_fail(e->m, at, "kernel %s: %s", kernel->name, text);
+    else
+        module_fail(e->m, at, "%s", text);
     return REFUSED;
 }
 

@@ -131,9 +131,8 @@ struct nests *nests_find(struct module *m, const struct kernel *kernel)
     struct stmt *first = first_nest(kernel, &pixels, pixel);
     const char *why = why_no_nests(kernel, first, &count);
     if (why) {
-        m->error = arena_printf(m->arena, "kernel %s cannot have a schedule: it has %s",
-                                kernel->name, why);
-        m->error_at = kernel->at;
+        module_fail(m, kernel->at, "kernel %s cannot have a schedule: it has %s", kernel->name,
+                    why);
         return NULL;
     }
     struct nests *nests =

@@ -16,17 +16,15 @@ struct reading {
 __attribute__((format(printf, 3, 4))) static bool fail(struct reading *r, int operand,
                                                        const char *format, ...)
 {
-    struct module *m = r->subject->m;
     char text[512];
     va_list list;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    m->error = arena_printf(m->arena, "kernel %s: %s", r->subject->nests->kernel->name, text);
-    m->error_at = r->command->at;
+    struct location at = r->command->at;
     if (operand != OPERAND_NONE)
-        m->error_at.column = r->command->operand_column[operand];
-    return false;
+        at.column = r->command->operand_column[operand];
+    return module_fail(r->subject->m, at, "kernel %s: %s", r->subject->nests->kernel->name, text);
 }
 
 static bool read_number(struct reading *r, int operand, struct limits limits, int64_t *value)

@@ -3,7 +3,7 @@
 #include "plan.h"
 
 /* What a schedule asks for. False: it asks for what cannot be, and m->error says what is allowed,
- * m->error_at where. */
+ * and where. */
 bool plan_read(const struct subject *subject, const struct schedule *schedule, struct plan *plan);
 
 /* The schedule of a kernel for a target, or NULL. */
