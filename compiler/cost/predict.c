@@ -7,6 +7,7 @@
  * their time beside that; the machine hides most of the shorter one behind the longer. */
 #include "predict.h"
 #include "affine.h"
+#include "core_model.h"
 #include "cost.h"
 #include "memory.h"
 #include <stdlib.h>
@@ -206,10 +207,6 @@ static uint64_t need_load(struct view *v, const struct expr *load)
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
-/* Vector operations of an exponential as the backend writes it, with AVX-512's scaling by a power of two
- * and without, and FMAs among them. */
-enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 15, EXP_FMAS = 9 };
-
 /* A maximum of two variables also asks whether the first is NaN, and takes it then. */
 static double operations_of(const struct view *v, const struct expr *expr)
 {
@@ -370,10 +367,6 @@ static double beyond(const struct work *work, int64_t cache, const struct stmt *
     free(each);
     return bytes;
 }
-
-/* Streams from a cache run beside the arithmetic, and hide this part of their time or less behind it:
- * from L2, from beyond, and from beyond where lines are asked for ahead. */
-static const double L2_HIDDEN = 0.8, MEMORY_HIDDEN = 0.4, AHEAD_HIDDEN = 0.85;
 
 static double add_beside(double cycles, double stream, double hidden)
 {

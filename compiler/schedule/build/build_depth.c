@@ -103,7 +103,7 @@ static struct stmt *move_tile(struct blocks *s, const struct segment *rows,
                           : stmt_store(m, s->part, in_part, expr_load(m, acc, in_tile)));
 }
 
-/* Prefetches of the block of weights behind this one: deeper, or of the next panel. */
+/* Prefetches of the block of weights after this one: deeper, or of the next panel. */
 static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
                                const struct origin *tile)
 {

@@ -4,12 +4,13 @@
  * The first nests of a kernel may take them, as far as they stay on the stack: up to the
  * aggregation, whose channels are many. What that costs is what lies in a lane's way otherwise:
  * maps have their channels together, so that a vector of pixels is put together from as many loads;
- * and a nest behind that has channels as lanes finds neighbours of its tile apart. Costs are those
+ * and a later nest that has channels as lanes finds neighbours of its tile apart. Costs are those
  * of choose_processor.c, in cycles of a tile. */
 #include "choose_lanes.h"
+#include "core_model.h"
 #include "segments.h"
 
-enum { BLOCK_CYCLES = 12, ROWS_CYCLES = 4, LOADS_PER_CYCLE = 2, LEAST_LANES = 8 };
+enum { ROWS_CYCLES = 4, LEAST_LANES = 8 };
 /* Vectors that are written out where nothing is summed up: more exponentials would not stay in
  * registers. */
 enum { MOST_VECTORS = 8, MOST_EXPONENTIALS = 2 };
@@ -18,7 +19,7 @@ enum { MOST_VECTORS = 8, MOST_EXPONENTIALS = 2 };
 
 /* Loads of a register tile, in each step of its reduction. */
 struct reading {
-    const struct kernel_nest *stage;
+    const struct kernel_nest *nest;
     struct var *const *pixel;
     int64_t lanes, rows, vectors; /* of a register tile */
     double loads;
@@ -61,7 +62,7 @@ static void visit_reading(void *context, const struct expr *load, int64_t iterat
     (void)iterations;
     struct reading *r = context;
     bool wide = load->buffer->place == PLACE_STACK || expr_uses_var(load, r->pixel[2]);
-    double values = different(r->stage, load, r->rows);
+    double values = different(r->nest, load, r->rows);
     r->loads += values * (double)(wide ? r->vectors : 1) * loads_of(r, load);
 }
 
@@ -79,13 +80,10 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s,
     struct reading r = {s, pixel, plan->lanes, rows, plan->columns / plan->lanes, 0};
     double work = (double)(rows * r.vectors);
     expr_visit_loads(s->reduce ? s->reduce->in[0] : s->loops.store->value, 1, visit_reading, &r);
-    double step = r.loads / LOADS_PER_CYCLE;
     if (!s->reduce) /* exponentials hide where a block begins */
-        return (step > 2 * work ? step : 2 * work) +
+        return fmax(r.loads / LOADS_PER_CYCLE, 2 * work) +
                (has_exp(s->loops.store->value) ? 0 : ROWS_CYCLES);
-    step = step > work / t->fma_per_cycle ? step : work / t->fma_per_cycle;
-    return (step > t->fma_latency ? step : t->fma_latency) * (double)nest_depth(s) + 2 * work +
-           BLOCK_CYCLES;
+    return core_step_cycles(t, work, r.loads) * (double)nest_depth(s) + 2 * work + BLOCK_CYCLES;
 }
 
 /* Half of the registers are left to the operands, of which rows share few. */

@@ -8,16 +8,13 @@
  * these that computation does not hide were fitted to what SAN's shapes took: vectors of 512 bits
  * on a Sapphire Rapids, of 256 bits on a Zen 3. */
 #include "choose_linear.h"
+#include "core_model.h"
 #include "rules.h"
 #include "segments.h"
 
 #define LOOP_CYCLES 0.5 /* of a step of the reduction */
 enum {
     SHARE_CYCLES = 2000, /* until a share's weights arrive; like shown_wait, of a Zen 3 */
-    BLOCK_CYCLES = 12,
-    LOADS_PER_CYCLE = 2,
-    L2_BYTES_PER_CYCLE = 32,
-    FAR_BYTES_PER_CYCLE = 5
 };
 /* Rows of a tile: what more of them save of weights they cost in rows that leave L1. Maps that are
  * small as a whole are one tile, since their weights come from memory. */
@@ -48,11 +45,6 @@ struct choice {
     int64_t tile, groups, rows, vectors, depth;
 };
 
-static double at_least(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 static double register_tiles(const struct linear *l, const struct choice *c, int64_t rows,
                              int64_t columns)
 {
@@ -64,8 +56,7 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
     for (int i = 0; i < segments; i++) {
         double work = (double)(segment[i].size * c->vectors);
         double loads = (double)(segment[i].size + c->vectors + 1);
-        double step = at_least(work / l->target->fma_per_cycle, loads / LOADS_PER_CYCLE);
-        step = at_least(step, l->target->fma_latency) + LOOP_CYCLES;
+        double step = core_step_cycles(l->target, work, loads) + LOOP_CYCLES;
         cycles +=
             (double)(segment[i].count * blocks) *
             (step * (double)l->depth + (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));

@@ -7,6 +7,7 @@
 #include "choose_lanes.h"
 #include "choose_linear.h"
 #include "choose_shares.h"
+#include "core_model.h"
 #include "rules.h"
 #include "segments.h"
 #include <string.h>
@@ -15,7 +16,6 @@
 
 enum { FAR_WEIGHTS = 2 << 20 /* bytes; more than this come from memory again at each inference */ };
 
-enum { BLOCK_CYCLES = 12, LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32, L3_BYTES_PER_CYCLE = 10 };
 /* Of a pixel in a tile that is no part of a line nor whole lines; of a smaller last tile, whose
  * code is not in the caches yet. */
 enum { STRADDLE_CYCLES = 24, REST_CYCLES = 300 };
@@ -26,11 +26,6 @@ struct sizes {
     int64_t weights; /* bytes that it reads */
 };
 
-static double at_least(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /* One register tile, its reduction included. */
 static double block_cycles(const struct target *t, const struct kernel_nest *s, int64_t rows,
                            int64_t vectors, int64_t depth, bool halves)
@@ -39,8 +34,7 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s, 
     if (!s->reduce)
         return 2 * work;
     double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
-    double step = at_least(work / t->fma_per_cycle, loads / LOADS_PER_CYCLE);
-    step = at_least(step, t->fma_latency);
+    double step = core_step_cycles(t, work, loads);
     if (halves) /* half the steps; at the end two shuffles and an addition */
         return step * (double)(depth / 2) + 4 * work + BLOCK_CYCLES;
     return step * (double)depth + 2 * work + BLOCK_CYCLES;

@@ -6,30 +6,18 @@
 const struct command_row command_rows[COMMAND_COUNT] = {
 #define COMMAND(id, syntax, scope, devices, rule, help)                                            \
     {syntax, SCOPE_##scope, DEVICES_##devices, rule, help},
-#define NUMBER(id, operand, of, field, what, least, most)
-#define LAST(id, operand, of, field, what, least, most)
-#define FLAG(id, field)
 #include "commands.def"
-#undef COMMAND
-#undef NUMBER
-#undef LAST
-#undef FLAG
 };
 
 /* ---- operands -------------------------------------------------------------------------------- */
 
 static const struct operand_row operand_rows[] = {
-#define COMMAND(id, syntax, scope, devices, rule, help)
 #define NUMBER(id, operand, of, field, what, least, most)                                          \
     {COMMAND_##id, #operand[0], OPERAND_NUMBER, offsetof(struct of, field)},
 #define LAST(id, operand, of, field, what, least, most)                                            \
     {COMMAND_##id, #operand[0], OPERAND_LAST, offsetof(struct of, field)},
 #define FLAG(id, field) {COMMAND_##id, 0, OPERAND_FLAG, offsetof(struct nest_plan, field)},
 #include "commands.def"
-#undef COMMAND
-#undef NUMBER
-#undef LAST
-#undef FLAG
 };
 enum { OPERANDS = sizeof operand_rows / sizeof *operand_rows };
 
@@ -59,24 +47,15 @@ struct limits operand_limits(const struct operand_row *row, const struct subject
                              const struct plan *plan, int64_t nest)
 {
     enum {
-#define COMMAND(id, syntax, scope, devices, rule, help)
 #define NUMBER(id, operand, of, field, what, least, most) ROW_##id##_##operand,
-#define LAST NUMBER
 #define FLAG(id, field) ROW_##id,
 #include "commands.def"
-#undef NUMBER
-#undef FLAG
     };
     switch (row - operand_rows) {
 #define NUMBER(id, operand, of, field, what, least, most)                                          \
     case ROW_##id##_##operand:                                                                     \
         return (struct limits){what, least, most};
-#define FLAG(id, field)
 #include "commands.def"
-#undef COMMAND
-#undef NUMBER
-#undef LAST
-#undef FLAG
     }
     return (struct limits){"nothing", 0, 0};
 }

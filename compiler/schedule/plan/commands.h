@@ -6,14 +6,7 @@
 
 enum command_id {
 #define COMMAND(id, syntax, scope, devices, rule, help) COMMAND_##id,
-#define NUMBER(id, operand, of, field, what, least, most)
-#define LAST(id, operand, of, field, what, least, most)
-#define FLAG(id, field)
 #include "commands.def"
-#undef COMMAND
-#undef NUMBER
-#undef LAST
-#undef FLAG
     COMMAND_COUNT
 };
 

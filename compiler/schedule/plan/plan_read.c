@@ -145,8 +145,6 @@ static bool check_command(struct reading *r)
     enum command_id id = identify(r, r->command);
     const struct command_row *row = &command_rows[id];
     int nest = row->scope == SCOPE_NEST ? atoi(r->command->operand[0]) : 0;
-    if (!row->rule)
-        return true;
     struct refusal refusal = row->rule(r->subject, r->plan, nest);
     return !refusal.why || fail(r, refusal.operand, "%s", refusal.why);
 }

@@ -2,6 +2,14 @@
 
 static const struct refusal none;
 
+struct refusal rule_none(const struct subject *s, const struct plan *plan, int nest)
+{
+    (void)s;
+    (void)plan;
+    (void)nest;
+    return none;
+}
+
 /* ---- tile, nest ------------------------------------------------------------------------------ */
 
 struct refusal rule_tile(const struct subject *s, const struct plan *plan, int nest)

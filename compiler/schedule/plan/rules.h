@@ -18,7 +18,9 @@ enum { OPERAND_NONE = -1 /* it is said of the word */ };
 /* Asked when the plan is read in full. nest: of commands that are for one. */
 typedef struct refusal plan_rule(const struct subject *s, const struct plan *plan, int nest);
 
-plan_rule rule_tile, rule_nest, rule_split, rule_depth, rule_halves, rule_together, rule_lanes;
+/* The rules that the table names. */
+#define COMMAND(id, syntax, scope, devices, rule, help) plan_rule rule;
+#include "commands.def"
 
 /* The columns of the results that a kernel stores to memory; 0: they cannot be shared out. */
 int64_t nests_split_columns(const struct nests *nests);

@@ -3,8 +3,6 @@
 #define COMPILER_RULES_GPU_H
 #include "rules.h"
 
-plan_rule rule_matrix, rule_pad, rule_staging, rule_blocks;
-
 /* Sums that a thread of a warp has in registers, at most. */
 enum { MOST_MATRIX_SUMS = 64 };
 
