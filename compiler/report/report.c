@@ -281,7 +281,7 @@ enum status report_make(const struct source *source, const struct module *module
     if (status == STATUS_DONE &&
         !backend_emit(module, &source->parameters, no_weights, BACKEND_ASSEMBLY, target, &assembly,
                       why, sizeof why))
-        status = emit_failed(module, why);
+        status = emit_failed(source, module, why);
     if (status == STATUS_DONE) {
         page.assembly = assembly.data;
         module_predict(module, target, page.target, &page.predictions);
