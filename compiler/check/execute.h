@@ -31,7 +31,8 @@ enum status compiled_load(const struct module *module, const struct source *sour
 void compiled_free(struct compiled *compiled);
 
 /* The status and the message for a backend_emit that failed. */
-enum status emit_failed(const struct module *module, const struct error *error);
+enum status emit_failed(const struct source *source, const struct module *module,
+                        const struct error *error);
 
 /* Bytes of the constants that the object holds. */
 int64_t module_weights_bytes(const struct module *module);

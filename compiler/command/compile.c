@@ -30,7 +30,7 @@ static enum status emit_code(const struct emission *e, enum backend_kind kind, c
     if (backend_emit(e->module, &e->source->parameters, sha256, kind, target, &output->file,
                      &error))
         return STATUS_DONE;
-    return emit_failed(e->module, &error);
+    return emit_failed(e->source, e->module, &error);
 }
 
 static enum status emit_obj(const struct emission *e, struct output *output)
@@ -92,7 +92,7 @@ static enum status emit_cubin(const struct emission *e, struct output *output)
     struct output ptx = {.target = target_of(e, output)};
     const struct target *target = target_find(ptx.target, &error);
     if (!target)
-        return emit_failed(e->module, &error);
+        return emit_failed(e->source, e->module, &error);
     enum status status = emit_ptx(e, &ptx);
     if (status != STATUS_DONE)
         return status;
@@ -119,7 +119,7 @@ static enum status emit_weights(const struct emission *e, struct output *output)
     struct error error = {0};
     if (backend_weights(e->module, &e->source->parameters, &output->file, &error))
         return STATUS_DONE;
-    return emit_failed(e->module, &error);
+    return emit_failed(e->source, e->module, &error);
 }
 
 typedef enum status emitter(const struct emission *e, struct output *output);

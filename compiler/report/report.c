@@ -280,7 +280,7 @@ enum status report_make(const struct source *source, const struct module *module
     enum status status = read_profile(&page, source->options->profile, &profile);
     if (status == STATUS_DONE && !backend_emit(module, &source->parameters, no_weights,
                                                BACKEND_ASSEMBLY, target, &assembly, &error))
-        status = emit_failed(module, &error);
+        status = emit_failed(source, module, &error);
     if (status == STATUS_DONE) {
         page.assembly = assembly.data;
         module_predict(module, target, page.target, &page.predictions);

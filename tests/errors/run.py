@@ -2,13 +2,14 @@
 
 usage: run.py SANC [NAME...]
 
-models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
+constants.py, models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
 """
 import os
 import re
 import sys
 import tempfile
 
+import constants
 import files
 import models
 import texts
@@ -107,7 +108,21 @@ def check_said(sanc, folder, text, place, message):
     return f'status {status}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
 
 
+def check_constant(sanc, folder, kind, value, use, message):
+    """A constant that each command refuses."""
+    write(f'{folder}/table.sanir', constants.table(kind, value, use))
+    write(f'{folder}/good.safetensors', weights.save(weights.good()))
+    write(f'{folder}/image.safetensors', weights.save({'input': ['F32', [1, 1, 2, 2], weights.f32(1, 2, 3, 4)]}))
+    for words in constants.COMMANDS:
+        why = check(sanc, words, folder, [f'table.sanir:18:1: error: {message}'])
+        if why:
+            return f'{" ".join(words)}: {why}'
+    return None
+
+
 def cases(sanc):
+    for row in constants.CASES:
+        yield 'constant ' + row[-1], lambda folder, row=row: check_constant(sanc, folder, *row)
     for row in models.CASES:
         yield 'model ' + row[0], lambda folder, row=row: check_model(sanc, folder, *row)
     for row in weights.CASES:
