@@ -142,7 +142,8 @@ static LLVMValueRef load_blended(struct emitter *e, const struct base *base,
     }
     struct value one = {.llvm = load(e, e->f32, base, lanes->origin, first)};
     struct value two = {.llvm = load(e, e->f32, base, lanes->origin, second)};
-    return LLVMBuildShuffleVector(e->builder, emit_splat(e, one), emit_splat(e, two),
+    LLVMValueRef right = emit_splat(e, two), left = emit_splat(e, one);
+    return LLVMBuildShuffleVector(e->builder, left, right,
                                   LLVMConstVector(mask, (unsigned)e->lanes), "");
 }
 
@@ -190,10 +191,11 @@ static LLVMValueRef load_transposed(struct emitter *e, const struct buffer *buff
         if (lanes->offset[i] % FOUR)
             return NULL;
     LLVMValueRef pair[2];
-    for (int i = 0; i < 2; i++)
-        pair[i] =
-            interleave(e, load_fours(e, base, lanes, 2 * i, remainder),
-                       load_fours(e, base, lanes, 2 * i + 1, remainder), (int)remainder / 2 * 2, 1);
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef second = load_fours(e, base, lanes, 2 * i + 1, remainder);
+        LLVMValueRef first = load_fours(e, base, lanes, 2 * i, remainder);
+        pair[i] = interleave(e, first, second, (int)remainder / 2 * 2, 1);
+    }
     return interleave(e, pair[0], pair[1], (int)remainder % 2 * 2, 2);
 }
 

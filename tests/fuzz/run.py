@@ -25,8 +25,24 @@ def copy_all(pattern, folder):
         shutil.copy(path, os.path.join(folder, path.replace(os.sep, "_")))
 
 
+def unit_texts():
+    """The texts of unit/ir, see unit/test_ir_cases.c."""
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests", "unit", "ir", "*.sanir"))):
+        with open(path, encoding="utf-8") as file:
+            parts = re.split(r"^; (head|right|wrong).*\n", file.read(), flags=re.M)
+        head = ""
+        for mark, text in zip(parts[1::2], parts[2::2]):
+            if mark == "head":
+                head = text
+            else:
+                yield head + text
+
+
 def ir_corpus(sanc, folder):
-    """The golden texts, those of ir/README.md, and every dump of a network."""
+    """The golden texts, those of the unit tests and of ir/README.md, and every dump of a network."""
+    for number, text in enumerate(unit_texts()):
+        with open(os.path.join(folder, f"unit{number}"), "w", encoding="utf-8") as out:
+            out.write(text)
     copy_all(os.path.join(ROOT, "tests", "golden", "*.sanir"), folder)
     copy_all(os.path.join(ROOT, "tests", "golden", "*.expected"), folder)
     with open(os.path.join(ROOT, "ir", "README.md"), encoding="utf-8") as file:
