@@ -49,6 +49,32 @@ static void names_of_processors_are_known(void **state)
     }
 }
 
+/* In whatever order the rows stand. */
+static void rows_are_found_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *symbol;
+        int lanes;
+    } row[] = {
+#define AVX2 8
+#define AVX512 16
+#define PROCESSOR(level, name, symbol, core, fma, latency, l1, l2) {name, symbol, level},
+#include "targets.def"
+    };
+    enum { ROWS = sizeof row / sizeof *row };
+    for (int i = 0; i < ROWS; i++) {
+        const struct target *target = find(row[i].name);
+        assert_non_null(target);
+        assert_string_equal(target->symbol, row[i].symbol);
+        assert_int_equal(target->lanes, row[i].lanes);
+        assert_int_equal(strspn(target->symbol, "abcdefghijklmnopqrstuvwxyz0123456789_"),
+                         strlen(target->symbol));
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(row[k].symbol, row[i].symbol);
+    }
+}
+
 static void unknown_names_are_refused(void **state)
 {
     (void)state;
@@ -113,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_have_their_registers),
         cmocka_unit_test(names_of_processors_are_known),
+        cmocka_unit_test(rows_are_found_by_name),
         cmocka_unit_test(unknown_names_are_refused),
         cmocka_unit_test(features_are_always_said),
         cmocka_unit_test(gpus_are_known),
