@@ -19,13 +19,13 @@ static uint64_t hash_words(const uint32_t *word, size_t count)
 void *constants_contents(const struct module *module, const struct parameters *parameters,
                          const struct buffer *buffer, size_t count)
 {
-    double *value = inst_eval_constant(module, parameters, buffer->value);
+    double *value = buffer_contents(module, parameters, buffer, NULL);
     if (!value)
         return NULL;
     uint32_t *word = allocate((int64_t)count, sizeof *word);
     for (size_t i = 0; i < count; i++) {
         float number = (float)single_of(value[i]);
-        int32_t integer = (int32_t)lrint(value[i]);
+        int32_t integer = (int32_t)value[i];
         memcpy(&word[i], buffer->dtype == DTYPE_F32 ? (void *)&number : (void *)&integer,
                sizeof word[i]);
     }
@@ -98,7 +98,7 @@ LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, st
     }
     entry.data = constants_contents(c->module, c->parameters, buffer, (size_t)elements);
     if (!entry.data) {
-        error_set(error, "a parameter is missing");
+        error_set(error, "a constant is refused");
         return NULL;
     }
     entry.hash = hash_words(entry.data, (size_t)elements);

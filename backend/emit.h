@@ -38,7 +38,8 @@ LLVMValueRef constants_find(struct constants *constants, const struct buffer *bu
                             struct error *error);
 void constants_free(struct constants *constants);
 
-/* What a weights buffer holds, float32 or int32 by its type; free() it. NULL: a parameter is missing. */
+/* What a weights buffer holds, float32 or int32 by its type; free() it. NULL:
+ * module_check_constants says why. */
 void *constants_contents(const struct module *module, const struct parameters *parameters,
                          const struct buffer *buffer, size_t count);
 

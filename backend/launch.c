@@ -218,7 +218,7 @@ bool backend_weights(const struct module *m, const struct parameters *parameters
         size_t count = (size_t)shape_elements(&b->shape);
         void *data = constants_contents(m, parameters, b, count);
         if (!data) {
-            error_set(error, "a parameter is missing");
+            error_set(error, "a constant is refused");
             free(file->data);
             *file = (struct backend_file){0};
             return false;

@@ -461,8 +461,8 @@ enum precision { PRECISION_F64, PRECISION_F32 };
 
 /* Runs one turn: the graph form, or the loop form of `target` (NULL: kernels of any target). input is
  * (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
- * Constants are computed in float64 always, and rounded once. False: a parameter is missing,
- * or an i32 table holds a number beyond its lookup's limit. */
+ * Constants are computed in float64 always, and rounded once. False: a parameter is missing, or
+ * module_check_constants says what. */
 bool module_eval_graph(const struct module *module, const struct parameters *parameters,
                        enum precision precision, const double *input, double *output);
 bool module_eval_loops(const struct module *module, const struct parameters *parameters,
@@ -475,5 +475,14 @@ bool module_visit_values(const struct module *module, const struct parameters *p
 /* The value of a constant instruction, in float64; free() it. NULL: a parameter is missing. */
 double *inst_eval_constant(const struct module *module, const struct parameters *parameters,
                            const struct inst *inst);
+
+/* What a buffer of weights holds, in float64; free() it. The entries of an i32 table are rounded to the
+ * nearest whole number, at a half to the even one. NULL, with *error (or NULL) filled in: a parameter is
+ * missing, an entry is beyond the limit of a lookup, or float32 does not hold a number. */
+double *buffer_contents(const struct module *module, const struct parameters *parameters,
+                        const struct buffer *buffer, struct error *error);
+/* Whether all buffers of weights have contents. */
+bool module_check_constants(const struct module *module, const struct parameters *parameters,
+                            struct error *error);
 
 #endif

@@ -24,13 +24,7 @@ static const char *target_of(const struct emission *e, const struct output *outp
 static enum status emit_code(const struct emission *e, enum backend_kind kind, const char *target,
                              struct output *output)
 {
-    static const uint8_t no_weights[32];
-    const uint8_t *sha256 = e->source->weights ? weights_sha256(e->source->weights) : no_weights;
-    struct error error = {0};
-    if (backend_emit(e->module, &e->source->parameters, sha256, kind, target, &output->file,
-                     &error))
-        return STATUS_DONE;
-    return emit_failed(e->module, &error);
+    return module_emit(e->source, e->module, kind, target, &output->file);
 }
 
 static enum status emit_obj(const struct emission *e, struct output *output)
@@ -92,7 +86,7 @@ static enum status emit_cubin(const struct emission *e, struct output *output)
     struct output ptx = {.target = target_of(e, output)};
     const struct target *target = target_find(ptx.target, &error);
     if (!target)
-        return emit_failed(e->module, &error);
+        return emit_failed(e->source, e->module, &error);
     enum status status = emit_ptx(e, &ptx);
     if (status != STATUS_DONE)
         return status;
@@ -119,7 +113,7 @@ static enum status emit_weights(const struct emission *e, struct output *output)
     struct error error = {0};
     if (backend_weights(e->module, &e->source->parameters, &output->file, &error))
         return STATUS_DONE;
-    return emit_failed(e->module, &error);
+    return emit_failed(e->source, e->module, &error);
 }
 
 typedef enum status emitter(const struct emission *e, struct output *output);

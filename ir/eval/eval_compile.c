@@ -16,7 +16,6 @@ struct compiler {
     bool single;
     int slots, room;
     const struct var **var; /* by slot */
-    bool valid;             /* no lookup that leaves its limit */
 };
 
 /* Loops around stores, and the part of them that becomes lanes. */
@@ -206,15 +205,6 @@ static int64_t choose_lanes(struct group *g)
 
 /* ---- indices, accesses ----------------------------------------------------------------------- */
 
-/* A table comes from parameters, which the verifier has not seen. */
-static const double *compile_table(struct compiler *c, const struct term *term)
-{
-    const double *table = memory_of(c, term->table)->data;
-    for (int64_t i = 0; i < shape_elements(&term->table->shape); i++)
-        c->valid = c->valid && table[i] >= 0 && table[i] < (double)term->divisor;
-    return table;
-}
-
 static void compile_index(struct compiler *c, const struct affine *from, struct index *index);
 
 /* Adds a term, so many times. */
@@ -230,7 +220,7 @@ static void compile_term(struct compiler *c, const struct term *term, int64_t sc
     *made = (struct nonlinear){.factor = factor, .kind = term->kind, .divisor = term->divisor};
     compile_index(c, term->inner, &made->inner);
     if (term->kind == TERM_LOOKUP)
-        made->table = compile_table(c, term);
+        made->table = memory_of(c, term->table)->data;
 }
 
 static struct index index_new(struct compiler *c, int terms)
@@ -449,12 +439,11 @@ static struct step *compile_stmts(struct compiler *c, const struct stmt *stmt)
     return first;
 }
 
-bool kernel_compile(const struct kernel *kernel, const struct memories *memories, bool single,
+void kernel_compile(const struct kernel *kernel, const struct memories *memories, bool single,
                     struct arena *arena, struct program *program)
 {
-    struct compiler c = {.arena = arena, .memories = memories, .single = single, .valid = true};
+    struct compiler c = {.arena = arena, .memories = memories, .single = single};
     *program = (struct program){.arena = arena, .single = single};
     program->steps = compile_stmts(&c, kernel->body);
     program->slots = c.slots;
-    return c.valid;
 }

@@ -127,8 +127,7 @@ struct memories {
     struct memory *memory;
 };
 
-/* False: a table holds what is no index, so that the program must not run. */
-bool kernel_compile(const struct kernel *kernel, const struct memories *memories, bool single,
+void kernel_compile(const struct kernel *kernel, const struct memories *memories, bool single,
                     struct arena *arena, struct program *program);
 void program_run(const struct program *program);
 

@@ -2,6 +2,7 @@
 #include "verify_loops.h"
 #include "verify_async.h"
 #include "verify_matrix.h"
+#include <float.h>
 #include <string.h>
 
 /* Leaves room for an index, so that what passes here also parses. */
@@ -196,7 +197,9 @@ static bool verify_node(struct verifier *verifier, const struct expr *expr)
     if ((int)expr->op < 0 || expr->op >= SCALAR_COUNT)
         return wrong(verifier, "no scalar op has the number %d", (int)expr->op);
     if (expr->op == SCALAR_constant)
-        return !isnan(expr->value) || wrong(verifier, "a constant that is not a number");
+        return isinf(expr->value) || fabs(expr->value) <= FLT_MAX ||
+               wrong(verifier, isnan(expr->value) ? "a constant that is not a number"
+                                                  : "a constant beyond what float32 holds");
     if (expr->op == SCALAR_load)
         return verify_access(verifier, expr->buffer, expr->index);
     if (expr->op == SCALAR_sum || expr->op == SCALAR_maximum)

@@ -2,13 +2,15 @@
 
 usage: run.py SANC [NAME...]
 
-models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
+constants.py, edits.py, models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
 """
 import os
 import re
 import sys
 import tempfile
 
+import constants
+import edits
 import files
 import models
 import texts
@@ -107,7 +109,36 @@ def check_said(sanc, folder, text, place, message):
     return f'status {status}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
 
 
+def check_constant(sanc, folder, kind, value, use, message):
+    """A constant that each command refuses."""
+    write(f'{folder}/table.sanir', constants.table(kind, value, use))
+    write(f'{folder}/good.safetensors', weights.save(weights.good()))
+    write(f'{folder}/image.safetensors', weights.save({'input': ['F32', [1, 1, 2, 2], weights.f32(1, 2, 3, 4)]}))
+    for words in constants.COMMANDS:
+        why = check(sanc, words, folder, [f'table.sanir:18:1: error: {message}'])
+        if why:
+            return f'{" ".join(words)}: {why}'
+    return None
+
+
+def check_edit(sanc, folder, text, old, new, message):
+    """An edited dump: one error, at the place marked in `new`, however it is used."""
+    text, place = texts.place(texts.swap(old, new, text))
+    write(f'{folder}/text.sanir', text)
+    write(f'{folder}/good.safetensors', weights.save(weights.good()))
+    status, printed, said = sanc.run('compile', 'text.sanir', '-w', 'good.safetensors', '-o', 'text.o', cwd=folder)
+    wanted = f'text.sanir:{place[0]}:{place[1]}: error: {message}'
+    said, why = without_lines(said, folder)
+    if status == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not printed:
+        return why
+    return f'status {status}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
+
+
 def cases(sanc):
+    for row in edits.CASES:
+        yield 'edit ' + row[-1], lambda folder, row=row: check_edit(sanc, folder, *row)
+    for row in constants.CASES:
+        yield 'constant ' + row[-1], lambda folder, row=row: check_constant(sanc, folder, *row)
     for row in models.CASES:
         yield 'model ' + row[0], lambda folder, row=row: check_model(sanc, folder, *row)
     for row in weights.CASES:

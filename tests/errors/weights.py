@@ -328,6 +328,10 @@ CASES = [
      put('fc.bias', 'F64', [3], f64(1, 2, float.fromhex('0x1.ffffffp127'))),
      'tensor "fc.bias" must hold numbers that float32 can hold, found 3.40282357e+38 at '
      'index 2 of 3'),
+    # good numbers of which two layers make one
+    ('overflows_when_folded', put('bn0.weight', 'F32', [2], f32(3, 3e38)),
+     'constant w48 of conv0: element 1 is 4.49999e+38, which float32 does not hold, made of '
+     'bn0.running_var, bn0.weight, conv0.weight'),
     ('negative_variance', put('bn0.running_var', 'F32', [2], f32(1, -1e-30)),
      'tensor "bn0.running_var" must hold no negative numbers, being variances, found -1e-30 '
      'at index 1 of 2'),

@@ -429,7 +429,7 @@ static void reasons_are_given(void **state)
                        "image : input f32[8]\nw : weights f32[8] = %1\nout : output f32[8]\nkernel "
                        "k {\n  for i in 8\n   "
                        " out[i] = w[i]\n}\n",
-        "a parameter is missing");
+        "a constant is refused");
     refuses(
         HEAD("8",
              "8") "graph {\n  %1 = parameter { name = \"w\", shape = [30000, 30000] } : "
