@@ -23,7 +23,7 @@ void emit_fail(struct emitter *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    error_set(e->error, "kernel %s: %s", e->kernel->name, message);
+    error_set_at(e->error, e->kernel->at, "kernel %s: %s", e->kernel->name, message);
 }
 
 static void add_attribute(LLVMContextRef context, LLVMValueRef function, const char *key,

@@ -1,4 +1,5 @@
 #include "execute.h"
+#include "check.h"
 #include "memory.h"
 #include "san/runtime.h"
 #include <errno.h>
@@ -71,14 +72,30 @@ static bool constants_good(const struct module *module, const struct parameters 
 }
 
 enum status emit_failed(const struct source *source, const struct module *module,
-                        const struct error *error)
+                        struct error *error)
 {
     if (source->parameters.find &&
         !constants_good(module, &source->parameters, source->options->weights))
         return STATUS_INPUT;
-    bool too_large = module_weights_bytes(module) > INT32_MAX;
-    diag_error(NULL, 0, 0, "%s%s", too_large ? "" : "defect in the backend: ", error->text);
-    return too_large ? STATUS_INPUT : STATUS_DEFECT;
+    if (module->file || module_weights_bytes(module) > INT32_MAX) {
+        error->file = module->file;
+        diag_report(error);
+        return STATUS_INPUT;
+    }
+    diag_error(NULL, 0, 0, "defect in the backend: %s", error->text);
+    return STATUS_DEFECT;
+}
+
+enum status module_emit(const struct source *source, const struct module *module,
+                        enum backend_kind kind, const char *target, struct backend_file *file)
+{
+    static const uint8_t no_weights[32];
+    const uint8_t *sha256 = source->weights ? weights_sha256(source->weights) : no_weights;
+    struct error error = {0};
+    if ((!module->file || backend_check(module, &error)) &&
+        backend_emit(module, &source->parameters, sha256, kind, target, file, &error))
+        return STATUS_DONE;
+    return emit_failed(source, module, &error);
 }
 
 static enum status check_model(const struct module *module, const struct san_model *model)
@@ -97,9 +114,9 @@ enum status compiled_load(const struct module *module, const struct source *sour
 {
     struct error error = {0};
     *compiled = (struct compiled){0};
-    if (!backend_emit(module, &source->parameters, weights_sha256(source->weights), BACKEND_OBJECT,
-                      NULL, &compiled->object, &error))
-        return emit_failed(source, module, &error);
+    enum status status = module_emit(source, module, BACKEND_OBJECT, NULL, &compiled->object);
+    if (status != STATUS_DONE)
+        return status;
     compiled->model = backend_load(&compiled->object, module->name, &compiled->loaded, &error);
     if (compiled->model)
         return check_model(module, compiled->model);

@@ -30,9 +30,13 @@ enum status compiled_load(const struct module *module, const struct source *sour
                           struct compiled *compiled);
 void compiled_free(struct compiled *compiled);
 
-/* The status and the message for a backend_emit that failed. */
+/* backend_emit, and what is wrong with a dump that cannot be emitted as somebody edited it. Errors are
+ * printed. */
+enum status module_emit(const struct source *source, const struct module *module,
+                        enum backend_kind kind, const char *target, struct backend_file *file);
+/* The status and the message where a function of the backend failed. */
 enum status emit_failed(const struct source *source, const struct module *module,
-                        const struct error *error);
+                        struct error *error);
 
 /* Bytes of the constants that the object holds. */
 int64_t module_weights_bytes(const struct module *module);

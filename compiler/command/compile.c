@@ -24,13 +24,7 @@ static const char *target_of(const struct emission *e, const struct output *outp
 static enum status emit_code(const struct emission *e, enum backend_kind kind, const char *target,
                              struct output *output)
 {
-    static const uint8_t no_weights[32];
-    const uint8_t *sha256 = e->source->weights ? weights_sha256(e->source->weights) : no_weights;
-    struct error error = {0};
-    if (backend_emit(e->module, &e->source->parameters, sha256, kind, target, &output->file,
-                     &error))
-        return STATUS_DONE;
-    return emit_failed(e->source, e->module, &error);
+    return module_emit(e->source, e->module, kind, target, &output->file);
 }
 
 static enum status emit_obj(const struct emission *e, struct output *output)

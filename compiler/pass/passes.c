@@ -43,7 +43,7 @@ static bool observed(const struct pass_observer *observer, const struct pass *pa
 static enum status run_one(struct module *module, const struct pass *pass,
                            const struct pass_observer *observer)
 {
-    struct error error;
+    struct error error = {0};
     double start = seconds_now();
     int changes = pass->run(module);
     double seconds = seconds_now() - start;
@@ -53,8 +53,10 @@ static enum status run_one(struct module *module, const struct pass *pass,
         return STATUS_INPUT;
     }
     if (!module_verify(module, &error)) {
-        diag_error(NULL, 0, 0, "the pass %s broke the module: %s", pass->name, error.text);
-        return STATUS_DEFECT;
+        const char *what = module->file ? "cannot go on from here" : "broke the module";
+        diag_error(module->file, error.at.line, error.at.column, "the pass %s %s: %s", pass->name,
+                   what, error.text);
+        return module->file ? STATUS_INPUT : STATUS_DEFECT;
     }
     module_write_costs(module);
     return observed(observer, pass, changes, seconds, module) ? STATUS_DONE : STATUS_CHECK_FAILED;

@@ -267,7 +267,6 @@ static enum status read_profile(const struct page *page, const char *path, char 
 enum status report_make(const struct source *source, const struct module *module,
                         const char *target, struct backend_file *file)
 {
-    static const uint8_t no_weights[32];
     struct error error = {0};
     char *profile = NULL;
     struct backend_file assembly = {0};
@@ -278,9 +277,8 @@ enum status report_make(const struct source *source, const struct module *module
         return STATUS_USAGE;
     }
     enum status status = read_profile(&page, source->options->profile, &profile);
-    if (status == STATUS_DONE && !backend_emit(module, &source->parameters, no_weights,
-                                               BACKEND_ASSEMBLY, target, &assembly, &error))
-        status = emit_failed(source, module, &error);
+    if (status == STATUS_DONE)
+        status = module_emit(source, module, BACKEND_ASSEMBLY, target, &assembly);
     if (status == STATUS_DONE) {
         page.assembly = assembly.data;
         module_predict(module, target, page.target, &page.predictions);

@@ -14,6 +14,9 @@ bool wrong(struct verifier *verifier, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
+    if (verifier->kernel && !verifier->at.line)
+        verifier->at =
+            verifier->kernel->at; /* a pass made the loop, but the kernel is somebody's */
     if (verifier->kernel)
         return error_set(error, "kernel %s: %s", verifier->kernel->name, text);
     return error_set(error, "%s", text);

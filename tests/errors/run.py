@@ -2,7 +2,7 @@
 
 usage: run.py SANC [NAME...]
 
-constants.py, models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
+constants.py, edits.py, models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
 """
 import os
 import re
@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import constants
+import edits
 import files
 import models
 import texts
@@ -120,7 +121,22 @@ def check_constant(sanc, folder, kind, value, use, message):
     return None
 
 
+def check_edit(sanc, folder, text, old, new, message):
+    """An edited dump: one error, at the place marked in `new`, however it is used."""
+    text, place = texts.place(texts.swap(old, new, text))
+    write(f'{folder}/text.sanir', text)
+    write(f'{folder}/good.safetensors', weights.save(weights.good()))
+    status, printed, said = sanc.run('compile', 'text.sanir', '-w', 'good.safetensors', '-o', 'text.o', cwd=folder)
+    wanted = f'text.sanir:{place[0]}:{place[1]}: error: {message}'
+    said, why = without_lines(said, folder)
+    if status == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not printed:
+        return why
+    return f'status {status}, expected {INPUT}\n--- said\n{said}--- expected\n{wanted}...'
+
+
 def cases(sanc):
+    for row in edits.CASES:
+        yield 'edit ' + row[-1], lambda folder, row=row: check_edit(sanc, folder, *row)
     for row in constants.CASES:
         yield 'constant ' + row[-1], lambda folder, row=row: check_constant(sanc, folder, *row)
     for row in models.CASES:

@@ -19,6 +19,7 @@ void build_next_kernel(struct kernel_build *k, const char *target, const char *s
     k->to = ARENA_NEW(k->m->arena, struct kernel);
     k->to->name = arena_printf(k->m->arena, "%s%s", from->name, suffix);
     k->to->label = from->label;
+    k->to->at = from->at;
     k->to->target = target;
     k->accumulators = 0;
 }

@@ -14,11 +14,11 @@
  * They are carried out one after the other, and the loops have to be right after each: the verifier
  * says which dependence or limit forbids it. */
 #include "edit_loops.h"
+#include "check.h"
 #include "commands.h"
 #include <string.h>
 
-/* Statements of a kernel, written out; vectors of a buffer in registers. */
-enum { MOST_WRITTEN_OUT = 16384, MOST_REGISTERS = 64 };
+enum { MOST_REGISTERS = 64 /* vectors of a buffer in registers */ };
 
 struct editing {
     struct module *m;
@@ -177,19 +177,6 @@ static bool kind_is_for(int kind, bool gpu)
 {
     return kind == LOOP_SERIAL || kind == LOOP_UNROLL || kind == LOOP_VECTOR ||
            (gpu ? kind == LOOP_BLOCK || kind == LOOP_THREAD : kind == LOOP_PARALLEL);
-}
-
-/* How many statements there are once loops are unrolled; exact up to the most that are allowed. */
-static int64_t written_out(const struct stmt *stmt)
-{
-    int64_t count = 0;
-    for (; stmt && count <= MOST_WRITTEN_OUT; stmt = stmt->next) {
-        int64_t times = stmt->kind == STMT_FOR && stmt->loop == LOOP_UNROLL ? stmt->var->extent : 1;
-        int64_t inside = stmt->kind == STMT_FOR ? written_out(stmt->body) : 1;
-        bool many = times > MOST_WRITTEN_OUT || inside > MOST_WRITTEN_OUT;
-        count += many ? MOST_WRITTEN_OUT + 1 : times * inside;
-    }
-    return count;
 }
 
 /* What the kind's own limits forbid. */
