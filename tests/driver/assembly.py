@@ -15,7 +15,6 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
 import common  # noqa: E402
-import paper  # noqa: E402
 
 TARGETS = {"x86-64-v3": (8, "ymm"), "x86-64-v4": (16, "zmm")}
 WIDTH = {1: "scalar", 2: "xmm", 4: "xmm", 8: "ymm", 16: "zmm"}
@@ -97,9 +96,7 @@ def check_kernel(name, lines, lanes, tally, listing):
 
 
 def check_network(sanc, kind, target, scratch, tally, listing):
-    model = os.path.join(scratch, "model.json")
-    with open(model, "w", encoding="utf-8") as file:
-        paper.json.dump(paper.model("SAN10", kind), file)
+    model = os.path.join(common.NETWORKS, f"san10_{kind}.json")
     stem = os.path.join(scratch, "net")
     common.call(sanc, "compile", model, "--emit", "asm,ir", "--target", target, "-o", stem)
     with open(stem + ".s", encoding="utf-8") as assembly, open(stem + ".sanir", encoding="utf-8") as ir:

@@ -363,7 +363,7 @@ def test_cubin(folder):
     os.chmod(folder / 'ptxas', 0o755)
     before = folder.files()
     folder.run('compile', 'model.json', '-o', 'b.cubin', '--emit', 'cubin', '--target', 'nvptx:sm_80', status=SYSTEM,
-               says='ptxas failed', environment={'PATH': os.path.dirname(folder / 'ptxas')})
+               says=['ptxas of an unknown version', 'nvptx:sm_80'], environment={'PATH': os.path.dirname(folder / 'ptxas')})
     only_new(folder, before)
 
 
