@@ -1,7 +1,7 @@
 """Networks of any batch and size compile: what the verifier looks at does not grow with them.
 
     batches.py SANC                                  small models, in batches of up to 256
-    batches.py SANC --networks                       the networks of ../shared/models, in every precision; their kernels too
+    batches.py SANC --networks                       the networks of examples/models, in every precision; their kernels too
     batches.py SANC --random RANDOM_MODELS [COUNT]   models over the whole format, which RANDOM_MODELS draws
 """
 import json
@@ -18,7 +18,6 @@ SECONDS = 20  # of processor time for one model, sanitizers included
 BATCHES = [1, 2, 7, 64, 256]
 SETTINGS = [['x86-64-v3'], ['x86-64-v4'], ['nvptx:sm_70'], ['nvptx:sm_80'], ['nvptx:sm_80', '--precision', 'tf32'],
             ['nvptx:sm_90', '--precision', 'bf16']]
-SKIPPED = 77
 
 
 def model(name, size, stages, **attention):
@@ -75,11 +74,8 @@ def small(sanc, folder):
 
 
 def networks(sanc, folder):
-    models = common.shared('models')
-    if not os.path.isdir(models):
-        print('skipped: ../shared/models is not here')
-        sys.exit(SKIPPED)
-    paths = [os.path.join(models, name) for name in sorted(os.listdir(models)) if name.endswith('.json')]
+    paths = [os.path.join(common.NETWORKS, name) for name in sorted(os.listdir(common.NETWORKS))
+             if name.endswith('.json')]
     good = [check(sanc, path, batch, setting, 5) for path in paths for batch in BATCHES for setting in SETTINGS]
     return good + [check_kernels(sanc, path, folder, 15) for path in paths if 'san19' in path]
 
