@@ -8,8 +8,6 @@ CIRCLES = {
 
 # Messages of structure.py.
 PATTERNS = {
-    # Rooms that are to be untangled.
-    "compiler/model/model.c compiler/model/model_settle.c call *": "draft_error",
     "backend/* in a circle:*": "one walk over loops (statements hold accesses, accesses hold "
                                "expressions), and object.c, which writes objects and texts to embed",
     "backend/object.c:*: an array in static memory of a function": "names of LLVM's",

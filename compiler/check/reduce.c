@@ -3,6 +3,8 @@
 #include "file.h"
 #include "memory.h"
 #include "model_graph.h"
+#include "model_shrink.h"
+#include "model_write.h"
 #include "weights.h"
 #include <math.h>
 #include <stdlib.h>

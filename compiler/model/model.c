@@ -7,9 +7,10 @@
 #include "identifier.h"
 #include "memory.h"
 #include "model_draft.h"
+#include "model_settle.h"
+#include "model_write.h"
 #include "nearest.h"
 #include <cjson/cJSON.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static const size_t MOST_BYTES = 16u << 20;
 static const struct json_limits model_limits = {
     .depth = 64, .values = 100000, .string_bytes = 4096};
 
-enum { MOST_ERRORS = 20, MAX_PATH = 64 };
+enum { MAX_PATH = 64 };
 
 /* What read_object leaves for its caller to read: objects and lists within it. */
 struct inner {
@@ -27,25 +28,6 @@ struct inner {
 };
 
 /* ---- errors ---------------------------------------------------------------------------------- */
-
-void draft_error(struct draft *draft, size_t offset, const char *format, ...)
-{
-    draft->errors++;
-    if (!draft->path || draft->errors > MOST_ERRORS + 1)
-        return;
-    if (draft->errors > MOST_ERRORS) {
-        diag_error(draft->path, 0, 0, "more errors than %d, the rest is not shown", MOST_ERRORS);
-        return;
-    }
-    char message[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    int line, column;
-    json_place(draft->json->text, offset, &line, &column);
-    diag_error(draft->path, line, column, "%s", message);
-}
 
 /* `path` leads to an object: "" to the model, "stages[0]." to a stage. */
 static void wrong_value(struct draft *draft, const char *path, enum field_id id,

@@ -2,8 +2,8 @@
 #ifndef COMPILER_MODEL_H
 #define COMPILER_MODEL_H
 #include "diag.h"
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum { MAX_STAGES = 16, MAX_NAME = 63 };
 
@@ -53,15 +53,5 @@ enum status model_read(const char *path, struct model *model);
 enum status model_parse(const char *path, const char *text, size_t size, struct model *model);
 /* Whether it keeps the rules of a model file. */
 bool model_valid(const struct model *model);
-
-/* Its JSON, with what defaults say already left out. model_write.c */
-void model_write_json(const struct model *model, FILE *file);
-/* Whether both describe the same network. */
-bool model_equal(const struct model *a, const struct model *b);
-
-/* How many ways there are to make a model smaller or plainer, and one of them: the same model where
- * it is that already, one that breaks the rules where they forbid it. model_shrink.c */
-int model_changes(const struct model *model);
-void model_change(struct model *model, int change);
 
 #endif

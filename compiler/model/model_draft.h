@@ -37,8 +37,4 @@ struct draft {
 void draft_error(struct draft *draft, size_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Fills in the defaults of the stage's attention and checks that it is valid as a whole, for maps
- * of height x width pixels. */
-void draft_settle(struct draft *draft, int stage, int height, int width);
-
 #endif

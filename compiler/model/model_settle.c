@@ -1,5 +1,5 @@
 /* A stage's attention: its own settings over the model's over the defaults, valid as a whole. */
-#include "model_draft.h"
+#include "model_settle.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -40,16 +40,17 @@ setting_error(struct draft *draft, int stage, enum field_id id, const char *form
                 stage, model_field[id].name, must, found);
 }
 
-/* Each setting is the stage's, or the model's, or its default. Those that others follow from come first:
- * type, then transforms and value_channels. */
+/* Those whose values decide the defaults of others. */
+static const enum field_id settled_first[] = {ATTENTION_TYPE, ATTENTION_TRANSFORMS,
+                                              ATTENTION_VALUE_CHANNELS};
+
+/* Each setting is the stage's, or the model's, or its default. */
 static void fill_defaults(const struct draft *draft, struct setting *set)
 {
-    static const enum field_id first[] = {ATTENTION_TYPE, ATTENTION_TRANSFORMS,
-                                          ATTENTION_VALUE_CHANNELS};
-    enum { FIRST = sizeof first / sizeof *first };
+    enum { FIRST = sizeof settled_first / sizeof *settled_first };
     struct stage stage = {.channels = set[STAGE_CHANNELS].value};
     for (int i = 0; i < FIRST + FIELD_COUNT; i++) {
-        enum field_id id = i < FIRST ? first[i] : (enum field_id)(i - FIRST);
+        enum field_id id = i < FIRST ? settled_first[i] : (enum field_id)(i - FIRST);
         if (model_field[id].object != OBJECT_ATTENTION)
             continue;
         if (set[id].origin == FROM_NOWHERE && draft->set[id].origin == FROM_FILE) {
@@ -67,9 +68,10 @@ static void check_ranges(struct draft *draft, int stage)
 {
     const struct setting *set = draft->stage[stage].set;
     int type = set[ATTENTION_TYPE].value;
-    for (enum field_id id = ATTENTION_RELATION; id <= ATTENTION_TRANSFORMS; id++) {
+    for (enum field_id id = 0; id < FIELD_COUNT; id++) {
         const struct field_range *range = &model_field[id].range[type];
-        if (set[id].value >= range->least && set[id].value <= range->most)
+        if (model_field[id].object != OBJECT_ATTENTION ||
+            (set[id].value >= range->least && set[id].value <= range->most))
             continue;
         char allowed[FIELD_ALLOWED];
         struct field_range hull = field_hull(id);
@@ -80,11 +82,12 @@ static void check_ranges(struct draft *draft, int stage)
     }
 }
 
+static const int position_width[] = {
+    [POSITION_NONE] = 0, [POSITION_RELATIVE] = 2, [POSITION_ABSOLUTE] = 4};
+
 /* How wide the relation is that the pairwise mapping begins with, position channels counted. */
 static int pairwise_width(const struct setting *set)
 {
-    static const int position_width[] = {
-        [POSITION_NONE] = 0, [POSITION_RELATIVE] = 2, [POSITION_ABSOLUTE] = 4};
     int relation = set[ATTENTION_RELATION].value, channels = set[ATTENTION_RELATION_CHANNELS].value;
     int width = relation == RELATION_DOT             ? 1
                 : relation == RELATION_CONCATENATION ? 2 * channels

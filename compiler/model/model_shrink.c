@@ -1,5 +1,5 @@
 /* Ways to make a model smaller or plainer, none of which undoes another. */
-#include "model.h"
+#include "model_shrink.h"
 #include <string.h>
 
 static int halved(int value)

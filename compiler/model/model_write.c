@@ -1,6 +1,6 @@
 /* A model as JSON: settings of the first stage with blocks stand in the model's `attention`, others
  * in their stage; what would come out without being said is left out. */
-#include "model.h"
+#include "model_write.h"
 #include "model_fields.h"
 #include <string.h>
 
@@ -10,22 +10,38 @@ static void write_field(FILE *file, const char *before, enum field_id id, int va
     fprintf(file, "%s\"%s\": %s", before, model_field[id].name, field_written(id, value, text));
 }
 
-/* The settings of a stage that would not come out by themselves: `base` holds those that the model's
- * attention says, where said[]; NULL: it is the model's that are written, and said[] is set. */
-static int write_attention(FILE *file, const struct stage *stage, const struct attention *base,
-                           bool said[FIELD_COUNT])
+/* The fields of a kind of object, with those that have their default or without. */
+static void write_fields(FILE *file, enum model_object kind, const void *object, bool with_defaults)
 {
-    int written = 0;
+    const char *before = "";
+    for (enum field_id id = 0; id < FIELD_COUNT; id++) {
+        if (model_field[id].object != kind || model_field[id].place < 0)
+            continue;
+        int value = field_value(id, object);
+        if (value == model_field[id].range[0].initial && !with_defaults)
+            continue;
+        write_field(file, before, id, value);
+        before = ", ";
+    }
+}
+
+/* The settings of a stage that would not come out by themselves, after `before`: `base` holds those
+ * that the model's attention says, where said[]; NULL: it is the model's that are written, and
+ * said[] is set. Whether there are any. */
+static bool write_attention(FILE *file, const char *before, const struct stage *stage,
+                            const struct attention *base, bool said[FIELD_COUNT])
+{
+    bool written = false;
     for (enum field_id id = 0; id < FIELD_COUNT; id++) {
         if (model_field[id].object != OBJECT_ATTENTION)
             continue;
         int value = field_value(id, &stage->attention);
-        int would_be = base && said[id]       ? field_value(id, base)
-                       : id == ATTENTION_TYPE ? model_field[id].range[0].initial
-                                              : field_default(id, stage);
-        if (value == would_be)
+        if (value == (base && said[id] ? field_value(id, base) : field_default(id, stage)))
             continue;
-        write_field(file, written++ ? ", " : "\"attention\": {", id, value);
+        if (!written)
+            fprintf(file, "%s\"attention\": {", before);
+        write_field(file, written ? ", " : "", id, value);
+        written = true;
         said[id] = said[id] || !base;
     }
     if (written)
@@ -36,30 +52,21 @@ static int write_attention(FILE *file, const struct stage *stage, const struct a
 static void write_stage(FILE *file, const struct stage *stage, const struct attention *base,
                         bool said[FIELD_COUNT])
 {
-    char text[1024] = "";
-    write_field(file, "{", STAGE_BLOCKS, stage->blocks);
-    write_field(file, ", ", STAGE_CHANNELS, stage->channels);
-    if (stage->blocks) {
-        FILE *memory = fmemopen(text, sizeof text, "w");
-        write_attention(memory, stage, base, said);
-        fclose(memory);
-    }
-    fprintf(file, "%s%s}", *text ? ", " : "", text);
+    fprintf(file, "{");
+    write_fields(file, OBJECT_STAGE, stage, false);
+    if (stage->blocks)
+        write_attention(file, ", ", stage, base, said);
+    fprintf(file, "}");
 }
 
 static void write_head(FILE *file, const struct model *model)
 {
-    fprintf(file, "{\"format\": \"san\", \"version\": 1, \"name\": \"%s\",\n", model->name);
-    write_field(file, " \"input\": {", INPUT_CHANNELS, model->channels);
-    write_field(file, ", ", INPUT_HEIGHT, model->height);
-    write_field(file, ", ", INPUT_WIDTH, model->width);
-    write_field(file, "},\n ", MODEL_CLASSES, model->classes);
-    fprintf(file, ",");
-    if (model->stem_channels != model_field[MODEL_STEM_CHANNELS].range[0].initial) {
-        write_field(file, " ", MODEL_STEM_CHANNELS, model->stem_channels);
-        fprintf(file, ",");
-    }
-    fprintf(file, "\n");
+    fprintf(file, "{\"format\": \"san\", \"version\": 1, \"name\": \"%s\",\n \"input\": {",
+            model->name);
+    write_fields(file, OBJECT_INPUT, model, true);
+    fprintf(file, "},\n ");
+    write_fields(file, OBJECT_MODEL, model, false);
+    fprintf(file, ",\n");
 }
 
 void model_write_json(const struct model *model, FILE *file)
@@ -70,8 +77,7 @@ void model_write_json(const struct model *model, FILE *file)
     for (int i = 0; i < model->stages && !base; i++) {
         if (!model->stage[i].blocks)
             continue;
-        fprintf(file, " ");
-        fprintf(file, write_attention(file, &model->stage[i], NULL, said) ? ",\n" : "\n");
+        fprintf(file, write_attention(file, " ", &model->stage[i], NULL, said) ? ",\n" : " \n");
         base = &model->stage[i].attention;
     }
     fprintf(file, " \"stages\": [");

@@ -56,7 +56,7 @@ def options(model):
 
 def published_job(name, folder):
     """Without options, in the file's own name."""
-    return {'way': '--seeded', 'source': common.shared('models', name + '.json'),
+    return {'way': '--seeded', 'source': os.path.join(common.NETWORKS, name + '.json'),
             'checkpoint': os.path.join(folder, name + '.pth'),
             'arguments': [os.path.join(folder, name)]}
 
@@ -103,7 +103,7 @@ def check_published(sanc, name, folder, said, tally):
     stem = os.path.join(folder, name)
     first = common.call(sanc, 'ir', '--list-passes').split()[1]
     graphs = [common.call(sanc, 'ir', path, '--before', first)
-              for path in (common.shared('models', name + '.json'), stem + '.json')]
+              for path in (os.path.join(common.NETWORKS, name + '.json'), stem + '.json')]
     same = graphs[0] == graphs[1]
     print(f'{name}: {"the same" if same else "another"} graph; convert.py said\n  ' +
           said.strip().replace('\n', '\n  '))

@@ -74,8 +74,8 @@ def small(sanc, folder):
 
 
 def networks(sanc, folder):
-    models = common.NETWORKS
-    paths = [os.path.join(models, name) for name in sorted(os.listdir(models)) if name.endswith('.json')]
+    paths = [os.path.join(common.NETWORKS, name) for name in sorted(os.listdir(common.NETWORKS))
+             if name.endswith('.json')]
     good = [check(sanc, path, batch, setting, 5) for path in paths for batch in BATCHES for setting in SETTINGS]
     return good + [check_kernels(sanc, path, folder, 15) for path in paths if 'san19' in path]
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODELS = os.path.join(HERE, '..', '..', '..', 'shared', 'models')
+MODELS = os.path.join(HERE, '..', '..', 'examples', 'models')
 TARGETS = ['x86-64-v3', 'x86-64-v4']
 LARGEST, FACTOR, TURNS = 20, 1.5, 6
 SKIPPED = 77

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "check.h"
 #include "backend.h"
+#include "model_write.h"
 #include "san/runtime.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -246,8 +247,8 @@ static bool check_other(struct trial *t, const char *target)
     if (!module)
         return false;
     double error = error_of_loops(t, module);
-    bool emitted = backend_emit(module, &t->values.parameters, sha256, BACKEND_ASSEMBLY, target,
-                                &file, &why);
+    bool emitted =
+        backend_emit(module, &t->values.parameters, sha256, BACKEND_ASSEMBLY, target, &file, &why);
     module_free(module);
     if (!emitted)
         return trial_fail(t, WRONG_COMPILE, "%s: cannot emit: %s", target, why.text);

@@ -7,6 +7,7 @@
  *
  * Model number i of a seed is always the same. A failure prints it, and the smallest model found
  * that fails in the same way, as JSON, with the options that run it again. */
+#include "model_write.h"
 #include "random_model.h"
 #include "target.h"
 #include <errno.h>

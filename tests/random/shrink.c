@@ -1,4 +1,5 @@
 /* A smaller model that fails too: one change after the other, kept where it still fails. */
+#include "model_shrink.h"
 #include "random_model.h"
 #include <string.h>
 #include <time.h>

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* asprintf */
 #include "eval.h"
 #include "execute.h"
+#include "model_write.h"
 #include "random_model.h"
 #include "verify.h"
 #include "weights.h"

@@ -2,15 +2,14 @@
 
     run.py SANC GENERATOR
 
-compiler/model/model.schema.json has to be what GENERATOR prints from the reader's table. It has to accept every valid model of the
-tests, and to reject nine tenths of the bad ones that are JSON at all. Of random models, each that the reader takes has
+compiler/model/model.schema.json and the table of fields in compiler/model/README.md have to be what GENERATOR prints from the reader's
+table, and that page's tables of tensors what the graph asks for. The schema has to accept every valid model of the tests, and to reject nine tenths of the bad ones that are JSON at all. Of random models, each that the reader takes has
 to be accepted. Needs jsonschema (Debian: python3-jsonschema).
 """
 import glob
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ SCHEMA = os.path.join(ROOT, 'compiler', 'model', 'model.schema.json')
 sys.path[:0] = [os.path.join(ROOT, 'tests', name) for name in ('errors', 'numeric')]
 import common  # noqa: E402
 import models  # noqa: E402
+import tensors  # noqa: E402
 import weights  # noqa: E402
 
 PAGE = os.path.join(ROOT, 'compiler', 'model', 'README.md')
@@ -54,26 +54,6 @@ def parse(text):
     if isinstance(text, bytes):
         text = text.decode()
     return json.loads(text, parse_constant=no_constant, object_pairs_hook=no_key_twice)
-
-
-def check_tensors(sanc):
-    """Each tensor of a model that has all of them is in the table of the page, by its name."""
-    model = os.path.join(ROOT, 'tests', 'numeric', 'cases', 'pair_subtraction', 'model.json')
-    graph = common.call(sanc, 'ir', model, '--before', 'expand_batch_norm')
-    with open(PAGE, encoding='utf-8') as file:
-        rows = re.findall(r'^\| (`[^|]*`) \| [^|]* \|$', file.read().split('## The weights')[1], re.M)
-    known = []
-    for row in rows:
-        names = re.findall(r'`([^`]*)`', row)
-        stem = names[0].rsplit('.', 1)[0]
-        known += [name if not name.startswith('.') else stem + name for name in names]
-    patterns = [re.escape(name).replace(r'\{i\}', r'\d+').replace(r'\{b\}', r'\d+').replace(r'\{n\}', r'\d+').replace('…', r'\w+')
-                for name in known]
-    missing = [name for name in re.findall(r'parameter \{ name = "([^"]*)"', graph)
-               if not any(re.fullmatch(pattern, name) for pattern in patterns)]
-    if missing:
-        print(f'FAILED: compiler/model/README.md does not name the tensors {missing}')
-    return not missing
 
 
 def valid_models():
@@ -174,12 +154,13 @@ def main():
         print(f'FAILED: compiler/model/model.schema.json is not what {os.path.basename(generator)} '
               f'prints. If the format was meant to change: {generator} >{SCHEMA}')
         return 1
-    page = subprocess.run([generator, '--page'], capture_output=True, text=True, check=True).stdout
     with open(PAGE, encoding='utf-8') as file:
-        if page not in file.read():
-            print(f'FAILED: the table of fields in compiler/model/README.md is not what {os.path.basename(generator)} --page prints')
-            return 1
-    if not check_tensors(sanc):
+        page = file.read()
+    fields = subprocess.run([generator, '--page'], capture_output=True, text=True, check=True).stdout
+    if fields not in page:
+        print(f'FAILED: the table of fields in compiler/model/README.md is not what {os.path.basename(generator)} --page prints')
+        return 1
+    if not tensors.check(sanc, common.call(sanc, 'ir', '--list-passes').split()[1], page):
         return 1
     try:
         import jsonschema

@@ -189,7 +189,7 @@ static void test_field_table(void **state)
     assert_int_equal(field_find(OBJECT_STAGE, "height"), FIELD_COUNT);
 }
 
-static void test_shared_models(void **state)
+static void test_models_on_disk(void **state)
 {
     (void)state;
     static const char *const pattern[] = {
@@ -206,10 +206,7 @@ static void test_shared_models(void **state)
             globfree(&found);
         }
     }
-    if (!count) {
-        print_message("no models beside the project in ../shared\n");
-        skip();
-    }
+    assert_true(count >= 6); /* those of ../shared may be missing */
 }
 
 int main(void)
@@ -219,7 +216,7 @@ int main(void)
         cmocka_unit_test(test_stage_over_model), cmocka_unit_test(test_tied_defaults),
         cmocka_unit_test(test_no_mapping),       cmocka_unit_test(test_limits),
         cmocka_unit_test(test_no_blocks),        cmocka_unit_test(test_field_table),
-        cmocka_unit_test(test_shared_models),
+        cmocka_unit_test(test_models_on_disk),
     };
     return cmocka_run_group_tests_name("model", tests, scratch_make, scratch_remove);
 }

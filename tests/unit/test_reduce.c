@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "model_shrink.h"
+#include "model_write.h"
 #include "reduce.h"
 #include <math.h>
 #include <string.h>
