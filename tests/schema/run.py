@@ -2,9 +2,10 @@
 
     run.py SANC GENERATOR
 
-compiler/model/model.schema.json has to be what GENERATOR prints from the reader's table. It has to accept every valid model of the
-tests, and to reject nine tenths of the bad ones that are JSON at all. Of random models, each that the reader takes has
-to be accepted. Needs jsonschema (Debian: python3-jsonschema).
+compiler/model/model.schema.json has to be what GENERATOR prints from the reader's table. It has to
+accept every valid model of the tests, and to reject nine tenths of the bad ones that are JSON at
+all. Of random models, each that the reader takes has to be accepted. Needs jsonschema (Debian:
+python3-jsonschema).
 """
 import glob
 import json
@@ -41,7 +42,8 @@ ATTENTION = {
 
 
 def parse(text):
-    """The value of a JSON text; ValueError for what RFC 8259 does not have, or for a key that stands twice."""
+    """The value of a JSON text; ValueError for what RFC 8259 does not have, or for a key that
+    stands twice."""
     def no_constant(word):
         raise ValueError(word)
 
@@ -61,7 +63,8 @@ def check_tensors(sanc):
     model = os.path.join(ROOT, 'tests', 'numeric', 'cases', 'pair_subtraction', 'model.json')
     graph = common.call(sanc, 'ir', model, '--before', 'expand_batch_norm')
     with open(PAGE, encoding='utf-8') as file:
-        rows = re.findall(r'^\| (`[^|]*`) \| [^|]* \|$', file.read().split('## The weights')[1], re.M)
+        rows = re.findall(r'^\| (`[^|]*`) \| [^|]* \|$',
+                          file.read().split('## The weights')[1], re.M)
     known = []
     for row in rows:
         names = re.findall(r'`([^`]*)`', row)
