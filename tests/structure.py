@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""How the code is laid out: which folder uses which, and whether functions, files and lines are short.
+"""How the code is laid out: which folder uses which, and whether functions, files and lines are
+short.
 
     structure.py [--dot FILE]
 
-Prints a table of arrows between folders: a file there includes a header here, or calls a function. It
-fails on an arrow that goes to the left, on files that call each other in a circle, on long functions,
-files and lines, and on arrays in static memory of a function of the compiler. What may stay is in
-structure_exceptions.py, with the reason. --dot writes the arrows for Graphviz:
+Prints a table of arrows between folders: a file there includes a header here, or calls a function.
+It fails on an arrow that goes to the left, on files that call each other in a circle, on long
+functions, files and lines, and on arrays in static memory of a function of the compiler. What may
+stay is in structure_exceptions.py, with the reason. --dot writes the arrows for Graphviz:
 structure.py --dot rooms.dot && dot -Tsvg rooms.dot.
 """
 import argparse
@@ -33,8 +34,8 @@ def read(path):
 
 
 def rooms_of(folder):
-    """The rooms of a folder from left to right, as its CMakeLists.txt lists them from right to left; its
-    own files are at the left, or where that list has a dot."""
+    """The rooms of a folder from left to right, as its CMakeLists.txt lists them from right to
+    left; its own files are at the left, or where that list has a dot."""
     found = re.search(r"^set\(rooms\s+([^)]*)\)", read(f"{folder}/CMakeLists.txt"), re.M)
     names = found[1].split() if found else []
     names += [] if "." in names else ["."]
@@ -75,7 +76,8 @@ class Sources:
         return (near or same or found or [None])[0]
 
     def rows(self, path):
-        """The first words of the rows of tables that a file includes: PASS(name, ...) is a function."""
+        """The first words of the rows of tables that a file includes: PASS(name, ...) is a
+        function."""
         return {name for other in self.includes(path) if other.endswith(".def")
                 for name in re.findall(r"\b[A-Z]+\((\w+),", self.code[other])}
 
@@ -114,7 +116,8 @@ def arrows_of(sources, called, rooms):
     """{(room, room it uses): [(file, how it uses it)]}"""
     arrows = collections.defaultdict(list)
     for path in sources.files:
-        uses = [(other, f"includes {other}") for other in sources.includes(path) if not other.endswith(".def")]
+        uses = [(other, f"includes {other}") for other in sources.includes(path)
+                if not other.endswith(".def")]
         uses += [(other, f"calls {name} of {other}") for other, name in called[path].items()]
         for other, how in uses:
             if room_of(other, rooms) != room_of(path, rooms):
@@ -189,7 +192,8 @@ def functions(code):
         begin = end
         while begin and lines[begin] != "{":
             begin -= 1
-        while begin and re.match(r"\S|\s+\S.*[,)]$", lines[begin - 1]) and not re.search(r"[;}]$|^#", lines[begin - 1]):
+        while begin and re.match(r"\S|\s+\S.*[,)]$",
+                                 lines[begin - 1]) and not re.search(r"[;}]$|^#", lines[begin - 1]):
             begin -= 1
         found = re.search(r"(\w+)\(", lines[begin])
         if found:

@@ -1,5 +1,5 @@
-"""The last lines of tests/run.sh, from ctest's results: the slowest tests, why some were skipped, and how
-many passed."""
+"""The last lines of tests/run.sh, from ctest's results: the slowest tests, why some were skipped,
+and how many passed."""
 import sys
 import xml.etree.ElementTree as xml
 

@@ -1,10 +1,12 @@
-"""Makes checkpoints as the published code saves them and gives them to convert.py. Runs with PyTorch.
+"""Makes checkpoints as the published code saves them and gives them to convert.py. Runs with
+PyTorch.
 
     checkpoint.py REFERENCE CONVERT <JOBS
 
-REFERENCE and CONVERT are the folders of san_reference.py and convert.py; JOBS is a list of objects: `source` (weights, or with
---seeded a model description, or with --expression what Python saves), `way` to save it, `checkpoint` to be written, and
-the `arguments` that convert.py has besides. Prints a list of convert.py's status and words for each.
+REFERENCE and CONVERT are the folders of san_reference.py and convert.py; JOBS is a list of objects:
+`source` (weights, or with --seeded a model description, or with --expression what Python saves),
+`way` to save it, `checkpoint` to be written, and the `arguments` that convert.py has besides.
+Prints a list of convert.py's status and words for each.
 """
 import contextlib
 import io

@@ -2,8 +2,9 @@
 
     run.py SANC [NAME...]
 
-Each of ../shared/cases becomes a checkpoint in one of the three ways the published code saves it, and comes back by way of
-convert.py with the options that shapes do not show. The paper's networks have to come back without any. Needs PyTorch.
+Each of ../shared/cases becomes a checkpoint in one of the three ways the published code saves it,
+and comes back by way of convert.py with the options that shapes do not show. The paper's networks
+have to come back without any. Needs PyTorch.
 """
 import json
 import os
@@ -24,7 +25,8 @@ PUBLISHED = ['san10_pairwise', 'san10_patchwise', 'san15_pairwise', 'san19_patch
 CONVS = ('"conv_in.weight": z(4, 3, 1, 1), "conv0.weight": z(8, 4, 1, 1), '
          '"fc.weight": z(5, 8)')
 BLOCK = f'{CONVS}, "layer0.0.bn2.weight": z(8), "layer0.0.sam.conv1.weight": z(2, 8, 1, 1)'
-# What is saved, z making tensors, and what convert.py has to say: files of other kinds are refused in words.
+# What is saved, z making tensors, and what convert.py has to say: files of other kinds are refused
+# in words.
 REFUSED = [
     ('{"epoch": 3}', 'no state_dict'),
     ('[]', 'no state_dict'),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Reads the assembly of every kernel of SAN10, pairwise and patchwise, for both targets: in the innermost loops that
-multiply and add (those of exp() aside), nothing goes to the stack or comes from it, vectors are as wide as the loop form says, no scalar is left
-over and nothing is gathered; and of all multiply-adds at least MOST are of the target's full width.
+"""Reads the assembly of every kernel of SAN10, pairwise and patchwise, for both targets: in the
+innermost loops that multiply and add (those of exp() aside), nothing goes to the stack or comes
+from it, vectors are as wide as the loop form says, no scalar is left over and nothing is gathered;
+and of all multiply-adds at least MOST are of the target's full width.
 
     assembly.py SANC [--list]
 
@@ -91,7 +92,8 @@ def check_kernel(name, lines, lanes, tally, listing):
         tally.check(not wrong, f"{name}: {'; '.join(wrong[:3])}")
         if listing and sums:
             print(f"{name:64} {' '.join(sorted(widths)):8} {sums:3} {len(loop) - sums:3}")
-    tally.check(loops or not lanes, f"{name}: no loop multiplies and adds, though the loop form says so")
+    tally.check(loops or not lanes,
+                f"{name}: no loop multiplies and adds, though the loop form says so")
     tally.check(not any("gather" in line for line in lines), f"{name}: gathers")
 
 
@@ -108,7 +110,8 @@ def check_network(sanc, kind, target, scratch, tally, listing):
         for wide, count in lanes.items():
             total[wide] = total.get(wide, 0) + count
     share = total.get(TARGETS[target][0], 0) / sum(total.values())
-    tally.check(share >= MOST, f"SAN10 {kind}, {target}: {share:.1%} of the multiply-adds are of full width")
+    tally.check(share >= MOST,
+                f"SAN10 {kind}, {target}: {share:.1%} of the multiply-adds are of full width")
     print(f"SAN10 {kind}, {target}: {len(widths)} kernels, {share:.1%} of the multiply-adds in {TARGETS[target][1]}")
 
 

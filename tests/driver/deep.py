@@ -1,4 +1,5 @@
-"""Deep models go through all passes in a time that grows with their blocks, not with the square of them.
+"""Deep models go through all passes in a time that grows with their blocks, not with the square of
+them.
 
     deep.py SANC
 

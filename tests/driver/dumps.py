@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Dumps of every pass: the text reads back and prints to the same bytes, and compiles on to the same object.
+"""Dumps of every pass: the text reads back and prints to the same bytes, and compiles on to the
+same object.
 
     dumps.py SANC [--shared | --models] [--objects] [NAME...]
 
-Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of examples/models at
-224x224, with weights made up here. What each dump comes to is compared as a text, the loops after all
-passes, and as an object: of a network every fourth dump is compiled, of the next one those after
-them; with --objects all. Every other one of these also compiles with other weights, to what the model
-compiles to with those.
+Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of
+examples/models at 224x224, with weights made up here. What each dump comes to is compared as a
+text, the loops after all passes, and as an object: of a network every fourth dump is compiled, of
+the next one those after them; with --objects all. Every other one of these also compiles with other
+weights, to what the model compiles to with those.
 """
 import argparse
 import array
@@ -123,7 +124,8 @@ def check_network(sanc, name, folder, first):
         model, graph = os.path.join(folder, name + ".json"), os.path.join(scratch, "graph.sanir")
         first_pass = common.call(sanc, "ir", "--list-passes").split()[1]
         common.call(sanc, "ir", model, "--before", first_pass, "-o", graph)
-        needs = re.findall(r'parameter \{ name = "([^"]*)", shape = (\[[^]]*\])', read(graph).decode())
+        needs = re.findall(r'parameter \{ name = "([^"]*)", shape = (\[[^]]*\])',
+                           read(graph).decode())
         weights = os.path.join(scratch, "weights.safetensors")
         write_weights(weights, [(name, json.loads(shape)) for name, shape in needs])
         return check_dumps(sanc, name, model, weights, first, scratch)

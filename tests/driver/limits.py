@@ -1,4 +1,5 @@
-"""What compiling the largest attention costs: the clique-product with footprint 7, which relates 49 x 49 pairs.
+"""What compiling the largest attention costs: the clique-product with footprint 7, which relates 49
+x 49 pairs.
 
     limits.py SANC [NAME...]
 

@@ -1,4 +1,5 @@
-"""The paper's table 2, as `sanc stats --count paper` counts: parameters and FLOPs of SAN10, SAN15 and SAN19.
+"""The paper's table 2, as `sanc stats --count paper` counts: parameters and FLOPs of SAN10, SAN15
+and SAN19.
 
     paper.py SANC
 

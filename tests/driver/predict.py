@@ -2,8 +2,9 @@
 
     predict.py SANC [MODEL.json...]
 
-Measured on this machine, where its processor is one of those described; the best of several runs, in several turns, since
-other work on the machine only ever adds. What is predicted is for the machine's core and the target's instructions.
+Measured on this machine, where its processor is one of those described; the best of several runs,
+in several turns, since other work on the machine only ever adds. What is predicted is for the
+machine's core and the target's instructions.
 """
 import array
 import json
@@ -23,9 +24,10 @@ SKIPPED = 77
 
 def write_weights(sanc, model, path):
     """Weights that vary, and variances of 1: times do not depend on them."""
-    first = subprocess.run([sanc, 'ir', '--list-passes', model], capture_output=True, text=True, check=True)
-    graph = subprocess.run([sanc, 'ir', model, '--before', first.stdout.split()[1]], capture_output=True, text=True,
-                           check=True).stdout
+    first = subprocess.run([sanc, 'ir', '--list-passes', model], capture_output=True, text=True,
+                           check=True)
+    graph = subprocess.run([sanc, 'ir', model, '--before', first.stdout.split()[1]],
+                           capture_output=True, text=True, check=True).stdout
     header, data = {}, array.array('f')
     for name, dims in re.findall(r'parameter \{ name = "([^"]+)", shape = \[([0-9, ]*)\]', graph):
         shape = [int(dim) for dim in dims.split(',')]

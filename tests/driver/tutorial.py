@@ -27,8 +27,8 @@ def main():
         environment = dict(os.environ, PATH=scratch + os.pathsep + os.environ["PATH"])
         dump = os.path.join(scratch, "tuned.sanir")
         script = blocks[0] + "cp tuned.sanir chosen.sanir\n" + blocks[1]
-        done = subprocess.run(["bash", "-euc", script], cwd=scratch, env=environment, capture_output=True, text=True,
-                              timeout=300)
+        done = subprocess.run(["bash", "-euc", script], cwd=scratch, env=environment,
+                              capture_output=True, text=True, timeout=300)
         if done.returncode == NO_SUCH_PROCESSOR:
             common.skip(done.stderr.strip())
         tally.check(len(blocks) == 2 and done.returncode == 0, f"status {done.returncode}: {done.stdout}{done.stderr}")
@@ -37,20 +37,26 @@ def main():
             chosen = file.read().split("\n")
         with open(dump, encoding="utf-8") as file:
             tuned = file.read().split("\n")
-        shown = re.search(r"```\n(  schedule.*?)    \.\.\.\n```", section, re.S)[1].rstrip("\n").split("\n")
+        shown = re.search(r"```\n(  schedule.*?)    \.\.\.\n```", section,
+                          re.S)[1].rstrip("\n").split("\n")
         start = next(i for i, line in enumerate(chosen) if line.startswith(f"kernel {KERNEL} "))
         start = chosen.index(shown[0], start)
-        tally.check(chosen[start:start + len(shown)] == shown, f"the compiler chose {chosen[start:start + len(shown)]}")
+        tally.check(chosen[start:start + len(shown)] == shown,
+                    f"the compiler chose {chosen[start:start + len(shown)]}")
         nest = start + len(shown) - 1
-        edited = chosen[:nest - 1] + [chosen[nest].replace("rows 1 ", "rows 9 ")] + chosen[nest + 1:]
-        tally.check("together" in chosen[nest - 1] and tuned == edited, "other lines were changed than the two")
+        rows = chosen[nest].replace("rows 1 ", "rows 9 ")
+        edited = chosen[:nest - 1] + [rows] + chosen[nest + 1:]
+        tally.check("together" in chosen[nest - 1] and tuned == edited,
+                    "other lines were changed than the two")
         tally.check(os.path.exists(os.path.join(scratch, "digits.h")), "no object")
         tuned[nest - 1] = tuned[nest - 1].replace("rows 9", "rows 400")
         with open(dump, "w", encoding="utf-8") as file:
             file.write("\n".join(tuned))
-        done = subprocess.run([sanc, "ir", "tuned.sanir"], cwd=scratch, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([sanc, "ir", "tuned.sanir"], cwd=scratch, capture_output=True,
+                              text=True, timeout=60)
         message = re.search(r"`(tuned.sanir:\d+:\d+: error: [^`]*)`", section)[1]
-        tally.check(done.returncode == INPUT and done.stderr.split("\n")[0] == message, f"the page says {message}, sanc {done.stderr}")
+        tally.check(done.returncode == INPUT and done.stderr.split("\n")[0] == message,
+                    f"the page says {message}, sanc {done.stderr}")
     return tally.end()
 
 

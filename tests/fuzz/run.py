@@ -3,7 +3,8 @@
 
     run.py TARGET SANC [--seconds S] [--seed N]
 
-TARGET is a program fuzz_NAME, built with libFuzzer or with replay.c. What it crashes on stays in the current folder.
+TARGET is a program fuzz_NAME, built with libFuzzer or with replay.c. What it crashes on stays in
+the current folder.
 """
 import argparse
 import glob
@@ -39,7 +40,8 @@ def unit_texts():
 
 
 def ir_corpus(sanc, folder):
-    """The golden texts, those of the unit tests and of ir/README.md, and every dump of a network."""
+    """The golden texts, those of the unit tests and of ir/README.md, and every dump of a
+    network."""
     for number, text in enumerate(unit_texts()):
         with open(os.path.join(folder, f"unit{number}"), "w", encoding="utf-8") as out:
             out.write(text)

@@ -3,10 +3,11 @@
 
     cases.py SANC [--shared] [--sample] [NAME...]
 
-Outputs are compared with references in float64; every access of memory is checked on the way (see host.c). In tf32 and
-bf16 they may be off by twice as much as the evaluator in that precision, with the schedules that the compiler chooses and
-with matrix units wherever they can be (matrix.py); in f32 also with all that nests hand on in the workspace
-(slices.py). --sample: each in one precision. In the end mistakes are planted, and have to be found.
+Outputs are compared with references in float64; every access of memory is checked on the way (see
+host.c). In tf32 and bf16 they may be off by twice as much as the evaluator in that precision, with
+the schedules that the compiler chooses and with matrix units wherever they can be (matrix.py); in
+f32 also with all that nests hand on in the workspace (slices.py). --sample: each in one precision.
+In the end mistakes are planted, and have to be found.
 """
 import argparse
 import concurrent.futures
@@ -36,12 +37,13 @@ class Case:
         count = min(shape[0], MOST_IMAGES)
         self.name, self.folder, self.exact = name, folder, name.startswith("exact_")
         self.batch = count if self.exact else 1
-        self.images, self.reference = (values[:len(values) * count // shape[0]] for values in (images, io["output"][1]))
+        self.images, self.reference = (values[:len(values) * count // shape[0]]
+                                       for values in (images, io["output"][1]))
 
     def evaluate(self, sanc, precision, scratch):
         out = os.path.join(scratch, "out.safetensors")
-        common.run_model(sanc, self.folder, os.path.join(self.folder, "io.safetensors"), out, "--engine", "eval",
-                         "--precision", precision, "--target", TARGET)
+        common.run_model(sanc, self.folder, os.path.join(self.folder, "io.safetensors"), out,
+                         "--engine", "eval", "--precision", precision, "--target", TARGET)
         return common.read_safetensors(out)["output"][1][:len(self.reference)]
 
     def scheduled(self, sanc, precision):
@@ -82,7 +84,8 @@ def run_precision(sanc, llc, case, precision, tally):
             bound = 0.0 if case.exact else max(bound, 2 * common.relative_error(evaluated, reference))
             reference = evaluated if case.exact else reference
         for dump, how in [(None, "")] + case.dumps(sanc, precision, scratch):
-            network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, precision, dump)
+            network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, precision,
+                                     dump)
             error = common.relative_error(network.run(case.images), reference)
             what = f"{precision}, {how}" if dump else precision
             tally.check(error <= bound, f"{case.name} ({what}): error {error:.2e} over {bound:.2e}")
@@ -106,10 +109,12 @@ def check_large_tiles(sanc, tally):
     folder = os.path.join(device.HERE, "models")
     for name in sorted(os.listdir(folder)):
         for target in ("nvptx:sm_75", "nvptx:sm_80"):
-            text = common.call(sanc, "ir", os.path.join(folder, name), "--target", target, "--after", "plan_memory")
+            text = common.call(sanc, "ir", os.path.join(folder, name), "--target", target,
+                               "--after", "plan_memory")
             slices = [math.prod(int(extent) for extent in shape.split(", "))
                       for shape in re.findall(r"_slices\d* +: workspace f32\[(.*)\]", text)]
-            tally.check(slices and sum(slices) <= 16 << 20, f"{name}, {target}: {slices} floats in slices")
+            tally.check(slices and sum(slices) <= 16 << 20,
+                        f"{name}, {target}: {slices} floats in slices")
 
 
 def found(tally, what, library, network, images, message, plan):
@@ -121,12 +126,14 @@ def found(tally, what, library, network, images, message, plan):
 
 
 def plant_races(network, images, tally):
-    """Barriers left out. Where the same thread writes and reads there is none to miss: results are right then."""
+    """Barriers left out. Where the same thread writes and reads there is none to miss: results are
+    right then."""
     right, races = network.run(images), 0
     barriers = len(device.BARRIER.findall(network.text))
     for number in range(barriers):
         try:
-            out = device.run_plan(network.plan, network.library, network.weights, images.tobytes(), number)
+            out = device.run_plan(network.plan, network.library, network.weights, images.tobytes(),
+                                  number)
             tally.check(out == right, f"barrier {number} left out is not found")
         except device.Wrong as wrong:
             races += 1
@@ -141,32 +148,40 @@ def first_batch(network, case):
 def plant_slices(sanc, llc, case, tally):
     """Barriers left out where blocks take several tiles, which lie in device memory."""
     with tempfile.TemporaryDirectory() as scratch:
-        network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "f32", case.with_slices(sanc, scratch))
-        tally.check(all(kernel["shared_bytes"] == 0 for kernel in network.plan["kernels"]), "a kernel with shared memory")
+        network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "f32",
+                                 case.with_slices(sanc, scratch))
+        tally.check(all(kernel["shared_bytes"] == 0 for kernel in network.plan["kernels"]),
+                    "a kernel with shared memory")
         plant_races(network, first_batch(network, case), tally)
 
 
 def plant_matrix(sanc, llc, case, tally):
-    """Barriers left out, also between sums of matrix units and what is made of them; roundings left out, where a unit would
-    cut off bits; copies that are read before they are there."""
+    """Barriers left out, also between sums of matrix units and what is made of them; roundings left
+    out, where a unit would cut off bits; copies that are read before they are there."""
     with tempfile.TemporaryDirectory() as scratch:
         dump, _ = case.dump(sanc, "tf32", scratch)
         network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "tf32", dump)
         with open(dump) as file:
             tally.check("    pad " in file.read(), "no rows that are repeated")
         plant_races(network, first_batch(network, case), tally)
-        text, roundings = re.subn(r"= .*call i32 @llvm.nvvm.f2tf32.rna\((float \S+)\).*", r"= bitcast \1 to i32", network.text)
+        text, roundings = re.subn(r"= .*call i32 @llvm.nvvm.f2tf32.rna\((float \S+)\).*",
+                                  r"= bitcast \1 to i32", network.text)
         library = device.compile_host(llc, text, scratch)
-        tally.check(roundings > 0 and "llvm.nvvm.mma" in text, "no products of matrices, or of unrounded factors")
-        found(tally, "a factor that is not rounded", library, network, case.images.tobytes(), "not rounded", network.plan)
-        text, waits = re.subn(r"^ .*call void @llvm.nvvm.cp.async.wait.all\(\).*$", "", network.text, flags=re.M)
+        tally.check(roundings > 0 and "llvm.nvvm.mma" in text,
+                    "no products of matrices, or of unrounded factors")
+        found(tally, "a factor that is not rounded", library, network, case.images.tobytes(),
+              "not rounded", network.plan)
+        text, waits = re.subn(r"^ .*call void @llvm.nvvm.cp.async.wait.all\(\).*$", "",
+                              network.text, flags=re.M)
         library = device.compile_host(llc, text, scratch)
         tally.check(waits > 0, "nothing is copied by the way")
-        found(tally, "copies that are not waited for", library, network, case.images.tobytes(), "nothing was written", network.plan)
+        found(tally, "copies that are not waited for", library, network, case.images.tobytes(),
+              "nothing was written", network.plan)
 
 
 def plant(sanc, llc, folder, tally):
-    """Barriers left out one at a time, a block too many, shared half of the shared memory, a store not told of."""
+    """Barriers left out one at a time, a block too many, shared half of the shared memory, a store
+    not told of."""
     io = common.read_safetensors(os.path.join(folder, "io.safetensors"))
     with tempfile.TemporaryDirectory() as scratch:
         network = device.Network(sanc, llc, folder, scratch)
@@ -179,13 +194,15 @@ def plant(sanc, llc, folder, tally):
                 kernels[i] = {**kernel, **values}
                 return {**network.plan, "kernels": kernels}
             more = [kernel["grid"][0] + 1, 1, 1]
-            found(tally, f"a block too many of {kernel['name']}", network.library, network, images, "outside|race|does not tell|shared",
-                  changed(grid=more))
+            found(tally, f"a block too many of {kernel['name']}", network.library, network, images,
+                  "outside|race|does not tell|shared", changed(grid=more))
             if kernel["shared_bytes"]:
-                found(tally, f"too little shared memory for {kernel['name']}", network.library, network, images, "in shared memory",
+                found(tally, f"too little shared memory for {kernel['name']}", network.library,
+                      network, images, "in shared memory",
                       changed(shared_bytes=kernel["shared_bytes"] // 2))
             for name in kernel["writes"]:
-                found(tally, f"a store to {name}", network.library, network, images, "outside|does not tell",
+                found(tally, f"a store to {name}", network.library, network, images,
+                      "outside|does not tell",
                       changed(writes=[other for other in kernel["writes"] if other != name]))
 
 

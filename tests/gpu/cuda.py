@@ -3,8 +3,9 @@
 
     cuda.py SANC CUDA_RUN MOCK [NAME...]
 
-MOCK is the folder of that driver; its kernels are those of device.py, run on the host with every access checked. Without
-one that can be loaded, with devices that are too old, or none, errors have to say so.
+MOCK is the folder of that driver; its kernels are those of device.py, run on the host with every
+access checked. Without one that can be loaded, with devices that are too old, or none, errors have
+to say so.
 """
 import argparse
 import array
@@ -66,13 +67,13 @@ class Case:
         with open(self.input, "wb") as file:
             file.write(array.array("f", images[:len(images) * count // shape[0]]).tobytes())
         common.call(sanc, "compile", os.path.join(self.folder, "model.json"), "-w",
-                    os.path.join(self.folder, "weights.safetensors"), "--batch", self.batch, "--target",
-                    ",".join(f"nvptx:{sm}" for sm in targets), "-o", self.object)
+                    os.path.join(self.folder, "weights.safetensors"), "--batch", self.batch,
+                    "--target", ",".join(f"nvptx:{sm}" for sm in targets), "-o", self.object)
         self.link()
 
     def link(self, *sources):
-        common.call("cc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-I", os.path.join(common.ROOT, "runtime"),
-                    *sources, self.object, "-o", self.library)
+        common.call("cc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-I",
+                    os.path.join(common.ROOT, "runtime"), *sources, self.object, "-o", self.library)
 
     def words(self):
         return [self.library, self.symbol, self.input, self.output]
@@ -87,7 +88,8 @@ class Case:
 
 
 def check_planted(program, mock, case, tally):
-    """A kernel that leaves its workspace, since that is too small: found while it runs, said by the run."""
+    """A kernel that leaves its workspace, since that is too small: found while it runs, said by the
+    run."""
     source = case.object + ".c"
     with open(source, "w") as file:
         file.write(PLANT.format(name=case.model))
@@ -107,25 +109,30 @@ def has_driver():
 
 
 def call(command, cases, library, **settings):
-    """(status, what it printed) of a command with the driver in a folder, and the kernels of some cases."""
+    """(status, what it printed) of a command with the driver in a folder, and the kernels of some
+    cases."""
     environment = {**os.environ, "LD_LIBRARY_PATH": library, "MOCK_REPORT": "1",
                    "MOCK_KERNELS": ":".join(path for case in cases for path in case.kernels), **settings}
-    done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout
 
 
 def run(program, cases, library, **settings):
-    return call([program, "0", *(word for case in cases for word in case.words())], cases, library, **settings)
+    return call([program, "0", *(word for case in cases for word in case.words())], cases, library,
+                **settings)
 
 
 def check_header(tally):
     """san/cuda.h alone, in C11 and in C++11."""
-    for standard, language, compilers in (("c11", "c", ("gcc", "clang-19")), ("c++11", "c++", ("g++", "clang++-19"))):
+    for standard, language, compilers in (("c11", "c", ("gcc", "clang-19")),
+                                          ("c++11", "c++", ("g++", "clang++-19"))):
         for compiler in filter(shutil.which, compilers):
             done = subprocess.run([compiler, f"-std={standard}", "-x", language, "-Wall", "-Wextra", "-Wpedantic", "-Werror",
                                    "-fsyntax-only", "-I", os.path.join(common.ROOT, "runtime"), "-"],
                                   input="#include <san/cuda.h>\n", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            tally.check(done.returncode == 0, f"san/cuda.h with {compiler} -std={standard}: {done.stdout}")
+            tally.check(done.returncode == 0,
+                        f"san/cuda.h with {compiler} -std={standard}: {done.stdout}")
 
 
 def check_results(program, mock, cases, tally):
@@ -137,9 +144,11 @@ def check_results(program, mock, cases, tally):
         for case in cases:
             case.check(tally)
     status, text = run(program, cases[:1], mock, MOCK_CAPABILITY="75", MOCK_SEED="5")
-    tally.check(status == 0 and f"nvptx:{WEAKER} on" in text, f"on a device of capability 7.5: {status} {text}")
+    tally.check(status == 0 and f"nvptx:{WEAKER} on" in text,
+                f"on a device of capability 7.5: {status} {text}")
     status, text = run(program, cases[:1], mock, MOCK_PTX="63")
-    tally.check(status == 0 and f"nvptx:{WEAKER} on" in text, f"with a driver that takes PTX 6.3: {status} {text}")
+    tally.check(status == 0 and f"nvptx:{WEAKER} on" in text,
+                f"with a driver that takes PTX 6.3: {status} {text}")
 
 
 def check_commands(sanc, mock, case, tally):
@@ -155,11 +164,14 @@ def check_commands(sanc, mock, case, tally):
         out = common.read_safetensors(case.output)["output"][1][:len(case.reference)]
         tally.check(common.relative_error(out, case.reference) <= case.bound, "sanc run: other outputs than the reference")
     status, text = command("verify")
-    tally.check(status == 0 and f"nvptx:{TARGET}: error" in text, f"sanc verify: status {status}: {text}")
+    tally.check(status == 0 and f"nvptx:{TARGET}: error" in text,
+                f"sanc verify: status {status}: {text}")
     for fault, message in (("cuMemAlloc:3:2", "cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY (2)"),
-                           ("cuStreamSynchronize:2:700", "cuStreamSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS (700)")):
+                           ("cuStreamSynchronize:2:700",
+                            "cuStreamSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS (700)")):
         status, text = command("run", *files, MOCK_FAIL=fault)
-        tally.check(status == NO_GPU and message in text, f"sanc run, {fault}: status {status}: {text}")
+        tally.check(status == NO_GPU and message in text,
+                    f"sanc run, {fault}: status {status}: {text}")
 
 
 def check_refusals(program, mock, case, tally):
@@ -185,7 +197,8 @@ def check_refusals(program, mock, case, tally):
         with open(source, "w") as file:
             file.write("int cuInit(unsigned flags);\nint cuInit(unsigned flags) { return (int)flags; }\n")
         common.call("cc", "-shared", "-fPIC", source, "-o", library)
-        refused("an old library", "libcuda.so.1 lacks cuGetErrorName: the driver is older than CUDA 11.4", folder)
+        refused("an old library",
+                "libcuda.so.1 lacks cuGetErrorName: the driver is older than CUDA 11.4", folder)
 
 
 def main():

@@ -1,7 +1,9 @@
-"""A GPU on the host: the LLVM text of kernels, made to run on this machine, and launch plans that start them.
+"""A GPU on the host: the LLVM text of kernels, made to run on this machine, and launch plans that
+start them.
 
-The kernels are the very ones that become PTX. Only what is a GPU's own is given another meaning: the numbers of threads
-and blocks, barriers, shared memory; and every load and store is announced to host.c, which checks it.
+The kernels are the very ones that become PTX. Only what is a GPU's own is given another meaning:
+the numbers of threads and blocks, barriers, shared memory; and every load and store is announced to
+host.c, which checks it.
 """
 import _ctypes
 import array
@@ -77,7 +79,8 @@ def announce(line):
     """The call that goes before a load or a store of memory."""
     access = ACCESS.match(line)
     if not access:
-        if re.search(r"\b(load|store|llvm\.mem\w+)\b.*addrspace\([13]\)", line) and "getelementptr" not in line.split("=")[-1][:20]:
+        touches = re.search(r"\b(load|store|llvm\.mem\w+)\b.*addrspace\([13]\)", line)
+        if touches and "getelementptr" not in line.split("=")[-1][:20]:
             raise Wrong(f"an access that host.c is not told of: {line.strip()}")
         return []
     flags = 0 if access["loaded"] else STORE
@@ -104,7 +107,7 @@ def to_host(text):
         for name, meaning in MEANINGS.items():
             if f"@{name}(" in line:
                 line = re.sub(r"\) #\d+$", ")", line.replace(f"@{name}(", f"@{meaning}("))
-        if line.startswith("declare") and ("@host_product_" in line or "@llvm.nvvm.barrier" in line):
+        if re.match(r"declare .*@(host_product_|llvm\.nvvm\.barrier)", line):
             continue
         if "@llvm.nvvm." in line:
             raise Wrong(f"an intrinsic without a meaning here: {line.strip()}")
@@ -120,17 +123,19 @@ def host_object():
     path = os.path.join(HOST_FOLDER.name, "host.o")
     with HOST_LOCK:
         if not os.path.exists(path):
-            common.call("cc", "-O2", "-U_FORTIFY_SOURCE", "-fPIC", "-c", os.path.join(HERE, "host.c"), "-o", path)
+            common.call("cc", "-O2", "-U_FORTIFY_SOURCE", "-fPIC", "-c",
+                        os.path.join(HERE, "host.c"), "-o", path)
     return path
 
 
 def compile_host(llc, text, folder):
     """A shared object of the kernels and host.c."""
-    source, code, library = (os.path.join(folder, name) for name in ("host.ll", "host.o", "host.so"))
+    source, code, library = (os.path.join(folder, name)
+                             for name in ("host.ll", "host.o", "host.so"))
     with open(source, "w") as file:
         file.write(to_host(text))
-    common.call(llc, "-O1", "-relocation-model=pic", "-filetype=obj", "-mtriple=x86_64-unknown-linux-gnu",
-                source, "-o", code)
+    common.call(llc, "-O1", "-relocation-model=pic", "-filetype=obj",
+                "-mtriple=x86_64-unknown-linux-gnu", source, "-o", code)
     common.call("cc", "-shared", "-o", library, host_object(), code, "-lm")
     return library
 
@@ -149,7 +154,8 @@ class Memory:
     """Device memory with a word of notes for each float."""
 
     def __init__(self, size, noted, contents=None, alignment=256):
-        self.room = ctypes.create_string_buffer(b"\xff" * (size + alignment), size + alignment)  # NaN
+        self.room = ctypes.create_string_buffer(b"\xff" * (size + alignment),
+                                                size + alignment)  # NaN
         self.at = -(-ctypes.addressof(self.room) // alignment) * alignment
         self.notes = ctypes.create_string_buffer(max(size // 4, 1) * WORD_BYTES) if noted else None
         if contents is not None:
@@ -167,8 +173,8 @@ def elements(shape):
 
 
 def run_plan(plan, library, weights, image, no_barrier=-1):
-    """The output floats of one batch of images; Wrong where a kernel does what it must not. Follows the plan alone.
-    no_barrier: the number of one that is left out."""
+    """The output floats of one batch of images; Wrong where a kernel does what it must not. Follows
+    the plan alone. no_barrier: the number of one that is left out."""
     host = load_host(library)
     ctypes.c_int32.in_dll(host, "host_no_barrier").value = no_barrier
     try:
@@ -182,7 +188,8 @@ def run_kernels(plan, host, weights, image):
     memory = {"input": Memory(len(image), False, image, 4),
               "weights": Memory(len(weights), False, weights, plan["weights"]["alignment"])}
     for place, size in sizes.items():
-        memory[place] = Memory(size, True, None, plan["workspace"]["alignment"] if place == "workspace" else 4)
+        memory[place] = Memory(size, True, None,
+                               plan["workspace"]["alignment"] if place == "workspace" else 4)
     arguments = (ctypes.c_void_p * 4)(*(memory[name].at for name in plan["arguments"]))
     buffers = {buffer["name"]: buffer for buffer in plan["buffers"]}
     text = {name: name.encode() for name in buffers}  # host.c keeps pointers to it
@@ -203,13 +210,15 @@ def run_kernels(plan, host, weights, image):
 
 
 class Network:
-    """A model, or a dump of one in another file, compiled for a GPU: its plan, and its kernels on the host."""
+    """A model, or a dump of one in another file, compiled for a GPU: its plan, and its kernels on
+    the host."""
 
-    def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1, precision="f32", dump=None):
+    def __init__(self, sanc, llc, folder, scratch, target="nvptx:sm_80", batch=1, precision="f32",
+                 dump=None):
         stem = os.path.join(scratch, "net")
-        common.call(sanc, "compile", dump or os.path.join(folder, "model.json"),
-                    "-w", os.path.join(folder, "weights.safetensors"), "--target", target, "--batch", batch,
-                    "--precision", precision, "--emit", "llvm,ptx,launch", "-o", stem)
+        common.call(sanc, "compile", dump or os.path.join(folder, "model.json"), "-w",
+                    os.path.join(folder, "weights.safetensors"), "--target", target, "--batch",
+                    batch, "--precision", precision, "--emit", "llvm,ptx,launch", "-o", stem)
         with open(stem + ".launch.json") as file:
             self.plan = json.load(file)
         with open(os.path.join(scratch, self.plan["weights"]["file"]), "rb") as file:

@@ -1,5 +1,5 @@
-"""Schedules that give matrix units all that they can have, rests of rows in every other nest, and copy all rows that can be
-copied, for networks too small for the compiler to want it."""
+"""Schedules that give matrix units all that they can have, rests of rows in every other nest, and
+copy all rows that can be copied, for networks too small for the compiler to want it."""
 import os
 import re
 
@@ -8,7 +8,8 @@ TILE = 20  # pixels: a fragment's rows, and some that are left
 
 
 def wanted(text):
-    """The lines of a dump of scheduled kernels, changed, each with what it was ('' for a new one); None: as it was."""
+    """The lines of a dump of scheduled kernels, changed, each with what it was ('' for a new one);
+    None: as it was."""
     lines, nests = [], 0
     for line in text.splitlines():
         nest = re.fullmatch(r" +nest (\d+) rows .*", line)
@@ -20,14 +21,16 @@ def wanted(text):
             continue
         lines.append([line, None])
         if nest:
-            lines += [[f"    matrix {nest[1]} {SIZES[nests % len(SIZES)]}", ""], [f"    stage {nest[1]}", ""]]
+            lines += [[f"    matrix {nest[1]} {SIZES[nests % len(SIZES)]}", ""],
+                      [f"    stage {nest[1]}", ""]]
             lines += [[f"    pad {nest[1]}", ""]] if nests % 2 else []
             nests += 1
     return lines
 
 
 def move_locals(lines, kernel):
-    """Puts what a kernel's nests hand on into the workspace; whether there was something left to move."""
+    """Puts what a kernel's nests hand on into the workspace; whether there was something left to
+    move."""
     names = [line.split()[1] for line, _ in lines if line.startswith("kernel ")]
     name = max((name for name in names if kernel.startswith(name)), key=len)
     first = next(i for i, (line, _) in enumerate(lines) if line.startswith(f"kernel {name} "))
@@ -41,7 +44,8 @@ def move_locals(lines, kernel):
 
 
 def force(sanc, text, path):
-    """Writes the dump to a file, with matrix and stage wherever a common.Sanc allows them; how often matrix is."""
+    """Writes the dump to a file, with matrix and stage wherever a common.Sanc allows them; how
+    often matrix is."""
     lines = wanted(text)
     while True:
         with open(path, "w") as file:

@@ -32,7 +32,8 @@ def assemble(sanc, ptxas, model, sm, precision):
     tally = common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
         ptx = os.path.join(scratch, "net.ptx")
-        common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}", "--precision", precision, "-o", ptx)
+        common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}",
+                    "--precision", precision, "-o", ptx)
         done = subprocess.run([ptxas, "-v", f"--gpu-name={sm}", "-o", os.path.join(scratch, "cubin"), ptx],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
     what = f"{model} {sm} {precision}"
@@ -40,7 +41,8 @@ def assemble(sanc, ptxas, model, sm, precision):
     reports = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stdout)
     registers = [int(number) for number in re.findall(r"Used (\d+) registers", done.stdout)]
     tally.check(len(reports) > 0 and len(reports) == len(registers), f"{what}: no report: {done.stdout[-500:]}")
-    tally.check(all(numbers == ("0", "0", "0") for numbers in reports), f"{what}: stack or spills: {set(reports)}")
+    tally.check(all(numbers == ("0", "0", "0") for numbers in reports),
+                f"{what}: stack or spills: {set(reports)}")
     tally.check("lmem" not in done.stdout, f"{what}: local memory")
     return tally, f"{what}: {len(reports)} kernels, at most {max(registers, default=0)} registers"
 
@@ -59,7 +61,8 @@ def main():
         models += [os.path.join(networks, name) for name in sorted(os.listdir(networks)) if name.endswith(".json")]
     total = common.Tally()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [(model, sm, precision) for model in models for sm in TARGETS for precision in PRECISIONS]
+        jobs = [(model, sm, precision) for model in models for sm in TARGETS
+                for precision in PRECISIONS]
         for tally, line in pool.map(lambda job: assemble(sanc, ptxas, *job), jobs):
             print(line, flush=True)
             total.passed += tally.passed

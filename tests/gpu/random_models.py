@@ -3,10 +3,10 @@
 
     random_models.py SANC RANDOM_MODELS [--count N] [--rounded N] [--first N] [--seed N]
 
-RANDOM_MODELS is the program that draws them: N in float32 (300), and the first N of these in tf32 and bf16 (100), every other
-one with matrix units wherever they can be. Models in whole numbers have to be right to the bit; the others keep, with their
-first image or by the median of all, twice the error of the plain evaluation in float32, or of the evaluator that rounds what
-linears multiply.
+RANDOM_MODELS is the program that draws them: N in float32 (300), and the first N of these in tf32
+and bf16 (100), every other one with matrix units wherever they can be. Models in whole numbers have
+to be right to the bit; the others keep, with their first image or by the median of all, twice the
+error of the plain evaluation in float32, or of the evaluator that rounds what linears multiply.
 """
 import argparse
 import concurrent.futures
@@ -48,18 +48,21 @@ class Model:
     def evaluate(self):
         """What the evaluator gives that rounds the same operands."""
         out = os.path.join(self.scratch, "out.safetensors")
-        common.run_model(self.sanc, self.folder, os.path.join(self.folder, "io.safetensors"), out, "--engine", "eval",
-                         "--precision", self.precision, "--target", TARGET, "--batch", self.batch)
+        common.run_model(self.sanc, self.folder, os.path.join(self.folder, "io.safetensors"), out,
+                         "--engine", "eval", "--precision", self.precision, "--target", TARGET,
+                         "--batch", self.batch)
         return common.read_safetensors(out)["output"][1]
 
     def compile(self, llc):
         dump = None
         if self.forced:
-            text = common.call(self.sanc, "ir", os.path.join(self.folder, "model.json"), "--after", "schedule", "--target",
-                               TARGET, "--precision", self.precision, "--batch", self.batch)
+            text = common.call(self.sanc, "ir", os.path.join(self.folder, "model.json"), "--after",
+                               "schedule", "--target", TARGET, "--precision", self.precision,
+                               "--batch", self.batch)
             path = os.path.join(self.scratch, "forced.sanir")
             dump = path if matrix.force(self.sanc, text, path) else None
-        return device.Network(self.sanc, llc, self.folder, self.scratch, TARGET, self.batch, self.precision, dump)
+        return device.Network(self.sanc, llc, self.folder, self.scratch, TARGET, self.batch,
+                              self.precision, dump)
 
     def check_exact(self, network):
         """Why it is wrong, or None."""
@@ -69,11 +72,13 @@ class Model:
     def check_real(self, network):
         """(ratio to what is allowed without the factor, why it is wrong or None)"""
         plain = errors_of(self.plain, self.reference, self.classes)
-        error = errors_of(network.run(self.images[:self.each]), self.reference[:self.classes], self.classes)
+        error = errors_of(network.run(self.images[:self.each]), self.reference[:self.classes],
+                          self.classes)
         ratio = error[0] / plain[0] if plain[0] else 0
         if error[0] <= max(LEAST_BOUND, 2 * plain[0]):
             return ratio, None
-        error += errors_of(network.run(self.images[self.each:]), self.reference[self.classes:], self.classes)
+        error += errors_of(network.run(self.images[self.each:]), self.reference[self.classes:],
+                           self.classes)
         middle, bound = statistics.median(error), max(LEAST_BOUND, 2 * statistics.median(plain))
         return ratio, None if middle <= bound else f"median error {middle:.2e} over {bound:.2e}"
 
@@ -104,7 +109,8 @@ def check_precision(args, llc, folder, names, precision, total):
             ratios += [] if ratio is None else [ratio]
     middle = statistics.median(ratios) if ratios else 0
     if len(ratios) >= 20:
-        total.check(middle <= MOST_MEDIAN_RATIO, f"{precision}: median ratio to the plain evaluation {middle:.2f}")
+        total.check(middle <= MOST_MEDIAN_RATIO,
+                    f"{precision}: median ratio to the plain evaluation {middle:.2f}")
     print(f"{precision}: {len(names)} models, {len(ratios)} with real numbers: median ratio to the plain evaluation "
           f"{middle:.2f}", flush=True)
 

@@ -35,7 +35,8 @@ def run_evaluators(sanc, name, folder, io, reference, tally, scratch):
     for engine, most in (("eval", EVAL_ERROR), ("eval32", EVAL32_ERROR)):
         out = common.run_model(sanc, folder, io, scratch, "--engine", engine)
         error = common.relative_error(out, reference)
-        tally.check(error <= bound(name, most), f"{name} {engine}: error {error:.2e} over {bound(name, most)}")
+        tally.check(error <= bound(name, most),
+                    f"{name} {engine}: error {error:.2e} over {bound(name, most)}")
         errors.append(f"{engine} {error:.1e}")
     return errors
 

@@ -1,4 +1,5 @@
-"""What the numeric tests share: safetensors files, errors, running sanc, counting. Standard library alone."""
+"""What the numeric tests share: safetensors files, errors, running sanc, counting. Standard library
+alone."""
 import array
 import atexit
 import json
@@ -86,8 +87,8 @@ class Failure(Exception):
 
 
 class Sanc:
-    """sanc for tests that start it hundreds of times: sanc_many (many.c) carries out the command lines.
-    Each thread has one of its own."""
+    """sanc for tests that start it hundreds of times: sanc_many (many.c) carries out the command
+    lines. Each thread has one of its own."""
 
     def __init__(self, path):
         self.path, self.local = os.path.abspath(path), threading.local()
@@ -107,7 +108,8 @@ class Sanc:
         return self.local.process
 
     def run(self, *words, cwd=None):
-        """(status, standard output, standard error) of `sanc WORD...`; a signal is a status below 0."""
+        """(status, standard output, standard error) of `sanc WORD...`; a signal is a status below
+        0."""
         process = self.process()
         words = [os.fsencode(str(word)) + b"\0" for word in (cwd or os.getcwd(), *words)]
         process.stdin.write(b"%d\n" % (len(words) - 1) + b"".join(words))
@@ -117,7 +119,8 @@ class Sanc:
 
 
 def call(*command, timeout=600, cwd=None):
-    """Standard output of a command, whose first word may be a Sanc; Failure unless it ends with 0."""
+    """Standard output of a command, whose first word may be a Sanc; Failure unless it ends with
+    0."""
     if isinstance(command[0], Sanc):
         status, out, err = command[0].run(*command[1:], cwd=cwd)
     else:

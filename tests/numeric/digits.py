@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The trained networks of examples/digits see every one of the 1000 images as PyTorch did in float64.
+"""The trained networks of examples/digits see every one of the 1000 images as PyTorch did in
+float64.
 
     digits.py SANC
 
-digits_expected.txt has a line per network: its name and 1000 digits. Where ../shared/digits exists, the logits are compared
-too.
+digits_expected.txt has a line per network: its name and 1000 digits. Where ../shared/digits exists,
+the logits are compared too.
 """
 import array
 import os
@@ -19,7 +20,8 @@ LOGITS_ERROR = 5e-6
 
 
 def expected():
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "digits_expected.txt")) as file:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                           "digits_expected.txt")) as file:
         return {name: [int(digit) for digit in digits] for name, digits in map(str.split, file)}
 
 
@@ -47,7 +49,8 @@ def main():
     sanc, tally, right = sys.argv[1], common.Tally(), expected()
     labels = common.read_safetensors(os.path.join(EXAMPLE, "images.safetensors"))["label"][1]
     with tempfile.TemporaryDirectory() as scratch:
-        images, out = (os.path.join(scratch, name) for name in ("in.safetensors", "out.safetensors"))
+        images, out = (os.path.join(scratch, name)
+                       for name in ("in.safetensors", "out.safetensors"))
         write_input(images)
         for kind in NETWORKS:
             # 1000 is no multiple of 7: the last batch is filled up.

@@ -3,10 +3,10 @@
 
     emulated.py SANC [--always] [NAME...]
 
-Compiles cases for x86-64-v4, links them into one static program, runs it with ../shared/tools/avx512-run (not part of the
-project) and compares with the references. Skips where the machine has AVX-512, unless told --always: cases.py
-covers that. Debian packages: bochs bochs-term cpio lz4 gcc binutils; the emulator's kernel is downloaded
-into build/avx512.
+Compiles cases for x86-64-v4, links them into one static program, runs it with
+../shared/tools/avx512-run (not part of the project) and compares with the references. Skips where
+the machine has AVX-512, unless told --always: cases.py covers that. Debian packages: bochs
+bochs-term cpio lz4 gcc binutils; the emulator's kernel is downloaded into build/avx512.
 """
 import argparse
 import glob
@@ -51,7 +51,8 @@ def find_kernel():
 
 
 def run(program, files, *words):
-    """A static program run on the emulated processor, its files beside it, with arguments; Missing where there is no emulator."""
+    """A static program run on the emulated processor, its files beside it, with arguments; Missing
+    where there is no emulator."""
     runner = os.path.join(common.SHARED, "tools", "avx512-run")
     if not os.path.exists(runner):
         raise Missing(f"no {os.path.relpath(runner, common.ROOT)}")
@@ -77,7 +78,8 @@ def prepare(sanc, name, source, folder):
 
 
 def link(source, names, folder):
-    """A static program of a C file and compiled models, NAME.o and NAME.h in the folder, which it finds in model_table.h."""
+    """A static program of a C file and compiled models, NAME.o and NAME.h in the folder, which it
+    finds in model_table.h."""
     with open(os.path.join(folder, "model_table.h"), "w") as file:
         for name in names:
             file.write(f'#include "{name}.h"\n')

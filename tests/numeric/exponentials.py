@@ -3,9 +3,10 @@
 
     exponentials.py SANC
 
-Processors run exponentials.c: in vectors of several lengths and in scalars, all over the range, at every power of two,
-at infinities and NaN. Where the machine has no AVX-512, an emulated processor runs it (emulated.py), and where that is
-missing, too, the test says so. A GPU's kernel runs on the host (../gpu/device.py).
+Processors run exponentials.c: in vectors of several lengths and in scalars, all over the range, at
+every power of two, at infinities and NaN. Where the machine has no AVX-512, an emulated processor
+runs it (emulated.py), and where that is missing, too, the test says so. A GPU's kernel runs on the
+host (../gpu/device.py).
 """
 import array
 import math
@@ -72,8 +73,9 @@ def compile_processor(sanc, folder, target):
     for lanes in LANES[target]:
         names.append(f"lanes{lanes}")
         blocks = (COUNT - 1) // lanes  # some are left
-        path = write_module(folder, PROCESSOR, name=names[-1], target=target, inputs=COUNT, outputs=2 * COUNT,
-                            lanes=lanes, blocks=blocks, first=blocks * lanes, rest=COUNT - blocks * lanes)
+        path = write_module(folder, PROCESSOR, name=names[-1], target=target, inputs=COUNT,
+                            outputs=2 * COUNT, lanes=lanes, blocks=blocks, first=blocks * lanes,
+                            rest=COUNT - blocks * lanes)
         common.call(sanc, "compile", path, "-w", os.path.join(folder, "weights.safetensors"), "-o",
                     os.path.join(folder, names[-1] + ".o"))
     return names
@@ -101,7 +103,8 @@ def error_in_ulp(found, exact):
 def inputs_of_gpu():
     """Numbers all over the range, and around every multiple of ln 2."""
     spread = [-88 + 177 * i / 8192 for i in range(8192)]
-    return spread + [(n + part * 1e-6) * math.log(2) for n in range(-127, 129) for part in range(-4, 4)] + [0.0] * 128
+    return spread + [(n + part * 1e-6) * math.log(2) for n in range(-127, 129)
+                     for part in range(-4, 4)] + [0.0] * 128
 
 
 def check_gpu(sanc, tally):
@@ -112,8 +115,8 @@ def check_gpu(sanc, tally):
     with tempfile.TemporaryDirectory() as folder:
         common.write_tensors(os.path.join(folder, "weights.safetensors"), {})
         images = array.array("f", inputs_of_gpu())
-        path = write_module(folder, GPU, name="gpu", target="nvptx:sm_80", inputs=len(images), outputs=len(images),
-                            blocks=len(images) // 128)
+        path = write_module(folder, GPU, name="gpu", target="nvptx:sm_80", inputs=len(images),
+                            outputs=len(images), blocks=len(images) // 128)
         network = device.Network(sanc, llc, folder, folder, dump=path)
         found, worst = network.run(images), 0.0
     for x, y in zip(images, found):
@@ -121,7 +124,8 @@ def check_gpu(sanc, tally):
         if 2.0 ** -126 <= exact < 2.0 ** 128 * (1 - 2.0 ** -25):
             worst = max(worst, error_in_ulp(y, exact))
         else:
-            tally.check(y == math.inf if exact > 1 else 0 <= y <= 2.0 ** -126, f"nvptx:sm_80: exp({x}) is {y}")
+            tally.check(y == math.inf if exact > 1 else 0 <= y <= 2.0**-126,
+                        f"nvptx:sm_80: exp({x}) is {y}")
     print(f"nvptx:sm_80: {worst:.3f}")
     tally.check(worst <= MOST_ERROR, f"nvptx:sm_80: {worst:.3f} ULP")
     tally.check(found[-1] == 1, f"nvptx:sm_80: exp(0) is {found[-1]}")

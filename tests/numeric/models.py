@@ -3,8 +3,9 @@
 
     models.py SANC [--all] [NAME...]
 
-Without names: san10_pairwise and san10_patchwise; --all: all six. The reference lies in ../shared, which is
-not part of the project; cases are kept in build/models. Needs PyTorch (see torch_python.py).
+Without names: san10_pairwise and san10_patchwise; --all: all six. The reference lies in ../shared,
+which is not part of the project; cases are kept in build/models. Needs PyTorch (see
+torch_python.py).
 """
 import argparse
 import os

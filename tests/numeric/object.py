@@ -77,7 +77,8 @@ def check_programs(folder, tally):
     objects = [os.path.join(folder, name + ".o") for name in NETWORKS]
     program = os.path.join(folder, "program")
     for options in (["-pie"], ["-static"], ["-no-pie"]):
-        linked = succeeds("cc", "-std=c11", "-O1", *WARNINGS, "-Wl,--fatal-warnings", "-Wl,-z,text", "-I", folder,
+        linked = succeeds("cc", "-std=c11", "-O1", *WARNINGS,
+                          "-Wl,--fatal-warnings", "-Wl,-z,text", "-I", folder,
                           os.path.join(HERE, "two_models.c"), *objects, *options, "-pthread", "-lm",
                           "-o", program)
         tally.check(linked and succeeds(program), f"two models in one program, {options[0]}")
@@ -87,14 +88,16 @@ def check_other_compilation(folder, tally):
     """A header does not link with the object of another compilation, whose workspace is larger."""
     source = os.path.join(EXAMPLE, "pairwise")
     common.call(sys.argv[1], "compile", os.path.join(source, "model.json"), "-w",
-                os.path.join(source, "weights.safetensors"), "--batch", 8, "-o", os.path.join(folder, "other.o"))
+                os.path.join(source, "weights.safetensors"), "--batch", 8, "-o",
+                os.path.join(folder, "other.o"))
     use = os.path.join(folder, "use.c")
     with open(use, "w") as file:
         file.write('#include "digits_pairwise.h"\nint main(void) { return digits_pairwise_run(NULL, NULL, NULL, NULL) == SAN_OK; }\n')
     for name, links in (("digits_pairwise.o", True), ("other.o", False)):
         done = subprocess.run(["cc", "-I", folder, use, os.path.join(folder, name), "-o", os.path.join(folder, "use")],
                               capture_output=True, text=True)
-        tally.check((done.returncode == 0) == links and (links or "digits_pairwise_header_" in done.stderr),
+        tally.check((done.returncode == 0) == links
+                    and (links or "digits_pairwise_header_" in done.stderr),
                     f"the header with {name}: status {done.returncode}, {done.stderr}")
 
 

@@ -1,4 +1,5 @@
-"""A Python that has PyTorch: this one, the one named by TORCH_PYTHON, or a virtual environment in build/peers."""
+"""A Python that has PyTorch: this one, the one named by TORCH_PYTHON, or a virtual environment in
+build/peers."""
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ ENVIRONMENT = os.path.join(common.ROOT, "build", "peers")
 
 def imports(python, modules):
     try:
-        return subprocess.run([python, "-c", f"import {modules}"], stderr=subprocess.DEVNULL).returncode == 0
+        return subprocess.run([python, "-c", f"import {modules}"],
+                              stderr=subprocess.DEVNULL).returncode == 0
     except OSError:
         return False
 
@@ -23,7 +25,8 @@ def find(modules="torch, safetensors.torch"):
 
 
 def find_or_make(modules, packages):
-    """The same; where there is none the virtual environment is made, which downloads the packages."""
+    """The same; where there is none the virtual environment is made, which downloads the
+    packages."""
     python = find(modules)
     if python:
         return python
@@ -36,9 +39,10 @@ def find_or_make(modules, packages):
 
 
 def make_case(python, model, folder, batch=2):
-    """Seeded weights, at least as many images, and their outputs in float64, for a network; made once."""
+    """Seeded weights, at least as many images, and their outputs in float64, for a network; made
+    once."""
     io = os.path.join(folder, "io.safetensors")
     if not os.path.exists(io) or common.read_safetensors(io)["input"][0][0] < batch:
-        common.call(python, common.shared("reference", "make_case.py"), model, folder, "--batch", batch,
-                    timeout=3600)
+        common.call(python, common.shared("reference", "make_case.py"), model, folder, "--batch",
+                    batch, timeout=3600)
     return folder

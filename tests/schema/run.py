@@ -2,9 +2,11 @@
 
     run.py SANC GENERATOR
 
-compiler/model/model.schema.json and the table of fields in compiler/model/README.md have to be what GENERATOR prints from the reader's
-table, and that page's tables of tensors what the graph asks for. The schema has to accept every valid model of the tests, and to reject nine tenths of the bad ones that are JSON at all. Of random models, each that the reader takes has
-to be accepted. Needs jsonschema (Debian: python3-jsonschema).
+compiler/model/model.schema.json and the table of fields in compiler/model/README.md have to be what
+GENERATOR prints from the reader's table, and that page's tables of tensors what the graph asks for.
+The schema has to accept every valid model of the tests, and to reject nine tenths of the bad ones
+that are JSON at all. Of random models, each that the reader takes has to be accepted. Needs
+jsonschema (Debian: python3-jsonschema).
 """
 import glob
 import json
@@ -41,7 +43,8 @@ ATTENTION = {
 
 
 def parse(text):
-    """The value of a JSON text; ValueError for what RFC 8259 does not have, or for a key that stands twice."""
+    """The value of a JSON text; ValueError for what RFC 8259 does not have, or for a key that
+    stands twice."""
     def no_constant(word):
         raise ValueError(word)
 

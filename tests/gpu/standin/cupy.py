@@ -1,5 +1,5 @@
-"""What examples/gpu/launch.py uses of CuPy, on the CUDA driver API alone: for machines that have a stand-in for the driver
-and no CuPy. Arrays are flat and hold float32."""
+"""What examples/gpu/launch.py uses of CuPy, on the CUDA driver API alone: for machines that have a
+stand-in for the driver and no CuPy. Arrays are flat and hold float32."""
 import array
 import ctypes
 
