@@ -282,8 +282,11 @@ def test_out_of_memory(folder):
     done = subprocess.run([folder.sanc, 'run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out',
                            '--engine', 'eval', '--batch', '65536', '--target', 'nvptx:sm_80'], cwd=folder.path, capture_output=True,
                           timeout=600, preexec_fn=limit)
+    if b'AddressSanitizer' in done.stderr:
+        return 'the address sanitizer needs more memory for itself'
     expect((done.returncode, done.stderr) == (SYSTEM, b'sanc: error: out of memory\n'), str(done))
     only_new(folder, before)
+    return None
 
 
 # ---- compile --------------------------------------------------------------------------------------
