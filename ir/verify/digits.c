@@ -213,22 +213,40 @@ static int64_t gcd(int64_t a, int64_t b)
     return a < 0 ? -a : a;
 }
 
-/* A variable of a dividend, and of how many of its values the divisor makes one; innermost first. */
-static bool find_split(const struct affine *a, struct var **var, int64_t *size)
+/* How a variable is taken apart: its first values first, or, where `first` is 0, into digits, the lower
+ * one of `size` values. */
+struct cut {
+    struct var *var;
+    int64_t first, size;
+};
+
+/* Where (3*v + 6) mod 12 begins anew: at v = 2. */
+static bool cuts_first(const struct affine *dividend, int64_t divisor, struct cut *cut)
+{
+    const struct term *term = &dividend->term[0];
+    int64_t missing = divisor - dividend->constant % divisor;
+    if (dividend->count != 1 || term->kind != TERM_VAR || term->factor < 0 || missing == divisor ||
+        missing % term->factor || missing / term->factor >= term->var->extent)
+        return false;
+    *cut = (struct cut){term->var, missing / term->factor, 0};
+    return true;
+}
+
+/* A cut for a variable of a dividend, by what the divisor makes one of; innermost first. */
+static bool find_cut(const struct affine *a, struct cut *cut)
 {
     for (int i = 0; i < a->count; i++) {
         const struct term *t = &a->term[i];
         if (t->kind == TERM_VAR)
             continue;
-        if (find_split(t->inner, var, size))
+        if (find_cut(t->inner, cut) || cuts_first(t->inner, t->divisor, cut))
             return true;
         for (int j = 0; j < t->inner->count; j++) {
             const struct term *inner = &t->inner->term[j];
             if (inner->kind != TERM_VAR)
                 continue;
-            *var = inner->var;
-            *size = t->divisor / gcd(inner->factor, t->divisor);
-            if (*size > 1 && *size < inner->var->extent)
+            *cut = (struct cut){inner->var, 0, t->divisor / gcd(inner->factor, t->divisor)};
+            if (cut->size > 1 && cut->size < inner->var->extent)
                 return true;
         }
     }
@@ -243,33 +261,48 @@ static void piece_replace(const struct maker *maker, struct piece *piece, const 
         piece->value = affine_substitute(maker->arena, piece->value, var, with);
 }
 
-/* var = size * high + low; what whole multiples leave over is a piece of its own. */
-static bool split_var(struct maker *maker, struct pieces *pieces, struct piece *piece,
-                      const struct var *var, int64_t size)
+/* Adds a piece in which var is `first` and more, `count` values of it. False: there is no room. */
+static bool add_part(struct maker *maker, struct pieces *pieces, const struct piece *piece,
+                     const struct var *var, int64_t first, int64_t count)
 {
-    int64_t whole = var->extent / size, rest = var->extent % size;
-    struct arena *arena = maker->arena;
-    if (!piece_has_room(maker, piece, var) || (rest && pieces->count == MOST_PIECES))
+    if (pieces->count == MOST_PIECES)
         return false;
-    if (rest) {
-        struct piece *last = &pieces->piece[pieces->count++];
-        *last = *piece;
-        const struct affine *with = affine_offset(arena, new_var(maker, rest), whole * size);
-        piece_replace(maker, last, var, with);
+    struct piece *part = &pieces->piece[pieces->count++];
+    *part = *piece;
+    piece_replace(maker, part, var, affine_offset(maker->arena, new_var(maker, count), first));
+    return true;
+}
+
+/* Into digits: var = size * high + low; what whole multiples leave over is a piece of its own. */
+static bool split_var(struct maker *maker, struct pieces *pieces, struct piece *piece,
+                      const struct cut *cut)
+{
+    const struct var *var = cut->var;
+    struct arena *arena = maker->arena;
+    const struct affine *with;
+    if (!piece_has_room(maker, piece, var))
+        return false;
+    if (cut->first) {
+        if (!add_part(maker, pieces, piece, var, 0, cut->first))
+            return false;
+        with = affine_offset(arena, new_var(maker, var->extent - cut->first), cut->first);
+    } else {
+        int64_t whole = var->extent / cut->size, rest = var->extent % cut->size;
+        if (rest && !add_part(maker, pieces, piece, var, whole * cut->size, rest))
+            return false;
+        with = affine_scale(arena, new_var(maker, whole), cut->size);
+        with = affine_add(arena, with, new_var(maker, cut->size));
     }
-    const struct affine *with = affine_scale(arena, new_var(maker, whole), size);
-    with = affine_add(arena, with, new_var(maker, size));
     piece_replace(maker, piece, var, with);
     return true;
 }
 
 static bool split_some(struct maker *maker, struct pieces *pieces, struct piece *piece)
 {
-    struct var *var;
-    int64_t size;
+    struct cut cut;
     for (int i = 0; i < maker->space->count; i++)
-        if (find_split(piece->points.at[i], &var, &size))
-            return split_var(maker, pieces, piece, var, size);
+        if (find_cut(piece->points.at[i], &cut))
+            return split_var(maker, pieces, piece, &cut);
     return false;
 }
 

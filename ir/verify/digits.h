@@ -15,7 +15,8 @@ struct piece {
     const struct affine *value;
 };
 
-/* A variable whose extent is no multiple of the divisor gives a piece of whole multiples and a rest. */
+/* Where no dividend begins or ends at a multiple of the divisor, there are pieces of whole multiples, and
+ * rests. */
 enum { MOST_PIECES = 64 };
 struct pieces {
     int count;
