@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { MOST_PATTERNS = 5, MOST_TRIES = 50, MOST_SINGLE = 4, NAME_TEXT = 1100 };
+enum { MOST_SPELT = 500 }; /* among more names, nobody looks for misspelt ones: it takes too long */
 
 const char *dims_text(int rank, const int64_t *dim, char text[DIMS_TEXT])
 {
@@ -140,7 +141,8 @@ static const struct tensor *most_alike(const struct unpaired *names, const struc
         with_most = alike > most ? 1 : with_most + (alike == most);
         best = alike > most ? tensor : best;
         most = alike > most ? alike : most;
-        nearest_try(&nearest, name);
+        if (names->tensors <= MOST_SPELT)
+            nearest_try(&nearest, name);
         spelt = nearest.name == name ? tensor : spelt;
     }
     if (spelt && (nearest.distance == 1 || most == 0))
