@@ -2,6 +2,7 @@
 #include "backend.h"
 #include "file.h"
 #include "identifier.h"
+#include "memory.h"
 #include "model_graph.h"
 #include "observe.h"
 #include "passes.h"
@@ -134,6 +135,19 @@ static const double *find_parameter(void *context, const char *name, const struc
     return weights_find(context, name, shape_elements(shape));
 }
 
+static void drop_prefix(struct source *source, const struct module *module)
+{
+    int64_t count = 0, most = 0;
+    for (const struct inst *inst = module->first; inst; inst = inst->next)
+        most += inst->op == OP_parameter;
+    const char **name = allocate(most, sizeof *name);
+    for (const struct inst *inst = module->first; inst; inst = inst->next)
+        if (inst->op == OP_parameter)
+            name[count++] = inst->attr[SLOT_parameter_name].string;
+    weights_drop_prefix(source->weights, name, (size_t)count);
+    free(name);
+}
+
 /* A dump's parameters: what is left of the model's, so other tensors may be in the file. */
 static enum status check_dump_weights(struct source *source)
 {
@@ -141,6 +155,7 @@ static enum status check_dump_weights(struct source *source)
     enum status status = source_module(source, NULL, &module);
     if (status != STATUS_DONE)
         return status;
+    drop_prefix(source, module);
     for (const struct inst *inst = module->first; inst; inst = inst->next) {
         if (inst->op != OP_parameter)
             continue;

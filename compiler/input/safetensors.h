@@ -28,7 +28,8 @@ enum tensor_dtype {
 #define DTYPE(name, bytes, real) TENSOR_##name,
     SAFETENSORS_DTYPES
 #undef DTYPE
-        TENSOR_DTYPE_COUNT
+        TENSOR_OTHER, /* one that is not known here: such a tensor cannot be read, nor its size be checked */
+    TENSOR_DTYPE_COUNT
 };
 
 struct tensor_dtype_info {
@@ -41,6 +42,7 @@ extern const struct tensor_dtype_info tensor_dtype_info[TENSOR_DTYPE_COUNT];
 struct tensor {
     const char *name; /* as the file has it */
     enum tensor_dtype dtype;
+    const char *dtype_name; /* as the file has it, cut off where it is long */
     int rank;
     int64_t dim[MAX_TENSOR_RANK];
     int64_t elements;

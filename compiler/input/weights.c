@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "safetensors.h"
 #include "sha256.h"
+#include "weights_names.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -13,7 +14,7 @@
 
 /* 2 GiB of float32, the most that a model may have, given as F64; and the largest header. */
 static const size_t MOST_BYTES = ((size_t)4 << 30) + 100000008;
-enum { MOST_ERRORS = 20, SHAPE_TEXT = 256 };
+enum { MOST_ERRORS = 20, MOST_PREFIXES = 32 };
 
 /* From here on a float64 number rounds to infinity in float32. */
 static const double FLOAT_OVERFLOW = 0x1.ffffffp127;
@@ -29,18 +30,7 @@ struct weights {
     uint8_t digest[SHA256_BYTES];
 };
 
-static const char MODULE_PREFIX[] = "module.";
-
 /* ---- reading --------------------------------------------------------------------------------- */
-
-static size_t common_prefix(const struct tensor *tensors, size_t count)
-{
-    size_t length = strlen(MODULE_PREFIX);
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(tensors[i].name, MODULE_PREFIX, length) != 0)
-            return 0;
-    return length;
-}
 
 enum status weights_read(const char *path, struct weights **weights)
 {
@@ -60,7 +50,6 @@ enum status weights_read(const char *path, struct weights **weights)
         return status;
     }
     read->values = arena_alloc(arena, (read->count + 1) * sizeof *read->values);
-    read->prefix = common_prefix(read->tensors, read->count);
     sha256(file, size, read->digest);
     *weights = read;
     return STATUS_DONE;
@@ -96,6 +85,43 @@ static size_t find(const struct weights *weights, const char *name)
             high = middle;
     }
     return weights->count;
+}
+
+/* How many bytes every name begins with. */
+static size_t common_start(const struct weights *weights)
+{
+    size_t common = weights->count ? strlen(weights->tensors[0].name) : 0;
+    for (size_t i = 1; i < weights->count; i++) {
+        size_t same = 0;
+        while (same < common && weights->tensors[i].name[same] == weights->tensors[0].name[same])
+            same++;
+        common = same;
+    }
+    return common;
+}
+
+static size_t count_found(const struct weights *weights, const char *const *names, size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += find(weights, names[i]) < weights->count;
+    return found;
+}
+
+void weights_drop_prefix(struct weights *weights, const char *const *names, size_t count)
+{
+    size_t common = common_start(weights), best = 0, tried = 0;
+    size_t most = count_found(weights, names, count);
+    for (size_t length = 1; length <= common && tried < MOST_PREFIXES; length++) {
+        if (length < common && weights->tensors[0].name[length - 1] != '.')
+            continue;
+        weights->prefix = length;
+        size_t found = count_found(weights, names, count);
+        best = found > most ? length : best;
+        most = found > most ? found : most;
+        tried++;
+    }
+    weights->prefix = best;
 }
 
 const double *weights_find(struct weights *weights, const char *name, int64_t elements)
@@ -145,16 +171,6 @@ __attribute__((format(printf, 2, 3))) static void complain(struct check *check, 
     diag_error(check->weights->path, 0, 0, "%s", message);
 }
 
-static const char *shape_text(int rank, const int64_t *dim, char text[SHAPE_TEXT])
-{
-    int used = snprintf(text, SHAPE_TEXT, "(");
-    for (int i = 0; i < rank; i++)
-        used +=
-            snprintf(text + used, SHAPE_TEXT - (size_t)used, "%s%" PRId64, i ? ", " : "", dim[i]);
-    snprintf(text + used, SHAPE_TEXT - (size_t)used, ")");
-    return text;
-}
-
 /* The first element that cannot be used, if there is one. */
 static void check_elements(struct check *check, const struct tensor *tensor, bool nonnegative)
 {
@@ -175,15 +191,15 @@ static void check_elements(struct check *check, const struct tensor *tensor, boo
 static void check_tensor(struct check *check, const struct tensor *tensor,
                          const struct tensor_need *need)
 {
-    char found[SHAPE_TEXT], needed[SHAPE_TEXT];
+    char found[DIMS_TEXT], needed[DIMS_TEXT];
     if (!tensor_dtype_info[tensor->dtype].real)
         complain(check, "tensor \"%s\" must be of dtype F64, F32, F16 or BF16, found %s",
-                 tensor->name, tensor_dtype_info[tensor->dtype].name);
+                 tensor->name, tensor->dtype_name);
     else if (tensor->rank != need->rank ||
              memcmp(tensor->dim, need->dim, (size_t)need->rank * sizeof *need->dim) != 0)
         complain(check, "tensor \"%s\" must have the shape %s, found %s", tensor->name,
-                 shape_text(need->rank, need->dim, needed),
-                 shape_text(tensor->rank, tensor->dim, found));
+                 dims_text(need->rank, need->dim, needed),
+                 dims_text(tensor->rank, tensor->dim, found));
     else
         check_elements(check, tensor, need->nonnegative);
 }
@@ -195,29 +211,45 @@ static bool is_counter(const char *name)
     return length > tail && strcmp(name + length - tail, counter) == 0;
 }
 
-enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count)
+/* Checks each tensor that has a name of the model's; those without a partner go to *names. */
+static void check_tensors(struct check *check, const struct tensor_need *needs, size_t count,
+                          struct unpaired *names)
 {
-    struct check check = {.weights = weights};
+    const struct weights *weights = check->weights;
     char *needed = allocate((int64_t)weights->count + 1, 1);
     for (size_t i = 0; i < count; i++) {
-        char text[SHAPE_TEXT];
         size_t index = find(weights, needs[i].name);
         needed[index] = 1;
         if (index < weights->count)
-            check_tensor(&check, &weights->tensors[index], &needs[i]);
+            check_tensor(check, &weights->tensors[index], &needs[i]);
         else
-            complain(&check, "tensor \"%s\" of shape %s must be there, found none of that name",
-                     needs[i].name, shape_text(needs[i].rank, needs[i].dim, text));
+            names->needed[names->needs++] = &needs[i];
     }
     for (size_t i = 0; i < weights->count; i++)
         if (!needed[i] && !is_counter(weights->tensors[i].name))
-            complain(&check,
-                     "the model has no tensor \"%s\", and a weight file must hold no others",
-                     weights->tensors[i].name);
+            names->tensor[names->tensors++] = &weights->tensors[i];
     free(needed);
+}
+
+enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count)
+{
+    struct check check = {.weights = weights};
+    const char **name = allocate((int64_t)count, sizeof *name);
+    for (size_t i = 0; i < count; i++)
+        name[i] = needs[i].name;
+    weights_drop_prefix(weights, name, count);
+    free(name);
+    struct unpaired names = {.path = weights->path, .prefix = weights->prefix};
+    names.needed = allocate((int64_t)count, sizeof *names.needed);
+    names.tensor = allocate((int64_t)weights->count, sizeof *names.tensor);
+    check_tensors(&check, needs, count, &names);
     if (check.errors > MOST_ERRORS)
         diag_error(weights->path, 0, 0, "%zu more tensors are wrong", check.errors - MOST_ERRORS);
-    return check.errors ? STATUS_INPUT : STATUS_DONE;
+    bool good = !check.errors && !names.needs && !names.tensors;
+    unpaired_report(&names);
+    free(names.needed);
+    free(names.tensor);
+    return good ? STATUS_DONE : STATUS_INPUT;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

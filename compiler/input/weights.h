@@ -16,16 +16,21 @@ void weights_free(struct weights *weights);
 
 /* A tensor the caller needs. */
 struct tensor_need {
-    const char *name; /* without a "module." prefix */
+    const char *name;
     int rank;
     int64_t dim[MAX_TENSOR_RANK];
     bool nonnegative; /* a variance */
 };
 
 /* Checks that the file holds exactly these tensors (and num_batches_tracked), each of the right
- * shape, a float type, finite also as float32. A "module." prefix on every key is dropped. Prints
- * every difference; STATUS_INPUT if there is one. */
+ * shape, a float type, finite also as float32. Prints every difference; STATUS_INPUT if there is
+ * one. Drops the names' prefix (weights_drop_prefix). */
 enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count);
+
+/* From now on leaves out of every name in the file what they all begin with, as far as more of these
+ * names are there then: "module." of DataParallel, "_orig_mod." of torch.compile, "model." of
+ * trainers, or anything else. */
+void weights_drop_prefix(struct weights *weights, const char *const *names, size_t count);
 
 /* The tensor of that name in float64, row-major: converted once, owned by the weights. NULL if it is
  * not there, no float type, or its elements are not `elements`. */

@@ -142,19 +142,69 @@ static void test_numbers_that_fit(void **state)
     assert_int_equal(check_four("F64", negative, sizeof negative, true), STATUS_INPUT);
 }
 
+/* fc.bias and a counter, after a prefix. */
+static struct weights *read_prefixed(const char *prefix)
+{
+    static const float data[4] = {1, 2};
+    char header[512];
+    snprintf(header, sizeof header,
+             "{\"%sbn.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],"
+             "\"data_offsets\":[8,16]},"
+             "\"%sfc.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+             prefix, prefix);
+    return read_bytes(header, data, sizeof data);
+}
+
 static void test_prefix_and_counters(void **state)
 {
     (void)state;
-    static const char header[] =
-        "{\"module.bn.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],"
-        "\"data_offsets\":[8,16]},"
-        "\"module.fc.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
-    static const float data[4] = {1, 2};
+    static const char *const prefix[] = {
+        "",     "module.", "_orig_mod.", "model.", "_orig_mod.module.", "a.b.c.d.e.f.g.",
+        "ema_", "f",       "fc.bias."};
+    static const char *const name[] = {"fc.bias"};
     const struct tensor_need need = {"fc.bias", 1, {2}, false};
+    for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
+        struct weights *weights = read_prefixed(prefix[i]);
+        assert_int_equal(weights_check(weights, &need, 1), STATUS_DONE);
+        assert_true(weights_find(weights, "fc.bias", 2)[1] == 2);
+        assert_null(weights_find(weights, "module.fc.bias", 2));
+        weights_free(weights);
+        weights = read_prefixed(prefix[i]);
+        assert_true((weights_find(weights, "fc.bias", 2) != NULL) == (i == 0));
+        weights_drop_prefix(weights, name, 1); /* as for a dump, which has some of the names */
+        assert_non_null(weights_find(weights, "fc.bias", 2));
+        weights_free(weights);
+    }
+}
+
+/* All names begin alike, but not with a prefix. */
+static void test_no_prefix(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "{\"fc.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+        "\"fc.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
+    const float data[] = {1, 2};
+    const struct tensor_need needs[] = {{"fc.weight", 1, {1}, false}, {"fc.bias", 1, {1}, false}};
     struct weights *weights = read_bytes(header, data, sizeof data);
-    assert_int_equal(weights_check(weights, &need, 1), STATUS_DONE);
-    assert_true(weights_find(weights, "fc.bias", 2)[1] == 2);
-    assert_null(weights_find(weights, "module.fc.bias", 2));
+    assert_int_equal(weights_check(weights, needs, 2), STATUS_DONE);
+    assert_true(weights_find(weights, "fc.weight", 1)[0] == 2);
+    weights_free(weights);
+}
+
+/* A tensor that nobody reads may have a dtype of which not even the size is known. */
+static void test_beside(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"__metadata__\":null,"
+                                 "\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                                 "\"y\":{\"dtype\":\"F4\",\"shape\":[2,2],\"data_offsets\":[4,6]},"
+                                 "\"z\":{\"dtype\":\"I3_B\",\"shape\":[3],\"data_offsets\":[6,8]}}";
+    const float data[] = {1, 2};
+    struct weights *weights = read_bytes(header, data, sizeof data);
+    assert_true(weights_find(weights, "x", 1)[0] == 1);
+    assert_null(weights_find(weights, "y", 4));
+    assert_null(weights_find(weights, "z", 3));
     weights_free(weights);
 }
 
@@ -201,6 +251,8 @@ int main(void)
         cmocka_unit_test(test_structure),
         cmocka_unit_test(test_numbers_that_fit),
         cmocka_unit_test(test_prefix_and_counters),
+        cmocka_unit_test(test_no_prefix),
+        cmocka_unit_test(test_beside),
         cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests_name("weights", tests, scratch_make, scratch_remove);
