@@ -5,7 +5,7 @@
  *   a few elements, repeated    a load of those elements and a shuffle (vbroadcastsd and the like)
  *   two vectors of registers    a shuffle of both (vpermt2ps)
  *   two elements far apart      each spread, and a blend (vbroadcastss, vblendps)
- *   one of four of each lane    the four of each, and shuffles (vunpcklps), which serve the others too
+ *   one of four of each lane    all four of each and shuffles (vunpcklps), shared with the others
  *   anything else               lane by lane */
 #include "index.h"
 #include <string.h>
@@ -102,8 +102,8 @@ static LLVMValueRef load_shuffled(struct emitter *e, const struct base *base,
                                   LLVMConstVector(mask, (unsigned)e->lanes), "");
 }
 
-/* Of two vectors of a registers buffer, one behind the other; NULL: the lanes lie further apart, or
- * in memory. */
+/* Lanes that lie in two neighbouring vectors of a registers buffer. NULL: they lie further apart,
+ * or in memory. */
 static LLVMValueRef load_pair(struct emitter *e, const struct buffer *buffer,
                               const struct base *base, const struct lanes *lanes)
 {
@@ -124,8 +124,8 @@ static LLVMValueRef load_pair(struct emitter *e, const struct buffer *buffer,
                                   LLVMConstVector(mask, (unsigned)e->lanes), "");
 }
 
-/* Of two elements, wherever they lie: each is spread by its load, and a blend costs no more than a
- * vector operation. NULL: the lanes touch more than two. */
+/* Lanes that touch two elements, wherever these lie: each is spread by its load, and a blend costs
+ * no more than a vector operation. NULL: the lanes touch more than two. */
 static LLVMValueRef load_blended(struct emitter *e, const struct base *base,
                                  const struct lanes *lanes)
 {
@@ -147,7 +147,7 @@ static LLVMValueRef load_blended(struct emitter *e, const struct base *base,
                                   LLVMConstVector(mask, (unsigned)e->lanes), "");
 }
 
-/* Of each lane the four neighbours that one of four lies in: vector i of lanes i, i + 4, ... */
+/* For each lane the four neighbours around its element; vector i: those of lanes i, i + 4, ... */
 static LLVMValueRef load_fours(struct emitter *e, const struct base *base,
                                const struct lanes *lanes, int i, int64_t remainder)
 {
@@ -165,8 +165,8 @@ static LLVMValueRef load_fours(struct emitter *e, const struct base *base,
     return fours[0];
 }
 
-/* Of two vectors, in each 128 bits: elements `at` and `at + 1` of the first and of the second, `turn` of
- * either in turns. */
+/* In each 128 bits elements `at` and `at + 1` of two vectors: `turn` of the first, then `turn` of
+ * the second, and so on. */
 static LLVMValueRef interleave(struct emitter *e, LLVMValueRef a, LLVMValueRef b, int at, int turn)
 {
     LLVMValueRef mask[MAX_LANES];
@@ -178,8 +178,8 @@ static LLVMValueRef interleave(struct emitter *e, LLVMValueRef a, LLVMValueRef b
     return LLVMBuildShuffleVector(e->builder, a, b, LLVMConstVector(mask, (unsigned)e->lanes), "");
 }
 
-/* Of channels that lie beside each other, where lanes are pixels: a quarter of a transposition, of which
- * LLVM shares what other quarters do too. NULL: the lanes do not lie so. */
+/* One of four neighbouring channels, where lanes are pixels: a quarter of a transposition. LLVM
+ * shares what the other quarters need, too. NULL: the lanes do not lie so. */
 static LLVMValueRef load_transposed(struct emitter *e, const struct buffer *buffer,
                                     const struct base *base, const struct lanes *lanes)
 {

@@ -13,11 +13,11 @@ struct backend_file {
     size_t size;
 };
 
-/* Emits what the scheduled loop form of `module` says. BACKEND_OBJECT: one object with NAME_model, all
- * targets and the constants; NAME_run is the x86 ones'. The others: the kernels of one `target` as
- * text, which for a GPU's assembly is PTX. The error
- * says what failed: only "a constant is refused", of which module_check_constants says more, "weights
- * over 2 GiB", or a defect; or, of a dump, what backend_check or the place of its kernel tells. */
+/* Writes the loops of `module`. BACKEND_OBJECT: one object with NAME_model, the kernels of all
+ * targets and the constants, and NAME_run where one of the targets is an x86. Other kinds: the
+ * kernels of one `target` as text; a GPU's assembly is PTX. The error says what failed: "a
+ * constant is refused", of which module_check_constants says more, "weights over 2 GiB", a defect,
+ * or, of a dump, what backend_check or the place of its kernel tells. */
 bool backend_emit(const struct module *module, const struct parameters *parameters,
                   const uint8_t weights_sha256[32], enum backend_kind kind, const char *target,
                   struct backend_file *file, struct error *error);

@@ -95,7 +95,7 @@ static void add_index(struct emitter *e, const struct affine *index)
     }
 }
 
-/* The largest absolute value that any part of an index may have, within 64 bits (see the verifier). */
+/* The largest absolute value of any part of an index. The verifier has made sure of 64 bits. */
 static int64_t reach(const struct affine *index)
 {
     int64_t sum = index->constant < 0 ? -index->constant : index->constant;

@@ -1,4 +1,4 @@
-/* Whether loops can be emitted as they stand: what a person may have left in a dump that no pass makes. */
+/* Whether loops can be emitted: a dump that a person edited may hold what no pass makes. */
 #ifndef BACKEND_CHECK_H
 #define BACKEND_CHECK_H
 #include "ir.h"
@@ -9,7 +9,7 @@ enum { MOST_WRITTEN_OUT = 16384 };
 /* How many there are once loops are unrolled; exact up to the most that are allowed. */
 int64_t written_out(const struct stmt *stmt);
 
-/* False: *error says where and why not. The module is right in itself (module_verify), and planned. */
+/* False: *error says where and why not. The module is verified (module_verify) and planned. */
 bool backend_check(const struct module *module, struct error *error);
 
 #endif

@@ -1,6 +1,6 @@
 /* Loops of a GPU to LLVM's NVPTX:
  *
- *   kernel          a ptx_kernel; input, output, workspace and weights are pointers to global memory
+ *   kernel          a ptx_kernel; its arguments are pointers to global memory
  *   block loops     their variables are digits of the block's number, ctaid.x
  *   thread loop     its body where tid.x is below the extent
  *   warp loop       its body where tid.x is below 32 times the extent; see matrix.c
@@ -48,8 +48,8 @@ static void annotate(struct emitter *e, const char *key, const char *annotation,
         LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
 }
 
-/* Where every block has a multiprocessor to itself, ptxas must not save registers for more of them: it
- * was seen to spill at 32. */
+/* Where every block has a multiprocessor to itself, ptxas must not save registers for more blocks:
+ * it was seen to spill at 32. */
 static void set_launch(struct emitter *e, const struct launch *launch)
 {
     annotate(e, "nvvm.maxntid", "maxntidx", launch->threads);
@@ -100,7 +100,7 @@ LLVMValueRef device_shared(struct emitter *e)
     return shared;
 }
 
-/* Blocks of the loops inside of it. */
+/* How many blocks the loops inside of it have. */
 static int64_t blocks_inside(const struct stmt *loop)
 {
     const struct stmt *stmt = loop->body;
@@ -126,7 +126,7 @@ void device_block(struct emitter *e, const struct stmt *loop)
     emit_leave(e);
 }
 
-/* What comes now is for threads below `extent`: returns where all of them go on. */
+/* The code that follows is for threads below `extent`. Returns where all threads go on. */
 static LLVMBasicBlockRef begin_threads(struct emitter *e, LLVMValueRef thread, int64_t extent)
 {
     if (extent == e->threads)

@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a task needs. `taken` says where each of `ranges` ranges goes on. */
+/* What a task needs. `taken` says for each of `ranges` ranges how far it is taken. */
 struct job {
     void *kernel, *input, *output, *workspace, *scratch;
     int64_t iterations, ranges;
     void *exec, *taken;
 };
 
-/* While a kernel runs: all exceptions masked, to nearest, results that are subnormal become zeros, and
- * so do operands. */
+/* While a kernel runs: exceptions are masked, rounding is to nearest, subnormal operands and
+ * results are zeros. */
 enum {
     MXCSR_DAZ = 1 << 6,
     MXCSR_MASKS = 0x3f << 7,

@@ -80,8 +80,8 @@ void emit_leave(struct emitter *e)
     e->depth--;
 }
 
-/* How often a loop goes round, so that LLVM keeps in registers what the loops that run most use:
- * left to guess, it takes all loops of a depth for equal and spills accumulators. */
+/* How often a loop goes round, so that LLVM keeps in registers what the busiest loops use. Left to
+ * guess, it takes all loops of a depth for equal and spills accumulators. */
 static void set_weights(struct emitter *e, LLVMValueRef branch, int64_t extent)
 {
     int64_t again = extent - 1 < INT32_MAX ? extent - 1 : INT32_MAX;
@@ -193,7 +193,7 @@ const struct stmt *kernel_parallel(const struct kernel *kernel)
     return alone ? body : NULL;
 }
 
-/* What kernel_parallel found, from argument begin to argument end, which may be empty. */
+/* The loop that kernel_parallel found, from argument begin to argument end. These may be equal. */
 static void emit_chunk(struct emitter *e, const struct stmt *loop)
 {
     LLVMValueRef begin = LLVMGetParam(e->function, 4), end = LLVMGetParam(e->function, 5);

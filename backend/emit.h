@@ -53,8 +53,8 @@ struct binding {
     LLVMValueRef value;
 };
 
-/* The variable of a matrix loop in one thread: an index of its group and place in the warp, and which
- * of the thread's own elements it stands for. */
+/* The variable of a matrix loop in one thread: as an index made of group and place in the warp, and
+ * which of the thread's own elements it is. */
 struct part {
     const struct var *var;
     const struct affine *as;
@@ -66,7 +66,7 @@ struct base {
     const struct buffer *buffer;
     LLVMValueRef pointer;
     LLVMValueRef scope, not_scopes; /* metadata; NULL for registers and constants */
-    bool only_read;                 /* by the whole kernel, of what may be elsewhere written */
+    bool only_read;                 /* by this kernel; others may write it */
     int64_t alignment;              /* bytes */
 };
 
@@ -133,7 +133,7 @@ LLVMValueRef device_call(struct emitter *emitter, const char *const *names, LLVM
 void device_begin(struct emitter *emitter, const char *name);
 void device_block(struct emitter *emitter, const struct stmt *loop);
 void device_thread(struct emitter *emitter, const struct stmt *loop);
-void device_barrier(struct emitter *emitter); /* copies are complete behind it */
+void device_barrier(struct emitter *emitter); /* copies are complete after it */
 LLVMValueRef device_shared(struct emitter *emitter);
 /* A store outside of thread loops: one thread's, but to registers, which every thread has. */
 void device_store(struct emitter *emitter, const struct stmt *store);
@@ -149,8 +149,8 @@ void matrix_loops(struct emitter *emitter, const struct stmt *rows);
 
 enum { DEVICE_ALIGNMENT = 256 }; /* of workspace and weights in a GPU's memory */
 
-/* What NAME_model says of GPUs: san_gpu's of the module's GPUs, the weakest first, with their kernels
- * and weights; *count of them. NULL where there are none (*count is 0), or with a reason. */
+/* An array of san_gpu for NAME_model: the module's GPUs, the weakest first, with their kernels and
+ * weights; *count of them. NULL where there are none (*count is 0), or with a reason. */
 LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
                         LLVMModuleRef out, uint32_t *count, struct error *error);
 
@@ -202,7 +202,7 @@ int64_t workspace_total(const struct module *module); /* bytes, with every worke
 
 /* ---- header.c -------------------------------------------------------------------------------- */
 
-/* A symbol that names all that the header says: the object defines it and the header asks for it. */
+/* A symbol made of all that the header says: the object defines it, the header asks for it. */
 void header_fingerprint(const struct module *module, char symbol[128]);
 
 /* ---- model.c --------------------------------------------------------------------------------- */

@@ -66,8 +66,8 @@ static void put_prototypes(FILE *file, const struct module *m, const char *upper
     fprintf(file, "#ifdef __cplusplus\n}\n#endif\n");
 }
 
-/* Macros of a model in small letters have the same in capitals; other names stand in them as they are, so
- * that those of `net` and `Net` differ. */
+/* Macros of a model in small letters begin with its name in capitals. Other names are left as they
+ * are, so that the macros of `net` and `Net` differ. */
 static void macro_prefix(const char *name, char prefix[128])
 {
     bool small = true;
@@ -78,7 +78,7 @@ static void macro_prefix(const char *name, char prefix[128])
         *c = (char)toupper((unsigned char)*c);
 }
 
-/* What stands between the guards. */
+/* The text between the guards. */
 static void put_model(FILE *file, const struct module *m)
 {
     char prefix[128];

@@ -140,9 +140,9 @@ int64_t index_remainder(struct emitter *e, const struct affine *linear, int64_t 
     return (left % divisor + divisor) % divisor;
 }
 
-/* x86 reads unaligned vectors at full speed: no more is promised than a float's alignment. A GPU takes
- * one instruction for neighbours whose alignment is known, up to 16 bytes; LLVM finds those of
- * scalars. */
+/* x86 reads unaligned vectors at full speed, so that only a float's alignment is promised. A GPU
+ * takes one instruction for neighbours whose alignment is known, up to 16 bytes; LLVM finds those
+ * of scalars. */
 unsigned index_alignment(struct emitter *e, const struct base *base, const struct affine *linear,
                          int64_t extra)
 {
@@ -173,7 +173,7 @@ static bool is_thread(const struct emitter *e, const struct affine *index)
     return e->thread && e->target->gpu && affine_uses(index, e->thread);
 }
 
-/* Of a dimension of registers that a matrix loop runs over, a thread of the warp has `PARTS` elements. */
+/* Of a registers buffer's dimension that a matrix loop runs over, a thread has `PARTS` elements. */
 static const struct affine *own_part(struct emitter *e, const struct affine *index, int64_t *extent)
 {
     enum { PARTS = 2 };

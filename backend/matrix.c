@@ -1,5 +1,5 @@
-/* Warp and matrix loops of a GPU. A warp's thread with lane = tid.x mod 32 is at group lane / 4 and place
- * lane mod 4; of 16 x 8 elements (m, n) it has four,
+/* Warp and matrix loops of a GPU. A thread with lane = tid.x mod 32 is in group lane / 4 of its
+ * warp, at place lane mod 4. Of 16 x 8 elements (m, n) it has four,
  *
  *   m = group + 8 r, n = 2 place + c          r and c from 0 to 1
  *
@@ -8,9 +8,9 @@
  *   a: m = group + 8 r, k = place + 4 u       u from 0 to 1 (tf32), to 3 (bf16)
  *   b: n = group, k = place + 4 u
  *
- * which for bf16 is another order of terms than the instruction's own (2 place, 2 place + 1, 2 place + 8,
- * 2 place + 9): both factors agree on it, and a sum's terms have none. So the threads of a warp read
- * rows that are apart by an odd number of 16 bytes from 32 different banks. */
+ * For bf16 that is not the instruction's own order of terms (2 place, 2 place + 1, 2 place + 8,
+ * 2 place + 9). Both factors agree on it, and a sum has no order. So the threads of a warp read
+ * from 32 different banks where rows are an odd number of 16 bytes apart. */
 #include "emit.h"
 #include <string.h>
 
@@ -71,7 +71,7 @@ static LLVMValueRef bits_of(struct emitter *e, const struct expr *expr)
     return LLVMBuildBitCast(e->builder, emit_expr(e, expr).llvm, e->i32, "");
 }
 
-/* LLVM does not know that a product ends, and takes no loads behind it together with those before. */
+/* LLVM takes a product for one that may not end, and so shares no loads before and after it. */
 static void mark_product(struct emitter *e, LLVMValueRef product)
 {
     static const char *const names[] = {"willreturn", "nounwind"};

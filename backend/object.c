@@ -1,9 +1,9 @@
-/* A module on its way into a file:
+/* From a module to a file:
  *
- *   dispatch_text -> LLVM parses it -> kernels of every target are added -> constants too
+ *   dispatch_text -> LLVM parses it -> kernels of every target are added -> constants, NAME_model
  *   -> LLVM's passes (few: the loops already say what is to happen) -> object, assembly, PTX, text
  *
- * Text of one target holds its kernels alone, with the constants declared. */
+ * Text of one target holds its kernels alone; the constants are declared. */
 #define _GNU_SOURCE
 #include "backend.h"
 #include "cpu.h"
@@ -28,7 +28,7 @@ static const char passes[] = "function(sroa<modify-cfg>,early-cse<memssa>,simpli
 
 static const char x86_triple[] = "x86_64-unknown-linux-gnu", gpu_triple[] = "nvptx64-nvidia-cuda";
 
-/* What LLVM says of a mistake of ours. */
+/* LLVM's error message: a mistake of ours. */
 struct failure {
     struct error *error;
     bool failed;
@@ -60,7 +60,7 @@ static void llvm_init(void)
     LLVMInitializeNVPTXAsmPrinter();
 }
 
-/* gpu: NULL for any x86-64, whose features stand with each function. */
+/* gpu: NULL for any x86-64; each function says its features. */
 static LLVMTargetMachineRef machine_new(const struct target *gpu)
 {
     LLVMTargetRef target;

@@ -151,7 +151,7 @@ static LLVMValueRef exp_scaled(struct emitter *e, bool wide, LLVMValueRef x)
 }
 
 /* Without it, 2^n is made from its exponent. A float's exponent is from -126 to 127. That is enough
- * for all normal results only if p(r) is in [1, 2): so n is x / ln 2, rounded down. r stays small by
+ * for all normal results only if p(r) is in [1, 2): so n is x / ln 2, rounded down. r is small by
  *
  *     p(r) = s exp(r),   r = x - (n + EXP_LOG2_S) ln 2,   s = 2^EXP_LOG2_S, near the root of 2
  *
@@ -165,10 +165,10 @@ static const struct exponential exp_to_multiply = {0x1.61ep-1,
                                                     0x1.e4d702p-3, 0x1.6ba298p-1, 0x1.6ba296p0,
                                                     0x1.6ba296p0}};
 
-/* x / ln 2 + 639, at most 767, is a float from 512 to 768. After its leading bits come 8 bits, n + 127,
- * which is the exponent of 2^n, and 14 bits of a fraction, which are cleared. The exponent 0, of
- * n = -127, makes a 0; 255, of n = 128, makes infinity. log2(e) is rounded towards 0, so that rounding
- * to 14 bits never takes the largest normal results to n = 128. */
+/* x / ln 2 + 639, at most 767, is a float from 512 to 768. After its leading bits come 8 bits that
+ * are n + 127, the exponent of 2^n, and 14 bits of a fraction, which are cleared. The exponent 0,
+ * of n = -127, makes a 0; 255, of n = 128, makes infinity. log2(e) is rounded towards 0, so that
+ * rounding to 14 bits never takes the largest normal results to n = 128. */
 static LLVMValueRef exp_multiplied(struct emitter *e, bool wide, LLVMValueRef x)
 {
     enum { FRACTION = 14, EXPONENT_AT = 23, BITS_OF_767 = 0x443fc000 };
@@ -192,8 +192,8 @@ static LLVMValueRef exp_of(struct emitter *e, bool wide, LLVMValueRef x)
     return scale_intrinsic(e, wide) ? exp_scaled(e, wide, x) : exp_multiplied(e, wide, x);
 }
 
-/* To the nearest, ties away from zero (tf32) or to even (bf16), in the bits of a float: adds half of
- * what is then cut off. */
+/* To the nearest, ties away from zero (tf32) or to even (bf16), in the bits of a float: adds half
+ * of what is then cut off. */
 static LLVMValueRef round_bits(struct emitter *e, bool even, bool wide, LLVMValueRef x)
 {
     LLVMTypeRef f32 = type_like(e, e->f32, wide);

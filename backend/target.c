@@ -1,6 +1,6 @@
-/* The processors and GPUs that schedules can be made for. LLVM's name of a processor says only how its
- * instructions are scheduled: which of them exist is always said by the feature string, so that the
- * object's own check covers whatever LLVM may emit. */
+/* Tables made from targets.def, and what this machine is. LLVM's name of a processor says only how
+ * instructions are scheduled. Which instructions there are is always said by the feature string, so
+ * that the object's own check covers whatever LLVM may emit. */
 #include "target.h"
 #include "cpu.h"
 #include "nearest.h"
@@ -28,7 +28,7 @@ static const struct feature {
 };
 enum { FEATURES = sizeof feature_table / sizeof *feature_table };
 
-/* LLVM's feature strings, after a comma. */
+/* LLVM's feature strings, each after a comma. */
 #define FEATURE_AVX2(name) ",+" name
 #define FEATURE_AVX512(name)
 #define FEATURE(level, name, word, bit) FEATURE_##level(name)
@@ -99,7 +99,7 @@ struct cpu_need cpu_need(enum cpu_level level)
     return need;
 }
 
-/* What this machine has, in the words that needs are said in. */
+/* What this machine has, as masks like those of a need. */
 static struct cpu_need cpu_read(void)
 {
     struct cpu_need has = {0};

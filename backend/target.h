@@ -6,21 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a core does per cycle, for vectors of 256 [0] and of 512 bits [1], 0 where it has none: what a
- * prediction of cycles needs. Sustained rates, as programs get them. */
+/* What a core does per cycle, for vectors of 256 [0] and of 512 bits [1], 0 where it has none:
+ * cycles are predicted by it. Sustained rates, as programs get them. */
 struct core {
     const char *name;
     double vector[2]; /* vector operations of any kind; FMAs: fma_per_cycle of the target */
     double load[2], store[2];
-    double divide[2]; /* cycles of a division, a vector */
-    double issue;     /* instructions of any kind */
-    double l2_bytes;  /* from L2 to L1 */
-    double
-        memory_bytes; /* from beyond L2: a third cache or memory, whatever streams of weights get */
+    double divide[2];    /* cycles of a division, a vector */
+    double issue;        /* instructions of any kind */
+    double l2_bytes;     /* from L2 to L1 */
+    double memory_bytes; /* from beyond L2, as streams of weights get */
     double begin; /* cycles to begin and end an inner loop: a pipeline fills, a branch is missed */
 };
 
-/* What of a GPU schedules are made for. */
+/* What schedules need to know of a GPU. */
 struct gpu {
     unsigned capability;              /* compute capability, 80 for 8.0 */
     bool exact;                       /* code for that one alone, not for later ones */
@@ -57,8 +56,8 @@ struct target target_on_this_machine(const struct target *target);
 bool target_is_gpu(const char *name); /* of a target's name */
 bool target_has_matrix_units(const struct target *target);
 
-/* Whether this machine's processor runs code for the target; if not, the error names what it lacks. Of GPUs
- * it knows nothing: see san/cuda.h. */
+/* Whether this machine's processor runs code for the target; if not, the error names what it lacks.
+ * Of GPUs it knows nothing: see san/cuda.h. */
 bool target_runs_here(const struct target *target, struct error *error);
 
 #endif

@@ -1,4 +1,4 @@
-/* Text with named holes, in sections: what stands in backend/dispatch.ll.
+/* Text with named holes, in sections, as in dispatch.ll.
  *
  *   ; a comment
  *   ;; section NAME
@@ -15,8 +15,8 @@ struct hole {
     int64_t number;
 };
 
-/* Writes a section, its holes filled from a list that ends with a hole without a name. A section or a
- * hole that is not there is a mistake of ours. */
+/* Writes a section, its holes filled from a list that ends with a hole without a name. A section or
+ * a hole that is not there is a mistake of ours. */
 void template_put(FILE *file, const char *text, const char *section, const struct hole *holes);
 
 #endif
