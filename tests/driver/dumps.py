@@ -142,7 +142,8 @@ def main():
     sanc, folder = common.Sanc(args.sanc), CASES
     if args.shared or args.models:
         folder = common.NETWORKS if args.models else common.shared("cases")
-    names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder))
+    names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder)
+                              if file.endswith(".json"))
     check, total = check_network if args.models else check_case, common.Tally()
 
     def run(number):
