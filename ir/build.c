@@ -137,7 +137,7 @@ void inst_remove(struct module *module, struct inst *inst)
     inst->prev = inst->next = NULL;
 }
 
-/* Uses in `with` itself stay, so that an instruction can be put behind the one it reads. */
+/* Uses in `with` itself stay, so that an instruction can be put after the one it reads. */
 void inst_replace_uses(struct module *module, struct inst *old, struct inst *with)
 {
     (void)module;

@@ -10,7 +10,7 @@ struct work_loop {
     const struct stmt *stmt; /* NULL: of a reduction */
     int parent, depth;       /* parent: -1 for none; depth: 0 for the outermost */
     int begin, end;          /* the accesses inside */
-    int next;                /* the first loop behind it and all that it holds */
+    int next;                /* the first loop after it and all that it holds */
 };
 
 struct work_access {

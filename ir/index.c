@@ -1,6 +1,5 @@
 /* Measures of index expressions. With every index within them, affine.c cannot overflow. */
-#include "affine.h"
-#include "text.h"
+#include "index.h"
 
 int index_terms(const struct affine *index)
 {

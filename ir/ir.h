@@ -37,6 +37,14 @@ enum {
     ENUM_COUNT
 };
 
+/* Kinds of relation: rows of relations.def. */
+enum {
+    RELATIONS = 0
+#define RELATION(name, traits, scalar) +1
+#include "relations.def"
+};
+enum relation_trait { PATCHWISE = 1, ALL_PAIRS = 2, SUMMED = 4 };
+
 enum trait { ELEMENTWISE = 1, VIEW = 2, CONSTANT = 4 };
 
 /* Attributes live in one array of slots per instruction, in the order of the op's ATTR rows:
@@ -183,9 +191,9 @@ struct scalar_info {
 
 struct expr {
     enum scalar_op op;
-    double value;                          /* constant */
-    struct buffer *buffer;                 /* load */
-    const struct affine *index[MAX_RANK];  /* load: one per dimension */
+    double value;                         /* constant */
+    struct buffer *buffer;                /* load */
+    const struct affine *index[MAX_RANK]; /* load: one per dimension */
     const struct expr *in[3];
     int vars; /* sum, maximum: loops of the reduction, outermost first */
     struct var *var[MAX_RANK];
@@ -212,7 +220,7 @@ enum stmt_kind {
 
 struct stmt {
     enum stmt_kind kind;
-    struct stmt *next; /* what runs after it, in the same body */
+    struct stmt *next;  /* what runs after it, in the same body */
     struct location at; /* of a loop its variable */
     /* for */
     struct var *var;
@@ -222,7 +230,7 @@ struct stmt {
     struct buffer *buffer;
     const struct affine *index[MAX_RANK];
     const struct expr *value; /* of a prefetch: the load whose element is fetched; no buffer */
-    bool async;               /* a copy from memory that is there behind the next barrier */
+    bool async;               /* a copy from memory that is there after the next barrier */
 };
 
 /* What the cost model (or a person) decides about a kernel for one target: lines of commands, each
@@ -248,7 +256,6 @@ enum { MOST_THREADS = 1024, WARP_THREADS = 32, MOST_SHARED = 1 << 20 };
 
 /* What a matrix unit multiplies at once: rows by columns, the sums of so many products each. */
 enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8 };
-int matrix_depth(int precision); /* 0: none, for f32 */
 
 /* What limits a kernel. */
 enum bound {
@@ -267,20 +274,21 @@ struct cost {
     int64_t flops, exps; /* an FMA is 2 flops */
     int64_t bytes;       /* distinct ones, of tensors and weights; flops / bytes is the intensity */
     /* of kernels that have been scheduled for their target, on one core; else 0 */
-    int64_t l1_bytes, l2_bytes, memory_bytes; /* moved between registers, L1, L2 and what is beyond */
-    int64_t cycles;                           /* at least 1 */
+    int64_t l1_bytes, l2_bytes,
+        memory_bytes; /* moved between registers, L1, L2 and what is beyond */
+    int64_t cycles;   /* at least 1 */
     enum bound bound;
 };
 
 struct kernel {
     const char *name;
-    const char *label;      /* the model's layers it computes, for people; or NULL */
-    const char *target;     /* NULL: any */
-    struct buffer *locals;  /* stack, registers and shared */
+    const char *label;     /* the model's layers it computes, for people; or NULL */
+    const char *target;    /* NULL: any */
+    struct buffer *locals; /* stack, registers and shared */
     struct stmt *body;
     struct schedule *schedules;
     struct location at; /* of its name */
-    struct cost *cost; /* NULL: not known */
+    struct cost *cost;  /* NULL: not known */
     struct kernel *next;
     /* what a pass's index of touches keeps */
     struct touch *touches;
@@ -292,24 +300,24 @@ struct kernel {
 
 struct module {
     struct arena *arena;
-    const char *name;                 /* the model's, prefix of every symbol */
+    const char *name; /* the model's, prefix of every symbol */
     int64_t batch, channels, height, width, classes;
-    int64_t turns;                    /* how often it runs, for `batch` other images each time */
-    int64_t threads;                  /* workers the workspace has scratch for */
-    int precision;                    /* of the products of linears: a precision_kind */
-    const char *after;                /* the last pass done, where a dump goes on; NULL: none */
+    int64_t turns;     /* how often it runs, for `batch` other images each time */
+    int64_t threads;   /* workers the workspace has scratch for */
+    int precision;     /* of the products of linears: a precision_kind */
+    const char *after; /* the last pass done, where a dump goes on; NULL: none */
     struct location after_at;
-    const char *file;                 /* that it was read from, for messages; or NULL */
-    const struct error *error;        /* what a pass found wrong with what a person wrote; or NULL */
+    const char *file;          /* that it was read from, for messages; or NULL */
+    const struct error *error; /* what a pass found wrong with what a person wrote; or NULL */
     int targets;
     const char *target[MAX_TARGETS];
-    struct inst *first, *last;        /* graph form, operands before users */
+    struct inst *first, *last; /* graph form, operands before users */
     int next_id;
-    int vars; /* made so far */
-    struct buffer *buffers;           /* input, output, weights, workspace */
-    struct kernel *kernels;           /* in the order they run */
-    int64_t workspace_bytes;          /* of the tensors, once planned; else 0 */
-    int64_t scratch_bytes;            /* of one worker's stack tiles, once planned; else 0 */
+    int vars;                /* made so far */
+    struct buffer *buffers;  /* input, output, weights, workspace */
+    struct kernel *kernels;  /* in the order they run */
+    int64_t workspace_bytes; /* of the tensors, once planned; else 0 */
+    int64_t scratch_bytes;   /* of one worker's stack tiles, once planned; else 0 */
 };
 
 /* Images that one call of the compiled model takes. */
@@ -320,6 +328,14 @@ static inline int64_t module_images(const struct module *module)
 
 extern const struct op_info op_info[OP_COUNT];
 extern const struct scalar_info scalar_info[SCALAR_COUNT];
+
+struct relation_info {
+    unsigned traits;       /* of enum relation_trait */
+    enum scalar_op scalar; /* load: phi and psi are both kept */
+};
+extern const struct relation_info relation_info[RELATIONS]; /* by relation_kind */
+/* Channels of a relation's rows: of each neighbour's, or of the one that PATCHWISE has. */
+int64_t relation_width(int kind, int64_t neighbours, int64_t channels);
 
 /* The nearest float32, subnormal numbers being zeros: as compiled code computes, and constants are
  * stored. */
@@ -341,19 +357,6 @@ extern const char *const loop_kind_name[LOOP_KIND_COUNT];
 extern const char *const bound_name[BOUND_COUNT];
 const char *attr_enum_name(enum attr_type type, int64_t value); /* NULL: no such value */
 
-/* ---- rounding (round.c) ---------------------------------------------------------------------- */
-
-/* To f32, and on to what `precision` (a precision_kind) says. */
-double round_to(int precision, double value);
-/* The scalar operation that does it; of f32, which has none, SCALAR_COUNT. */
-enum scalar_op round_op(int precision);
-
-/* Which buffers hold nothing but numbers of the module's precision: weights whose recipe rounds, and
- * what only rounded values are stored to. Made for the kernels as they are, in an arena. */
-struct rounding;
-struct rounding *rounding_new(const struct module *module, struct arena *arena);
-bool rounding_has(const struct rounding *rounding, const struct expr *expr);
-
 /* ---- builder (build.c) ----------------------------------------------------------------------- */
 
 struct module *module_new(void);
@@ -366,7 +369,7 @@ bool module_fail(struct module *module, struct location at, const char *format, 
  * inst_finish infers the shape from operands and attributes; false if they do not fit. */
 struct inst *inst_new(struct module *module, struct inst *after, enum op op, int inputs,
                       struct inst *const *in);
-bool inst_finish(struct inst *inst, char *why, size_t why_size);
+bool inst_finish(struct inst *inst, struct error *error);
 void inst_remove(struct module *module, struct inst *inst); /* must be unused */
 void inst_replace_uses(struct module *module, struct inst *old, struct inst *with);
 void inst_set_input(struct inst *inst, int i, struct inst *to);
@@ -382,7 +385,7 @@ static inline bool has(const struct inst *inst, enum trait trait)
 }
 
 struct buffer *buffer_new(struct module *module, struct buffer **list, const char *name,
-                          enum place place, struct shape shape); /* appended; f32, unplanned */
+                          enum place place, struct shape shape);  /* appended; f32, unplanned */
 void buffer_set_value(struct buffer *buffer, struct inst *value); /* NULL: none */
 struct kernel *kernel_new(struct module *module, struct kernel **list, const char *name); /* same */
 struct var *var_new(struct module *module, const char *name, int64_t extent);

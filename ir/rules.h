@@ -14,18 +14,6 @@ bool shape_valid(const struct shape *shape);
 enum { SHAPE_TEXT = 24 * MAX_RANK };
 const char *shape_text(const struct shape *shape, char text[SHAPE_TEXT]);
 
-/* Where it is said why an instruction is refused. */
-struct why {
-    char *text;
-    size_t size;
-};
-
-/* Always false, for `return refuse(...)`. */
-bool refuse(struct why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Number of inputs and every attribute within the op's rows. */
-bool inst_check_rows(const struct inst *inst, struct why *why);
-
 /* What inst_finish puts into inst->constant. */
 bool inst_infer_constant(const struct inst *inst);
 

@@ -29,6 +29,6 @@ void san_profile_free(struct san_profile *profile)
 {
     if (!profile)
         return;
-    free(profile->ticks); /* calls lie behind them */
+    free(profile->ticks); /* calls lie after them */
     free(profile);
 }

@@ -11,12 +11,6 @@ PATTERNS = {
     "backend/* in a circle:*": "one walk over loops (statements hold accesses, accesses hold "
                                "expressions), and object.c, which writes objects and texts to embed",
     "backend/object.c:*: an array in static memory of a function": "names of LLVM's",
-    "ir/build.c * to the left": "shapes are found as instructions are built",
-    "ir/make.c * to the left": "likewise",
-    "ir/build.c ir/op/shapes.c call *": "likewise",
-    "ir/index.c includes ir/text/text.h*": "words of the text",
-    "ir/names.c includes ir/text/text.h*": "words of the text",
-    "ir/verify/verify_matrix.c calls * of ir/eval/round.c*": "the kinds of rounding",
     "ir/verify/* in a circle:*": "one walk over loops, with what it says of a mistake",
     "runtime/cuda_open.c runtime/cuda_target.c call *": "a device is begun to read what it can do",
     # Tables.

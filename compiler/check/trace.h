@@ -1,4 +1,4 @@
-/* What each kernel of a module writes, from the evaluator: a copy of the module, with a kernel behind
+/* What each kernel of a module writes, from the evaluator: a copy of the module, with a kernel after
  * each that copies what that one wrote into one long output. */
 #ifndef COMPILER_TRACE_H
 #define COMPILER_TRACE_H

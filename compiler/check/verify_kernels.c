@@ -1,7 +1,7 @@
 /* Which kernel of a compiled model is the first to be off.
  *
  *   evaluated   what every kernel writes (trace.h)
- *   compiled    runs with a profile, whose clock is called behind each kernel: there the workspace
+ *   compiled    runs with a profile, whose clock is called after each kernel: there the workspace
  *               holds what the kernel wrote, and is compared with the trace */
 #include "memory.h"
 #include "trace.h"
@@ -52,7 +52,7 @@ static void compare_kernel(struct comparison *c, int kernel)
     }
 }
 
-/* Called before and behind each kernel, in their order. */
+/* Called before and after each kernel, in their order. */
 static uint64_t clock_compares(void *context)
 {
     struct comparison *c = context;

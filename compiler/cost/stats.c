@@ -1,6 +1,7 @@
 #include "stats.h"
 #include "memory.h"
 #include "names.h"
+#include "op.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,48 +47,6 @@ static void count_parameter(struct count_state *state, const struct inst *inst)
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
-static int64_t last_dim(const struct inst *inst)
-{
-    return inst->shape.dim[inst->shape.rank - 1];
-}
-
-/* Multiply-adds of an instruction. */
-static int64_t macs(const struct inst *inst)
-{
-    int64_t elements = shape_elements(&inst->shape);
-    if (inst->op == OP_linear)
-        return elements * last_dim(inst->in[0]);
-    if (inst->op == OP_aggregate) {
-        int64_t footprint = inst->attr[SLOT_aggregate_footprint].integer;
-        return elements * footprint * footprint;
-    }
-    if (inst->op != OP_relation)
-        return 0;
-    int64_t kind = inst->attr[SLOT_relation_kind].integer;
-    bool dots =
-        kind == relation_kind_dot || kind == relation_kind_star || kind == relation_kind_clique;
-    return dots ? elements * last_dim(inst->in[0]) : 0;
-}
-
-static int64_t paper_extras(const struct inst *inst)
-{
-    int64_t elements = shape_elements(&inst->shape);
-    switch (inst->op) {
-    case OP_linear:
-        return inst->inputs == 3 ? elements : 0;
-    case OP_batch_norm:
-        return 2 * elements;
-    case OP_relu:
-        return elements;
-    case OP_max_pool:
-        return shape_elements(&inst->in[0]->shape);
-    case OP_relation:
-        return inst->attr[SLOT_relation_kind].integer == relation_kind_subtraction ? elements : 0;
-    default:
-        return 0;
-    }
-}
-
 static bool depends_on_image(const struct count_state *state, const struct inst *inst)
 {
     bool depends = inst->op == OP_input;
@@ -102,7 +61,8 @@ static void count_operations(struct count_state *state, const struct inst *inst)
     state->varies[inst->id] = depends_on_image(state, inst);
     if (!state->varies[inst->id])
         return;
-    int64_t operations = macs(inst) + (state->count == COUNT_PAPER ? paper_extras(inst) : 0);
+    struct inst_count count = inst_count(inst);
+    int64_t operations = count.macs + (state->count == COUNT_PAPER ? count.extras : 0);
     if (operations == 0)
         return;
     const char *name = inst->label ? inst->label : op_info[inst->op].name;

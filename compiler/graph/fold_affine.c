@@ -91,17 +91,19 @@ static struct inst *fold_relation(struct fold *f)
         return NULL;
     bool reflected = f->of->attr[SLOT_relation_padding].integer == padding_kind_reflect;
     int64_t channels = last_dim(phi);
-    switch (f->of->attr[SLOT_relation_kind].integer) {
-    case relation_kind_subtraction:
-    case relation_kind_summation:
+    const struct relation_info *info = &relation_info[f->of->attr[SLOT_relation_kind].integer];
+    if (info->traits & PATCHWISE)
+        return NULL;
+    switch (info->scalar) {
+    case SCALAR_sub:
+    case SCALAR_add:
         /* One after the other: the order of arguments is the C compiler's choice. */
         psi = f->scale ? apply_constant(f, psi, f->c) : psi;
         phi = apply_constant(f, phi, f->c);
         return relation_again(f, phi, psi);
-    case relation_kind_hadamard:
-    case relation_kind_dot:
+    case SCALAR_mul:
         return f->scale ? relation_again(f, apply_constant(f, phi, f->c), psi) : NULL;
-    case relation_kind_concatenation:
+    case SCALAR_load:
         if (!f->scale && !reflected)
             return NULL;
         psi = apply_constant(f, psi, make_slice(&f->b, f->c, 0, channels, 2 * channels));

@@ -76,9 +76,10 @@ int pad_borders(struct module *m)
     for (struct inst *inst = m->first; inst; inst = inst->next) {
         union attr *a = inst->attr;
         if (inst->op == OP_relation)
-            changes += pad_operands(m, inst, a[SLOT_relation_footprint].integer,
-                                    a[SLOT_relation_dilation].integer, &a[SLOT_relation_padding],
-                                    a[SLOT_relation_kind].integer == relation_kind_clique ? 0 : 1);
+            changes += pad_operands(
+                m, inst, a[SLOT_relation_footprint].integer, a[SLOT_relation_dilation].integer,
+                &a[SLOT_relation_padding],
+                relation_info[a[SLOT_relation_kind].integer].traits & ALL_PAIRS ? 0 : 1);
         else if (inst->op == OP_aggregate)
             changes +=
                 pad_operands(m, inst, a[SLOT_aggregate_footprint].integer,

@@ -11,7 +11,7 @@ size_t utf8_length(const unsigned char *at, size_t left);
 /* Writes a code point, and says how many bytes it took: at most 4. */
 size_t utf8_write(int code, char *to);
 
-/* The code point that the digits behind \u say, and how many bytes say it (10 for a surrogate
+/* The code point that the digits after \u say, and how many bytes say it (10 for a surrogate
  * pair); -1: they say none. */
 int escape_code(const unsigned char *at, size_t left, size_t *used);
 

@@ -67,12 +67,12 @@ static bool scan_escape(struct scanner *s, size_t *size)
     }
     if (letter != 'u')
         return fail(s, start,
-                    "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u behind a backslash");
+                    "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a backslash");
     s->at++;
     size_t used;
     int code = escape_code(s->text + s->at, s->size - s->at, &used);
     if (code < 0)
-        return fail(s, start, "expected four hexadecimal digits behind \\u, whole surrogate pairs");
+        return fail(s, start, "expected four hexadecimal digits after \\u, whole surrogate pairs");
     if (code == 0)
         return fail(s, start, "a string must not hold \\u0000");
     s->at += used;
@@ -192,7 +192,7 @@ static bool scan_key(struct scanner *s, struct json_node *member)
     }
     skip_space(s);
     if (peek(s) != ':')
-        return unexpected(s, "':' behind a key");
+        return unexpected(s, "':' after a key");
     s->at++;
     skip_space(s);
     return true;

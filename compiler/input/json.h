@@ -2,7 +2,7 @@
  *
  * The scan remembers where each value stands, so that errors found later can say it, and the digits
  * of each number. Beyond RFC 8259 it refuses strings with \u0000 or half a surrogate pair and
- * numbers of more than 63 characters: readers behind it would change them without a word. */
+ * numbers of more than 63 characters: readers after it would change them without a word. */
 #ifndef COMPILER_JSON_H
 #define COMPILER_JSON_H
 #include "arena.h"
@@ -24,11 +24,11 @@ enum json_kind {
 struct json_node {
     enum json_kind kind;
     uint32_t begin, end; /* bytes of the text, quotes and brackets included */
-    uint32_t next;       /* the first value behind it and all that it holds */
+    uint32_t next;       /* the first value after it and all that it holds */
     uint32_t children;
     uint32_t key_begin, key_end; /* of a member of an object, quotes included; else 0, 0 */
     uint32_t key_size;
-    const char *key; /* decoded, no zero byte behind it; NULL: no member of an object */
+    const char *key; /* decoded, no zero byte after it; NULL: no member of an object */
 };
 
 struct json {
@@ -62,7 +62,7 @@ void json_place(const char *text, size_t offset, int *line, int *column);
  * something else, or does not fit. */
 bool json_integer(const struct json *json, const struct json_node *node, int64_t *value);
 
-/* A string's decoded bytes, with a zero byte behind them. */
+/* A string's decoded bytes, with a zero byte after them. */
 const char *json_string(const struct json *json, const struct json_node *node, size_t *size);
 
 /* A value as an error shows it: scalars as they are written, cut off where they are long. */

@@ -74,7 +74,7 @@ static bool read_length(const char *path, const char *file, size_t size, size_t 
 
 /* ---- one tensor ------------------------------------------------------------------------------ */
 
-/* tensor "NAME" ...; `what` stands behind the name. */
+/* tensor "NAME" ...; `what` stands after the name. */
 __attribute__((format(printf, 3, 4))) static bool
 tensor_error(struct reader *reader, const struct json_node *node, const char *format, ...)
 {

@@ -2,20 +2,12 @@
 #ifndef COMPILER_MODEL_H
 #define COMPILER_MODEL_H
 #include "diag.h"
+#include "ir.h"
 #include <stddef.h>
 #include <stdint.h>
 
 enum { MAX_STAGES = 16, MAX_NAME = 63 };
 
-enum relation {
-    RELATION_SUBTRACTION,
-    RELATION_SUMMATION,
-    RELATION_HADAMARD,
-    RELATION_DOT,
-    RELATION_CONCATENATION, /* of either type */
-    RELATION_STAR,
-    RELATION_CLIQUE
-};
 enum position { POSITION_NONE, POSITION_RELATIVE, POSITION_ABSOLUTE };
 enum padding { PADDING_REFLECT, PADDING_ZERO };
 enum transforms { TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BETA };
@@ -23,7 +15,7 @@ enum transforms { TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BE
 /* All of them int, so that the table of fields (fields.def) can say where each stands. */
 struct attention {
     int patchwise; /* 0: pairwise */
-    int relation;  /* enum relation */
+    int relation;  /* a relation_kind; concatenation is of either type */
     int mapping;   /* linears in the mapping, 0 to 3 */
     int position;  /* enum position */
     int softmax;   /* 0 or 1 */

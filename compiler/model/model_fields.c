@@ -15,15 +15,17 @@ enum { MAX_CHANNELS = 65536 };
         pairwise, patchwise                                                                        \
     }
 #define ALIKE(...) BY_TYPE(RANGE(__VA_ARGS__), RANGE(__VA_ARGS__))
-#define WORDS(...)                                                                                 \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-#define NONE WORDS(NULL)
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NONE NULL
 #define NOWHERE (-1)
 #define OF_MODEL(field) offsetof(struct model, field)
 #define OF_STAGE(field) offsetof(struct stage, field)
 #define OF_ATTENTION(field) offsetof(struct attention, field)
+
+static const char *const relation_words[] = {
+#define RELATION(name, traits, scalar) #name,
+#include "relations.def"
+};
 
 const struct field model_field[FIELD_COUNT] = {
 #define FIELD(object, id, name, kind, ranges, choices, derived, place, meaning)                    \

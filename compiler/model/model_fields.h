@@ -40,7 +40,7 @@ struct field {
     const char *name;
     enum field_kind kind;
     struct field_range range[2]; /* where attention is pairwise, patchwise */
-    const char *choice[8];       /* up to NULL */
+    const char *const *choice;   /* by value; NULL: none */
     const char *derived;
     ptrdiff_t place; /* of its int in its struct; -1: it has none */
     const char *meaning;

@@ -92,33 +92,18 @@ static struct inst *relation(const struct sam *s, int kind, struct inst *phi, st
                           psi);
 }
 
-static int relation_kind(const struct attention *a)
+int attention_relation_kind(const struct attention *a)
 {
-    switch (a->relation) {
-    case RELATION_SUBTRACTION:
-        return relation_kind_subtraction;
-    case RELATION_SUMMATION:
-        return relation_kind_summation;
-    case RELATION_HADAMARD:
-        return relation_kind_hadamard;
-    case RELATION_DOT:
-        return relation_kind_dot;
-    case RELATION_STAR:
-        return relation_kind_star;
-    case RELATION_CLIQUE:
-        return relation_kind_clique;
-    case RELATION_CONCATENATION:
-        break;
-    }
-    return a->patchwise ? relation_kind_patch_concatenation : relation_kind_concatenation;
+    bool patch = a->patchwise && a->relation == relation_kind_concatenation;
+    return patch ? relation_kind_patch_concatenation : a->relation;
 }
 
-/* delta(phi_i, psi_j) with the position behind it: (n, h, w, J, c), or (n, h, w, c) patchwise. */
+/* delta(phi_i, psi_j) with the position after it: (n, h, w, J, c), or (n, h, w, c) patchwise. */
 static struct inst *related(const struct sam *s, struct inst *phi, struct inst *psi)
 {
     struct builder *b = s->b;
     b->label = s->prefix;
-    struct inst *delta = relation(s, relation_kind(s->a), phi, psi);
+    struct inst *delta = relation(s, attention_relation_kind(s->a), phi, psi);
     if (s->a->position == POSITION_NONE)
         return delta;
     union attr size[] = {{.integer = phi->shape.dim[1]}, {.integer = phi->shape.dim[2]}};
@@ -136,7 +121,8 @@ static struct inst *mapping_layer(const struct sam *s, struct inst *x, int numbe
 {
     struct builder *b = s->b;
     struct arena *arena = b->module->arena;
-    bool permuted = s->a->patchwise && s->a->relation == RELATION_CONCATENATION && number == 0;
+    bool permuted =
+        attention_relation_kind(s->a) == relation_kind_patch_concatenation && number == 0;
     int64_t width = last_dim(x);
     b->label = arena_printf(arena, "%s.conv_w.%d", s->prefix, number);
     struct inst *in[5] = {x};

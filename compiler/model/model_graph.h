@@ -10,6 +10,9 @@
 struct module *graph_from_model(const struct model *model, int64_t batch, int64_t threads,
                                 int targets, const char *const *target);
 
+/* Its relation in the IR, a relation_kind: a patchwise concatenation is one of its own there. */
+int attention_relation_kind(const struct attention *a);
+
 /* The tensors that the weight file has to hold, in a new array; free() it. Names live in `arena`.
  */
 struct tensor_need *graph_parameters(const struct model *model, struct arena *arena, size_t *count);

@@ -88,11 +88,9 @@ static const int position_width[] = {
 /* How wide the relation is that the pairwise mapping begins with, position channels counted. */
 static int pairwise_width(const struct setting *set)
 {
-    int relation = set[ATTENTION_RELATION].value, channels = set[ATTENTION_RELATION_CHANNELS].value;
-    int width = relation == RELATION_DOT             ? 1
-                : relation == RELATION_CONCATENATION ? 2 * channels
-                                                     : channels;
-    return width + position_width[set[ATTENTION_POSITION].value];
+    int64_t width =
+        relation_width(set[ATTENTION_RELATION].value, 1, set[ATTENTION_RELATION_CHANNELS].value);
+    return (int)width + position_width[set[ATTENTION_POSITION].value];
 }
 
 static void check_widths(struct draft *draft, int stage)

@@ -115,7 +115,7 @@ static void change_setting(struct attention *a, int change)
         break;
     default:
         a->patchwise = false;
-        a->relation = RELATION_SUBTRACTION;
+        a->relation = relation_kind_subtraction;
     }
 }
 

@@ -33,7 +33,7 @@ struct pass_observer {
     void *context;
 };
 
-/* Runs the passes behind module->after, up to and including `last` (NULL: all; none where it is
+/* Runs the passes after module->after, up to and including `last` (NULL: all; none where it is
  * done), verifying the module after
  * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said
  * no; STATUS_INPUT where a schedule asks for what cannot be done. */

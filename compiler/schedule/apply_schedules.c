@@ -4,6 +4,7 @@
 #include "build_processor.h"
 #include "edit_loops.h"
 #include "plan_read.h"
+#include "rounding.h"
 #include "tidy.h"
 #include "touches.h"
 #include <assert.h>

@@ -3,6 +3,7 @@
 #include "choose.h"
 #include "plan_read.h"
 #include "plan_write.h"
+#include "rounding.h"
 #include "tidy.h"
 #include <assert.h>
 

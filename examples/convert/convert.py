@@ -260,7 +260,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         epilog='Settings may be several with commas, one for each stage; the last counts for the stages '
-               'behind it too.')
+               'after it too.')
     parser.add_argument('checkpoint', help='a .pth file')
     parser.add_argument('stem', help='what STEM.json and STEM.safetensors begin with')
     parser.add_argument('--name', help="the model's name, a C identifier (from STEM otherwise)")

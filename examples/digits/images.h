@@ -10,7 +10,7 @@
 enum { PIXELS = 28 * 28, DIGITS = 10, IMAGES = 1000, MOST_BYTES = 1 << 20 };
 
 struct images {
-    unsigned char file[MOST_BYTES + 1]; /* a zero byte behind it all */
+    unsigned char file[MOST_BYTES + 1]; /* a zero byte after it all */
     const unsigned char *pixels;        /* (1000, 28, 28) */
     const unsigned char *labels;        /* 64-bit integers, the lowest byte first */
 };

@@ -1,7 +1,7 @@
 /* The graph form's meaning: instruction by instruction, in order, whole tensors at a time. What an
- * op computes stands in eval_ops.c and eval_maps.c. */
-#include "eval.h"
+ * op computes stands in op/. */
 #include "memory.h"
+#include "op.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +21,6 @@ struct graph {
     value_visitor *visit; /* NULL: none */
     void *context;
     struct value *value; /* by instruction id */
-};
-
-static bool (*const evaluate[OP_COUNT])(const struct eval *) = {
-#define OP(name, least, most, traits) [OP_##name] = name##_eval,
-#include "ops.def"
 };
 
 /* Marks what `wanted` depends on, and counts the uses of each. */
@@ -80,7 +75,7 @@ static bool run_inst(struct graph *g, const struct inst *inst)
                      .parameters = g->parameters};
     for (int i = 0; i < inst->inputs; i++)
         e.in[i] = operand(g, inst, inst->in[i]);
-    if (!evaluate[inst->op](&e))
+    if (!inst_eval(&e))
         return false;
     if (g->visit && !value->constant)
         g->visit(g->context, inst, value->data);

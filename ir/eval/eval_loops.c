@@ -2,7 +2,6 @@
  * to holds NaN. Buffers whose place is planned share one workspace, or one scratch memory, at their
  * offsets, so that a wrong plan gives wrong numbers. */
 #include "eval_loops.h"
-#include "eval.h"
 #include "memory.h"
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* Steps and expressions, lane by lane. Every operation is plain C on doubles; for float its result
  * is rounded, which for +, -, *, / and sqrt is the same as computing in float. */
 #include "eval_loops.h"
+#include "rounding.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -77,7 +77,7 @@ static void skip_blanks(struct parser *parser, bool lines)
     }
 }
 
-/* Letters behind the digits are taken too, so that 12x is one wrong number. */
+/* Letters after the digits are taken too, so that 12x is one wrong number. */
 static void lex_number(struct parser *parser)
 {
     const char *begin = parser->at;

@@ -165,7 +165,7 @@ static union attr parse_attr_value(struct parser *parser, const struct attr_info
     return attr;
 }
 
-/* "{ kind = dot, footprint = 3 }" behind the operands. */
+/* "{ kind = dot, footprint = 3 }" after the operands. */
 static void parse_attrs(struct parser *parser, struct inst *inst)
 {
     const struct op_info *info = &op_info[inst->op];
@@ -252,7 +252,7 @@ static enum place parse_place(struct parser *parser, bool local)
                                  : "a place: input, output, weights, workspace");
 }
 
-/* Behind the name: ": weights f32[3, 64] = %4" or ": stack f32[49, 32] at 0". */
+/* After the name: ": weights f32[3, 64] = %4" or ": stack f32[49, 32] at 0". */
 struct buffer *parse_buffer(struct parser *parser, const struct token *name, bool local)
 {
     struct module *module = parser->module;

@@ -18,7 +18,7 @@ static const struct affine *within_limits(struct parser *parser, const struct to
     return index;
 }
 
-/* Behind the name: "{49}[14*m + i]" */
+/* After the name: "{49}[14*m + i]" */
 static const struct affine *parse_lookup(struct parser *parser, const struct token *name)
 {
     struct buffer *table = parse_buffer_use(parser, name);
@@ -148,7 +148,7 @@ static int above(struct parser *parser, int height)
     return height + 1;
 }
 
-/* Behind "sum" or "maximum": "c in 32, k in 3 (body) from init" */
+/* After "sum" or "maximum": "c in 32, k in 3 (body) from init" */
 static const struct expr *parse_reduction(struct parser *parser, enum scalar_op op, int *height)
 {
     struct var *var[MAX_RANK];
@@ -171,7 +171,7 @@ static const struct expr *parse_reduction(struct parser *parser, enum scalar_op 
     return expr_reduce(parser->module, op, vars, var, body, init);
 }
 
-/* Behind "fma" or another function: "(a, b, c)" */
+/* After "fma" or another function: "(a, b, c)" */
 static const struct expr *parse_call(struct parser *parser, enum scalar_op op, int *height)
 {
     const struct expr *in[3] = {NULL};
@@ -213,7 +213,7 @@ static const struct expr *parse_named(struct parser *parser, int *height)
         return parse_call(parser, (enum scalar_op)op, height);
     }
     parse_expected(parser,
-                   "'[' behind the name of a buffer, or '(' behind max, fma, exp, sqrt, tf32 "
+                   "'[' after the name of a buffer, or '(' after max, fma, exp, sqrt, tf32 "
                    "or bf16");
 }
 

@@ -60,7 +60,7 @@ static struct stmt *parse_for(struct parser *parser)
     return stmt;
 }
 
-/* Behind the name: "[i, v] = ..." */
+/* After the name: "[i, v] = ..." */
 static struct stmt *parse_store(struct parser *parser, const struct token *name)
 {
     int height;
@@ -73,7 +73,7 @@ static struct stmt *parse_store(struct parser *parser, const struct token *name)
     return stmt;
 }
 
-/* Behind the word prefetch. */
+/* After the word prefetch. */
 static struct stmt *parse_prefetch(struct parser *parser)
 {
     const struct affine *index[MAX_RANK];
@@ -217,7 +217,7 @@ static void parse_kernel_body(struct parser *parser, struct kernel *kernel)
             continue;
         }
         if (kernel->body)
-            parse_fail(parser, &name, "a buffer behind the first statement of its kernel");
+            parse_fail(parser, &name, "a buffer after the first statement of its kernel");
         *last_local = parse_buffer(parser, &name, true);
         last_local = &(*last_local)->next;
     }
@@ -230,7 +230,7 @@ static void parse_kernel_body(struct parser *parser, struct kernel *kernel)
         parse_expected(parser, "a schedule, or '}'");
 }
 
-/* Behind the word kernel. */
+/* After the word kernel. */
 void parse_kernel(struct parser *parser)
 {
     struct arena *arena = parser->module->arena;

@@ -1,18 +1,11 @@
 /* What the files of the parser and the printer share. Private to this folder. */
 #ifndef IR_TEXT_H
 #define IR_TEXT_H
+#include "index.h"
 #include "names.h"
 #include "rules.h"
+#include "words.h"
 #include <setjmp.h>
-
-/* ---- words (names.c) ------------------------------------------------------------------------- */
-
-/* A C identifier of at most MOST_NAME bytes. */
-bool name_is_identifier(const char *name, size_t length);
-/* A word that cannot be the name of a buffer, variable or kernel. */
-bool name_is_reserved(const char *name, size_t length);
-/* The characters of a schedule's words. */
-bool is_word_character(char c);
 
 /* ---- tokens (lex.c) -------------------------------------------------------------------------- */
 
@@ -81,18 +74,6 @@ void parse_indices(struct parser *parser, const struct buffer *buffer, const str
 struct var *parse_var(struct parser *parser, struct token *name);
 void parse_var_end(struct parser *parser, const struct token *name);
 struct buffer *parse_buffer_use(struct parser *parser, const struct token *name);
-
-/* ---- indices (index.c) ----------------------------------------------------------------------- */
-
-/* What keeps index arithmetic within 64 bits, and the sum of two indices within affine.c's array: a
- * merge never adds to the terms of both, inner ones counted. */
-enum { MOST_TERMS = 32 };
-#define MOST_INDEX MOST_ELEMENTS
-
-/* Terms, inner ones counted. */
-int index_terms(const struct affine *index);
-/* A bound on |value| and on every factor. */
-int64_t index_magnitude(const struct affine *index);
 
 /* ---- printing (print_expr.c) ----------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 #include "digits.h"
-#include "text.h"
+#include "index.h"
 
 enum { MOST_VARS = 64, MOST_SPLITS = 64 };
 

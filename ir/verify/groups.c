@@ -1,5 +1,5 @@
 #include "groups.h"
-#include "text.h"
+#include "index.h"
 #include <string.h>
 
 enum { MOST_SUM = 64 /* terms that affine.c takes */ };

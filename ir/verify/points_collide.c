@@ -1,7 +1,7 @@
 #include "points_collide.h"
 #include "digits.h"
 #include "point_set.h"
-#include "text.h"
+#include "index.h"
 
 /* ---- digits ---------------------------------------------------------------------------------- */
 
@@ -16,7 +16,7 @@ struct pairs {
 /* Both are digits of a number, the larger first: a + 4 b + 32 c, b below 8, a below 4. */
 static void pair_coordinate(const struct affine *a, const struct affine *b, struct pairs *pairs)
 {
-    int64_t reach = 0; /* of the digits behind */
+    int64_t reach = 0; /* of the digits after */
     if (a->constant != b->constant || a->count != b->count ||
         pairs->count > MOST_PAIRS - MOST_TERMS || a->count > MOST_TERMS)
         return;

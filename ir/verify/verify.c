@@ -1,5 +1,6 @@
 /* What every module has to keep. Here: the head, the graph and the buffers; verify_loops.c: how
  * kernels are made; verify_flow.c, verify_races.c, verify_lives.c: what data does in them. */
+#include "op.h"
 #include "verify_flow.h"
 #include "verify_loops.h"
 #include <stdarg.h>
@@ -61,20 +62,21 @@ static bool verify_ends(struct verifier *verifier, const struct inst *inst)
 
 static bool verify_inst(struct verifier *verifier, struct inst *inst)
 {
-    char text[200], found[SHAPE_TEXT], allowed[SHAPE_TEXT];
+    struct error why;
+    char found[SHAPE_TEXT], allowed[SHAPE_TEXT];
     if ((int)inst->op < 0 || inst->op >= OP_COUNT)
         return wrong(verifier, "%%%d: no op has the number %d", inst->id, (int)inst->op);
     const char *name = op_info[inst->op].name;
     if (inst->id < 0 || inst->id > MOST_ID || inst->id >= verifier->module->next_id)
         return wrong(verifier, "%%%d = %s: the id must be from 0 to %d and below next_id", inst->id,
                      name, MOST_ID);
-    if (!inst_check_rows(inst, &(struct why){text, sizeof text}))
-        return wrong(verifier, "%%%d = %s: %s", inst->id, name, text);
+    if (!inst_check_rows(inst, &why))
+        return wrong(verifier, "%%%d = %s: %s", inst->id, name, why.text);
     if (!verify_operands(verifier, inst))
         return false;
     struct inst copy = *inst;
-    if (!inst_finish(&copy, text, sizeof text))
-        return wrong(verifier, "%%%d = %s: %s", inst->id, name, text);
+    if (!inst_finish(&copy, &why))
+        return wrong(verifier, "%%%d = %s: %s", inst->id, name, why.text);
     if (!shape_equal(&copy.shape, &inst->shape))
         return wrong(verifier, "%%%d = %s: the shape is %s, must be %s", inst->id, name,
                      shape_text(&inst->shape, found), shape_text(&copy.shape, allowed));

@@ -5,6 +5,7 @@
  *   for m in 16 matrix, n in 8 matrix, k in 8 matrix       a product, in the module's precision
  *     acc[w, i, m, n] = fma(a[m, k], b[k, n], acc[w, i, m, n]) */
 #include "verify_matrix.h"
+#include "rounding.h"
 #include "verify_loops.h"
 
 static bool index_uses(const struct buffer *buffer, const struct affine *const *index,

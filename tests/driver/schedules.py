@@ -68,7 +68,7 @@ RIGHT = [
 
 
 def kernel_lines(lines, kernel):
-    """(first, behind the last) line of the kernel whose name begins so."""
+    """(first, after the last) line of the kernel whose name begins so."""
     first = next(i for i, line in enumerate(lines) if line.startswith("kernel " + kernel))
     return first, next(i for i in range(first, len(lines)) if lines[i] == "}")
 
@@ -514,7 +514,7 @@ def check_changes(sanc, target, scratch, tally):
         check_random_changes(sanc, llc, lines, path, tally, seed)
 
 
-# Loops edited behind apply_schedules: what becomes what (every line that has it), and what is said at a line, or nothing.
+# Loops edited after apply_schedules: what becomes what (every line that has it), and what is said at a line, or nothing.
 LOOPS = [
     (r"( in \d+) parallel {", r"\1 {", None),
     (r"for (i\w* in \d+ unroll), (g\w* in \d+ unroll)", r"for \2, \1", None),

@@ -23,7 +23,7 @@ SECOND = '"attention": { "share": 4 }'
 FIELDS = ('the model must have no fields but $schema, format, version, name, input, classes, stem_channels, '
           'attention, stages, found ')
 NAME = 'name must be a C identifier of at most 63 characters, no keyword of C or C++, not san or san_..., found '
-ESCAPE = 'expected four hexadecimal digits behind \\u, whole surrogate pairs'
+ESCAPE = 'expected four hexadecimal digits after \\u, whole surrogate pairs'
 
 
 def swap(*pairs):
@@ -73,7 +73,7 @@ CASES = [
     ('missing_comma', swap('10,', '10'),
      ':6:3: error: expected \',\' or \'}\', found \'"\''),
     ('missing_colon', swap('"classes":', '"classes"'),
-     ":5:13: error: expected ':' behind a key, found '1'"),
+     ":5:13: error: expected ':' after a key, found '1'"),
     ('key_without_quotes', swap('"classes"', 'classes'),
      ":5:3: error: expected a key in quotes, found 'c'"),
     ('key_in_single_quotes', swap('"classes"', "'classes'"),
@@ -115,7 +115,7 @@ CASES = [
     ('zero_byte_in_string', name('"ne\0t"'),
      ':3:14: error: a string must not hold the control character 0x00'),
     ('unknown_escape', name(r'"n\et"'),
-     ':3:13: error: expected one of \\" \\\\ \\/ \\b \\f \\n \\r \\t \\u behind a backslash'),
+     ':3:13: error: expected one of \\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a backslash'),
     ('escape_not_hexadecimal', name(r'"\u00g0"'),
      f':3:12: error: {ESCAPE}'),
     ('escape_cut_off', name(r'"\u00"'),

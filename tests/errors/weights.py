@@ -38,7 +38,7 @@ def good():
 
 
 def layout(tensors):
-    """Header entries and data, one tensor behind the other."""
+    """Header entries and data, one tensor after the other."""
     entries, data = {}, b''
     for name, (dtype, shape, content) in tensors.items():
         offsets = [len(data), len(data) + len(content)]

@@ -1,4 +1,4 @@
-/* The strict JSON scan on any bytes, and the reader of models behind it. */
+/* The strict JSON scan on any bytes, and the reader of models after it. */
 #define _GNU_SOURCE /* memfd_create */
 #include "json.h"
 #include "fuzz.h"

@@ -50,7 +50,7 @@ static void read_folder(const char *path)
     closedir(folder);
 }
 
-/* In memory of exactly its size, so that a sanitizer sees what is read behind it. */
+/* In memory of exactly its size, so that a sanitizer sees what is read after it. */
 static void run(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);

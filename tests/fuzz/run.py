@@ -88,7 +88,7 @@ CORPUS = {"ir_text": ir_corpus, "ir_llvm": ir_corpus, "json": json_corpus, "safe
 def words_of(name):
     """What libFuzzer puts in besides bytes: words of the language."""
     if name.startswith("ir_"):
-        paths = [os.path.join(ROOT, "ir", "op", "ops.def"), os.path.join(ROOT, "ir", "README.md")]
+        paths = [os.path.join(ROOT, "ir", "ops.def"), os.path.join(ROOT, "ir", "README.md")]
     else:
         paths = [os.path.join(ROOT, "compiler", "model", "model.schema.json")]
     text = ""

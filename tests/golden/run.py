@@ -4,7 +4,7 @@ usage: run.py SANC [--update] [NAME...]
 
 A case is NAME.sanir here; comment lines at its top that begin with "; run: " are commands, carried
 out in order in this folder, with %s for the file: "; run: sanc ir %s --after lower". NAME.expected
-holds their outputs one behind the other: standard output, then standard error, then "exit status N"
+holds their outputs one after the other: standard output, then standard error, then "exit status N"
 where N is not 0. --update writes these files anew: read the difference before you commit it.
 """
 import os

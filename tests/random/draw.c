@@ -1,4 +1,5 @@
 /* Models drawn from a seed, over all that the format allows but its sizes: those stay small. */
+#include "model_graph.h"
 #include "random_model.h"
 #include <math.h>
 #include <string.h>
@@ -46,17 +47,12 @@ bool random_chance(struct random *r, double probability)
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
-static int relation_width(const struct attention *a)
+static int attention_width(const struct attention *a)
 {
-    int j = a->footprint * a->footprint, c = a->relation_channels;
-    if (a->patchwise)
-        return a->relation == RELATION_STAR     ? j
-               : a->relation == RELATION_CLIQUE ? j * j
-                                                : c * (j + 1);
-    int width = a->relation == RELATION_DOT ? 1 : a->relation == RELATION_CONCATENATION ? 2 * c : c;
-    return width + (a->position == POSITION_RELATIVE   ? 2
-                    : a->position == POSITION_ABSOLUTE ? 4
-                                                       : 0);
+    int position = a->position == POSITION_RELATIVE ? 2 : a->position == POSITION_ABSOLUTE ? 4 : 0;
+    return (int)relation_width(attention_relation_kind(a), a->footprint * a->footprint,
+                               a->relation_channels) +
+           position;
 }
 
 static int border(const struct attention *a)
@@ -66,14 +62,14 @@ static int border(const struct attention *a)
 
 static bool attention_valid(const struct attention *a, bool exact, int height, int width)
 {
-    bool patch = a->relation == RELATION_STAR || a->relation == RELATION_CLIQUE;
-    if (a->patchwise ? !patch && a->relation != RELATION_CONCATENATION : patch)
+    bool patch = relation_info[a->relation].traits & PATCHWISE;
+    if (a->patchwise ? !patch && a->relation != relation_kind_concatenation : patch)
         return false;
     if (a->patchwise && (a->mapping == 0 || a->position != POSITION_NONE))
         return false;
     if (a->value_channels % a->share || a->value_channels < 1 || a->relation_channels < 1)
         return false;
-    if (a->mapping == 0 && relation_width(a) != a->value_channels / a->share)
+    if (a->mapping == 0 && attention_width(a) != a->value_channels / a->share)
         return false;
     if (a->transforms == TRANSFORMS_PHI_PSI_BETA && a->relation_channels != a->value_channels)
         return false;
@@ -102,9 +98,9 @@ bool random_model_valid(const struct random_model *m)
 static double attention_work(const struct attention *a, int channels)
 {
     double j = a->footprint * a->footprint, c = a->relation_channels, v = a->value_channels;
-    double weights = v / a->share, width = relation_width(a), work = channels * (2 * c + 2 * v);
+    double weights = v / a->share, width = attention_width(a), work = channels * (2 * c + 2 * v);
     double places = a->patchwise ? 1 : j;
-    work += places * width * (a->relation == RELATION_DOT || a->relation >= RELATION_STAR ? c : 1);
+    work += places * width * (relation_info[a->relation].traits & SUMMED ? c : 1);
     for (int i = 0; i < a->mapping; i++) {
         double out = i == a->mapping - 1 ? weights * (a->patchwise ? j : 1)
                      : a->patchwise      ? weights
@@ -147,10 +143,10 @@ static void draw_channels(struct random *r, struct attention *a, int channels)
         a->value_channels = a->share * PICK(r, 1, 1, 2, 3, 4, 5, 7, 8, 9, 16);
     }
     if (a->mapping == 0)
-        a->value_channels = a->share * relation_width(a);
+        a->value_channels = a->share * attention_width(a);
     if (a->transforms != TRANSFORMS_PHI_PSI_BETA)
         return;
-    if (a->mapping > 0 || a->relation == RELATION_DOT)
+    if (a->mapping > 0 || a->relation == relation_kind_dot)
         a->relation_channels = a->value_channels;
     else if (a->relation_channels != a->value_channels)
         a->transforms = TRANSFORMS_PHI_PSI;
@@ -160,8 +156,9 @@ static struct attention draw_attention(struct random *r, bool exact, int channel
                                        int width)
 {
     struct attention a = {.patchwise = random_chance(r, 0.4)};
-    a.relation = a.patchwise ? random_between(r, RELATION_CONCATENATION, RELATION_CLIQUE)
-                             : random_between(r, RELATION_SUBTRACTION, RELATION_CONCATENATION);
+    a.relation = a.patchwise
+                     ? random_between(r, relation_kind_concatenation, relation_kind_clique)
+                     : random_between(r, relation_kind_subtraction, relation_kind_concatenation);
     a.mapping = a.patchwise ? random_between(r, 1, 3) : PICK(r, 0, 1, 1, 2, 2, 2, 3);
     a.position = a.patchwise || exact ? POSITION_NONE
                                       : PICK(r, POSITION_NONE, POSITION_RELATIVE, POSITION_RELATIVE,

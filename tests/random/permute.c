@@ -10,7 +10,7 @@
 /* What a tensor is to its block's attention. */
 struct role {
     const struct attention *attention;
-    const char *name; /* behind "layer0.0." */
+    const char *name; /* after "layer0.0." */
     int block;        /* its number in the network */
 };
 

@@ -3,11 +3,11 @@
  *
  * Real numbers: activations stay of order one; a batch norm's scale may be negative or zero.
  * Whole numbers: a batch norm with the variance 1 - 1e-5 scales by its weight exactly, its mean
- * shifts what is above a limit down to it, and the ReLU behind it cuts off the rest. So numbers
+ * shifts what is above a limit down to it, and the ReLU after it cuts off the rest. So numbers
  * stay small, and the sums of their absolute values are checked to fit float32 in any order. */
-#include "eval.h"
 #include "execute.h"
 #include "memory.h"
+#include "op.h"
 #include "random_model.h"
 #include "verify.h"
 #include <assert.h>
@@ -30,12 +30,7 @@ struct making {
     struct random random;
     const struct grade *grade; /* of whole numbers; else NULL */
     double largest;            /* sum of absolute values, in units of the last digit */
-    double pixels;             /* behind the mean: its divisor; else 1 */
-};
-
-static bool (*const evaluate[OP_COUNT])(const struct eval *) = {
-#define OP(name, least, most, traits) [OP_##name] = name##_eval,
-#include "ops.def"
+    double pixels;             /* after the mean: its divisor; else 1 */
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -201,7 +196,7 @@ static double largest_sum(struct making *k, const struct inst *inst, const struc
     }
     int64_t count = shape_elements(&inst->shape);
     own.out = allocate(count, sizeof(double));
-    evaluate[inst->op](&own);
+    inst_eval(&own);
     sum = fmax(2 * sum, largest_of(own.out, count));
     free(own.out);
     for (int i = 0; i < inst->inputs; i++)
@@ -222,7 +217,7 @@ static void run_inst(struct making *k, const struct inst *inst)
     for (int i = 0; i < inst->inputs; i++)
         e.in[i] = k->of[inst->in[i]->id];
     e.out = k->of[inst->id] = allocate(shape_elements(&inst->shape), sizeof(double));
-    evaluate[inst->op](&e);
+    inst_eval(&e);
     if (!k->grade)
         return;
     if (!inst_is_constant(inst))

@@ -1,8 +1,8 @@
 /* A random model as files. */
 #define _GNU_SOURCE /* asprintf */
-#include "eval.h"
 #include "execute.h"
 #include "model_write.h"
+#include "op.h"
 #include "random_model.h"
 #include "verify.h"
 #include "weights.h"

@@ -29,7 +29,7 @@ void json_say_string(FILE *to, const char *text)
     putc('"', to);
 }
 
-/* Behind the string that begins there. */
+/* After the string that begins there. */
 static const char *skip_string(const char *at)
 {
     for (at++; *at != '"'; at++)
@@ -37,7 +37,7 @@ static const char *skip_string(const char *at)
     return at + 1;
 }
 
-/* Behind the value, or the key with its value, that begins there. */
+/* After the value, or the key with its value, that begins there. */
 static const char *skip_element(const char *at)
 {
     for (int depth = 0; *at && (depth > 0 || !strchr(",]}", *at));) {

@@ -1,5 +1,6 @@
 /* Machine code against the evaluator, and what the assembly looks like. */
 #include "loaded.h"
+#include "rounding.h"
 #include <math.h>
 #include <stdio.h>
 

@@ -239,7 +239,7 @@ static void predicts_what_prefetches_hide(void **state)
 /* ---- whole networks -------------------------------------------------------------------------- */
 
 static const struct attention attention = {
-    .relation = RELATION_SUBTRACTION,
+    .relation = relation_kind_subtraction,
     .mapping = 2,
     .softmax = true,
     .footprint = 3,

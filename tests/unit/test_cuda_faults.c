@@ -232,7 +232,7 @@ static void test_names_fail(void **state)
                                        "driver has no words for it"));
 }
 
-/* Details that a caller needs stand behind the driver's words. */
+/* Details that a caller needs stand after the driver's words. */
 static void test_details(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* The evaluator's graph form: every op against a computation of its own. */
 #include "eval_text.h"
+#include "rounding.h"
 
 static void test_elementwise(void **state)
 {

@@ -72,7 +72,7 @@ static const struct {
     {BODY("for i in 4, j in 4 { x[0] = x[0] + in[j] x[0] = max(x[0], in[i]) }"), "ji",
      "kernel k: loops i and j must keep their order: iterations of both depend on others by what "
      "they write to x"},
-    /* what begins anew in each iteration carries nothing, what is read behind the nest does */
+    /* what begins anew in each iteration carries nothing, what is read after the nest does */
     {BODY("t : stack f32[4] for i in 4, j in 4 { for k in 4 t[k] = in[k] for l in 4 y[i, j] = "
           "t[j] }"),
      "ji", ""},

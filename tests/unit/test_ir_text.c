@@ -252,21 +252,21 @@ static const struct expr *random_expr(struct module *module, struct var **var, i
 
 static void random_graph(struct module *module, int count)
 {
-    char why[200];
+    struct error why;
     struct inst *input = inst_new(module, NULL, OP_input, 0, NULL), *last = input;
     input->attr[SLOT_input_shape].shape = (struct shape){4, {1, 3, 8, 8}};
-    assert_true(inst_finish(input, why, sizeof why));
+    assert_true(inst_finish(input, &why));
     for (int i = 0; i < count; i++) {
         struct inst *in[2] = {last, random_below(2) ? input : last};
         enum op op = random_below(2) ? OP_add : OP_relu;
         last = inst_new(module, NULL, op, op == OP_add ? 2 : 1, in);
         last->label = random_below(3) ? NULL : "a \"label\"";
-        assert_true(inst_finish(last, why, sizeof why));
+        assert_true(inst_finish(last, &why));
     }
     struct inst *fill = inst_new(module, NULL, OP_fill, 0, NULL);
     fill->attr[SLOT_fill_value].real = 1.0 / 3;
     fill->attr[SLOT_fill_shape].shape = (struct shape){1, {1000}};
-    assert_true(inst_finish(fill, why, sizeof why));
+    assert_true(inst_finish(fill, &why));
     buffer_new(module, &module->buffers, "x", PLACE_WORKSPACE, (struct shape){1, {1 << 20}});
     struct buffer *table =
         buffer_new(module, &module->buffers, "t", PLACE_WEIGHTS, (struct shape){1, {1000}});

@@ -12,7 +12,7 @@ static bool scans(const char *text, size_t size)
 {
     struct json json;
     struct json_error error = {0};
-    /* An exact copy, so that a sanitizer sees a read behind its end. */
+    /* An exact copy, so that a sanitizer sees a read after its end. */
     char *copy = malloc(size ? size : 1);
     memcpy(copy, text, size);
     bool good = json_scan(&json, copy, size, &limits, &error);

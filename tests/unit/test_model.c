@@ -62,7 +62,7 @@ static void test_defaults_by_type(void **state)
     (void)state;
     struct attention a = attention("", "");
     assert_false(a.patchwise);
-    assert_int_equal(a.relation, RELATION_SUBTRACTION);
+    assert_int_equal(a.relation, relation_kind_subtraction);
     assert_int_equal(a.mapping, 2);
     assert_int_equal(a.position, POSITION_RELATIVE);
     assert_true(a.softmax);
@@ -75,7 +75,7 @@ static void test_defaults_by_type(void **state)
     assert_int_equal(a.transforms, TRANSFORMS_DISTINCT);
     a = attention("", "\"type\": \"patchwise\"");
     assert_true(a.patchwise);
-    assert_int_equal(a.relation, RELATION_CONCATENATION);
+    assert_int_equal(a.relation, relation_kind_concatenation);
     assert_int_equal(a.mapping, 2);
     assert_int_equal(a.position, POSITION_NONE);
     assert_false(a.softmax);
@@ -93,11 +93,11 @@ static void test_stage_over_model(void **state)
     /* a type laid over, and the relation and the position with it */
     a = attention("\"type\": \"patchwise\", \"relation\": \"clique\"",
                   "\"type\": \"pairwise\", \"relation\": \"dot\", \"position\": \"absolute\"");
-    assert_int_equal(a.relation, RELATION_DOT);
+    assert_int_equal(a.relation, relation_kind_dot);
     assert_int_equal(a.position, POSITION_ABSOLUTE);
     /* a relation that both types have */
     a = attention("\"relation\": \"concatenation\"", "\"type\": \"patchwise\"");
-    assert_int_equal(a.relation, RELATION_CONCATENATION);
+    assert_int_equal(a.relation, relation_kind_concatenation);
     assert_int_equal(a.position, POSITION_NONE);
 }
 

@@ -456,7 +456,7 @@ static bool first_panel(struct module *m)
     return load;
 }
 
-/* Zeros come before the columns instead of behind them. */
+/* Zeros come before the columns instead of after them. */
 static bool fill_up_before(struct module *m)
 {
     for (struct inst *inst = m->first; inst; inst = inst->next)
@@ -651,52 +651,52 @@ static bool tiles_in_one_place(struct module *m)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-enum kind { PAIRWISE, ZERO_PADDING, PATCHWISE, KINDS };
+enum kind { IN_PAIRS, ZERO_PADDING, IN_PATCHES, KINDS };
 
 static const struct plant {
     const char *pass, *what;
     enum kind model;
     bool (*damage)(struct module *m); /* false: there is nothing to damage */
 } plants[] = {
-    {"expand_batch_norm", "eps is forgotten", PAIRWISE, forget_eps},
-    {"expand_batch_norm", "the mean is added, not subtracted", PAIRWISE, add_mean},
-    {"fold_affine", "one weight is left unscaled", PAIRWISE, forget_scale},
-    {"fold_affine", "a shift is lost with the bias", PAIRWISE, drop_a_bias},
-    {"tabulate_position", "tables of sums, not of differences", PAIRWISE, tabulate_sums},
-    {"tabulate_position", "a relu is left out of the table", PAIRWISE, forget_relu},
-    {"drop_softmax_bias", "a bias without a softmax goes too", PATCHWISE, drop_a_bias},
-    {"drop_softmax_bias", "the classifier's bias goes too", PAIRWISE, drop_last_bias},
-    {"merge_linears", "phi and psi change places", PAIRWISE, swap_slices},
-    {"merge_linears", "a slice begins one channel late", PAIRWISE, slice_one_further},
-    {"merge_linears", "weights in another order than slices", PAIRWISE, swap_weights},
-    {"pad_borders", "zeros for a reflection", PAIRWISE, pad_the_other_way},
+    {"expand_batch_norm", "eps is forgotten", IN_PAIRS, forget_eps},
+    {"expand_batch_norm", "the mean is added, not subtracted", IN_PAIRS, add_mean},
+    {"fold_affine", "one weight is left unscaled", IN_PAIRS, forget_scale},
+    {"fold_affine", "a shift is lost with the bias", IN_PAIRS, drop_a_bias},
+    {"tabulate_position", "tables of sums, not of differences", IN_PAIRS, tabulate_sums},
+    {"tabulate_position", "a relu is left out of the table", IN_PAIRS, forget_relu},
+    {"drop_softmax_bias", "a bias without a softmax goes too", IN_PATCHES, drop_a_bias},
+    {"drop_softmax_bias", "the classifier's bias goes too", IN_PAIRS, drop_last_bias},
+    {"merge_linears", "phi and psi change places", IN_PAIRS, swap_slices},
+    {"merge_linears", "a slice begins one channel late", IN_PAIRS, slice_one_further},
+    {"merge_linears", "weights in another order than slices", IN_PAIRS, swap_weights},
+    {"pad_borders", "zeros for a reflection", IN_PAIRS, pad_the_other_way},
     {"pad_borders", "a reflection for zeros", ZERO_PADDING, pad_the_other_way},
-    {"pad_borders", "a dilation one too large", PATCHWISE, pad_before_relu},
-    {"lower", "relu without its max", PAIRWISE, forget_max},
-    {"lower", "a difference the other way around", PAIRWISE, swap_operands},
-    {"lower", "a mean over one pixel less", PAIRWISE, divide_by_one_less},
-    {"lower", "a sum ends one term early", PAIRWISE, sum_one_less},
-    {"lower", "a slice begins at 0", PAIRWISE, forget_offset},
-    {"inline_values", "a parameter is read for channel 0", PAIRWISE, read_channel_0},
-    {"inline_values", "the residual connection is lost", PAIRWISE, lose_residual},
-    {"delay_division", "the division is lost", PAIRWISE, forget_division},
-    {"delay_division", "divided before and behind the sum", PAIRWISE, divide_twice},
-    {"split_loops", "the two digits are swapped", PAIRWISE, swap_digits},
-    {"fuse_pixels", "a tile is read at its first channel", PAIRWISE, read_first_of_tile},
-    {"fuse_pixels", "a writer comes behind its reader", PAIRWISE, stage_too_late},
-    {"merge_loops", "the channel is not c mod 2", PAIRWISE, merge_wrongly},
-    {"pack_weights", "always the first panel", PAIRWISE, first_panel},
-    {"pack_weights", "zeros before the columns", PAIRWISE, fill_up_before},
-    {"apply_schedules", "accumulators begin at 0, not with the bias", PAIRWISE, forget_bias},
-    {"apply_schedules", "an accumulator is not begun", PAIRWISE, forget_start},
-    {"apply_schedules", "one tile too few", PAIRWISE, one_tile_less},
-    {"apply_schedules", "every tile is written to the first", PAIRWISE, write_first_tile},
-    {"apply_schedules", "a sum is made parallel", PAIRWISE, add_up_in_parallel},
-    {"apply_schedules", "products are not added up", PAIRWISE, add_instead_of_fma},
-    {"apply_schedules", "the last columns are the first again", PAIRWISE, repeat_columns},
-    {"plan_memory", "two maps in use get one place", PAIRWISE, share_with_operand},
-    {"plan_memory", "buffers overlap by a line", PAIRWISE, round_down},
-    {"plan_memory", "two tiles get one place", PAIRWISE, tiles_in_one_place},
+    {"pad_borders", "a dilation one too large", IN_PATCHES, pad_before_relu},
+    {"lower", "relu without its max", IN_PAIRS, forget_max},
+    {"lower", "a difference the other way around", IN_PAIRS, swap_operands},
+    {"lower", "a mean over one pixel less", IN_PAIRS, divide_by_one_less},
+    {"lower", "a sum ends one term early", IN_PAIRS, sum_one_less},
+    {"lower", "a slice begins at 0", IN_PAIRS, forget_offset},
+    {"inline_values", "a parameter is read for channel 0", IN_PAIRS, read_channel_0},
+    {"inline_values", "the residual connection is lost", IN_PAIRS, lose_residual},
+    {"delay_division", "the division is lost", IN_PAIRS, forget_division},
+    {"delay_division", "divided before and after the sum", IN_PAIRS, divide_twice},
+    {"split_loops", "the two digits are swapped", IN_PAIRS, swap_digits},
+    {"fuse_pixels", "a tile is read at its first channel", IN_PAIRS, read_first_of_tile},
+    {"fuse_pixels", "a writer comes after its reader", IN_PAIRS, stage_too_late},
+    {"merge_loops", "the channel is not c mod 2", IN_PAIRS, merge_wrongly},
+    {"pack_weights", "always the first panel", IN_PAIRS, first_panel},
+    {"pack_weights", "zeros before the columns", IN_PAIRS, fill_up_before},
+    {"apply_schedules", "accumulators begin at 0, not with the bias", IN_PAIRS, forget_bias},
+    {"apply_schedules", "an accumulator is not begun", IN_PAIRS, forget_start},
+    {"apply_schedules", "one tile too few", IN_PAIRS, one_tile_less},
+    {"apply_schedules", "every tile is written to the first", IN_PAIRS, write_first_tile},
+    {"apply_schedules", "a sum is made parallel", IN_PAIRS, add_up_in_parallel},
+    {"apply_schedules", "products are not added up", IN_PAIRS, add_instead_of_fma},
+    {"apply_schedules", "the last columns are the first again", IN_PAIRS, repeat_columns},
+    {"plan_memory", "two maps in use get one place", IN_PAIRS, share_with_operand},
+    {"plan_memory", "buffers overlap by a line", IN_PAIRS, round_down},
+    {"plan_memory", "two tiles get one place", IN_PAIRS, tiles_in_one_place},
 };
 enum { PLANTS = sizeof plants / sizeof *plants };
 
@@ -711,7 +711,7 @@ static struct module *graph_of(enum kind kind)
                           .classes = 5,
                           .stem_channels = 8,
                           .stages = 1};
-    struct attention attention = {.relation = RELATION_SUBTRACTION,
+    struct attention attention = {.relation = relation_kind_subtraction,
                                   .mapping = 2,
                                   .position = POSITION_RELATIVE,
                                   .softmax = true,
@@ -722,9 +722,9 @@ static struct module *graph_of(enum kind kind)
                                   .value_channels = 16};
     if (kind == ZERO_PADDING)
         attention.padding = PADDING_ZERO;
-    if (kind == PATCHWISE) {
+    if (kind == IN_PATCHES) {
         attention.patchwise = true;
-        attention.relation = RELATION_CONCATENATION;
+        attention.relation = relation_kind_concatenation;
         attention.position = POSITION_NONE;
         attention.softmax = false;
         attention.dilation = 2;

@@ -26,7 +26,7 @@ static struct model large(void)
     for (int i = 0; i < 3; i++)
         model.stage[i] = (struct stage){2,
                                         32 << i,
-                                        {.relation = RELATION_SUBTRACTION,
+                                        {.relation = relation_kind_subtraction,
                                          .mapping = 2,
                                          .position = POSITION_RELATIVE,
                                          .softmax = true,

@@ -162,14 +162,16 @@ static void test_cases(void **state)
     (void)state;
     int failed = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[2000], result[300] = "[";
-        struct error error;
+        char text[2000], result[ERROR_TEXT] = "[";
+        struct error error, why;
         write_case(text, sizeof text, cases[i].inputs, cases[i].op);
         struct module *module = module_parse(text, strlen(text), &error);
         if (!module)
             fail_msg("%s\n%d:%d: %s", text, error.at.line, error.at.column, error.text);
         const struct shape *shape = &module->last->shape;
-        if (inst_finish(module->last, result, sizeof result)) {
+        if (!inst_finish(module->last, &why)) {
+            strcpy(result, why.text);
+        } else {
             for (int j = 0; j < shape->rank; j++)
                 snprintf(result + strlen(result), 30, "%s%lld", j ? ", " : "",
                          (long long)shape->dim[j]);
@@ -187,11 +189,11 @@ static void test_cases(void **state)
 
 static struct inst *fill_of(struct module *module, double value)
 {
-    char why[100];
+    struct error why;
     struct inst *inst = inst_new(module, NULL, OP_fill, 0, NULL);
     inst->attr[SLOT_fill_value].real = value;
     inst->attr[SLOT_fill_shape].shape = (struct shape){1, {4}};
-    assert_true(inst_finish(inst, why, sizeof why));
+    assert_true(inst_finish(inst, &why));
     return inst;
 }
 
@@ -216,8 +218,8 @@ static void test_defaults(void **state)
 
 static struct inst *finished(struct inst *inst)
 {
-    char why[100];
-    assert_true(inst_finish(inst, why, sizeof why));
+    struct error why;
+    assert_true(inst_finish(inst, &why));
     return inst;
 }
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 static const struct attention pairwise = {
-    .relation = RELATION_SUBTRACTION,
+    .relation = relation_kind_subtraction,
     .mapping = 2,
     .position = POSITION_RELATIVE,
     .softmax = true,
@@ -82,7 +82,7 @@ static void counts_dot_products(void **state)
     (void)state;
     struct model model = small_model();
     struct stats stats;
-    model.stage[0].attention.relation = RELATION_DOT;
+    model.stage[0].attention.relation = relation_kind_dot;
     struct module *module = graph_from_model(&model, 1, 1, 0, NULL);
     graph_stats(module, COUNT_MACS, &stats);
     assert_layer(&stats, "layer0.0.sam", 0, 4 * 3 * 9 * (2 + 8));
@@ -129,7 +129,7 @@ static struct model san_model(const struct san *san)
         struct attention a = pairwise;
         if (san->patchwise)
             a = (struct attention){.patchwise = true,
-                                   .relation = RELATION_CONCATENATION,
+                                   .relation = relation_kind_concatenation,
                                    .mapping = 2,
                                    .dilation = 1,
                                    .share = 8};

@@ -26,7 +26,7 @@ static struct module *small_graph(void)
                           .stages = 1};
     model.stage[0] = (struct stage){1,
                                     32,
-                                    {.relation = RELATION_SUBTRACTION,
+                                    {.relation = relation_kind_subtraction,
                                      .mapping = 2,
                                      .position = POSITION_RELATIVE,
                                      .softmax = true,

@@ -95,7 +95,7 @@ static void test_other_dtypes(void **state)
     }
 }
 
-/* Tensors in any order, empty ones, scalars, metadata, spaces behind the header. */
+/* Tensors in any order, empty ones, scalars, metadata, spaces after the header. */
 static void test_structure(void **state)
 {
     (void)state;

@@ -39,6 +39,7 @@
  * Right as build_threads.c is, but that the unit adds products in an order of its own. */
 #include "build_matrix.h"
 #include "build_local.h"
+#include "rounding.h"
 #include "rules_gpu.h"
 
 enum { MOST_UNROLL = 4 /* terms that are written out */ };

@@ -2,6 +2,7 @@
 #include "view_gpu.h"
 #include "build_local.h"
 #include "plan_shared.h"
+#include "rounding.h"
 #include "rules_gpu.h"
 
 struct touching {

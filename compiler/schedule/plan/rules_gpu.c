@@ -1,4 +1,5 @@
 #include "rules_gpu.h"
+#include "rounding.h"
 
 static const struct refusal none;
 

@@ -1,5 +1,4 @@
-/* Rounding to what matrix units multiply, and which data is rounded already. */
-#include "ir.h"
+#include "rounding.h"
 #include "names.h"
 #include <string.h>
 

@@ -1,8 +1,8 @@
-/* What the files of the pass lower share: making buffers, kernels and nests for instructions. */
-#ifndef COMPILER_LOWER_H
-#define COMPILER_LOWER_H
+/* What ops are lowered with: making buffers, kernels and nests for instructions. */
+#ifndef IR_LOWERING_H
+#define IR_LOWERING_H
 #include "affine.h"
-#include "loops.h"
+#include "ir.h"
 #include "names.h"
 
 typedef const struct affine *affine_ref;
@@ -23,9 +23,17 @@ struct loops {
     affine_ref index[MAX_RANK]; /* of the buffer stored to */
 };
 
+/* A new buffer of the module. */
+struct buffer *lowering_buffer_new(struct lowering *l, const char *name, enum place place,
+                                   struct shape shape);
 /* What an instruction's value is stored in; made when first asked for. */
 struct buffer *lowering_buffer(struct lowering *l, struct inst *inst);
 const struct expr *lowering_load(struct lowering *l, struct inst *inst, const affine_ref *index);
+/* An operand that broadcasts to the result, of this rank, at `index`. */
+const struct expr *load_broadcast(struct lowering *l, struct inst *inst, int rank,
+                                  const affine_ref *index);
+/* No kernel made from now on has that name; false: one has it already. */
+bool lowering_name_kernel(struct lowering *l, const char *name);
 /* A new kernel, named after the instruction's layer and shape. */
 struct kernel *lowering_kernel(struct lowering *l, const struct inst *inst);
 
@@ -51,10 +59,5 @@ static inline const struct expr *expr_op2(struct lowering *l, enum scalar_op op,
 {
     return expr_op(l->m, op, a, b, NULL);
 }
-
-/* lower_footprint.c */
-void pad_lower(struct lowering *l, struct inst *inst);
-void relation_lower(struct lowering *l, struct inst *inst);
-void aggregate_lower(struct lowering *l, struct inst *inst);
 
 #endif
