@@ -13,7 +13,7 @@ enum { NUMBER_CHARACTERS = 63 };
 struct scanner {
     struct json *json;
     const struct json_limits *limits;
-    struct json_error *error;
+    struct error *error;
     const unsigned char *text;
     size_t size, at;
     uint32_t capacity; /* of json->node */
@@ -25,9 +25,10 @@ __attribute__((format(printf, 3, 4))) static bool fail(struct scanner *s, size_t
 {
     va_list arguments;
     va_start(arguments, format);
-    s->error->offset = offset;
-    vsnprintf(s->error->message, sizeof s->error->message, format, arguments);
+    vsnprintf(s->error->text, sizeof s->error->text, format, arguments);
     va_end(arguments);
+    s->error->at = json_place(s->json->text, offset);
+    s->json->wrong = offset;
     return false;
 }
 
@@ -339,12 +340,11 @@ static bool check_keys(struct scanner *s, const struct json_node *object, struct
     if (!again)
         return true;
     char excerpt[JSON_EXCERPT];
-    int line, column;
-    json_place(json->text, first->key_begin, &line, &column);
+    struct location at = json_place(json->text, first->key_begin);
     return fail(s, again->key_begin,
                 "an object must have a key once, found %s a second time "
                 "(first in line %d, column %d)",
-                json_key_excerpt(json, again, excerpt), line, column);
+                json_key_excerpt(json, again, excerpt), at.line, at.column);
 }
 
 static bool check_objects(struct scanner *s)
@@ -375,7 +375,7 @@ static bool scan_text(struct scanner *s)
 }
 
 bool json_scan(struct json *json, const char *text, size_t size, const struct json_limits *limits,
-               struct json_error *error)
+               struct error *error)
 {
     assert(size < UINT32_MAX);
     *json = (struct json){.text = text, .arena = arena_new()};
@@ -386,7 +386,9 @@ bool json_scan(struct json *json, const char *text, size_t size, const struct js
                               .size = size};
     if (scan_text(&scanner))
         return true;
+    size_t wrong = json->wrong;
     json_free(json);
+    json->wrong = wrong;
     return false;
 }
 
@@ -396,17 +398,18 @@ void json_free(struct json *json)
     *json = (struct json){0};
 }
 
-void json_place(const char *text, size_t offset, int *line, int *column)
+struct location json_place(const char *text, size_t offset)
 {
+    struct location at = {.line = 1};
     size_t start = 0;
-    *line = 1;
     for (size_t i = 0; i < offset; i++) {
         if (text[i] == '\n') {
-            ++*line;
+            at.line++;
             start = i + 1;
         }
     }
-    *column = (int)(offset - start) + 1;
+    at.column = (int)(offset - start) + 1;
+    return at;
 }
 
 bool json_integer(const struct json *json, const struct json_node *node, int64_t *value)

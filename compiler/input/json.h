@@ -6,6 +6,7 @@
 #ifndef COMPILER_JSON_H
 #define COMPILER_JSON_H
 #include "arena.h"
+#include "error.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,7 @@ struct json {
     struct arena *arena;
     struct json_node *node; /* 0 is the whole */
     uint32_t count;
+    size_t wrong; /* of a text that is no JSON: the byte where it stops to be */
 };
 
 struct json_limits {
@@ -44,19 +46,14 @@ struct json_limits {
     size_t string_bytes; /* of a string or key, decoded */
 };
 
-struct json_error {
-    size_t offset; /* in bytes from the text's start */
-    char message[256];
-};
-
-/* Scans the whole text, less than 4 GiB. False with *error filled in, and nothing to free; else
- * json_free. */
+/* Scans the whole text, less than 4 GiB; else json_free. False with the error's text and place
+ * filled in, the place as a byte of the text in json->wrong too, and nothing to free. */
 bool json_scan(struct json *json, const char *text, size_t size, const struct json_limits *limits,
-               struct json_error *error);
+               struct error *error);
 void json_free(struct json *json);
 
-/* Line and column of a byte, from 1; columns count bytes, lines end with \n. */
-void json_place(const char *text, size_t offset, int *line, int *column);
+/* Of a byte; lines end with \n. */
+struct location json_place(const char *text, size_t offset);
 
 /* The value of a number that is written as an integer, without fraction or exponent. False: it is
  * something else, or does not fit. */

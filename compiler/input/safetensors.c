@@ -338,10 +338,10 @@ enum status safetensors_parse(const char *path, const char *file, size_t size, s
         return STATUS_INPUT;
     const char *header = file + LENGTH_BYTES;
     struct json json;
-    struct json_error error;
+    struct error error;
     if (!json_scan(&json, header, length, &header_limits, &error)) {
         diag_error(path, 0, 0, "the header is no valid JSON: %s, at byte %zu of the header",
-                   error.message, error.offset);
+                   error.text, json.wrong);
         return STATUS_INPUT;
     }
     struct reader reader = {.path = path, .json = &json, .arena = arena};

@@ -293,14 +293,12 @@ enum status model_parse(const char *path, const char *text, size_t size, struct 
 {
     enum status status = STATUS_INPUT;
     struct json json;
-    struct json_error error;
+    struct error error = {.file = path};
     if (json_scan(&json, text, size, &model_limits, &error)) {
         status = read_json(path, &json, model);
         json_free(&json);
     } else {
-        int line, column;
-        json_place(text, error.offset, &line, &column);
-        diag_error(path, line, column, "%s", error.message);
+        diag_report(&error);
     }
     return status;
 }
@@ -310,7 +308,7 @@ bool model_valid(const struct model *model)
     char *text = NULL;
     size_t size;
     struct json json;
-    struct json_error error;
+    struct error error;
     struct model read;
     FILE *stream = memory_stream(&text, &size);
     model_write_json(model, stream);

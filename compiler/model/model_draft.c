@@ -13,12 +13,11 @@ void draft_error(struct draft *draft, size_t offset, const char *format, ...)
         diag_error(draft->path, 0, 0, "more errors than %d, the rest is not shown", MOST_ERRORS);
         return;
     }
-    char message[1024];
+    struct error error = {.file = draft->path};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    vsnprintf(error.text, sizeof error.text, format, arguments);
     va_end(arguments);
-    int line, column;
-    json_place(draft->json->text, offset, &line, &column);
-    diag_error(draft->path, line, column, "%s", message);
+    error.at = json_place(draft->json->text, offset);
+    diag_report(&error);
 }

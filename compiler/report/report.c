@@ -218,15 +218,15 @@ static const struct json_node *member(const struct json *json, const char *key)
 static enum status check_member(const char *path, const struct json *json, const char *key,
                                 const char *must_be)
 {
-    int line = 1, column = 1;
+    struct location at = {1, 1};
     size_t size;
     char excerpt[JSON_EXCERPT] = "nothing";
     const struct json_node *node = member(json, key);
     if (node && node->kind == JSON_STRING && strcmp(json_string(json, node, &size), must_be) == 0)
         return STATUS_DONE;
     if (node)
-        json_place(json->text, node->begin, &line, &column);
-    diag_error(path, line, column, "the profile's %s must be %s, found %s", key, must_be,
+        at = json_place(json->text, node->begin);
+    diag_error(path, at.line, at.column, "the profile's %s must be %s, found %s", key, must_be,
                node ? json_excerpt(json, node, excerpt) : excerpt);
     return STATUS_INPUT;
 }
@@ -237,7 +237,7 @@ static enum status read_profile(const struct page *page, const char *path, char 
     static const struct json_limits limits = {16, 1000000, 4096};
     size_t size;
     struct json json;
-    struct json_error error;
+    struct error error = {.file = path};
     if (!path) {
         *text = strdup("null");
         return *text ? STATUS_DONE : STATUS_SYSTEM;
@@ -246,9 +246,7 @@ static enum status read_profile(const struct page *page, const char *path, char 
     if (status != STATUS_DONE)
         return status;
     if (!json_scan(&json, *text, size, &limits, &error)) {
-        int line, column;
-        json_place(*text, error.offset, &line, &column);
-        diag_error(path, line, column, "%s", error.message);
+        diag_report(&error);
         return STATUS_INPUT;
     }
     status = check_member(path, &json, "model", page->module->name);

@@ -13,12 +13,11 @@
 static void look_at(const struct json *json, const struct json_node *node, size_t size)
 {
     char excerpt[JSON_EXCERPT];
-    int line, column;
     size_t length;
     int64_t value;
     fuzz_expect(node->begin < node->end && node->end <= size && node->next <= json->count);
-    json_place(json->text, node->begin, &line, &column);
-    fuzz_expect(line >= 1 && column >= 1);
+    struct location at = json_place(json->text, node->begin);
+    fuzz_expect(at.line >= 1 && at.column >= 1);
     fuzz_expect(strlen(json_excerpt(json, node, excerpt)) < JSON_EXCERPT);
     if (node->key)
         fuzz_expect(strlen(json_key_excerpt(json, node, excerpt)) < JSON_EXCERPT);
@@ -34,9 +33,9 @@ static void scan(const char *text, size_t size)
 {
     static const struct json_limits limits = {16, 1000, 200};
     struct json json;
-    struct json_error error = {0};
+    struct error error = {0};
     if (!json_scan(&json, text, size, &limits, &error)) {
-        fuzz_expect(error.offset <= size && error.message[0]);
+        fuzz_expect(json.wrong <= size && error.text[0]);
         return;
     }
     fuzz_expect(json.count >= 1 && json.node[0].next == json.count);

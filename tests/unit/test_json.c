@@ -11,7 +11,7 @@ static const struct json_limits limits = {.depth = 4, .values = 12, .string_byte
 static bool scans(const char *text, size_t size)
 {
     struct json json;
-    struct json_error error = {0};
+    struct error error = {0};
     /* An exact copy, so that a sanitizer sees a read after its end. */
     char *copy = malloc(size ? size : 1);
     memcpy(copy, text, size);
@@ -19,7 +19,7 @@ static bool scans(const char *text, size_t size)
     if (good)
         json_free(&json);
     else
-        assert_true(error.offset <= size && error.message[0]);
+        assert_true(json.wrong <= size && error.text[0]);
     free(copy);
     return good;
 }
@@ -147,7 +147,7 @@ static void test_cut_off(void **state)
 static struct json scan(const char *text)
 {
     struct json json;
-    struct json_error error;
+    struct error error;
     assert_true(json_scan(&json, text, strlen(text), &limits, &error));
     return json;
 }
@@ -171,10 +171,9 @@ static void test_tree(void **state)
     assert_memory_equal(json.node[1].key, "a", 1);
     assert_int_equal(json.node[5].key_size, 1);
     assert_memory_equal(json.node[5].key, "b", 1);
-    int line, column;
-    json_place(json.text, json.node[5].begin, &line, &column);
-    assert_int_equal(line, 2);
-    assert_int_equal(column, 12);
+    struct location at = json_place(json.text, json.node[5].begin);
+    assert_int_equal(at.line, 2);
+    assert_int_equal(at.column, 12);
     char excerpt[JSON_EXCERPT];
     assert_string_equal(json_excerpt(&json, &json.node[4], excerpt), "\"x\"");
     assert_string_equal(json_key_excerpt(&json, &json.node[5], excerpt), "\"\\u0062\"");
