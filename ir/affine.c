@@ -17,8 +17,9 @@ struct sum {
 
 static int compare(const struct affine *a, const struct affine *b);
 
-/* By name; a pass may hold two variables of one name until it has named them anew: those stand in the
- * order in which they were made. The verifier's own variables have no number and are never printed. */
+/* By name; a pass may hold two variables of one name until it has named them anew: those stand in
+ * the order in which they were made. The verifier's own variables have no number and are never
+ * printed. */
 static int compare_vars(const struct var *a, const struct var *b)
 {
     if (a == b)

@@ -128,13 +128,15 @@ int64_t work_flops(const struct work *work)
 
 /* ---- footprints ------------------------------------------------------------------------------ */
 
-/* What is touched of a buffer, elements least to most in each dimension; points: at most so many. */
+/* What is touched of a buffer, elements least to most in each dimension; points: at most so many.
+ */
 struct box {
     bool used;
     int64_t least[MAX_RANK], most[MAX_RANK], points;
 };
 
-/* A place from which accesses are seen: loops of less depth than this stand still, in their middle. */
+/* A place from which accesses are seen: loops of less depth than this stand still, in their middle.
+ */
 struct view {
     const struct work *work;
     int loop, depth;
@@ -279,8 +281,8 @@ static void fetch(struct cache *cache, double times)
 
 static void fetch_body(struct cache *cache, int loop, double times);
 
-/* All iterations of a loop. Caches throw out nearly what was used least recently: of a body that is too
- * large by some part of the cache, that part is fetched anew each time. */
+/* All iterations of a loop. Caches throw out nearly what was used least recently: of a body that is
+ * too large by some part of the cache, that part is fetched anew each time. */
 static void fetch_loop(struct cache *cache, int loop, double times)
 {
     const struct work_loop *l = &cache->work->loop[loop];

@@ -45,9 +45,10 @@ enum access_kind { ACCESS_READ = 1, ACCESS_WRITE = 2 };
  * around them, or their number where that is less. Exact for boxes without holes. */
 void work_footprint(const struct work *work, unsigned kinds, int64_t *bytes);
 
-/* Bytes of each buffer that a cache of this size has to fetch, empty at the beginning. Found loop by
- * loop: where the cache holds what an iteration touches, that is fetched once for the whole loop; where
- * that is twice the cache or more, anew in each iteration. What is written counts as what is read does. */
+/* Bytes of each buffer that a cache of this size has to fetch, empty at the beginning. Found loop
+ * by loop: where the cache holds what an iteration touches, that is fetched once for the whole
+ * loop; where that is twice the cache or more, anew in each iteration. What is written counts as
+ * what is read does. */
 void work_misses(const struct work *work, int64_t cache, double *bytes);
 
 #endif

@@ -404,12 +404,13 @@ const struct expr *expr_reduce(struct module *module, enum scalar_op op, int var
                                struct var *const *var, const struct expr *body,
                                const struct expr *init);
 
-/* Pixels of a line of `size` are of one class if they are as far from either end, up to `border`: the
- * class of one, and how many there are. */
+/* Pixels of a line of `size` are of one class if they are as far from either end, up to `border`:
+ * the class of one, and how many there are. */
 int64_t border_class(int64_t at, int64_t size, int64_t border);
 int64_t border_class_count(int64_t size, int64_t border);
 
-/* How a kernel is started: its blocks, the threads of one, the bytes that they share (once planned). */
+/* How a kernel is started: its blocks, the threads of one, the bytes that they share (once
+ * planned). */
 struct launch {
     int64_t blocks, threads, shared_bytes;
 };
@@ -429,32 +430,34 @@ struct module *module_parse(const char *text, size_t size, struct error *error);
 /* ---- verifier (verify.c) --------------------------------------------------------------------- */
 
 /* Checks what every module has to keep: operands before users, shapes that follow from the ops,
- * attributes in range, loops and buffers well formed, every access within its buffer. The error names the
- * instruction or the kernel, and where it stands in the text that the module was read from; line 0: a
- * pass made it. */
+ * attributes in range, loops and buffers well formed, every access within its buffer. The error
+ * names the instruction or the kernel, and where it stands in the text that the module was read
+ * from; line 0: a pass made it. */
 bool module_verify(const struct module *module, struct error *error);
 
-/* What somebody changed in a kernel: the kind of a loop of threads or blocks, the place of a buffer;
- * NULL where it is something else. */
+/* What somebody changed in a kernel: the kind of a loop of threads or blocks, the place of a
+ * buffer; NULL where it is something else. */
 struct edit {
     const struct stmt *loop;
     const struct buffer *buffer;
 };
 
-/* Whether a kernel that was right still is (verify_edits.c): what module_verify checks of it by itself,
- * and, of what was changed, that no race is left unseen and that a barrier stands where threads read
- * what others wrote. */
+/* Whether a kernel that was right still is (verify_edits.c): what module_verify checks of it by
+ * itself, and, of what was changed, that no race is left unseen and that a barrier stands where
+ * threads read what others wrote. */
 bool kernel_verify_edit(const struct module *module, const struct kernel *kernel,
                         const struct edit *edit, struct error *error);
 
 /* Whether the loops of a nest, each the whole body of the one before, may be put in another order:
- * loop[order[0]] outermost. All kinds count as serial: what runs at once is for kernel_verify_edit. */
+ * loop[order[0]] outermost. All kinds count as serial: what runs at once is for kernel_verify_edit.
+ */
 bool kernel_verify_order(const struct module *module, const struct kernel *kernel, int loops,
                          const struct stmt *const *loop, const int *order, struct error *error);
 
 /* ---- evaluator (eval_graph.c, eval_loops.c) -------------------------------------------------- */
 
-/* Where parameters come from: the tensor of that name in float64, row-major; NULL if there is none. */
+/* Where parameters come from: the tensor of that name in float64, row-major; NULL if there is none.
+ */
 struct parameters {
     const double *(*find)(void *context, const char *name, const struct shape *shape);
     void *context;
@@ -462,8 +465,8 @@ struct parameters {
 
 enum precision { PRECISION_F64, PRECISION_F32 };
 
-/* Runs one turn: the graph form, or the loop form of `target` (NULL: kernels of any target). input is
- * (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
+/* Runs one turn: the graph form, or the loop form of `target` (NULL: kernels of any target). input
+ * is (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
  * Constants are computed in float64 always, and rounded once. False: a parameter is missing, or
  * module_check_constants says what. */
 bool module_eval_graph(const struct module *module, const struct parameters *parameters,
@@ -471,7 +474,8 @@ bool module_eval_graph(const struct module *module, const struct parameters *par
 bool module_eval_loops(const struct module *module, const struct parameters *parameters,
                        enum precision precision, const char *target, const double *input,
                        double *output);
-/* Runs the graph form in float64 and shows what is not constant, in order; the data is gone after. */
+/* Runs the graph form in float64 and shows what is not constant, in order; the data is gone after.
+ */
 typedef void value_visitor(void *context, const struct inst *inst, const double *data);
 bool module_visit_values(const struct module *module, const struct parameters *parameters,
                          const double *input, value_visitor *visit, void *context);
@@ -479,9 +483,10 @@ bool module_visit_values(const struct module *module, const struct parameters *p
 double *inst_eval_constant(const struct module *module, const struct parameters *parameters,
                            const struct inst *inst);
 
-/* What a buffer of weights holds, in float64; free() it. The entries of an i32 table are rounded to the
- * nearest whole number, at a half to the even one. NULL, with *error (or NULL) filled in: a parameter is
- * missing, an entry is beyond the limit of a lookup, or float32 does not hold a number. */
+/* What a buffer of weights holds, in float64; free() it. The entries of an i32 table are rounded to
+ * the nearest whole number, at a half to the even one. NULL, with *error (or NULL) filled in: a
+ * parameter is missing, an entry is beyond the limit of a lookup, or float32 does not hold a
+ * number. */
 double *buffer_contents(const struct module *module, const struct parameters *parameters,
                         const struct buffer *buffer, struct error *error);
 /* Whether all buffers of weights have contents. */

@@ -11,8 +11,8 @@ double round_to(int precision, double value);
 /* The scalar operation that does it; of f32, which has none, SCALAR_COUNT. */
 enum scalar_op round_op(int precision);
 
-/* Which buffers hold nothing but numbers of the module's precision: weights whose recipe rounds, and
- * what only rounded values are stored to. Made for the kernels as they are, in an arena. */
+/* Which buffers hold nothing but numbers of the module's precision: weights whose recipe rounds,
+ * and what only rounded values are stored to. Made for the kernels as they are, in an arena. */
 struct rounding;
 struct rounding *rounding_new(const struct module *module, struct arena *arena);
 bool rounding_has(const struct rounding *rounding, const struct expr *expr);

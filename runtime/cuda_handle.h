@@ -42,8 +42,8 @@ int san_cuda_enter(const struct san_cuda *cuda, CUcontext *before, struct san_cu
 int san_cuda_leave(const struct san_cuda *cuda, CUcontext before, int status,
                    struct san_cuda_error *error);
 
-/* cuda_target.c: chooses the strongest target for the device; makes cuda->module of it, or of the next
- * weaker one where the driver is too old for it. */
+/* cuda_target.c: chooses the strongest target for the device; makes cuda->module of it, or of the
+ * next weaker one where the driver is too old for it. */
 int san_cuda_read_capability(const struct driver *driver, CUdevice device, unsigned *capability,
                              struct san_cuda_error *error);
 int san_cuda_find_target(struct san_cuda *cuda, struct san_cuda_error *error);

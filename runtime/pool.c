@@ -180,8 +180,8 @@ static int start_workers(struct san_pool *pool)
     int error = pthread_attr_init(&attributes);
     if (error)
         return error;
-    /* Half of it is promised to tasks: the C library takes the program's thread-local data out of the
-     * stack, and the minimum does not count them. */
+    /* Half of it is promised to tasks: the C library takes the program's thread-local data out of
+     * the stack, and the minimum does not count them. */
     long least = sysconf(_SC_THREAD_STACK_MIN);
     size_t minimum = least > 0 ? (size_t)least : (size_t)PTHREAD_STACK_MIN;
     error = pthread_attr_setstacksize(&attributes, STACK_BYTES + minimum);

@@ -1,10 +1,10 @@
-/* Many command lines of sanc, one after the other, from standard input: tests that start sanc hundreds
- * of times would spend most of their time loading LLVM. Each is carried out in a fork of this
- * process, so that none sees what another one did, and a crash is that one's alone.
+/* Many command lines of sanc, one after the other, from standard input: tests that start sanc
+ * hundreds of times would spend most of their time loading LLVM. Each is carried out in a fork of
+ * this process, so that none sees what another one did, and a crash is that one's alone.
  *
- * A request: the number of words after `sanc` as a line, then the folder to run in and the words, each
- * with a zero after it. The answer: the exit status (less than 0: a signal) and the bytes of standard
- * output and standard error as a line, then these bytes. */
+ * A request: the number of words after `sanc` as a line, then the folder to run in and the words,
+ * each with a zero after it. The answer: the exit status (less than 0: a signal) and the bytes of
+ * standard output and standard error as a line, then these bytes. */
 #define _POSIX_C_SOURCE 200809L
 #define main sanc_main
 int sanc_main(int argc, char **argv);

@@ -28,8 +28,9 @@ struct bench {
     struct spread *kernel; /* of predictions.kernel; NULL: not asked for */
 };
 
-/* With one thread, times are processor time of that thread: other work on the machine counts as little as
- * it can. Kernel times are of runs of their own. Errors are printed; bench_free in any case. */
+/* With one thread, times are processor time of that thread: other work on the machine counts as
+ * little as it can. Kernel times are of runs of their own. Errors are printed; bench_free in any
+ * case. */
 enum status bench_run(struct bench *bench);
 void bench_free(struct bench *bench);
 

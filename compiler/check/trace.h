@@ -1,5 +1,5 @@
-/* What each kernel of a module writes, from the evaluator: a copy of the module, with a kernel after
- * each that copies what that one wrote into one long output. */
+/* What each kernel of a module writes, from the evaluator: a copy of the module, with a kernel
+ * after each that copies what that one wrote into one long output. */
 #ifndef COMPILER_TRACE_H
 #define COMPILER_TRACE_H
 #include "execute.h"

@@ -19,8 +19,8 @@ struct change {
     double was, is;
 };
 
-/* Looks for it in values and buffers that have the same name before and after, in the order in which
- * they are computed; both modules are for one target. False: found none, or no memory. */
+/* Looks for it in values and buffers that have the same name before and after, in the order in
+ * which they are computed; both modules are for one target. False: found none, or no memory. */
 bool change_find(const struct module *before, const struct module *after,
                  const struct parameters *parameters, const struct images *images, double tolerance,
                  struct change *change);

@@ -1,5 +1,5 @@
-/* Where a pass moved the result: values and buffers of the same name, before it and after it, in the
- * order in which they are computed. The buffer of %12 is v12, that of the output is logits. */
+/* Where a pass moved the result: values and buffers of the same name, before it and after it, in
+ * the order in which they are computed. The buffer of %12 is v12, that of the output is logits. */
 #include "memory.h"
 #include "observe.h"
 #include "trace.h"

@@ -1,10 +1,10 @@
 /* Cycles of a kernel, from its loops and the description of a target.
  *
- * Every operation belongs to the innermost loop that it depends on (LLVM moves it out to there), once
- * for each value of the unrolled loops that it depends on, as a vector where it depends on a vector
- * loop. What belongs to a loop runs at the rate of the ports that it needs most, or of its longest
- * chain, and each time an inner loop begins, a pipeline fills. Bytes that L1 or L2 do not hold take
- * their time beside that; the machine hides most of the shorter one behind the longer. */
+ * Every operation belongs to the innermost loop that it depends on (LLVM moves it out to there),
+ * once for each value of the unrolled loops that it depends on, as a vector where it depends on a
+ * vector loop. What belongs to a loop runs at the rate of the ports that it needs most, or of its
+ * longest chain, and each time an inner loop begins, a pipeline fills. Bytes that L1 or L2 do not
+ * hold take their time beside that; the machine hides most of the shorter one behind the longer. */
 #include "predict.h"
 #include "affine.h"
 #include "core_model.h"
@@ -59,8 +59,8 @@ static int innermost(const struct view *v)
     return 0;
 }
 
-/* Where something that depends on these loops of the chain runs, how often per run of that loop, and
- * in how many lanes (0: a scalar). */
+/* Where something that depends on these loops of the chain runs, how often per run of that loop,
+ * and in how many lanes (0: a scalar). */
 struct placed {
     struct need *need;
     double count;
@@ -254,7 +254,8 @@ static bool reads_register(const struct expr *expr, const struct stmt *store)
     return false;
 }
 
-/* A sum in registers waits for its last step: once per run for each term that goes to one element. */
+/* A sum in registers waits for its last step: once per run for each term that goes to one element.
+ */
 static void need_chain(struct view *v, const struct stmt *store, uint64_t loops)
 {
     double steps = v->target->fma_latency;
@@ -354,7 +355,8 @@ static bool prefetches(const struct stmt *stmt, const struct buffer *buffer)
     return found;
 }
 
-/* Bytes from beyond a cache of that size; *ahead: of them, those of buffers that `body` prefetches. */
+/* Bytes from beyond a cache of that size; *ahead: of them, those of buffers that `body` prefetches.
+ */
 static double beyond(const struct work *work, int64_t cache, const struct stmt *body, double *ahead)
 {
     double bytes = 0, *each = allocate(work->buffers + 1, sizeof *each);

@@ -21,9 +21,10 @@ struct prediction {
     struct loop_cost *loop;
 };
 
-/* One execution of a kernel on one core, cold but for what earlier kernels left: of its bytes beyond L2
- * `kept` were in L2 already. A kernel that holds reductions has no schedule yet: it has no cycles, and
- * no loops here; nor has any without a target (NULL). prediction_free in any case. */
+/* One execution of a kernel on one core, cold but for what earlier kernels left: of its bytes
+ * beyond L2 `kept` were in L2 already. A kernel that holds reductions has no schedule yet: it has
+ * no cycles, and no loops here; nor has any without a target (NULL). prediction_free in any case.
+ */
 void kernel_predict(const struct kernel *kernel, const struct target *target, double kept,
                     struct prediction *prediction);
 void prediction_free(struct prediction *prediction);

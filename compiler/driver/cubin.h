@@ -4,8 +4,8 @@
 #include "backend.h"
 #include "diag.h"
 
-/* Assembles `ptx` for a GPU ("sm_80"). STATUS_SYSTEM with a message where there is no ptxas, neither
- * on the PATH nor in /usr/local/cuda/bin. */
+/* Assembles `ptx` for a GPU ("sm_80"). STATUS_SYSTEM with a message where there is no ptxas,
+ * neither on the PATH nor in /usr/local/cuda/bin. */
 enum status cubin_assemble(const struct backend_file *ptx, const char *gpu,
                            struct backend_file *cubin);
 

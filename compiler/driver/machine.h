@@ -5,12 +5,13 @@
 #include "ir.h"
 #include "target.h"
 
-/* Whether this machine runs code for the target; if not, the error says what is missing. GPUs: device 0. */
+/* Whether this machine runs code for the target; if not, the error says what is missing. GPUs:
+ * device 0. */
 bool machine_runs(const struct target *target, struct error *error);
 
 /* The best of the module's targets that this machine has: a GPU, the newest, before processors, of
- * which the widest, of equals the last. The name is the module's; an error is printed where it has none
- * of them. */
+ * which the widest, of equals the last. The name is the module's; an error is printed where it has
+ * none of them. */
 enum status choose_target(const struct module *module, const char **best);
 
 #endif

@@ -5,8 +5,8 @@
 #include "passes.h"
 
 /* passes_run up to `last` (NULL: all), with --dump-ir (a file per pass, and passes.tsv),
- * --print-after, --print-before, --time-passes and -v. `next` (or NULL) is asked after them. Errors are
- * printed. */
+ * --print-after, --print-before, --time-passes and -v. `next` (or NULL) is asked after them. Errors
+ * are printed. */
 enum status passes_run_observed(struct module *module, const char *last,
                                 const struct options *options, const struct pass_observer *next);
 

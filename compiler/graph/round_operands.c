@@ -2,12 +2,12 @@
  *                                %5 = round %2 { precision = tf32 }
  *                                %3 = linear %4, %5
  *
- * The module's precision, as arithmetic that every later pass has to keep: what matrix units multiply
- * is rounded where it is made, weights when the object is written. A value that several linears read is
- * rounded once.
+ * The module's precision, as arithmetic that every later pass has to keep: what matrix units
+ * multiply is rounded where it is made, weights when the object is written. A value that several
+ * linears read is rounded once.
  *
- * Changes results, which is what was asked for. Linears of constants stay as they are: they are recipes,
- * evaluated in float64. */
+ * Changes results, which is what was asked for. Linears of constants stay as they are: they are
+ * recipes, evaluated in float64. */
 #include "make.h"
 
 pass_function round_operands;

@@ -18,8 +18,8 @@ int escape_code(const unsigned char *at, size_t left, size_t *used);
 /* Decodes the inside of a valid string of `left` bytes into `to`, where that is never longer. */
 void escape_decode(const unsigned char *from, size_t left, char *to);
 
-/* Writes a JSON string, quotes included. "<" is escaped too, so that it may stand inside of HTML; bytes
- * that are no UTF-8 come out as the code points of their values. */
+/* Writes a JSON string, quotes included. "<" is escaped too, so that it may stand inside of HTML;
+ * bytes that are no UTF-8 come out as the code points of their values. */
 void escape_print(const char *text, FILE *file);
 
 #endif

@@ -43,8 +43,8 @@ static bool ends_with(const char *text, size_t size, const char *end)
     return size >= tail && memcmp(text + size - tail, end, tail) == 0;
 }
 
-/* A ZIP archive, by the name of its first file: 26 bytes after its start stands the name's length, at
- * byte 30 the name. */
+/* A ZIP archive, by the name of its first file: 26 bytes after its start stands the name's length,
+ * at byte 30 the name. */
 static const char *zip_kind(const char *data, size_t size)
 {
     if (size < 30)

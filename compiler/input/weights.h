@@ -27,13 +27,13 @@ struct tensor_need {
  * one. Drops the names' prefix (weights_drop_prefix). */
 enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count);
 
-/* From now on leaves out of every name in the file what they all begin with, as far as more of these
- * names are there then: "module." of DataParallel, "_orig_mod." of torch.compile, "model." of
+/* From now on leaves out of every name in the file what they all begin with, as far as more of
+ * these names are there then: "module." of DataParallel, "_orig_mod." of torch.compile, "model." of
  * trainers, or anything else. */
 void weights_drop_prefix(struct weights *weights, const char *const *names, size_t count);
 
-/* The tensor of that name in float64, row-major: converted once, owned by the weights. NULL if it is
- * not there, no float type, or its elements are not `elements`. */
+/* The tensor of that name in float64, row-major: converted once, owned by the weights. NULL if it
+ * is not there, no float type, or its elements are not `elements`. */
 const double *weights_find(struct weights *weights, const char *name, int64_t elements);
 
 /* A tensor that need not be a parameter (the input of `sanc run`): its shape, or false. */
@@ -42,7 +42,8 @@ bool weights_shape(const struct weights *weights, const char *name, int *rank, i
 /* SHA-256 of the file. */
 const uint8_t *weights_sha256(const struct weights *weights);
 
-/* A tensor to be written, F32, or F64 where there is no `data`; the name needs no escapes in JSON. */
+/* A tensor to be written, F32, or F64 where there is no `data`; the name needs no escapes in JSON.
+ */
 struct tensor_data {
     const char *name;
     const float *data;

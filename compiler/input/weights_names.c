@@ -1,5 +1,5 @@
-/* A name is components with dots between. Two names of tensors of the same shape are alike where their
- * first or last components are the same; what lies between them is a pattern:
+/* A name is components with dots between. Two names of tensors of the same shape are alike where
+ * their first or last components are the same; what lies between them is a pattern:
  *
  *   layer0.0.sam.mapping.2.weight    "mapping" where the model has "conv_w"
  *   layer0.0.sam.conv_w.2.weight
@@ -112,7 +112,8 @@ static bool same_shape(const struct tensor *tensor, const struct tensor_need *ne
            memcmp(tensor->dim, need->dim, (size_t)need->rank * sizeof *need->dim) == 0;
 }
 
-/* How much two names are alike: by bytes in whole components, then by bytes at their start and end. */
+/* How much two names are alike: by bytes in whole components, then by bytes at their start and end.
+ */
 static size_t alikeness(const char *a, const char *b)
 {
     size_t start = same_start(a, b), length_a = strlen(a), length_b = strlen(b);

@@ -1,5 +1,6 @@
 /* v2[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])      =>   (gone)
- * v3[n, y, x, c] = max(v2[n, y, x, c], 0)                     =>   v3[..] = max(sum k in 32 (..), 0)
+ * v3[n, y, x, c] = max(v2[n, y, x, c], 0)                     =>   v3[..] = max(sum k in 32 (..),
+ * 0)
  *
  * A value is computed where it is read, and its buffer disappears, where that computes nothing
  * twice: copies (views of other buffers) always; other values where each element is read at most

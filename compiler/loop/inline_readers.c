@@ -5,12 +5,12 @@
  * z[n, y, x1, c] = max(a[n, y, x1, c] * s[c], 0)
  * z[n, y, x1, 16*j + c + 16] = max(b[n, y, x1, j, c] * s[16*j + c + 16], 0)
  *
- * What several nests store, as the parts of a concatenation, and one elementwise nest reads is computed
- * further where it is stored: it goes to memory once. inline_values does the same for what one nest
- * stores.
+ * What several nests store, as the parts of a concatenation, and one elementwise nest reads is
+ * computed further where it is stored: it goes to memory once. inline_values does the same for what
+ * one nest stores.
  *
- * Right because the reader reads each element once, for the same element of its result, and otherwise
- * weights alone.
+ * Right because the reader reads each element once, for the same element of its result, and
+ * otherwise weights alone.
  *
  * Requires: kernels as inline_values leaves them. */
 #include "touches.h"

@@ -1,7 +1,7 @@
 /* Gives every workspace buffer an offset, such that buffers that hold data at the same time do not
  * overlap, every stack tile one in its worker's scratch, and every shared tile one in its block's
- * memory (plan_shared.c). What GPUs use of the weights gets offsets too. Targets share one plan: a model
- * runs one of them at a time.
+ * memory (plan_shared.c). What GPUs use of the weights gets offsets too. Targets share one plan: a
+ * model runs one of them at a time.
  *
  * Largest first, each at the lowest offset where no buffer that lives at the same time is in the
  * way. */
@@ -178,7 +178,8 @@ static bool gpu_uses(const struct buffer *buffer)
     return false;
 }
 
-/* What GPUs use of the weights lies together; an x86's are constants of the object, each by itself. */
+/* What GPUs use of the weights lies together; an x86's are constants of the object, each by itself.
+ */
 static int plan_weights(struct module *m)
 {
     int64_t offset = 0;

@@ -1,11 +1,11 @@
 /* y[n, y1, x1, c] = x[n, y1, x1, c] + ..        =>    x[n, y1, x1, c] = x[n, y1, x1, c] + ..
  *
- * A map that is added to another one takes its memory, where nothing reads the other one later: there
- * is one map fewer, and what is stored goes to cache lines that were just read.
+ * A map that is added to another one takes its memory, where nothing reads the other one later:
+ * there is one map fewer, and what is stored goes to cache lines that were just read.
  *
  * Right because every element is read only where the element in its place is computed, by the same
- * iteration, before it is stored. Requires: one kernel stores y, once per element; x has y's shape and
- * is read by that kernel's store alone, at its own element and outside of reductions. */
+ * iteration, before it is stored. Requires: one kernel stores y, once per element; x has y's shape
+ * and is read by that kernel's store alone, at its own element and outside of reductions. */
 #include "affine.h"
 #include "touches.h"
 

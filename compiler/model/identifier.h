@@ -6,8 +6,8 @@
 /* The keywords of C (to C23) and C++ (to C++23), up to NULL. */
 extern const char *const identifier_keyword[];
 
-/* Whether it is an ASCII identifier of C, no such keyword, and none of the names of san/abi.h and its like: `san`
- * and those that begin with `san_`. */
+/* Whether it is an ASCII identifier of C, no such keyword, and none of the names of san/abi.h and
+ * its like: `san` and those that begin with `san_`. */
 bool identifier_valid(const char *name);
 
 #endif

@@ -51,11 +51,12 @@ extern const struct field model_field[FIELD_COUNT];
 /* FIELD_COUNT: an object of that kind has no such field. */
 enum field_id field_find(enum model_object object, const char *name);
 
-/* The int of a field in its struct: model (also for the fields of OBJECT_INPUT), stage or attention. */
+/* The int of a field in its struct: model (also for the fields of OBJECT_INPUT), stage or
+ * attention. */
 int *field_at(enum field_id id, void *object);
 int field_value(enum field_id id, const void *object);
-/* The default of a setting of a stage's attention, whose type, transforms and value_channels are settled
- * where they matter. */
+/* The default of a setting of a stage's attention, whose type, transforms and value_channels are
+ * settled where they matter. */
 int field_default(enum field_id id, const struct stage *stage);
 /* How a value is written in JSON: "\"zero\"", "true", "7". */
 enum { FIELD_WRITTEN = 32 };

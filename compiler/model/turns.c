@@ -1,9 +1,10 @@
 /* How a batch is run on processors: in turns of so many images, one turn after the other.
  *
- * A kernel that goes through a whole batch writes maps that have left the caches when the next one reads
- * them; one image at a time they have not. Small networks gain more from whole batches: fewer and longer
- * loops. On a Zen 3 (512 KiB of L2) SAN10 pairwise takes 6% less for a batch of 8 by single images than
- * whole; networks for 28 x 28 pixels take 24 to 35% less by eight than by single images.
+ * A kernel that goes through a whole batch writes maps that have left the caches when the next one
+ * reads them; one image at a time they have not. Small networks gain more from whole batches: fewer
+ * and longer loops. On a Zen 3 (512 KiB of L2) SAN10 pairwise takes 6% less for a batch of 8 by
+ * single images than whole; networks for 28 x 28 pixels take 24 to 35% less by eight than by single
+ * images.
  *
  * GPUs take whole batches, whose blocks run side by side. */
 #include "turns.h"
@@ -24,8 +25,8 @@ static int64_t largest_map(const struct model *model)
     return largest;
 }
 
-/* What the maps of a turn may take, or 0 where a target is a GPU: half of it is read while half is written.
- * Twice the L2 lets the small networks above have their eight images. */
+/* What the maps of a turn may take, or 0 where a target is a GPU: half of it is read while half is
+ * written. Twice the L2 lets the small networks above have their eight images. */
 static int64_t room_for_maps(int targets, const char *const *target)
 {
     int64_t room = INT64_MAX;

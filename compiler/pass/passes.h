@@ -7,7 +7,7 @@
 struct pass {
     const char *name;
     pass_function *run;
-    const char *does;                  /* one line, for --list-passes */
+    const char *does; /* one line, for --list-passes */
 };
 
 #define PASS(name, does) pass_function name;
@@ -23,7 +23,8 @@ int pass_find(const char *name);
 /* How many passes of the table have run: those up to module->after, which is one of them. */
 int passes_done(const struct module *module);
 
-/* Runs the passes that make a graph compute what its precision says: none of f32, none where it is done. */
+/* Runs the passes that make a graph compute what its precision says: none of f32, none where it is
+ * done. */
 enum status passes_round(struct module *module);
 
 /* Called after every pass (and once before the first, with pass NULL); false stops the run. */

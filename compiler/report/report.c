@@ -57,7 +57,8 @@ static void put_loop_text(const struct page *page, const struct kernel *kernel)
     free(text);
 }
 
-/* The function of a kernel, without directives and lines of comments. They stand in the kernels' order. */
+/* The function of a kernel, without directives and lines of comments. They stand in the kernels'
+ * order. */
 static void put_assembly(struct page *page, const struct kernel *kernel)
 {
     struct arena *arena = arena_new();

@@ -1,6 +1,6 @@
-/* What the weights' buffers hold: recipes evaluated in float64. Parameters are somebody's file, and what
- * is computed from them may be anything: what an object must not hold is found here, for the evaluator
- * and the backend alike. */
+/* What the weights' buffers hold: recipes evaluated in float64. Parameters are somebody's file, and
+ * what is computed from them may be anything: what an object must not hold is found here, for the
+ * evaluator and the backend alike. */
 #include "ir.h"
 #include "memory.h"
 #include <assert.h>

@@ -47,7 +47,8 @@ static bool is_letter_or_digit(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* "layer0.0.sam" at 28x28x64: layer0_0_sam_28x28x64. A label may be any text: "3 for" at 8: _3_for_8. */
+/* "layer0.0.sam" at 28x28x64: layer0_0_sam_28x28x64. A label may be any text: "3 for" at 8:
+ * _3_for_8. */
 static const char *kernel_name(struct lowering *l, const struct inst *inst)
 {
     char text[128] = "_";

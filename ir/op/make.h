@@ -26,8 +26,8 @@ struct inst *make_concat(struct builder *b, int axis, int count, struct inst *co
 struct inst *make_footprint(struct builder *b, enum op op, int kind, int64_t footprint,
                             int64_t dilation, int padding, struct inst *x, struct inst *y);
 
-/* A pass: changes the module, and returns how many changes it made. Each pass is one file, whose public
- * function has the name of its row in compiler/pass/passes.def. */
+/* A pass: changes the module, and returns how many changes it made. Each pass is one file, whose
+ * public function has the name of its row in compiler/pass/passes.def. */
 typedef int pass_function(struct module *m);
 
 #define SHAPE(...)                                                                                 \

@@ -213,8 +213,8 @@ static int64_t gcd(int64_t a, int64_t b)
     return a < 0 ? -a : a;
 }
 
-/* How a variable is taken apart: its first values first, or, where `first` is 0, into digits, the lower
- * one of `size` values. */
+/* How a variable is taken apart: its first values first, or, where `first` is 0, into digits, the
+ * lower one of `size` values. */
 struct cut {
     struct var *var;
     int64_t first, size;

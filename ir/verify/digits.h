@@ -15,8 +15,8 @@ struct piece {
     const struct affine *value;
 };
 
-/* Where no dividend begins or ends at a multiple of the divisor, there are pieces of whole multiples, and
- * rests. */
+/* Where no dividend begins or ends at a multiple of the divisor, there are pieces of whole
+ * multiples, and rests. */
 enum { MOST_PIECES = 64 };
 struct pieces {
     int count;
@@ -32,7 +32,8 @@ bool points_have_lookups(const struct space *space, const struct points *points)
 void points_split(struct arena *arena, const struct space *space, const struct points *points,
                   struct var *var, struct pieces *pieces);
 
-/* An index that takes the same values, with fewer variables: 14*m + i, i below 14 or more, is one. */
+/* An index that takes the same values, with fewer variables: 14*m + i, i below 14 or more, is one.
+ */
 const struct affine *index_merged(struct arena *arena, const struct affine *index);
 
 #endif

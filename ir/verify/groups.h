@@ -1,5 +1,5 @@
-/* Coordinates that share variables, in groups: points are a product of what each group has. Points of
- * a group are numbered. Private to this folder. */
+/* Coordinates that share variables, in groups: points are a product of what each group has. Points
+ * of a group are numbered. Private to this folder. */
 #ifndef IR_VERIFY_GROUPS_H
 #define IR_VERIFY_GROUPS_H
 #include "space.h"

@@ -1,5 +1,5 @@
-/* Sets of the numbers of a group's points: an interval where the index says so, else a bit for each.
- * Private to this folder. */
+/* Sets of the numbers of a group's points: an interval where the index says so, else a bit for
+ * each. Private to this folder. */
 #ifndef IR_VERIFY_POINT_SET_H
 #define IR_VERIFY_POINT_SET_H
 #include "groups.h"

@@ -1,4 +1,5 @@
-/* Whether two accesses touch one element in different iterations of a loop. Private to this folder. */
+/* Whether two accesses touch one element in different iterations of a loop. Private to this folder.
+ */
 #ifndef IR_VERIFY_POINTS_COLLIDE_H
 #define IR_VERIFY_POINTS_COLLIDE_H
 #include "space.h"

@@ -1,5 +1,5 @@
-/* What is there of `what` is a product of sets, one for each group of coordinates, or a few such. What
- * each of `by` has is taken away from it. */
+/* What is there of `what` is a product of sets, one for each group of coordinates, or a few such.
+ * What each of `by` has is taken away from it. */
 #include "points_covered.h"
 #include "digits.h"
 #include "point_set.h"

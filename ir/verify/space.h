@@ -1,6 +1,6 @@
-/* Elements that accesses touch, as sets of points. A space has a coordinate for each dimension of the
- * buffer, and one for each loop in which two accesses have the same iteration. An access is a point
- * for each value of its variables. Private to this folder. */
+/* Elements that accesses touch, as sets of points. A space has a coordinate for each dimension of
+ * the buffer, and one for each loop in which two accesses have the same iteration. An access is a
+ * point for each value of its variables. Private to this folder. */
 #ifndef IR_VERIFY_SPACE_H
 #define IR_VERIFY_SPACE_H
 #include "affine.h"

@@ -1,6 +1,6 @@
-/* Copies that a barrier completes: `async tile[r, t] = x[16*b + r, t]`. They bring elements of memory to
- * what a block shares, and are read after a barrier that comes after them. That is asked of whole
- * buffers, by where statements stand: which elements it is of does not matter. */
+/* Copies that a barrier completes: `async tile[r, t] = x[16*b + r, t]`. They bring elements of
+ * memory to what a block shares, and are read after a barrier that comes after them. That is asked
+ * of whole buffers, by where statements stand: which elements it is of does not matter. */
 #include "verify_async.h"
 #include "verify_loops.h"
 
@@ -35,7 +35,8 @@ static const struct scope *loop_of_both(const struct scope *a, const struct scop
     return a->up && a->loop->loop != LOOP_BLOCK ? a : NULL;
 }
 
-/* Whether a barrier comes between the copy and each read after it, in the same or a later iteration. */
+/* Whether a barrier comes between the copy and each read after it, in the same or a later
+ * iteration. */
 static bool is_there(const struct flow *flow, const struct access *copy, const struct access *read)
 {
     const struct scope *loop = loop_of_both(copy->in, read->in);

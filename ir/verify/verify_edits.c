@@ -1,7 +1,7 @@
-/* What a person asks of a kernel's loops: another order of a nest, and whether the kernel is still right
- * when a loop's kind or a buffer's place has changed. It is asked more here than of a module that
- * passes made: races of a GPU's loops have to be seen, threads have to meet at a barrier where one
- * reads what another wrote. */
+/* What a person asks of a kernel's loops: another order of a nest, and whether the kernel is still
+ * right when a loop's kind or a buffer's place has changed. It is asked more here than of a module
+ * that passes made: races of a GPU's loops have to be seen, threads have to meet at a barrier where
+ * one reads what another wrote. */
 #include "verify_loops.h"
 #include "verify_races.h"
 #include <string.h>
@@ -27,8 +27,9 @@ static bool same_element(const struct access *access, const struct expr *load)
     return true;
 }
 
-/* Whether all that the loop does with a buffer is to add up in each element, or to find its largest:
- * x[i] = fma(.., .., x[i]). Terms may come in any order, which rounds otherwise, as schedules do. */
+/* Whether all that the loop does with a buffer is to add up in each element, or to find its
+ * largest: x[i] = fma(.., .., x[i]). Terms may come in any order, which rounds otherwise, as
+ * schedules do. */
 static bool only_accumulates(const struct usage *usage, const struct stmt *loop)
 {
     const struct access *store = NULL, *load = NULL;
@@ -49,8 +50,8 @@ static bool only_accumulates(const struct usage *usage, const struct stmt *loop)
            (same_element(store, value->in[0]) || same_element(store, value->in[1]));
 }
 
-/* Whether a buffer begins anew in each iteration of the nest's innermost loop, so that nothing in it
- * goes from one iteration to another. */
+/* Whether a buffer begins anew in each iteration of the nest's innermost loop, so that nothing in
+ * it goes from one iteration to another. */
 static bool begins_anew(const struct usage *usage, const struct stmt *innermost)
 {
     if (usage->buffer->place < PLACE_STACK)
@@ -61,8 +62,8 @@ static bool begins_anew(const struct usage *usage, const struct stmt *innermost)
     return true;
 }
 
-/* Whether an iteration of the loop over var may touch an element that another one writes, whatever the
- * iterations of the nest's other loops. */
+/* Whether an iteration of the loop over var may touch an element that another one writes, whatever
+ * the iterations of the nest's other loops. */
 static enum answer carries(struct verifier *verifier, const struct usage *usage,
                            const struct stmt *outermost, struct var *var)
 {
@@ -84,8 +85,8 @@ static enum answer carries(struct verifier *verifier, const struct usage *usage,
     return carried;
 }
 
-/* Iterations that depend on each other differ in loops that carry the dependence alone: as long as these
- * keep their order among each other, what came first still does. */
+/* Iterations that depend on each other differ in loops that carry the dependence alone: as long as
+ * these keep their order among each other, what came first still does. */
 static bool verify_usage_order(struct verifier *verifier, const struct usage *usage, int loops,
                                const struct stmt *const *loop, const int *order)
 {

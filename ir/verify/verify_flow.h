@@ -58,7 +58,8 @@ static inline bool runs_at_once(const struct scope *scope)
            kind == LOOP_THREAD || kind == LOOP_WARP;
 }
 
-/* Each iteration has such a buffer for itself. A thread's registers are told by their first index. */
+/* Each iteration has such a buffer for itself. A thread's registers are told by their first index.
+ */
 static inline bool is_private(enum place place, enum loop_kind kind)
 {
     return (kind == LOOP_PARALLEL || kind == LOOP_BLOCK) &&

@@ -82,8 +82,8 @@ static struct life life_of(const struct usage *usage)
     return life;
 }
 
-/* What a block shares is in use until all threads have met at a barrier; in a loop without one after
- * the last access, also at the beginning of the next iteration. */
+/* What a block shares is in use until all threads have met at a barrier; in a loop without one
+ * after the last access, also at the beginning of the next iteration. */
 static void wait_for_threads(struct life *life, const struct flow *flow, const struct usage *usage)
 {
     int met = INT32_MAX;

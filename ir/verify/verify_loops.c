@@ -133,8 +133,8 @@ static enum loop_kind kind_of(const struct verifier *verifier, const struct affi
     return plain ? verifier->loop[find_var(verifier, term->var)] : LOOP_KIND_COUNT;
 }
 
-/* Each thread and each warp has registers of its own: `acc[t, i]` in `for t in 128 thread`. Those of a
- * warp are dealt out over its threads as its matrix loops are: `acc[w, m, n]`. */
+/* Each thread and each warp has registers of its own: `acc[t, i]` in `for t in 128 thread`. Those
+ * of a warp are dealt out over its threads as its matrix loops are: `acc[w, m, n]`. */
 static bool is_own_register(const struct verifier *verifier, const struct buffer *buffer,
                             int dimension, const struct affine *index)
 {

@@ -17,8 +17,8 @@ static bool index_uses(const struct buffer *buffer, const struct affine *const *
     return false;
 }
 
-/* Whether an operand of a product comes from memory and depends on no other element of the result than
- * its row, or its column. */
+/* Whether an operand of a product comes from memory and depends on no other element of the result
+ * than its row, or its column. */
 static bool is_operand(const struct expr *expr, const struct var *other)
 {
     if (expr->op == SCALAR_load)

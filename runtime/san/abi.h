@@ -1,5 +1,6 @@
 /* What every compiled model and its caller agree on. The compiler copies this text, from the guard
- * to its end, into each header that it writes, so that a model's header stands alone. C11, C++11. */
+ * to its end, into each header that it writes, so that a model's header stands alone. C11, C++11.
+ */
 #ifndef SAN_ABI_H
 #define SAN_ABI_H
 #include <stddef.h>
@@ -15,10 +16,11 @@ extern "C" {
 enum san_status {
     SAN_OK = 0,
     SAN_EPOINTER = -1, /* input, output or workspace is null */
-    SAN_EALIGN = -2,   /* input or output not aligned to 4 bytes, or workspace not as the header says */
-    SAN_ECPU = -3,     /* the processor or the system lacks instructions that every target needs */
-    SAN_EABI = -4,     /* exec is of another ABI version */
-    SAN_EEXEC = -5     /* exec has no parallel hook but more than one thread, or a bad profile */
+    SAN_EALIGN =
+        -2,        /* input or output not aligned to 4 bytes, or workspace not as the header says */
+    SAN_ECPU = -3, /* the processor or the system lacks instructions that every target needs */
+    SAN_EABI = -4, /* exec is of another ABI version */
+    SAN_EEXEC = -5 /* exec has no parallel hook but more than one thread, or a bad profile */
 };
 
 /* Times per kernel, added up over runs. ticks and calls have kernel_count entries. */
@@ -32,7 +34,7 @@ struct san_profile {
 /* How to run: NULL stands for one thread and no profile. */
 struct san_exec {
     uint32_t abi_version; /* SAN_ABI_VERSION */
-    uint32_t threads;     /* tasks wanted at once; more than the model was compiled for is no error */
+    uint32_t threads; /* tasks wanted at once; more than the model was compiled for is no error */
     /* Calls task(argument, i) for i from 0 to count - 1, in any order, on any threads, and returns
      * when all are done. May be NULL where threads is 1. */
     void (*parallel)(void *context, uint32_t count, void (*task)(void *argument, uint32_t index),
@@ -44,9 +46,9 @@ struct san_exec {
 /* A kernel of a GPU and how it is started; its arguments are the device addresses of input, output,
  * workspace and weights. */
 struct san_gpu_kernel {
-    const char *name; /* in the PTX */
-    uint32_t blocks;  /* of the grid, */
-    uint32_t threads; /* of a block, both in x alone */
+    const char *name;      /* in the PTX */
+    uint32_t blocks;       /* of the grid, */
+    uint32_t threads;      /* of a block, both in x alone */
     uint32_t shared_bytes; /* dynamic shared memory of a block */
 };
 
@@ -56,10 +58,10 @@ struct san_gpu {
     uint32_t capability; /* 80 for 8.0: the code is for GPUs of this capability and later ones */
     uint32_t exact;      /* 1: for GPUs of this capability alone ("nvptx:sm_90a") */
     uint32_t kernel_count;
-    uint32_t alignment;  /* of workspace and weights in device memory */
+    uint32_t alignment;                   /* of workspace and weights in device memory */
     const struct san_gpu_kernel *kernels; /* in the order they run, each after the one before */
-    const char *ptx;     /* text that ends with a 0 */
-    const void *weights; /* to be copied to the device as they are */
+    const char *ptx;                      /* text that ends with a 0 */
+    const void *weights;                  /* to be copied to the device as they are */
     uint64_t weights_bytes, workspace_bytes;
 };
 
@@ -72,9 +74,9 @@ struct san_model {
     const char *targets;             /* "x86-64-v3,x86-64-v4" */
     const char *const *kernel_names; /* kernel_count of them */
     uint32_t batch, channels, height, width, classes;
-    uint32_t threads;                /* the most tasks that share its work */
+    uint32_t threads; /* the most tasks that share its work */
     uint64_t workspace_bytes, workspace_alignment, weights_bytes; /* for run */
-    uint8_t weights_sha256[32];      /* of the safetensors file */
+    uint8_t weights_sha256[32];                                   /* of the safetensors file */
     /* NULL where all targets are GPUs */
     int (*run)(const float *input, float *output, void *workspace, const struct san_exec *exec);
     const struct san_gpu *gpus; /* the weakest first */

@@ -1,9 +1,9 @@
 /* Times one compiled model: program THREADS INPUT EXPECTED
  *
  * INPUT holds the batch's images as floats, EXPECTED its logits as doubles. First prints the error
- * of the median image's output, ||out - expected|| / ||expected||. Then each line of standard input is a number of
- * runs; the answer is a line with the milliseconds of each. Compiled with -DMODEL=NAME_model
- * -DHEADER="NAME.h". */
+ * of the median image's output, ||out - expected|| / ||expected||. Then each line of standard input
+ * is a number of runs; the answer is a line with the milliseconds of each. Compiled with
+ * -DMODEL=NAME_model -DHEADER="NAME.h". */
 #include HEADER
 #include "san/runtime.h"
 #include <math.h>

@@ -1,6 +1,6 @@
-/* From IR text to LLVM: a text that parses and verifies as a dump is carried on through the passes and
- * emitted. Wrong inputs get errors; what LLVM's verifier refuses, and a pass that breaks the module, are
- * defects. */
+/* From IR text to LLVM: a text that parses and verifies as a dump is carried on through the passes
+ * and emitted. Wrong inputs get errors; what LLVM's verifier refuses, and a pass that breaks the
+ * module, are defects. */
 #include "backend.h"
 #include "fuzz.h"
 #include "passes.h"

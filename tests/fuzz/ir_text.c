@@ -1,5 +1,5 @@
-/* The IR's parser, verifier and printer on any bytes. What parses prints to a text that parses again and
- * prints to the same bytes. */
+/* The IR's parser, verifier and printer on any bytes. What parses prints to a text that parses
+ * again and prints to the same bytes. */
 #include "fuzz.h"
 #include "ir.h"
 #include <stdio.h>

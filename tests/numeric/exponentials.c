@@ -1,6 +1,6 @@
-/* How far off the exponentials of compiled code are. exponentials.py writes model_table.h: models of
- * IN inputs and OUT outputs, which are exp of every input, first in vectors, then in scalars. Prints
- * each model's largest error in ULP, or what is wrong; ends with 1 where something is. */
+/* How far off the exponentials of compiled code are. exponentials.py writes model_table.h: models
+ * of IN inputs and OUT outputs, which are exp of every input, first in vectors, then in scalars.
+ * Prints each model's largest error in ULP, or what is wrong; ends with 1 where something is. */
 #include "model_table.h"
 #include <math.h>
 #include <stdbool.h>

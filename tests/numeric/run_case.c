@@ -2,9 +2,10 @@
  *
  *     run_case MODEL WEIGHTS IO TARGET BATCH:THREADS...
  *
- * Each BATCH:THREADS is compiled for so many threads and runs on 1 and on 2; nothing is compiled where
- * an earlier one came to the same loops. It prints the relative error against IO's tensor `output`. All
- * outputs of a batch must be the same bits. The exit status is that of sanc; 1: other bits. */
+ * Each BATCH:THREADS is compiled for so many threads and runs on 1 and on 2; nothing is compiled
+ * where an earlier one came to the same loops. It prints the relative error against IO's tensor
+ * `output`. All outputs of a batch must be the same bits. The exit status is that of sanc; 1: other
+ * bits. */
 #include "execute.h"
 #include "machine.h"
 #include "observe.h"

@@ -101,7 +101,8 @@ static int check_errors(const struct job *job)
            check(model->run(images[0], logits, workspace, &no_hook) == SAN_EEXEC, "no hook");
 }
 
-/* ---- the caller's floating-point environment -------------------------------------------------- */
+/* ---- the caller's floating-point environment --------------------------------------------------
+ */
 
 static unsigned callers; /* what MXCSR holds while a hook and a clock run */
 static int foreign;      /* how often it held something else */
@@ -116,8 +117,8 @@ static void serial_hook(void *context, uint32_t count, void (*task)(void *argume
     foreign += _mm_getcsr() != callers;
 }
 
-/* The same bits, and every bit of MXCSR as it was, flags too: with any rounding, with all exceptions
- * unmasked, with and without subnormal numbers. */
+/* The same bits, and every bit of MXCSR as it was, flags too: with any rounding, with all
+ * exceptions unmasked, with and without subnormal numbers. */
 static int check_environment(const struct job *job)
 {
     static const unsigned environments[] = {0x1f80,
@@ -144,8 +145,8 @@ static int check_environment(const struct job *job)
     return wrong + check(!foreign, "a hook runs with another MXCSR than its caller's");
 }
 
-/* Infinities and numbers that overflow make invalid results: no exception where these are unmasked, and
- * NaN in the end. Subnormal pixels are zeros. */
+/* Infinities and numbers that overflow make invalid results: no exception where these are unmasked,
+ * and NaN in the end. Subnormal pixels are zeros. */
 static int check_strange_images(const struct job *job)
 {
     static float image[sizeof images[0] / sizeof(float)], zeros[sizeof images[0] / sizeof(float)];

@@ -31,8 +31,8 @@ struct trial {
 bool trial_fail(struct trial *t, enum verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* One run of a batch; `output`: the batch's results. Output and workspace hold NaN before, and memory
- * lies between pages that cannot be touched. */
+/* One run of a batch; `output`: the batch's results. Output and workspace hold NaN before, and
+ * memory lies between pages that cannot be touched. */
 bool run_batch(struct trial *t, const struct san_model *model, const struct san_exec *exec,
                const double *images, float *output);
 
@@ -45,8 +45,8 @@ bool evaluate_reference(struct trial *t);
 /* Whether a model's results with its own images keep their bound; counts: the error joins the
  * statistics of all models. */
 bool right_numbers(struct trial *t, const float *output, const char *what, bool counts);
-/* What is over its bound with its own images keeps it by the median and the decile of many, and is no
- * further off than the plain evaluation may be with the worst of them. */
+/* What is over its bound with its own images keeps it by the median and the decile of many, and is
+ * no further off than the plain evaluation may be with the worst of them. */
 bool right_over_many(struct trial *t, const struct san_model *model, const char *what);
 /* An image with a NaN or an infinity: results are NaN where the evaluator's are, and those of other
  * images have the same bits as `output`. */

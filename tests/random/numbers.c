@@ -9,7 +9,8 @@ static const double LEAST_BOUND = 2e-6;
 /* The error of one image is chance: where all of a network goes through a few numbers, roundings
  * cancel now and then, or all of a result cancels. Of a model that is over its bound with its own
  * images, so many others are compared; and more, where those do not say how far off the plain
- * evaluation may be with the worst of them: a model's own are the worst of some thousand models'. */
+ * evaluation may be with the worst of them: a model's own are the worst of some thousand models'.
+ */
 static const int many_images[] = {64, 1024};
 
 static double bound_of(double plain)

@@ -57,9 +57,9 @@ void values_free(struct values *values);
  * nothing has changed. */
 bool values_permute(struct values *values, const struct random_model *m);
 
-/* A case, as in tests/numeric/cases, for tests in other languages: FOLDER/exact_N or FOLDER/real_N with
- * the model, its weights, and 8 images with their results in float64 and of the plain evaluation in
- * float32 ("single"). FOLDER exists. */
+/* A case, as in tests/numeric/cases, for tests in other languages: FOLDER/exact_N or FOLDER/real_N
+ * with the model, its weights, and 8 images with their results in float64 and of the plain
+ * evaluation in float32 ("single"). FOLDER exists. */
 bool random_model_write(const struct random_model *m, const char *folder, int number);
 
 /* ---- checks ---------------------------------------------------------------------------------- */

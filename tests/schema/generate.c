@@ -1,4 +1,5 @@
-/* Prints compiler/model/model.schema.json, the JSON Schema of a model file, from the reader's own table; with
+/* Prints compiler/model/model.schema.json, the JSON Schema of a model file, from the reader's own
+ * table; with
  * --page the table of fields in compiler/model/README.md.
  *
  * Names, ranges, choices, defaults and meanings are those of model_field. Written here: the rules

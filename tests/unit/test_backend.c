@@ -180,7 +180,8 @@ static void check_maxima(const char *target)
     unload(&l);
 }
 
-/* NaN of either operand stays, in vectors, in scalars, with constants and in a maximum of registers. */
+/* NaN of either operand stays, in vectors, in scalars, with constants and in a maximum of
+ * registers. */
 static void maximum_keeps_nan(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Every call that a model on a GPU makes of the driver fails in turn, with every kind of result: what
- * is said is right, nothing is left behind, and the caller's context is what it was. */
+/* Every call that a model on a GPU makes of the driver fails in turn, with every kind of result:
+ * what is said is right, nothing is left behind, and the caller's context is what it was. */
 #include "cuda_model.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -416,8 +416,8 @@ static void test_scalars(void **state)
     }
 }
 
-/* The rows of a matrix, a slab of columns in shared memory at a time; each thread keeps its sum. The
- * second tile lies over the first, so that a wrong place gives NaN or wrong numbers. */
+/* The rows of a matrix, a slab of columns in shared memory at a time; each thread keeps its sum.
+ * The second tile lies over the first, so that a wrong place gives NaN or wrong numbers. */
 static void test_blocks_and_threads(void **state)
 {
     (void)state;

@@ -2,7 +2,8 @@
  * what it refuses. */
 #include "eval_text.h"
 
-/* Runs kernels on images of 1, 2, 3 ..., also those that the verifier refuses for what they read. */
+/* Runs kernels on images of 1, 2, 3 ..., also those that the verifier refuses for what they read.
+ */
 static bool run(const char *target, int results, const char *graph, const char *kernels,
                 double *result)
 {

@@ -1,5 +1,5 @@
-/* What the parser and the verifier say of the texts in tests/unit/ir. A file there has comments with
- * marks at the beginning of their lines:
+/* What the parser and the verifier say of the texts in tests/unit/ir. A file there has comments
+ * with marks at the beginning of their lines:
  *
  *     ; head                   the text up to the next mark stands before the cases that follow
  *     ; right                  a case, up to the next mark: nothing is wrong

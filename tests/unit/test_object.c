@@ -362,8 +362,8 @@ static void check_symbols(const struct backend_file *file, const Elf64_Shdr *all
     assert_int_equal(globals, 3);
 }
 
-/* Executable code is relocated only relative to itself; only .data.rel.ro is ever written, and the word
- * that remembers the processor. */
+/* Executable code is relocated only relative to itself; only .data.rel.ro is ever written, and the
+ * word that remembers the processor. */
 static void check_section(const struct backend_file *file, const Elf64_Shdr *all,
                           const Elf64_Shdr *section)
 {

@@ -16,6 +16,7 @@
 #include "edit_loops.h"
 #include "check.h"
 #include "commands.h"
+#include <assert.h>
 #include <string.h>
 
 enum { MOST_REGISTERS = 64 /* vectors of a buffer in registers */ };
@@ -348,9 +349,12 @@ static void fail_absent(struct editing *e, bool buffers)
 
 static enum outcome edit(struct editing *e, enum command_id id, struct kernel *kernel)
 {
-    return id == COMMAND_kind    ? edit_kind(e, kernel)
-           : id == COMMAND_order ? edit_order(e, kernel)
-                                 : edit_place(e, kernel);
+    if (id == COMMAND_kind)
+        return edit_kind(e, kernel);
+    if (id == COMMAND_order)
+        return edit_order(e, kernel);
+    assert(id == COMMAND_place);
+    return edit_place(e, kernel);
 }
 
 void loops_edit(const struct subject *s, const struct schedule *schedule, struct kernel *kernels)
