@@ -38,15 +38,21 @@ COMPILERS = list(filter(shutil.which, ("gcc", "clang-19", "clang")))
 class Links:
     def __init__(self, sanc, folder, tally):
         self.folder, self.tally = folder, tally
-        self.object = os.path.join(folder, NAME + ".o")
-        common.call(sanc, "compile", os.path.join(NETWORK, "model.json"), "-w",
-                    os.path.join(NETWORK, "weights.safetensors"), "--threads", 2, "-o", self.object)
+        self.object = self.compile(sanc, NAME + ".o")
+        self.unwinding = self.compile(sanc, "unwinding.o", "--unwind-tables")
         draw = random.Random(1)
         pixels = array.array("f", (draw.uniform(-1, 1) for _ in range(IMAGES * 28 * 28)))
         self.images = pixels.tobytes()
         path = os.path.join(folder, "images.safetensors")
         common.write_safetensors(path, "input", (IMAGES, 1, 28, 28), pixels)
         self.logits = common.run_model(sanc, NETWORK, path, os.path.join(folder, "out")).tobytes()
+
+    def compile(self, sanc, name, *options):
+        path = os.path.join(self.folder, name)
+        common.call(sanc, "compile", os.path.join(NETWORK, "model.json"), "-w",
+                    os.path.join(NETWORK, "weights.safetensors"), "--threads", 2, *options, "-o",
+                    path)
+        return path
 
     def can(self, compiler, options):
         """Whether a program of nothing links so."""
@@ -83,6 +89,7 @@ class Links:
         use = "-fuse-ld=" + linker
         for way, options in WAYS.items():
             self.check(f"{linker}, {way}", COMPILERS, [*options, use], [self.object])
+        self.check(f"{linker}, unwind tables", COMPILERS, [use], [self.unwinding])
         library = os.path.join(self.folder, "libnet.so")
         made = subprocess.run([COMPILERS[0], "-shared", use, "-Wl,--fatal-warnings", "-Wl,-z,text",
                                self.object, "-o", library], capture_output=True, text=True)
