@@ -7,19 +7,26 @@
 
 enum backend_kind { BACKEND_OBJECT, BACKEND_ASSEMBLY, BACKEND_LLVM };
 
+/* What to write. BACKEND_OBJECT: one object with NAME_model, the kernels of all targets and the
+ * constants, and NAME_run where one of the targets is an x86. Other kinds: the kernels of one
+ * `target` as text; a GPU's assembly is PTX. */
+struct backend_request {
+    enum backend_kind kind;
+    const char *target; /* NULL of an object */
+    bool unwind_tables; /* .eh_frame for a processor's functions: what unwinds gets past them */
+};
+
 /* A file in memory; free(data). */
 struct backend_file {
     char *data;
     size_t size;
 };
 
-/* Writes the loops of `module`. BACKEND_OBJECT: one object with NAME_model, the kernels of all
- * targets and the constants, and NAME_run where one of the targets is an x86. Other kinds: the
- * kernels of one `target` as text; a GPU's assembly is PTX. The error says what failed: "a
- * constant is refused", of which module_check_constants says more, "weights over 2 GiB", a defect,
- * or, of a dump, what backend_check or the place of its kernel tells. */
+/* Writes the loops of `module`. The error says what failed: "a constant is refused", of which
+ * module_check_constants says more, "weights over 2 GiB", a defect, or, of a dump, what
+ * backend_check or the place of its kernel tells. */
 bool backend_emit(const struct module *module, const struct parameters *parameters,
-                  const uint8_t weights_sha256[32], enum backend_kind kind, const char *target,
+                  const uint8_t weights_sha256[32], const struct backend_request *request,
                   struct backend_file *file, struct error *error);
 
 /* How to start a GPU's kernels, as JSON: see README.md. weights: the name of the file that

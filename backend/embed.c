@@ -72,7 +72,8 @@ static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
 {
     struct backend_file ptx;
     uint32_t kernels;
-    if (!backend_emit(e->module, NULL, NULL, BACKEND_ASSEMBLY, target->name, &ptx, e->error))
+    const struct backend_request request = {BACKEND_ASSEMBLY, target->name, false};
+    if (!backend_emit(e->module, NULL, NULL, &request, &ptx, e->error))
         return NULL;
     LLVMValueRef table = put_kernels(e, target, &kernels);
     LLVMValueRef field[10] = {global_put_text(e->out, target->name),

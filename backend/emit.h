@@ -183,6 +183,7 @@ struct plan {
     int targets;                              /* x86 ones, or one alone of any kind */
     const struct target *target[MAX_TARGETS]; /* the strongest last */
     const uint8_t *weights_sha256;
+    bool unwind_tables;
 };
 
 /* NAME_run and what it calls, as LLVM's text; free() it. Kernels are declared by their names. Empty

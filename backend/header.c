@@ -120,6 +120,27 @@ static void put_fingerprint(FILE *file, const struct module *m)
         symbol, m->name, symbol);
 }
 
+/* MemorySanitizer does not see what compiled code writes. The fingerprint leaves this out, since no
+ * object depends on it. */
+static void put_sanitizer(FILE *file, const struct module *m)
+{
+    char prefix[128];
+    macro_prefix(m->name, prefix);
+    fprintf(file,
+            "\n/* MemorySanitizer (clang -fsanitize=memory) does not see what %s_run writes: "
+            "there, the\n"
+            " * name stands for a function that marks the output as written. */\n"
+            "#ifdef __has_feature\n#if __has_feature(memory_sanitizer)\n"
+            "#include <sanitizer/msan_interface.h>\n"
+            "static inline int %s_run_marked(const float *input, float *output, void *workspace,\n"
+            "    const struct san_exec *exec)\n"
+            "{\n    int status = %s_run(input, output, workspace, exec);\n"
+            "    if (status == SAN_OK)\n"
+            "        __msan_unpoison(output, sizeof *output * %s_BATCH * %s_CLASSES);\n"
+            "    return status;\n}\n#define %s_run %s_run_marked\n#endif\n#endif\n",
+            m->name, m->name, m->name, prefix, prefix, m->name, m->name);
+}
+
 void backend_header(const struct module *m, struct backend_file *file)
 {
     FILE *out = memory_stream(&file->data, &file->size);
@@ -128,6 +149,8 @@ void backend_header(const struct module *m, struct backend_file *file)
     fprintf(out, "\n#ifndef SAN_MODEL_%s_H\n#define SAN_MODEL_%s_H\n\n", m->name, m->name);
     put_model(out, m);
     put_fingerprint(out, m);
+    if (runs_on_processors(m))
+        put_sanitizer(out, m);
     fprintf(out, "\n#endif\n");
     memory_stream_end(out);
 }

@@ -241,6 +241,23 @@ static bool plan_targets(struct plan *plan, const char *only, struct error *erro
     return true;
 }
 
+/* Tables for every function, exact at each instruction. A hook may throw through them. */
+static void add_unwind_tables(LLVMModuleRef out)
+{
+    const LLVMAttributeIndex function = (LLVMAttributeIndex)LLVMAttributeFunctionIndex;
+    enum { ASYNCHRONOUS = 2 };
+    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+    unsigned uwtable = LLVMGetEnumAttributeKindForName("uwtable", 7);
+    LLVMAttributeRef tables =
+        LLVMCreateEnumAttribute(LLVMGetModuleContext(out), uwtable, ASYNCHRONOUS);
+    for (LLVMValueRef f = LLVMGetFirstFunction(out); f; f = LLVMGetNextFunction(f)) {
+        if (LLVMIsDeclaration(f))
+            continue;
+        LLVMRemoveEnumAttributeAtIndex(f, function, nounwind);
+        LLVMAddAttributeAtIndex(f, function, tables);
+    }
+}
+
 static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVMContextRef context,
                            LLVMTargetMachineRef machine, struct constants *constants,
                            struct error *error)
@@ -255,6 +272,8 @@ static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVM
     bool good = emit_kernels(plan, out, constants, error);
     if (good && kind == BACKEND_OBJECT)
         good = model_define(plan, constants, out, error);
+    if (plan->unwind_tables)
+        add_unwind_tables(out);
     if (good && optimise(out, machine, error))
         return out;
     LLVMDisposeModule(out);
@@ -262,16 +281,18 @@ static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVM
 }
 
 bool backend_emit(const struct module *module, const struct parameters *parameters,
-                  const uint8_t weights_sha256[32], enum backend_kind kind, const char *target,
+                  const uint8_t weights_sha256[32], const struct backend_request *request,
                   struct backend_file *file, struct error *error)
 {
+    const enum backend_kind kind = request->kind;
     struct plan plan = {.module = module, .weights_sha256 = weights_sha256};
-    if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : target, error))
+    if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : request->target, error))
         return false;
     struct failure failure = {.error = error};
     struct constants constants = {.module = module,
                                   .parameters = kind == BACKEND_OBJECT ? parameters : NULL};
     bool gpu = plan.targets && plan.target[0]->gpu;
+    plan.unwind_tables = request->unwind_tables && !gpu;
     LLVMTargetMachineRef machine = machine_new(gpu ? plan.target[0] : NULL);
     LLVMContextRef context = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);

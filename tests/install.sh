@@ -3,6 +3,7 @@
 #
 #   tests/install.sh GROUP...        build: what `sanc` and the example need to be built
 #                                    test: what the tests need besides; clang; llvm22
+#                                    linkers: other linkers, for the test of that name
 #                                    browser: what the test of the report draws its page with
 set -eu
 
@@ -13,8 +14,9 @@ for group in "$@"; do
         test) packages="$packages g++ python3 python3-jsonschema libcmocka-dev binutils" ;;
         clang) packages="$packages clang-19 libclang-rt-19-dev" ;;
         llvm22) packages="$packages llvm-22-dev" ;;
+        linkers) packages="$packages lld mold musl-tools" ;;
         browser) packages="$packages chromium fonts-dejavu-core" ;;
-        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22 and browser" >&2; exit 2 ;;
+        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers and browser" >&2; exit 2 ;;
     esac
 done
 

@@ -50,6 +50,7 @@ if ! { cmake --preset "$preset" && cmake --build --preset "$preset" "${targets[@
 fi
 echo "Built after $SECONDS s"
 
+[ ! -t 1 ] || select+=(--progress) # one line that says how far it is
 results=build/$preset/results.xml
 status=0
 ctest --preset "$preset" -j "$jobs" --output-junit "$PWD/$results" "${select[@]}" || status=$?

@@ -24,7 +24,6 @@ PATTERNS = {
     "*.md:*columns*": "prose",
     "*.py:*columns*": "prose",
     "*.c:*columns*": "comments",
-    "*.h:*columns*": "comments",
     "*.def:*columns*": "comments",
     "*.sh:*columns*": "comments",
     "*CMakeLists.txt:*columns*": "comments",

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* CLOCK_THREAD_CPUTIME_ID */
 #include "bench.h"
 #include "memory.h"
+#include "progress.h"
 #include "san/runtime.h"
 #include "verify.h"
 #include <assert.h>
@@ -64,6 +65,14 @@ static void make_room(struct record *record)
         allocate_again(record->kernel, room * (record->kernels + 1), sizeof *record->kernel);
 }
 
+static void show_progress(const struct record *record, bool profiled, uint64_t start,
+                          double seconds)
+{
+    if (progress_due())
+        progress_show("measuring%s: %.1f of %.1f s, %d runs", profiled ? " each kernel" : "",
+                      1e-9 * (double)(clock_now(CLOCK_MONOTONIC) - start), seconds, record->runs);
+}
+
 /* Runs until the time is over; with a profile, its ticks are kept for each run. */
 static enum status repeat(const struct execution *execution, struct san_exec *exec, double seconds,
                           struct record *record)
@@ -84,6 +93,7 @@ static enum status repeat(const struct execution *execution, struct san_exec *ex
         if (status != STATUS_DONE)
             return status;
         keep(record, ms, profile ? profile->ticks : NULL);
+        show_progress(record, profile != NULL, start, seconds);
     }
     return STATUS_DONE;
 }
@@ -184,10 +194,15 @@ enum status bench_run(struct bench *bench)
     const struct target *target = target_find(bench->target, NULL);
     assert(target); /* it was chosen */
     enum status status = STATUS_DONE;
-    if (!target->gpu)
+    if (!target->gpu) {
+        progress_show("measuring what this core can do");
         status = predict_here(bench, target);
-    if (status == STATUS_DONE)
+    }
+    if (status == STATUS_DONE) {
+        progress_show("compiling for %s", bench->target);
         status = time_model(bench);
+    }
+    progress_clear();
     return status;
 }
 

@@ -91,9 +91,10 @@ enum status module_emit(const struct source *source, const struct module *module
 {
     static const uint8_t no_weights[32];
     const uint8_t *sha256 = source->weights ? weights_sha256(source->weights) : no_weights;
+    const struct backend_request request = {kind, target, source->options->unwind_tables};
     struct error error = {0};
     if ((!module->file || backend_check(module, &error)) &&
-        backend_emit(module, &source->parameters, sha256, kind, target, file, &error))
+        backend_emit(module, &source->parameters, sha256, &request, file, &error))
         return STATUS_DONE;
     return emit_failed(source, module, &error);
 }

@@ -5,6 +5,7 @@
 #include "model_graph.h"
 #include "model_shrink.h"
 #include "model_write.h"
+#include "progress.h"
 #include "weights.h"
 #include <math.h>
 #include <stdlib.h>
@@ -26,14 +27,22 @@ struct model model_reduce(const struct model *model, model_predicate *fails, voi
 {
     struct model best = *model;
     double end = seconds_now() + seconds;
+    int tried = 0, kept = 0;
     bool changed = true;
     while (changed) {
         changed = false;
         for (int i = 0; i < model_changes(&best) && seconds_now() < end; i++) {
+            if (progress_due())
+                progress_show("reducing: %.0f of at most %.0f s, %d models tried, %d times smaller",
+                              seconds - (end - seconds_now()), seconds, tried, kept);
             struct model next = best;
             model_change(&next, i);
-            if (model_equal(&next, &best) || !model_valid(&next) || !fails(context, &next))
+            if (model_equal(&next, &best) || !model_valid(&next))
                 continue;
+            tried++;
+            if (!fails(context, &next))
+                continue;
+            kept++;
             best = next;
             changed = true;
         }

@@ -4,6 +4,7 @@
 #include "machine.h"
 #include "memory.h"
 #include "observe.h"
+#include "progress.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -201,6 +202,7 @@ static enum status bench_target(const struct source *source, const char *target)
     const struct options *options = source->options;
     struct module *module = NULL;
     struct line *line = NULL;
+    progress_begin(shows_progress(options));
     enum status status = source_module(source, target, &module);
     if (status == STATUS_DONE)
         status = passes_run_observed(module, NULL, options, NULL);

@@ -3,6 +3,7 @@
 #include "machine.h"
 #include "memory.h"
 #include "observe.h"
+#include "progress.h"
 #include "reduce.h"
 #include <inttypes.h>
 #include <math.h>
@@ -35,6 +36,7 @@ struct verification {
     struct weights *file; /* that file */
     double *reference;    /* in float64, (images.count, classes) */
     double tolerance;
+    bool shows_passes;        /* how far --each-pass is */
     struct pass_check passes; /* of --each-pass, or made when a target is off */
     struct finding finding[MAX_TARGETS];
 };
@@ -81,6 +83,16 @@ static enum status get_reference(struct verification *v)
     return status;
 }
 
+/* The observer of passes that a person waits for. */
+static bool show_and_check(void *context, const struct pass *pass, int changes, double seconds,
+                           const struct module *module)
+{
+    if (pass)
+        progress_show("evaluating after pass %d of %d, %s", pass_find(pass->name) + 1, pass_count,
+                      pass->name);
+    return pass_check_after(context, pass, changes, seconds, module);
+}
+
 /* Runs the passes, with --each-pass under observation. */
 static enum status run_passes(struct verification *v)
 {
@@ -89,7 +101,8 @@ static enum status run_passes(struct verification *v)
         batch.count = v->module->batch;
     v->passes = (struct pass_check){
         .parameters = &v->source->parameters, .images = &batch, .tolerance = PASS_TOLERANCE};
-    struct pass_observer observer = {pass_check_after, &v->passes};
+    struct pass_observer observer = {v->shows_passes ? show_and_check : pass_check_after,
+                                     &v->passes};
     const struct options *options = v->source->options;
     enum status status =
         passes_run_observed(v->module, NULL, options, options->each_pass ? &observer : NULL);
@@ -145,8 +158,9 @@ static enum status find_pass(const struct verification *v, struct pass_check *ch
         batch.count = module->batch;
     *check = (struct pass_check){
         .parameters = &v->source->parameters, .images = &batch, .tolerance = PASS_TOLERANCE};
-    struct pass_observer observer = {pass_check_after, check};
+    struct pass_observer observer = {show_and_check, check};
     status = passes_run(module, NULL, &observer);
+    progress_clear();
     pass_check_free(check);
     /* Its name outlives the module: the table of passes holds it. Of the target the finding has. */
     check->target = NULL;
@@ -168,10 +182,12 @@ static enum status find_kernel(const struct verification *v, const char *target)
     struct module *module = module_for_target(v->module, target);
     struct compiled compiled = {0};
     struct kernel_check check = {0};
+    progress_show("looking for the kernel that is off");
     enum status status = compiled_load(module, v->source, &compiled);
     if (status == STATUS_DONE)
         status = kernels_check(module, &v->source->parameters, compiled.model, &v->images,
                                KERNEL_FACTOR * v->tolerance, &check);
+    progress_clear();
     if (status == STATUS_DONE && check.kernel)
         fprintf(stderr, "sanc: %s: the first kernel that is off is %s (error %.3g in %s)\n", target,
                 check.kernel, check.error, check.buffer);
@@ -264,6 +280,7 @@ static enum status reduce(const struct verification *v, const char *target)
         return STATUS_DONE;
     }
     struct model smallest = model_reduce(model, model_shows, &symptom, REDUCE_SECONDS);
+    progress_clear();
     model_shows(&symptom, &smallest);
     struct drawn *drawn = drawn_new();
     enum status status = reduced_write(stem, &smallest, drawn);
@@ -359,19 +376,29 @@ static enum status report(struct verification *v)
 
 static enum status verify(struct verification *v)
 {
+    progress_begin(shows_progress(v->source->options));
+    v->shows_passes = true;
     enum status status = get_images(v);
-    if (status == STATUS_DONE)
+    if (status == STATUS_DONE) {
+        progress_show("evaluating the network");
         status = get_reference(v);
-    if (status == STATUS_DONE)
+    }
+    if (status == STATUS_DONE) {
+        progress_show("running the passes");
         status = run_passes(v);
+    }
+    progress_clear();
     if (status == STATUS_CHECK_FAILED && v->passes.pass) {
         print_pass(&v->passes);
         if (v->source->options->reduce && reduce(v, NULL) != STATUS_DONE)
             return STATUS_SYSTEM;
         return status;
     }
-    for (int i = 0; i < v->module->targets && status == STATUS_DONE; i++)
+    for (int i = 0; i < v->module->targets && status == STATUS_DONE; i++) {
+        progress_show("compiling and running for %s", v->module->target[i]);
         status = run_target(v, v->module->target[i], &v->finding[i]);
+    }
+    progress_clear();
     return status == STATUS_DONE ? report(v) : status;
 }
 

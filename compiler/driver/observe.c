@@ -26,6 +26,12 @@ enum status pass_reachable(const struct module *module, const char *name, bool b
     return STATUS_USAGE;
 }
 
+bool shows_progress(const struct options *options)
+{
+    return !options->json && !options->verbose && !options->time_passes &&
+           options->print_after.count == 0 && options->print_before.count == 0;
+}
+
 char *module_text(const struct module *module, size_t *size)
 {
     char *text = NULL;

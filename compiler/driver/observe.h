@@ -14,6 +14,10 @@ enum status passes_run_observed(struct module *module, const char *last,
  * error is printed if not. */
 enum status pass_reachable(const struct module *module, const char *name, bool before);
 
+/* Whether to show how far the work is: not where something else is printed on standard error
+ * meanwhile, nor for programs that read JSON. */
+bool shows_progress(const struct options *options);
+
 /* The module as text, in memory that free() takes. */
 char *module_text(const struct module *module, size_t *size);
 

@@ -1,11 +1,11 @@
 #include "diag.h"
 #include "escape.h"
+#include "progress.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* The columns of a line that are shown around an error, and the bytes that they are looked for
  * in. */
@@ -31,8 +31,8 @@ static void print_escaped(const char *text)
 
 static bool has_colour(void)
 {
-    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    return !(none && *none) && terminal && strcmp(terminal, "dumb") != 0 && isatty(STDERR_FILENO);
+    const char *none = getenv("NO_COLOR");
+    return !(none && *none) && progress_terminal();
 }
 
 static void print_coloured(const char *colour, const char *text)
@@ -109,6 +109,7 @@ static void print_source(const char *name, int line, int column)
 static void print_error(const char *file, int line, int column, const char *text)
 {
     const char *name = !file ? "sanc" : strcmp(file, "-") == 0 ? "<stdin>" : file;
+    progress_clear();
     flockfile(stderr);
     print_escaped(name);
     if (file && line > 0)

@@ -14,40 +14,10 @@ import os
 import re
 import sys
 
+from checkpoints import Refusal, open_checkpoint
+
 POSITION_CHANNELS = {'none': 0, 'relative': 2, 'absolute': 4}
 FOOTPRINTS = range(1, 16, 2)
-
-
-class Refusal(Exception):
-    """Why a checkpoint cannot be converted."""
-
-
-# ---- the checkpoint ------------------------------------------------------------------------------
-
-def load(path, trust):
-    import torch
-    try:
-        found = torch.load(path, map_location='cpu', weights_only=not trust)
-    except Exception as problem:
-        if trust or not isinstance(problem, (RuntimeError, __import__('pickle').UnpicklingError)):
-            raise
-        raise Refusal(f'{path} holds more than tensors, and reading it could run code that is in it; '
-                      f'if you trust where it is from, use --trust\n{problem}') from None
-    return tensors_of(found, torch.is_tensor)
-
-
-def tensors_of(found, is_tensor):
-    """name -> tensor, as the network calls them: found in a state_dict or in an object that has one."""
-    for key in ('state_dict', 'model'):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not found or not all(map(is_tensor, found.values())):
-        raise Refusal('the checkpoint is no state_dict, and has none as "state_dict" or "model"')
-    tensors = {name: tensor for name, tensor in found.items()
-               if not name.endswith('num_batches_tracked')}
-    if all(name.startswith('module.') for name in tensors):
-        tensors = {name[len('module.'):]: tensor for name, tensor in tensors.items()}
-    return tensors
 
 
 # ---- what the shapes say -------------------------------------------------------------------------
@@ -218,13 +188,15 @@ def write_tensors(path, tensors):
 
 
 def convert(options):
-    tensors = load(options.checkpoint, options.trust)
+    tensors, said = open_checkpoint(options.checkpoint, options.weights, options.trust)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     notes = {}
     model = read_model(shapes, options, notes)
     with open(options.stem + '.json', 'w', encoding='utf-8') as file:
         file.write(model_text(model))
     write_tensors(options.stem + '.safetensors', tensors)
+    for line in said:
+        print(line)
     for (key, value, others), names in notes.items():
         print(f'{", ".join(names)}: took {key} to be {json.dumps(value)}; the tensors would also fit '
               f'{", ".join(json.dumps(other) for other in others)} (--{key})')
@@ -261,7 +233,7 @@ def main(arguments=None):
         description=__doc__.splitlines()[0],
         epilog='Settings may be several with commas, one for each stage; the last counts for the stages '
                'after it too.')
-    parser.add_argument('checkpoint', help='a .pth file')
+    parser.add_argument('checkpoint', help='a .pth, .pt, .ckpt or .safetensors file')
     parser.add_argument('stem', help='what STEM.json and STEM.safetensors begin with')
     parser.add_argument('--name', help="the model's name, a C identifier (from STEM otherwise)")
     parser.add_argument('--input', type=numbers, default=[224, 224], metavar='H,W',
@@ -276,6 +248,9 @@ def main(arguments=None):
     parser.add_argument('--share', type=numbers, metavar='N,N')
     parser.add_argument('--dilation', type=numbers, metavar='N,N')
     parser.add_argument('--padding', type=words('reflect', 'zero'))
+    parser.add_argument('--weights', metavar='ema|plain|PLACE',
+                        help='which to take of a file that holds several: averaged ones (EMA, SWA), '
+                             'plain ones, or those at a place that an error named')
     parser.add_argument('--trust', action='store_true',
                         help='reads checkpoints that hold more than tensors; this can run code that is '
                              'in them')

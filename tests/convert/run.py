@@ -30,7 +30,7 @@ BLOCK = f'{CONVS}, "layer0.0.bn2.weight": z(8), "layer0.0.sam.conv1.weight": z(2
 REFUSED = [
     ('{"epoch": 3}', 'no state_dict'),
     ('[]', 'no state_dict'),
-    ('{"a": z(3)}', 'there is no tensor conv_in.weight'),
+    ('{"a": z(3)}', 'no tensor conv_in.weight'),
     (f'{{{CONVS}, "layer0.1.bn1.weight": z(8)}}', 'layer0 has the blocks [1]'),
     (f'{{{CONVS}, "layer0.0.bn2.weight": z(8)}}', 'there is no tensor layer0.0.sam.conv1.weight'),
     (f'{{{BLOCK}, "layer0.0.sam.conv_w.2.weight": z(3, 5, 1, 1)}}',

@@ -69,7 +69,8 @@ static void emit(const struct module *module)
     static const uint8_t no_weights[32];
     struct backend_file file;
     struct error error = {0};
-    if (backend_emit(module, NULL, no_weights, BACKEND_LLVM, module->target[0], &file, &error))
+    const struct backend_request request = {.kind = BACKEND_LLVM, .target = module->target[0]};
+    if (backend_emit(module, NULL, no_weights, &request, &file, &error))
         free(file.data);
     else
         fuzz_expect(strncmp(error.text, "LLVM", 4) != 0);

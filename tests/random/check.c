@@ -85,8 +85,9 @@ static bool code_new(struct trial *t, struct code *code, int batch, int targets,
     struct module *module = scheduled_module(t, batch, targets, target, without);
     if (!module)
         return false;
-    bool good = backend_emit(module, &t->values.parameters, sha256, BACKEND_OBJECT, NULL,
-                             &code->object, &error);
+    const struct backend_request request = {.kind = BACKEND_OBJECT};
+    bool good =
+        backend_emit(module, &t->values.parameters, sha256, &request, &code->object, &error);
     if (good)
         code->model = backend_load(&code->object, module->name, &code->loaded, &error);
     module_free(module);
@@ -247,8 +248,8 @@ static bool check_other(struct trial *t, const char *target)
     if (!module)
         return false;
     double error = error_of_loops(t, module);
-    bool emitted =
-        backend_emit(module, &t->values.parameters, sha256, BACKEND_ASSEMBLY, target, &file, &why);
+    const struct backend_request request = {.kind = BACKEND_ASSEMBLY, .target = target};
+    bool emitted = backend_emit(module, &t->values.parameters, sha256, &request, &file, &why);
     module_free(module);
     if (!emitted)
         return trial_fail(t, WRONG_COMPILE, "%s: cannot emit: %s", target, why.text);

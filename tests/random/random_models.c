@@ -8,6 +8,7 @@
  * Model number i of a seed is always the same. A failure prints it, and the smallest model found
  * that fails in the same way, as JSON, with the options that run it again. */
 #include "model_write.h"
+#include "progress.h"
 #include "random_model.h"
 #include "target.h"
 #include <errno.h>
@@ -225,6 +226,7 @@ static int run_many(const struct settings *s)
     static struct job jobs[MOST_JOBS];
     struct tally tally = {.ratio = calloc((size_t)s->count * MOST_RATIOS + 1, sizeof(double))};
     int next = s->first, end = s->first + s->count, active = 0;
+    progress_begin(!s->verbose);
     while (tally.ratio && (next < end || active)) {
         for (struct job *job; next < end && (job = job_of(jobs, s->jobs, 0)); active++) {
             *job = (struct job){
@@ -237,10 +239,14 @@ static int run_many(const struct settings *s)
         if (!job)
             continue;
         struct outcome outcome = check_finish(&job->running, status);
+        progress_clear();
         count_outcome(s, &tally, job, &outcome);
+        progress_show("%d of %d models, %d failed", tally.passed + tally.failed, s->count,
+                      tally.failed);
         job->active = false;
         active--;
     }
+    progress_clear();
     int failed = summarise(&tally);
     free(tally.ratio);
     return failed;

@@ -53,7 +53,8 @@ static inline struct backend_file emit(const struct module *module, enum backend
 {
     struct error error = {0};
     struct backend_file file = {0};
-    if (!backend_emit(module, &parameters, sha256, kind, target, &file, &error))
+    const struct backend_request request = {.kind = kind, .target = target};
+    if (!backend_emit(module, &parameters, sha256, &request, &file, &error))
         fail_msg("%s", error.text);
     return file;
 }

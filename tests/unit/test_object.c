@@ -414,8 +414,9 @@ static void refuses(const char *text, const char *reason)
 {
     struct error error = {0};
     struct backend_file file;
+    const struct backend_request request = {.kind = BACKEND_OBJECT};
     struct module *module = parse_unverified(text);
-    assert_false(backend_emit(module, &parameters, sha256, BACKEND_OBJECT, NULL, &file, &error));
+    assert_false(backend_emit(module, &parameters, sha256, &request, &file, &error));
     if (!strstr(error.text, reason))
         fail_msg("\"%s\" should say \"%s\"", error.text, reason);
     module_free(module);

@@ -237,8 +237,8 @@ static void check_kernels(struct fixture *f, int damaged, struct kernel_check *c
         right = store->value;
         store->value = expr_op(f->module, SCALAR_mul, right, expr_constant(f->module, 1.5), NULL);
     }
-    assert_true(
-        backend_emit(f->module, &f->parameters, sha256, BACKEND_OBJECT, NULL, &object, &error));
+    const struct backend_request request = {.kind = BACKEND_OBJECT};
+    assert_true(backend_emit(f->module, &f->parameters, sha256, &request, &object, &error));
     if (store)
         store->value = right;
     const struct san_model *model = backend_load(&object, "small", &loaded, &error);
