@@ -5,10 +5,12 @@
     manifest.py --compare OLD NEW [--quick]         of two programs: prints the lines that differ
     manifest.py --against COMMIT [SANC] [--quick]   builds that commit in a temporary folder and compares
 
-A line is `HASH MODEL TARGETS PRECISION bBATCH tTHREADS KIND`. The models are the cases of tests/numeric and those of ../shared (if it is
-there), the digits, 40 random models, and the paper's six networks, whose weights are made here from their names: their values only have
-to be the same each time. Kinds are what --emit names, the weights of a launch plan, and the dump after every pass. A whole run takes
-about 15 minutes on two processors; --quick takes every kind of a few models, in a minute. Run it before and after a refactoring.
+A line is `HASH MODEL TARGETS PRECISION bBATCH tTHREADS KIND`. The models are the cases of
+tests/numeric and those of ../shared (if it is there), the digits, 40 random models, and the paper's
+six networks, whose weights are made here from their names: their values only have to be the same
+each time. Kinds are what --emit names, the weights of a launch plan, and the dump after every pass.
+A whole run takes about 15 minutes on two processors; --quick takes every kind of a few models, in a
+minute. Run it before and after a refactoring.
 """
 import argparse
 import concurrent.futures
@@ -27,14 +29,18 @@ sys.path.insert(0, os.path.join(HERE, "numeric"))
 import common  # noqa: E402
 
 X86 = ["x86-64-v3,x86-64-v4", "znver3"]
-GPU = [("nvptx:sm_70", "f32"), ("nvptx:sm_80", "f32"), ("nvptx:sm_80", "tf32"), ("nvptx:sm_80", "bf16")]
+GPU = [("nvptx:sm_70", "f32"), ("nvptx:sm_80", "f32"), ("nvptx:sm_80", "tf32"),
+       ("nvptx:sm_80", "bf16")]
 X86_KINDS, GPU_KINDS = "obj,header,asm,llvm,ir,report", "obj,llvm,ir,ptx,launch"
 RANDOM_MODELS = 40
 
 
 def case_folders(quick):
     """Folders with a model.json and its weights."""
-    roots = [os.path.join(HERE, "numeric", "cases"), os.path.join(common.ROOT, "examples", "digits")]
+    roots = [
+        os.path.join(HERE, "numeric", "cases"),
+        os.path.join(common.ROOT, "examples", "digits")
+    ]
     shared = os.path.join(common.SHARED, "cases")
     if os.path.isdir(shared) and not quick:
         roots.append(shared)
@@ -73,10 +79,12 @@ def write_weights(sanc, model, path):
 def settings(large, quick):
     """(targets, precision, batch, threads)."""
     if quick:
-        return [(X86[0], "f32", 1, 2), (X86[1], "f32", 3, 1), (*GPU[0], 1, 1), (*GPU[3], 3, 1)][:2 if large else None]
+        return [(X86[0], "f32", 1, 2), (X86[1], "f32", 3, 1), (*GPU[0], 1, 1),
+                (*GPU[3], 3, 1)][:2 if large else None]
     sizes = [(1, 1), (3, 2)] if large else [(1, 1), (1, 2), (3, 1), (3, 2)]
     found = [(targets, "f32", batch, threads) for targets in X86 for batch, threads in sizes]
-    return found + [(target, precision, batch, 1) for target, precision in GPU for batch in ((1,) if large else (1, 3))]
+    return found + [(target, precision, batch, 1) for target, precision in GPU
+                    for batch in ((1,) if large else (1, 3))]
 
 
 def hash_of(path):
@@ -90,12 +98,20 @@ def rows_of(sanc, name, model, weights, setting):
     head = f"{name} {targets} {precision} b{batch} t{threads}"
     with tempfile.TemporaryDirectory() as folder:
         kinds = GPU_KINDS if targets.startswith("nvptx") else X86_KINDS
-        done = subprocess.run([sanc, "compile", model, "-w", weights, "--emit", kinds, "--target", targets, "--precision", precision,
-                               "--batch", str(batch), "--threads", str(threads), "--dump-ir", os.path.join(folder, "states"),
-                               "-o", os.path.join(folder, "net")], capture_output=True, text=True)
+        done = subprocess.run([
+            sanc, "compile", model, "-w", weights, "--emit", kinds, "--target", targets,
+            "--precision", precision, "--batch",
+            str(batch), "--threads",
+            str(threads), "--dump-ir",
+            os.path.join(folder, "states"), "-o",
+            os.path.join(folder, "net")
+        ], capture_output=True, text=True)
         if done.returncode:
             return [f"status-{done.returncode} {head} {done.stderr.splitlines()[:1]}"]
-        files = [os.path.join(path, file) for path, _, names in os.walk(folder) for file in names if file != "passes.tsv"]
+        files = [
+            os.path.join(path, file) for path, _, names in os.walk(folder)
+            for file in names if file != "passes.tsv"
+        ]
         return [f"{hash_of(path)} {head} {os.path.relpath(path, folder)}" for path in sorted(files)]
 
 
@@ -109,8 +125,11 @@ def manifest(sanc, quick):
             common.call(generator, "--write", drawn, "--count", 4 if quick else RANDOM_MODELS)
         else:
             print(f"skipped: random models, no {generator}", file=sys.stderr)
-        cases = case_folders(quick) + [os.path.join(drawn, name) for name in sorted(os.listdir(drawn))]
-        models = [(os.path.basename(case), os.path.join(case, "model.json"), os.path.join(case, "weights.safetensors"), False)
+        cases = case_folders(quick) + [
+            os.path.join(drawn, name) for name in sorted(os.listdir(drawn))
+        ]
+        models = [(os.path.basename(case), os.path.join(case, "model.json"),
+                   os.path.join(case, "weights.safetensors"), False)
                   for case in cases if os.path.exists(os.path.join(case, "model.json"))]
         for network in network_files(quick):
             name = os.path.basename(network)[:-5]
@@ -120,15 +139,20 @@ def manifest(sanc, quick):
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = [pool.submit(rows_of, sanc, name, model, weights, setting)
                     for name, model, weights, large in models for setting in settings(large, quick)]
-            return sorted((row for job in jobs for row in job.result()), key=lambda row: row.split(" ", 1)[1])
+            return sorted((row for job in jobs for row in job.result()),
+                          key=lambda row: row.split(" ", 1)[1])
 
 
 def compare(old, new, quick):
     """Prints what differs; the number of lines."""
-    before, after = ({row.split(" ", 1)[1]: row.split(" ", 1)[0] for row in manifest(sanc, quick)} for sanc in (old, new))
-    differ = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    before, after = ({row.split(" ", 1)[1]: row.split(" ", 1)[0]
+                      for row in manifest(sanc, quick)} for sanc in (old, new))
+    differ = sorted(key
+                    for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     for key in differ:
-        print(f"{'only before' if key not in after else 'only after' if key not in before else 'differs'}: {key}")
+        print(
+            f"{'only before' if key not in after else 'only after' if key not in before else 'differs'}: {key}"
+        )
     print(f"{len(before.keys() | after.keys())} outputs, {len(differ)} differ")
     return len(differ)
 
@@ -138,7 +162,8 @@ def build(commit, folder):
     tree = os.path.join(folder, "tree")
     common.call("git", "-C", common.ROOT, "worktree", "add", "--detach", tree, commit)
     common.call("cmake", "--preset", "release", cwd=tree)
-    common.call("cmake", "--build", "--preset", "release", "-j", os.cpu_count(), "--target", "sanc", "random_models", cwd=tree, timeout=1800)
+    common.call("cmake", "--build", "--preset", "release", "-j", os.cpu_count(), "--target", "sanc",
+                "random_models", cwd=tree, timeout=1800)
     return os.path.join(tree, "build", "release", "sanc")
 
 
@@ -147,12 +172,16 @@ def compare_with_commit(commit, sanc, quick):
         try:
             return compare(build(commit, folder), sanc, quick)
         finally:
-            subprocess.run(["git", "-C", common.ROOT, "worktree", "remove", "--force", os.path.join(folder, "tree")], check=False)
+            subprocess.run([
+                "git", "-C", common.ROOT, "worktree", "remove", "--force",
+                os.path.join(folder, "tree")
+            ], check=False)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sanc", nargs="?", default=os.path.join(common.ROOT, "build", "release", "sanc"))
+    parser.add_argument("sanc", nargs="?", default=os.path.join(common.ROOT, "build", "release",
+                                                                "sanc"))
     parser.add_argument("--compare", nargs=2, metavar=("OLD", "NEW"))
     parser.add_argument("--against", metavar="COMMIT")
     parser.add_argument("--quick", action="store_true")

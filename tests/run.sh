@@ -3,11 +3,12 @@
 #
 #     tests/run.sh                          a sample of everything: all that is not slow
 #     tests/run.sh all                      everything
-#     tests/run.sh PRESET [CTEST OPTION...] another build, with the tests that it is for; release, debug,
-#                                           clang, llvm22, asan, tsan or fuzz. With options: those tests
+#     tests/run.sh PRESET [CTEST OPTION...] another build, with the tests that it is for: release,
+#                                           debug, clang, llvm22, asan, tsan or fuzz. With options:
+#                                           those tests
 #
-# Installs with apt what is not there yet. The last line counts the programs of ctest; a skipped one says
-# why. Times are those of two quiet processors, the build included.
+# Installs with apt what is not there yet. The last line counts the programs of ctest; a skipped one
+# says why. Times are those of two quiet processors, the build included.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

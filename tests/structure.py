@@ -54,7 +54,7 @@ def without_comments(text):
                   lambda found: "\n" * found[0].count("\n") or '""', text, flags=re.S)
 
 
-# ---- which folder uses which -----------------------------------------------------------------------
+# ---- which folder uses which ---------------------------------------------------------------------
 
 class Sources:
     """The C files of FOLDERS: what each includes, and what each needs of the others."""
@@ -148,7 +148,7 @@ def dot(arrows, rooms):
                       *(f'  "{room}";' for room in rooms), *lines, "}", ""])
 
 
-# ---- circles between files -------------------------------------------------------------------------
+# ---- circles between files -----------------------------------------------------------------------
 
 def circles(graph):
     """Sets of files that reach each other: Tarjan's components of more than one file."""
@@ -181,7 +181,7 @@ def check_circles(graph):
         yield f"{' '.join(sorted(circle))} call each other in a circle:\n" + "\n".join(uses)
 
 
-# ---- lengths -----------------------------------------------------------------------------------------
+# ---- lengths -------------------------------------------------------------------------------------
 
 def functions(code):
     """(name, first line from 1, how many lines) of each function that is defined in C code."""
@@ -230,7 +230,7 @@ def check_file(path):
             yield from check_static_arrays(path, without_comments(text))
 
 
-# ----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 def without_exceptions(wrong):
     """What is no exception; and exceptions that nothing needs any more."""

@@ -3,8 +3,9 @@
 
     convert.py CHECKPOINT.pth STEM [--footprint K[,K...]] [options]
 
-Writes STEM.json and STEM.safetensors. Stages, blocks, channels, the type of attention and the widths within it are read off
-the tensors' names and shapes; what these do not say comes from options, or is as published. Needs PyTorch and safetensors.
+Writes STEM.json and STEM.safetensors. Stages, blocks, channels, the type of attention and the
+widths within it are read off the tensors' names and shapes; what these do not say comes from
+options, or is as published. Needs PyTorch and safetensors.
 """
 import argparse
 import collections
@@ -139,7 +140,8 @@ def read_model(shapes, options, notes):
         blocks = {int(found[1]) for found in map(re.compile(rf'layer{i}\.(\d+)\.').match, shapes)
                   if found}
         if blocks != set(range(len(blocks))):
-            raise Refusal(f'layer{i} has the blocks {sorted(blocks)}, which do not follow each other')
+            raise Refusal(
+                f'layer{i} has the blocks {sorted(blocks)}, which do not follow each other')
         stage = {'blocks': len(blocks), 'channels': shapes[f'conv{i}.weight'][0]}
         if blocks:
             stage['attention'] = read_attention(shapes, i, len(blocks), options, notes)
@@ -184,7 +186,8 @@ def model_text(model):
 
 def write_tensors(path, tensors):
     from safetensors.torch import save_file
-    save_file({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, path)
+    save_file({name: tensor.detach().contiguous().clone()
+               for name, tensor in tensors.items()}, path)
 
 
 def convert(options):
@@ -198,8 +201,9 @@ def convert(options):
     for line in said:
         print(line)
     for (key, value, others), names in notes.items():
-        print(f'{", ".join(names)}: took {key} to be {json.dumps(value)}; the tensors would also fit '
-              f'{", ".join(json.dumps(other) for other in others)} (--{key})')
+        print(
+            f'{", ".join(names)}: took {key} to be {json.dumps(value)}; the tensors would also fit '
+            f'{", ".join(json.dumps(other) for other in others)} (--{key})')
     if not options.softmax or not options.dilation or not options.padding:
         print('took softmax, dilation and padding to be as published where no option says them')
 
@@ -221,7 +225,8 @@ def numbers(text):
     try:
         return [int(word) for word in text.split(',')]
     except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is no number, nor several with commas') from None
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no number, nor several with commas') from None
 
 
 def flags(text):
@@ -230,9 +235,9 @@ def flags(text):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        epilog='Settings may be several with commas, one for each stage; the last counts for the stages '
-               'after it too.')
+        description=__doc__.splitlines()[0], epilog=
+        'Settings may be several with commas, one for each stage; the last counts for the stages '
+        'after it too.')
     parser.add_argument('checkpoint', help='a .pth, .pt, .ckpt or .safetensors file')
     parser.add_argument('stem', help='what STEM.json and STEM.safetensors begin with')
     parser.add_argument('--name', help="the model's name, a C identifier (from STEM otherwise)")
@@ -248,12 +253,14 @@ def main(arguments=None):
     parser.add_argument('--share', type=numbers, metavar='N,N')
     parser.add_argument('--dilation', type=numbers, metavar='N,N')
     parser.add_argument('--padding', type=words('reflect', 'zero'))
-    parser.add_argument('--weights', metavar='ema|plain|PLACE',
-                        help='which to take of a file that holds several: averaged ones (EMA, SWA), '
-                             'plain ones, or those at a place that an error named')
-    parser.add_argument('--trust', action='store_true',
-                        help='reads checkpoints that hold more than tensors; this can run code that is '
-                             'in them')
+    parser.add_argument(
+        '--weights', metavar='ema|plain|PLACE',
+        help='which to take of a file that holds several: averaged ones (EMA, SWA), '
+        'plain ones, or those at a place that an error named')
+    parser.add_argument(
+        '--trust', action='store_true',
+        help='reads checkpoints that hold more than tensors; this can run code that is '
+        'in them')
     options = parser.parse_args(arguments)
     options.name = options.name or re.sub(r'\W|^(?=\d)', '_', os.path.basename(options.stem),
                                           flags=re.ASCII)

@@ -50,8 +50,9 @@ def main():
         cells.append((int(index), digit, chance))
     rows = -(-len(cells) // COLUMNS)
     width, height = COLUMNS * (SIZE + GAP) + GAP, rows * (SIZE + TEXT + GAP) + GAP
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{2 * width}" '
-          f'font-family="sans-serif" text-anchor="middle" shape-rendering="crispEdges">')
+    print(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{2 * width}" '
+        f'font-family="sans-serif" text-anchor="middle" shape-rendering="crispEdges">')
     print(f'<rect width="{width}" height="{height}" fill="white"/>')
     for i, (index, digit, chance) in enumerate(cells):
         x, y = GAP + i % COLUMNS * (SIZE + GAP), GAP + i // COLUMNS * (SIZE + TEXT + GAP)

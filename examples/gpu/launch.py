@@ -3,7 +3,8 @@
 
     launch.py NET.launch.json NET.ptx IMAGES.safetensors
 
-The plan says how much memory the network needs, what the kernels are called, and how each is started.
+The plan says how much memory the network needs, what the kernels are called, and how each is
+started.
 """
 import array
 import json
@@ -20,12 +21,17 @@ class Network:
     def __init__(self, plan_path, ptx_path):
         with open(plan_path) as file:
             self.plan = json.load(file)
-        with open(os.path.join(os.path.dirname(plan_path), self.plan["weights"]["file"]), "rb") as file:
+        with open(os.path.join(os.path.dirname(plan_path), self.plan["weights"]["file"]),
+                  "rb") as file:
             weights = file.read()
-        self.inputs, self.outputs = (count(self.plan[name]["shape"]) for name in ("input", "output"))
-        memory = {"input": cupy.empty(self.inputs, "float32"), "output": cupy.empty(self.outputs, "float32"),
-                  "workspace": cupy.empty(max(1, self.plan["workspace"]["bytes"] // 4), "float32"),
-                  "weights": cupy.frombuffer(weights, "float32")}
+        self.inputs, self.outputs = (count(self.plan[name]["shape"])
+                                     for name in ("input", "output"))
+        memory = {
+            "input": cupy.empty(self.inputs,
+                                "float32"), "output": cupy.empty(self.outputs, "float32"),
+            "workspace": cupy.empty(max(1, self.plan["workspace"]["bytes"] // 4),
+                                    "float32"), "weights": cupy.frombuffer(weights, "float32")
+        }
         self.memory = memory
         self.arguments = tuple(memory[name] for name in self.plan["arguments"])
         module = cupy.RawModule(path=ptx_path)
@@ -40,7 +46,8 @@ class Network:
         """The floats of a batch of results; `batch` holds the floats of one of images."""
         self.memory["input"][...] = cupy.frombuffer(batch, "float32")
         for kernel, entry in self.kernels:
-            kernel(tuple(entry["grid"]), tuple(entry["block"]), self.arguments, shared_mem=entry["shared_bytes"])
+            kernel(tuple(entry["grid"]), tuple(entry["block"]), self.arguments,
+                   shared_mem=entry["shared_bytes"])
         return self.memory["output"].get().tolist()
 
 
@@ -58,7 +65,8 @@ def read_images(path):
     (size,) = struct.unpack_from("<Q", data)
     tensors = json.loads(data[8:8 + size])
     pixels, labels = (data[8 + size + begin:8 + size + end]
-                      for begin, end in (tensors[name]["data_offsets"] for name in ("image", "label")))
+                      for begin, end in (tensors[name]["data_offsets"]
+                                         for name in ("image", "label")))
     return pixels, struct.unpack(f"<{len(labels) // 8}q", labels)
 
 
@@ -77,8 +85,9 @@ def main():
         for i, label in enumerate(labels[first // images:first // images + len(logits) // classes]):
             row = logits[i * classes:(i + 1) * classes]
             correct += row.index(max(row)) == label
-    print(f"{network.plan['model']}: {correct} of {len(labels)} correct, {len(network.kernels)} kernels of "
-          f"{network.plan['target']}")
+    print(
+        f"{network.plan['model']}: {correct} of {len(labels)} correct, {len(network.kernels)} kernels of "
+        f"{network.plan['target']}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds sanc, compiles a network for GPUs, and runs it on the first one: from C with the runtime, and
-# where Python has CuPy, from its PTX and launch plan. Building needs nothing of CUDA.
+# Builds sanc, compiles a network for GPUs, and runs it on the first one: from C with the runtime,
+# and where Python has CuPy, from its PTX and launch plan. Building needs nothing of CUDA.
 set -eu
 cd "$(dirname "$0")/../.."
 net=examples/digits/pairwise out=build/gpu log=build/gpu.log

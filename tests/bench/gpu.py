@@ -4,10 +4,11 @@
     gpu.py SANC [NETWORK...] [--batch 1,64] [--precisions f32,tf32,bf16] [--rounds N] [--results FILE]
 
 NETWORK is one of examples/models; without one, all of them. In this order: the cases of
-tests/numeric/cases in each precision against their references; the four tools of compute-sanitizer on some of them, where it
-is installed; and for each network and size of batch the compiled network in each precision, PyTorch eager and
-`torch.compile` (max-autotune) with float32 and with TF32 products, in turns, in the GPU's own time (CUDA events), inputs and
-outputs in its memory. Beside them stand the device's limits, measured in the same run: products of large matrices, and copies.
+tests/numeric/cases in each precision against their references; the four tools of compute-sanitizer
+on some of them, where it is installed; and for each network and size of batch the compiled network
+in each precision, PyTorch eager and `torch.compile` (max-autotune) with float32 and with TF32
+products, in turns, in the GPU's own time (CUDA events), inputs and outputs in its memory. Beside
+them stand the device's limits, measured in the same run: products of large matrices, and copies.
 Needs a PyTorch with CUDA: this Python's, or that of the one that TORCH_PYTHON names.
 """
 import argparse
@@ -45,7 +46,8 @@ def case_error(sanc, case, target, precision, engine, out):
     folder = os.path.join(CASES, case)
     io = os.path.join(folder, "io.safetensors")
     options = ["--precision", precision] if precision != "f32" else []
-    found = common.run_model(sanc, folder, io, out, "--target", target, "--engine", engine, *options)
+    found = common.run_model(sanc, folder, io, out, "--target", target, "--engine", engine,
+                             *options)
     return common.relative_error(found, common.read_safetensors(io)["output"][1])
 
 
@@ -59,7 +61,8 @@ def check_cases(sanc, target, precisions, tally):
                 bound = MOST_ERROR
                 if precision != "f32":
                     bound = max(bound, 2 * case_error(sanc, case, target, precision, "eval", out))
-                tally.check(error <= bound, f"{case} in {precision}: error {error:.2e} over {bound:.2e}")
+                tally.check(error <= bound,
+                            f"{case} in {precision}: error {error:.2e} over {bound:.2e}")
                 worst = max(worst, error)
             say(f"cases in {precision}: largest error {worst:.1e}")
 
@@ -75,12 +78,17 @@ def sanitize(sanc, target, precisions, tally):
             for precision in precisions:
                 for case in SANITIZED:
                     folder = os.path.join(CASES, case)
-                    command = [program, "--tool", tool, "--error-exitcode", "9", sanc, "run",
-                               os.path.join(folder, "model.json"), "-w", os.path.join(folder, "weights.safetensors"),
-                               "--input", os.path.join(folder, "io.safetensors"), "--output", out, "--target", target,
-                               "--precision", precision]
-                    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-                    tally.check(done.returncode == 0, f"{tool}, {case} in {precision}:\n{done.stdout[-2000:]}")
+                    command = [
+                        program, "--tool", tool, "--error-exitcode", "9", sanc, "run",
+                        os.path.join(folder, "model.json"), "-w",
+                        os.path.join(folder, "weights.safetensors"), "--input",
+                        os.path.join(folder, "io.safetensors"), "--output", out, "--target", target,
+                        "--precision", precision
+                    ]
+                    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                          text=True)
+                    tally.check(done.returncode == 0,
+                                f"{tool}, {case} in {precision}:\n{done.stdout[-2000:]}")
         say(f"compute-sanitizer: {', '.join(TOOLS)} on {', '.join(SANITIZED)}")
 
 
@@ -93,11 +101,13 @@ def compile_network(sanc, case, name, target, batch, precision):
     os.makedirs(folder, exist_ok=True)
     stem, libraries = os.path.join(folder, name), os.path.dirname(os.path.abspath(sanc))
     start = time.monotonic()
-    common.call(sanc, "compile", os.path.join(case, "model.json"), "-w", os.path.join(case, "weights.safetensors"),
-                "--target", target, "--batch", batch, "--precision", precision, "-o", stem + ".o")
+    common.call(sanc, "compile", os.path.join(case, "model.json"), "-w",
+                os.path.join(case, "weights.safetensors"), "--target", target, "--batch", batch,
+                "--precision", precision, "-o", stem + ".o")
     say(f"  {name} in {precision}, batch {batch}: compiled in {time.monotonic() - start:.1f} s")
     common.call("cc", "-shared", "-o", stem + ".so", stem + ".o", "-Wl,--whole-archive",
-                os.path.join(libraries, "libsanrt.a"), "-Wl,--no-whole-archive", "-lpthread", "-ldl")
+                os.path.join(libraries, "libsanrt.a"), "-Wl,--no-whole-archive", "-lpthread",
+                "-ldl")
     return stem + ".so"
 
 
@@ -110,7 +120,8 @@ def show(row):
     limits = row["limits"]
     floor = 2e-6 * row["macs"] / limits["f32_tflops"]
     say(f"  float32 FMAs alone: {floor:.1f} us an image at the measured {limits['f32_tflops']:.1f} TFLOP/s "
-        f"(tf32 {limits['tf32_tflops']:.0f}, bf16 {limits['bf16_tflops']:.0f} TFLOP/s, {limits['copy_gbs']:.0f} GB/s)")
+        f"(tf32 {limits['tf32_tflops']:.0f}, bf16 {limits['bf16_tflops']:.0f} TFLOP/s, {limits['copy_gbs']:.0f} GB/s)"
+        )
 
 
 def main():
@@ -135,18 +146,23 @@ def main():
     check_cases(args.sanc, target, precisions, tally)
     sanitize(args.sanc, target, precisions, tally)
     os.makedirs(BUILD, exist_ok=True)
-    networks = args.network or sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".json"))
+    networks = args.network or sorted(name[:-5]
+                                      for name in os.listdir(folder) if name.endswith(".json"))
     for network in networks:
         case = torch_python.make_case(python, os.path.join(folder, network + ".json"),
                                       os.path.join(BUILD, network, "gpu_case"), max(args.batch))
-        macs = json.loads(common.call(args.sanc, "stats", os.path.join(case, "model.json"), "--json"))["macs"]
+        macs = json.loads(
+            common.call(args.sanc, "stats", os.path.join(case, "model.json"), "--json"))["macs"]
         for batch in args.batch:
-            compiled = [f"{precision}={compile_network(args.sanc, case, network, target, batch, precision)}"
-                        for precision in precisions]
-            found = json.loads(common.call(python, os.path.join(HERE, "gpu_peer.py"), "--reference",
-                                           common.shared("reference"), "--case", case, "--batch", batch, "--rounds",
-                                           args.rounds, "--peers", ",".join(PEERS), "--model", network, *compiled,
-                                           timeout=3600))
+            compiled = [
+                f"{precision}={compile_network(args.sanc, case, network, target, batch, precision)}"
+                for precision in precisions
+            ]
+            found = json.loads(
+                common.call(python, os.path.join(HERE, "gpu_peer.py"), "--reference",
+                            common.shared("reference"), "--case", case, "--batch", batch,
+                            "--rounds", args.rounds, "--peers", ",".join(PEERS), "--model", network,
+                            *compiled, timeout=3600))
             row = {"network": network, "batch": batch, "device": device["name"], "macs": macs,
                    "date": time.strftime("%Y-%m-%d"), **found}
             peers.keep(args.results, row, ("network", "batch", "device"))

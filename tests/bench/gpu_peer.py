@@ -3,8 +3,9 @@
     gpu_peer.py --device
     gpu_peer.py --reference FOLDER --case FOLDER --batch N --rounds N --peers A,B --model NAME PRECISION=LIBRARY...
 
-FOLDER is that of the network in PyTorch, and one of its cases; LIBRARY a shared object of the compiled network NAME and the
-runtime. Times are the GPU's own, between two events on one stream, inputs and outputs in its memory.
+FOLDER is that of the network in PyTorch, and one of its cases; LIBRARY a shared object of the
+compiled network NAME and the runtime. Times are the GPU's own, between two events on one stream,
+inputs and outputs in its memory.
 """
 import argparse
 import ctypes
@@ -21,7 +22,8 @@ TEXT_BYTES = 2048             # SAN_CUDA_TEXT_BYTES of san/cuda.h
 
 class Error(ctypes.Structure):
     """struct san_cuda_error"""
-    _fields_ = [("status", ctypes.c_int), ("driver", ctypes.c_int), ("text", ctypes.c_char * TEXT_BYTES)]
+    _fields_ = [("status", ctypes.c_int), ("driver", ctypes.c_int),
+                ("text", ctypes.c_char * TEXT_BYTES)]
 
 
 class Compiled:
@@ -32,7 +34,9 @@ class Compiled:
         self.images = images.contiguous()
         self.output = torch.empty(len(images), classes, device="cuda")
         model = ctypes.byref(ctypes.c_char.in_dll(self.library, name + "_model"))
-        self.check(self.library.san_cuda_open(model, 0, ctypes.byref(self.handle), ctypes.byref(self.error)))
+        self.check(
+            self.library.san_cuda_open(model, 0, ctypes.byref(self.handle),
+                                       ctypes.byref(self.error)))
 
     def check(self, status):
         if status:
@@ -79,7 +83,9 @@ def measure(programs, expected, rounds):
             out = run()
         out = out.double().cpu()
         error = float((out - expected).norm() / expected.norm())
-        found[name] = {"error": error, "times": [], "runs": max(LEAST_RUNS, int(ROUND_MS / elapsed_ms(run, 1)))}
+        found[name] = {
+            "error": error, "times": [], "runs": max(LEAST_RUNS, int(ROUND_MS / elapsed_ms(run, 1)))
+        }
     for _ in range(rounds):
         for name, run in programs.items():
             run()
@@ -92,7 +98,8 @@ def measure(programs, expected, rounds):
 
 
 def limits():
-    """What the device reaches: TFLOP/s of products of large matrices, GB/s of a copy (read and written)."""
+    """What the device reaches: TFLOP/s of products of large matrices, GB/s of a copy (read and
+    written)."""
     size, found = 8192, {}
     for name, kind, tf32 in (("f32", torch.float32, False), ("tf32", torch.float32, True),
                              ("bf16", torch.bfloat16, False)):
@@ -117,8 +124,8 @@ def describe_device():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", action="store_true")
-    for name, kind in (("reference", str), ("case", str), ("batch", int), ("rounds", int), ("peers", str),
-                       ("model", str)):
+    for name, kind in (("reference", str), ("case", str), ("batch", int), ("rounds", int),
+                       ("peers", str), ("model", str)):
         parser.add_argument("--" + name, type=kind)
     parser.add_argument("compiled", nargs="*")
     args = parser.parse_args()

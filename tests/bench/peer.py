@@ -1,9 +1,10 @@
 """A network in another program, timed: peer.py NAME REFERENCE CASE BATCH THREADS CACHE
 
-NAME is a function below. REFERENCE is the folder of the network in PyTorch, CASE one of its cases (model.json,
-weights.safetensors, io.safetensors), CACHE a folder for what is compiled once. Answers as time_model.c does: first the error of
-the output, then for each line of standard input, a number of runs, the milliseconds of each. Each function below takes the
-network and its input and returns a function that runs it: the setting is the fastest that the program's documentation names.
+NAME is a function below. REFERENCE is the folder of the network in PyTorch, CASE one of its cases
+(model.json, weights.safetensors, io.safetensors), CACHE a folder for what is compiled once. Answers
+as time_model.c does: first the error of the output, then for each line of standard input, a number
+of runs, the milliseconds of each. Each function below takes the network and its input and returns a
+function that runs it: the setting is the fastest that the program's documentation names.
 """
 import json
 import os
@@ -66,16 +67,21 @@ def iree(net, images, threads, cache):
     stem = onnx_file(net, images, cache)[:-len(".onnx")]
     tools = os.path.dirname(sys.executable)
     if not os.path.exists(stem + ".vmfb"):
-        subprocess.run([os.path.join(tools, "iree-import-onnx"), stem + ".onnx", "--opset-version", "17",
-                        "-o", stem + ".mlir"], check=True, stdout=sys.stderr)
-        subprocess.run([os.path.join(tools, "iree-compile"), stem + ".mlir", "-o", stem + ".vmfb.new",
-                        "--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu",
-                        "--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O3"], check=True, stdout=sys.stderr)
+        subprocess.run([
+            os.path.join(tools, "iree-import-onnx"), stem + ".onnx", "--opset-version", "17", "-o",
+            stem + ".mlir"
+        ], check=True, stdout=sys.stderr)
+        subprocess.run([
+            os.path.join(tools, "iree-compile"), stem + ".mlir", "-o", stem + ".vmfb.new",
+            "--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu",
+            "--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O3"
+        ], check=True, stdout=sys.stderr)
         os.rename(stem + ".vmfb.new", stem + ".vmfb")
     runtime.flags.parse_flags(f"--task_topology_group_count={threads}")
     config = runtime.Config("local-sync" if threads == 1 else "local-task")
     with open(stem + ".vmfb", "rb") as file:
-        module = runtime.load_vm_module(runtime.VmModule.copy_buffer(config.vm_instance, file.read()), config)
+        module = runtime.load_vm_module(
+            runtime.VmModule.copy_buffer(config.vm_instance, file.read()), config)
     names = [name for name in module.vm_module.function_names if not name.endswith("$async")]
     function = module[names[0]]
     feed = runtime.asdevicearray(config.device, images.numpy())
@@ -83,14 +89,16 @@ def iree(net, images, threads, cache):
 
 
 def tvm(net, images, threads, cache):
-    """Its pipeline as it comes, for this processor; its search for schedules, hours for a network, is left out."""
+    """Its pipeline as it comes, for this processor; its search for schedules, hours for a network,
+    is left out."""
     os.environ["TVM_NUM_THREADS"] = str(threads)
     import onnx
     import tvm as compiler
     from tvm import relax
     from tvm.relax.frontend.onnx import from_onnx
     module = from_onnx(onnx.load(onnx_file(net, images, cache)))
-    target = compiler.target.Target({"kind": "llvm", "mcpu": compiler.target.codegen.llvm_get_system_cpu()})
+    target = compiler.target.Target(
+        {"kind": "llvm", "mcpu": compiler.target.codegen.llvm_get_system_cpu()})
     with target:
         machine = relax.VirtualMachine(compiler.compile(module, target), compiler.cpu())
     feed = compiler.runtime.tensor(images.numpy())

@@ -4,10 +4,12 @@
     peers.py SANC [NETWORK...] [--peers A,B] [--threads 1,2] [--batch 1,8] [--rounds N] [--results FILE]
 
 NETWORK is one of examples/models; without one, all of them. Weights are seeded
-(../shared/reference/make_case.py). For each network, number of threads and size of batch, the programs are started and checked
-against the reference in float64, then take turns in N rounds; what the start needs (compiling, exporting) is not timed, and kept
-in build/bench for the next time. The results are added to FILE, by default build/bench/results.json, after each; `chart.py FILE`
-draws them. The programs come from this Python, the one named by TORCH_PYTHON, or a virtual environment made in build/peers.
+(../shared/reference/make_case.py). For each network, number of threads and size of batch, the
+programs are started and checked against the reference in float64, then take turns in N rounds; what
+the start needs (compiling, exporting) is not timed, and kept in build/bench for the next time. The
+results are added to FILE, by default build/bench/results.json, after each; `chart.py FILE` draws
+them. The programs come from this Python, the one named by TORCH_PYTHON, or a virtual environment
+made in build/peers.
 """
 import argparse
 import array
@@ -23,7 +25,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "numeric"))
 import common
 import torch_python
 
-PEERS = ["eager", "compiled", "onnxruntime", "openvino", "iree"]  # tvm, 2 s an image as it comes, if it is named
+PEERS = ["eager", "compiled", "onnxruntime", "openvino",
+         "iree"]  # tvm, 2 s an image as it comes, if it is named
 PACKAGES = ["torch", "numpy", "safetensors", "onnx", "onnxscript", "onnxruntime", "openvino",
             "iree-base-compiler", "iree-base-runtime", "apache-tvm"]
 MODULES = "torch, safetensors.torch, onnxscript, onnxruntime, openvino, iree.runtime, tvm"
@@ -88,7 +91,8 @@ def start_sanc(sanc, name, case, batch, threads):
             array.array(typecode, values[:len(values) // shape[0] * batch]).tofile(file)
     libraries = os.path.dirname(os.path.abspath(sanc))
     common.call("cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-I", folder, "-I",
-                os.path.join(common.ROOT, "runtime"), f"-DMODEL={name}_model", f'-DHEADER="{name}.h"',
+                os.path.join(common.ROOT,
+                             "runtime"), f"-DMODEL={name}_model", f'-DHEADER="{name}.h"',
                 os.path.join(HERE, "time_model.c"), stem + ".o", "-L", libraries, "-lsanrt", "-lm",
                 "-lpthread", "-o", stem)
     return Program(stem + ".log", stem, threads, stem + ".in", stem + ".out")
@@ -98,8 +102,8 @@ def start_peer(python, peer, name, case, batch, threads):
     cache = os.path.join(BUILD, name)
     os.makedirs(cache, exist_ok=True)
     return Program(os.path.join(cache, f"{peer}-{batch}-{threads}.log"), python,
-                   os.path.join(HERE, "peer.py"), peer, common.shared("reference"), case, batch, threads,
-                   cache)
+                   os.path.join(HERE, "peer.py"), peer, common.shared("reference"), case, batch,
+                   threads, cache)
 
 
 def machine():
@@ -112,11 +116,12 @@ def machine():
 
 
 def bench(sanc, case, target):
-    """What `sanc bench` finds of one thread and one image: above all the core's FMA peak with the target's vectors, measured now, in
-    GFLOP/s; None where the target does not run here."""
+    """What `sanc bench` finds of one thread and one image: above all the core's FMA peak with the
+    target's vectors, measured now, in GFLOP/s; None where the target does not run here."""
     try:
         text = common.call(sanc, "bench", os.path.join(case, "model.json"), "-w",
-                           os.path.join(case, "weights.safetensors"), "--target", target, "--kernels", "--json")
+                           os.path.join(case, "weights.safetensors"), "--target", target,
+                           "--kernels", "--json")
     except common.Failure as failure:
         if failure.status == 4:
             return None
@@ -144,7 +149,8 @@ def measure(start, names, rounds):
 
 
 def keep(path, row, setting):
-    """Puts the row into the file, in the place of an earlier one with the same values of `setting`."""
+    """Puts the row into the file, in the place of an earlier one with the same values of
+    `setting`."""
     rows = []
     if os.path.exists(path):
         with open(path) as file:
@@ -158,14 +164,16 @@ def keep(path, row, setting):
 def show(row):
     print(f"{row['network']}, batch {row['batch']}, {row['threads']} thread(s)")
     for name, times in row["programs"].items():
-        print(f"  {name:12} median {times['median_ms']:9.2f} ms, 10% to 90%: {times['p10_ms']:.2f} to "
-              f"{times['p90_ms']:.2f}, {times['runs']} runs, error {times['error']:.1e}")
+        print(
+            f"  {name:12} median {times['median_ms']:9.2f} ms, 10% to 90%: {times['p10_ms']:.2f} to "
+            f"{times['p90_ms']:.2f}, {times['runs']} runs, error {times['error']:.1e}")
     peers = {name: times["median_ms"] for name, times in row["programs"].items() if name != "sanc"}
     ours = row["programs"]["sanc"]["median_ms"]
     floor = 2e-6 * row["macs"] * row["batch"] / (row["peak_gflops"] * row["threads"])
-    print(f"  sanc is at {100 * floor / ours:.1f}% of the FMA peak of {row['peak_gflops']:.0f} GFLOP/s a core"
-          + (f", and {min(peers.values()) / ours:.2f} times as fast as {min(peers, key=peers.get)}"
-             if peers else ""), flush=True)
+    print(
+        f"  sanc is at {100 * floor / ours:.1f}% of the FMA peak of {row['peak_gflops']:.0f} GFLOP/s a core"
+        + (f", and {min(peers.values()) / ours:.2f} times as fast as {min(peers, key=peers.get)}"
+           if peers else ""), flush=True)
 
 
 def whole_numbers(text):
@@ -183,25 +191,32 @@ def main():
     parser.add_argument("--results", default=os.path.join(BUILD, "results.json"))
     args = parser.parse_args()
     folder = common.NETWORKS
-    networks = args.network or sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".json"))
+    networks = args.network or sorted(name[:-5]
+                                      for name in os.listdir(folder) if name.endswith(".json"))
     peers = [peer for peer in args.peers.split(",") if peer]
-    python = (torch_python.find() if peers == ["eager"] else None) or torch_python.find_or_make(MODULES, PACKAGES)
+    python = (torch_python.find() if peers == ["eager"] else None) or torch_python.find_or_make(
+        MODULES, PACKAGES)
     os.makedirs(BUILD, exist_ok=True)
     print(machine(), flush=True)
     for network in networks:
         case = torch_python.make_case(python, os.path.join(folder, network + ".json"),
                                       os.path.join(BUILD, network, "case"), max(args.batch))
-        macs = json.loads(common.call(args.sanc, "stats", os.path.join(case, "model.json"), "--json"))["macs"]
+        macs = json.loads(
+            common.call(args.sanc, "stats", os.path.join(case, "model.json"), "--json"))["macs"]
         for batch in args.batch:
             for threads in args.threads:
-                start = lambda name: (start_sanc(args.sanc, network, case, batch, threads) if name == "sanc"
-                                      else start_peer(python, name, network, case, batch, threads))
+                start = lambda name: (start_sanc(args.sanc, network, case, batch, threads)
+                                      if name == "sanc" else start_peer(
+                                          python, name, network, case, batch, threads))
                 programs = measure(start, ["sanc"] + peers, args.rounds)
                 alone = bench(args.sanc, case, "x86-64-v4") or bench(args.sanc, case, "x86-64-v3")
-                row = {"network": network, "batch": batch, "threads": threads, "machine": machine(),
-                       "date": time.strftime("%Y-%m-%d"), "macs": macs, "peak_gflops": alone["peak_gflops"],
-                       "programs": programs, "kernels": [{"name": kernel["name"], "ms": kernel["ms"]["best"], "flops": kernel["flops"]}
-                                                         for kernel in alone["kernels"]]}
+                row = {
+                    "network": network, "batch": batch, "threads": threads, "machine": machine(),
+                    "date": time.strftime("%Y-%m-%d"), "macs": macs,
+                    "peak_gflops": alone["peak_gflops"], "programs": programs, "kernels": [{
+                        "name": kernel["name"], "ms": kernel["ms"]["best"], "flops": kernel["flops"]
+                    } for kernel in alone["kernels"]]
+                }
                 keep(args.results, row, ("network", "batch", "threads", "machine"))
                 show(row)
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The benchmark's own test, by its commands: run.py SANC
 
-One round of one network beside PyTorch eager, then the chart of it. Says nothing about speed: only that programs run, that
-their outputs are right, and that the chart holds what was measured. Needs PyTorch (see ../numeric/torch_python.py) and the networks of
-../shared.
+One round of one network beside PyTorch eager, then the chart of it. Says nothing about speed: only
+that programs run, that their outputs are right, and that the chart holds what was measured. Needs
+PyTorch (see ../numeric/torch_python.py) and the networks of ../shared.
 """
 import json
 import os
@@ -28,8 +28,9 @@ def main():
     tally = common.Tally()
     with tempfile.TemporaryDirectory() as folder:
         results, chart = os.path.join(folder, "results.json"), os.path.join(folder, "chart.svg")
-        common.call(sys.executable, os.path.join(HERE, "peers.py"), sanc, NETWORK, "--peers", "eager", "--threads",
-                    "1,2", "--batch", "1", "--rounds", "1", "--results", results, timeout=1800)
+        common.call(sys.executable, os.path.join(HERE, "peers.py"), sanc, NETWORK, "--peers",
+                    "eager", "--threads", "1,2", "--batch", "1", "--rounds", "1", "--results",
+                    results, timeout=1800)
         with open(results) as file:
             rows = json.load(file)
         tables = common.call(sys.executable, os.path.join(HERE, "chart.py"), results, chart)

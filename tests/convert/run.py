@@ -123,7 +123,8 @@ def check_refusal(index, status, said, folder, tally):
 def main():
     sanc, *names = sys.argv[1:]
     every = sorted(os.listdir(common.shared('cases')))
-    python = torch_python.find() or common.skip('no PyTorch; TORCH_PYTHON can name a Python with it')
+    python = torch_python.find() or common.skip(
+        'no PyTorch; TORCH_PYTHON can name a Python with it')
     tally = common.Tally()
     names = names or every
     whole = names == every

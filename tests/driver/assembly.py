@@ -60,7 +60,8 @@ def widths_of_ir(text):
             iterations, wide = loops[-1][1:] if loops else (1, 1)
             if line.strip().startswith("for "):
                 for extent, kind in re.findall(r" in (\d+)( \w+)?", line):
-                    iterations, wide = iterations * int(extent), int(extent) if kind == " vector" else wide
+                    iterations, wide = iterations * int(extent), int(
+                        extent) if kind == " vector" else wide
                 loops.append((indent, iterations, wide))
             elif "fma(" in line:
                 lanes[wide] = lanes.get(wide, 0) + iterations * line.count("fma(")
@@ -75,7 +76,8 @@ def check_loop(loop, widths):
         return [], 0
     wrong = []
     for line in sums:
-        width = "scalar" if re.match(r"\w+[sd]s\b|\w+sd\b", line) else re.search(r"%([xyz]mm)", line)[1]
+        width = "scalar" if re.match(r"\w+[sd]s\b|\w+sd\b", line) else re.search(
+            r"%([xyz]mm)", line)[1]
         if width not in widths:
             wrong.append(f"'{line}' is {width}, must be {' or '.join(sorted(widths))}")
     if sums:
@@ -101,7 +103,8 @@ def check_network(sanc, kind, target, scratch, tally, listing):
     model = os.path.join(common.NETWORKS, f"san10_{kind}.json")
     stem = os.path.join(scratch, "net")
     common.call(sanc, "compile", model, "--emit", "asm,ir", "--target", target, "-o", stem)
-    with open(stem + ".s", encoding="utf-8") as assembly, open(stem + ".sanir", encoding="utf-8") as ir:
+    with open(stem + ".s", encoding="utf-8") as assembly, open(stem + ".sanir",
+                                                               encoding="utf-8") as ir:
         code, widths = functions(assembly.read()), widths_of_ir(ir.read())
     total = {}
     for kernel, lanes in widths.items():
@@ -112,7 +115,9 @@ def check_network(sanc, kind, target, scratch, tally, listing):
     share = total.get(TARGETS[target][0], 0) / sum(total.values())
     tally.check(share >= MOST,
                 f"SAN10 {kind}, {target}: {share:.1%} of the multiply-adds are of full width")
-    print(f"SAN10 {kind}, {target}: {len(widths)} kernels, {share:.1%} of the multiply-adds in {TARGETS[target][1]}")
+    print(
+        f"SAN10 {kind}, {target}: {len(widths)} kernels, {share:.1%} of the multiply-adds in {TARGETS[target][1]}"
+    )
 
 
 def main():

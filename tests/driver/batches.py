@@ -16,14 +16,16 @@ import common
 
 SECONDS = 20  # of processor time for one model, sanitizers included
 BATCHES = [1, 2, 7, 64, 256]
-SETTINGS = [['x86-64-v3'], ['x86-64-v4'], ['nvptx:sm_70'], ['nvptx:sm_80'], ['nvptx:sm_80', '--precision', 'tf32'],
-            ['nvptx:sm_90', '--precision', 'bf16']]
+SETTINGS = [['x86-64-v3'], ['x86-64-v4'], ['nvptx:sm_70'], ['nvptx:sm_80'],
+            ['nvptx:sm_80', '--precision', 'tf32'], ['nvptx:sm_90', '--precision', 'bf16']]
 
 
 def model(name, size, stages, **attention):
-    return {'format': 'san', 'version': 1, 'name': name, 'classes': 10, 'stem_channels': stages[0][1],
-            'input': {'height': size, 'width': size}, 'attention': attention,
-            'stages': [{'blocks': blocks, 'channels': channels} for blocks, channels in stages]}
+    return {
+        'format': 'san', 'version': 1, 'name': name, 'classes': 10, 'stem_channels': stages[0][1],
+        'input': {'height': size, 'width': size}, 'attention': attention,
+        'stages': [{'blocks': blocks, 'channels': channels} for blocks, channels in stages]
+    }
 
 
 MODELS = [
@@ -38,27 +40,34 @@ LARGE = model('large', 4096, [(26, 4)], footprint=3, share=1, relation_channels=
 def run(sanc, arguments):
     """The status, what is said, seconds of processor time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.run([sanc, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    process = subprocess.run([sanc, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True, timeout=600)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return process.returncode, process.stdout, after.ru_utime - before.ru_utime
 
 
 def check(sanc, path, batch, setting, seconds=SECONDS):
-    status, text, took = run(sanc, ['ir', path, '--batch', str(batch), '--target', *setting, '-o', os.devnull])
+    status, text, took = run(
+        sanc, ['ir', path, '--batch',
+               str(batch), '--target', *setting, '-o', os.devnull])
     good = status == 0 and took <= seconds
     if not good:
-        print(f'FAILED {os.path.basename(path)}, batch {batch}, {" ".join(setting)}: status {status}, {took:.1f} s of at '
-              f'most {seconds}\n{text}')
+        print(
+            f'FAILED {os.path.basename(path)}, batch {batch}, {" ".join(setting)}: status {status}, {took:.1f} s of at '
+            f'most {seconds}\n{text}')
     return good
 
 
 def check_kernels(sanc, path, folder, seconds):
     """From the model to kernels for a GPU."""
-    status, text, took = run(sanc, ['compile', path, '--batch', '64', '--target', 'nvptx:sm_80', '--emit', 'ptx',
-                                    '-o', os.path.join(folder, 'kernels.ptx')])
+    status, text, took = run(sanc, [
+        'compile', path, '--batch', '64', '--target', 'nvptx:sm_80', '--emit', 'ptx', '-o',
+        os.path.join(folder, 'kernels.ptx')
+    ])
     good = status == 0 and took <= seconds
-    print(f'{"passed" if good else "FAILED"} {os.path.basename(path)}, kernels at batch 64: status {status}, '
-          f'{took:.1f} s of at most {seconds}\n{text}', end='')
+    print(
+        f'{"passed" if good else "FAILED"} {os.path.basename(path)}, kernels at batch 64: status {status}, '
+        f'{took:.1f} s of at most {seconds}\n{text}', end='')
     return good
 
 
@@ -76,12 +85,16 @@ def small(sanc, folder):
 def networks(sanc, folder):
     paths = [os.path.join(common.NETWORKS, name) for name in sorted(os.listdir(common.NETWORKS))
              if name.endswith('.json')]
-    good = [check(sanc, path, batch, setting, 5) for path in paths for batch in BATCHES for setting in SETTINGS]
+    good = [
+        check(sanc, path, batch, setting, 5) for path in paths for batch in BATCHES
+        for setting in SETTINGS
+    ]
     return good + [check_kernels(sanc, path, folder, 15) for path in paths if 'san19' in path]
 
 
 def random(sanc, folder, program, count='300'):
-    subprocess.run([program, '--write', folder, '--count', count], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([program, '--write', folder, '--count', count], check=True,
+                   stdout=subprocess.DEVNULL)
     return [check(sanc, os.path.join(folder, name, 'model.json'), batch, setting)
             for name in sorted(os.listdir(folder)) for batch in BATCHES for setting in SETTINGS]
 

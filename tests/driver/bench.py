@@ -15,26 +15,36 @@ BENCH = ['bench', 'model.json', *WEIGHTS, *V3, '--seconds', '0.02']
 
 def test_bench(folder):
     for words in ([], ['--batch', '3'], ['--threads', '2']):
-        printed = folder.run(*BENCH, *words, prints=['latency ', 'throughput ', 'measured FMA peak', 'predicted ', ' GHz, '])
-        expect(re.search(r'^latency +(0\.[1-9]\d\d|[1-9]\d*\.\d+) ms median|^latency +\d+\.\d µs median', printed, re.M), printed)
+        printed = folder.run(
+            *BENCH, *words,
+            prints=['latency ', 'throughput ', 'measured FMA peak', 'predicted ', ' GHz, '])
+        expect(
+            re.search(
+                r'^latency +(0\.[1-9]\d\d|[1-9]\d*\.\d+) ms median|^latency +\d+\.\d µs median',
+                printed, re.M), printed)
     lines = folder.run(*BENCH, '--kernels', prints=' GFLOP/s').splitlines()
     head = next(i for i, line in enumerate(lines) if line.startswith('kernel '))
     lost = [float(line.split()[2]) for line in lines[head + 1:]]
     expect(lost and lost == sorted(lost, reverse=True), f'not sorted by time lost: {lost}')
     folder.run('bench', 'model.json', status=USAGE, says='needs --weights')
-    folder.run('bench', 'model.json', *WEIGHTS, '--seconds', '0', status=USAGE, says='0.001 to 3600')
+    folder.run('bench', 'model.json', *WEIGHTS, '--seconds', '0', status=USAGE,
+               says='0.001 to 3600')
 
 
 def test_bench_json(folder):
     found = json.loads(folder.run(*BENCH, '--kernels', '--json'))
     latency = found['latency_ms']
-    expect(0 < latency['best'] <= latency['low'] <= latency['median'] <= latency['high'], str(latency))
-    expect(abs(found['images_per_second'] * latency['median'] - 1000) < 1, 'latency and throughput differ')
+    expect(0 < latency['best'] <= latency['low'] <= latency['median'] <= latency['high'],
+           str(latency))
+    expect(
+        abs(found['images_per_second'] * latency['median'] - 1000) < 1,
+        'latency and throughput differ')
     expect(0 < found['fraction_of_peak'] < 1 and found['runs'] >= 5, str(found['fraction_of_peak']))
     expect(found['flops'] == sum(kernel['flops'] for kernel in found['kernels']), 'flops')
     stats = json.loads(folder.run('stats', 'model.json', '--json', *V3))
     names = [kernel['name'] for kernel in stats['kernels']]
-    expect(sorted(names) == sorted(kernel['name'] for kernel in found['kernels']), 'kernels of stats')
+    expect(
+        sorted(names) == sorted(kernel['name'] for kernel in found['kernels']), 'kernels of stats')
     for kernel in found['kernels']:
         expect(kernel['cycles'] >= 1 and kernel['bound'] in kernel['cycles_by'], str(kernel))
         expect(0 <= kernel['ms']['best'] <= kernel['ms']['median'], str(kernel))
@@ -47,7 +57,10 @@ def test_core_is_measured(folder):
     expect(0.5 < found['ghz'] < 7, f'a clock of {found["ghz"]} GHz')
     lanes = 8
     share = found['peak_gflops'] / (2 * lanes * found['ghz'] * found['fma_per_cycle'])
-    expect(0.6 < share < 1.3, f'{found["fma_per_cycle"]} FMAs a cycle at {found["ghz"]} GHz are not {found["peak_gflops"]} GFLOP/s')
+    expect(
+        0.6 < share < 1.3,
+        f'{found["fma_per_cycle"]} FMAs a cycle at {found["ghz"]} GHz are not {found["peak_gflops"]} GFLOP/s'
+    )
 
 
 def keys_of(value):
@@ -61,7 +74,8 @@ def test_keys_are_documented(folder):
     with open(os.path.join(ROOT, 'compiler', 'README.md'), encoding='utf-8') as file:
         section = file.read().split('### JSON\n')[1].split('\n### ')[0]
     rows = [line.split('|') for line in section.splitlines() if line.startswith('| `')]
-    documented, explained = (set(re.findall(r'`(\w+)`', ' '.join(row[column] for row in rows))) for column in (1, 2))
+    documented, explained = (set(re.findall(r'`(\w+)`', ' '.join(row[column] for row in rows)))
+                             for column in (1, 2))
     printed = set()
     for words in ([*BENCH, '--kernels', '--json'], ['stats', 'model.json', '--json'],
                   ['stats', 'model.json', '--json', '--count', 'paper']):

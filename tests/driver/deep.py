@@ -34,8 +34,9 @@ def check(sanc, name, folder):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime - before.ru_utime
     good = process.returncode == 0 and seconds <= SECONDS
-    print(f'{"passed" if good else "FAILED"} {name}: {BLOCKS} blocks take {seconds:.1f} s of at most '
-          f'{SECONDS}, status {process.returncode}')
+    print(
+        f'{"passed" if good else "FAILED"} {name}: {BLOCKS} blocks take {seconds:.1f} s of at most '
+        f'{SECONDS}, status {process.returncode}')
     if not good:
         print(process.stderr)
     return good

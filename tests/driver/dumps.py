@@ -98,7 +98,8 @@ def check_dumps(sanc, name, model, weights, first, scratch):
     mine = compile_model(sanc, model, weights, out, "--dump-ir", folder, *TARGET)
     others = compile_model(sanc, model, other, out, *TARGET)
     tally.check(mine != others, f"{name}: other weights make no difference")
-    dumps = sorted(os.path.join(folder, file) for file in os.listdir(folder) if file.endswith(".sanir"))
+    dumps = sorted(
+        os.path.join(folder, file) for file in os.listdir(folder) if file.endswith(".sanir"))
     first_pass = os.path.basename(dumps[1])[len("01-"):-len(".sanir")]
     objects = 0
     for number, dump in enumerate(dumps):

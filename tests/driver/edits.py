@@ -1,9 +1,11 @@
-"""Random edits of dumps: each is refused at its place, or compiles to what the evaluator says that it means.
+"""Random edits of dumps: each is refused at its place, or compiles to what the evaluator says that
+it means.
 
     edits.py SANC [--count N] [--first N]
 
-An edit changes a number, a name, a loop's kind or a buffer's place, or removes, doubles or exchanges lines, in dumps after six
-passes. What is for processors is verified, what is for GPUs compiled to PTX. Status 5 is for what the compiler made by itself.
+An edit changes a number, a name, a loop's kind or a buffer's place, or removes, doubles or
+exchanges lines, in dumps after six passes. What is for processors is verified, what is for GPUs
+compiled to PTX. Status 5 is for what the compiler made by itself.
 """
 import argparse
 import os
@@ -34,7 +36,10 @@ def edit_number(rng, line):
         return None
     match = rng.choice(found)
     value = int(match[0])
-    return replace(line, match, str(rng.choice([value + 1, max(0, value - 1), 2 * value, 0, 1, 100 * value, 20000])))
+    return replace(
+        line, match,
+        str(rng.choice([value + 1,
+                        max(0, value - 1), 2 * value, 0, 1, 100 * value, 20000])))
 
 
 def edit_name(rng, line):
@@ -59,7 +64,8 @@ def edit(rng, lines):
     """The lines with one edit, and what that was."""
     lines = list(lines)
     while True:
-        kind = rng.choice([edit_number] * 3 + [edit_name, edit_kind, edit_place, 'removed', 'doubled', 'exchanged'])
+        kind = rng.choice([edit_number] * 3 +
+                          [edit_name, edit_kind, edit_place, 'removed', 'doubled', 'exchanged'])
         at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
         old = lines[at]
         if kind == 'removed':
@@ -85,12 +91,14 @@ def check(sanc, folder, weights, target, lines):
     words = ['verify', path, '-w', weights] if target in TARGETS[:1] else \
         ['compile', path, '--emit', 'ptx', '-o', os.path.join(folder, 'edited.ptx')]
     try:
-        process = subprocess.run([sanc, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+        process = subprocess.run([sanc, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                 text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f'no result after {SECONDS} s'
     if process.returncode == 0:
         return None
-    place = re.match(r'\S+\.sanir:\d+:\d+: error: |\S+\.safetensors: error: tensor ', process.stderr)
+    place = re.match(r'\S+\.sanir:\d+:\d+: error: |\S+\.safetensors: error: tensor ',
+                     process.stderr)
     return None if process.returncode == 3 and place else f'status {process.returncode}: {process.stderr}'
 
 
@@ -109,7 +117,8 @@ def main():
             case, target, after = rng.choice(CASES), rng.choice(TARGETS), rng.choice(PASSES)
             source = os.path.join(common.ROOT, 'tests', 'numeric', 'cases', case)
             if (case, target, after) not in dumps:
-                text = common.call(sanc, 'ir', os.path.join(source, 'model.json'), '--target', target, '--after', after)
+                text = common.call(sanc, 'ir', os.path.join(source, 'model.json'), '--target',
+                                   target, '--after', after)
                 dumps[case, target, after] = text.split('\n')
             lines, what = edit(rng, dumps[case, target, after])
             why = check(sanc, folder, os.path.join(source, 'weights.safetensors'), target, lines)

@@ -86,9 +86,10 @@ def check(sanc, name):
     memory = usage.ru_maxrss / 1024  # from kilobytes
     processor = usage.ru_utime + usage.ru_stime
     good = status == 0 and processor <= SECONDS and memory <= MEGABYTES
-    print(f'{"passed" if good else "FAILED"} {name}: {processor:.1f} s of processor time of at most '
-          f'{SECONDS} ({seconds:.1f} s on the clock), {memory:.0f} MB of at most {MEGABYTES}, object '
-          f'of {size:.1f} MB{"" if status == 0 else f", status {status}: {said}"}')
+    print(
+        f'{"passed" if good else "FAILED"} {name}: {processor:.1f} s of processor time of at most '
+        f'{SECONDS} ({seconds:.1f} s on the clock), {memory:.0f} MB of at most {MEGABYTES}, object '
+        f'of {size:.1f} MB{"" if status == 0 else f", status {status}: {said}"}')
     return good
 
 

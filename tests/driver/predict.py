@@ -32,7 +32,8 @@ def write_weights(sanc, model, path):
     for name, dims in re.findall(r'parameter \{ name = "([^"]+)", shape = \[([0-9, ]*)\]', graph):
         shape = [int(dim) for dim in dims.split(',')]
         count, begin = math.prod(shape), 4 * len(data)
-        some = [1.0] if name.endswith('.running_var') else [(i * 37 % 101 - 50) / 1000 for i in range(101)]
+        some = [1.0] if name.endswith('.running_var') else [(i * 37 % 101 - 50) / 1000
+                                                            for i in range(101)]
         data.extend((some * (count // len(some) + 1))[:count])
         header[name] = {'dtype': 'F32', 'shape': shape, 'data_offsets': [begin, 4 * len(data)]}
     text = json.dumps(header).encode()
@@ -42,8 +43,10 @@ def write_weights(sanc, model, path):
 
 
 def bench(sanc, model, weights, target):
-    done = subprocess.run([sanc, 'bench', model, '-w', weights, '--target', target, '--kernels', '--json',
-                           '--seconds', '1'], capture_output=True, text=True, timeout=600)
+    done = subprocess.run([
+        sanc, 'bench', model, '-w', weights, '--target', target, '--kernels', '--json', '--seconds',
+        '1'
+    ], capture_output=True, text=True, timeout=600)
     if done.returncode == 4:
         return None, done.stderr.strip()
     if done.returncode:
@@ -76,10 +79,14 @@ def check(sanc, model, weights, target):
         if 1 / FACTOR <= rows[-1][0] <= FACTOR:
             break
     good = 1 / FACTOR <= rows[-1][0] <= FACTOR
-    print(f'{"passed" if good else "FAILED"} {os.path.basename(model)} on {target}: {len(rows)} kernels, predicted / measured '
-          f'from {min(rows, key=lambda row: row[0])[0]:.2f} to {max(rows, key=lambda row: row[0])[0]:.2f}')
+    print(
+        f'{"passed" if good else "FAILED"} {os.path.basename(model)} on {target}: {len(rows)} kernels, predicted / measured '
+        f'from {min(rows, key=lambda row: row[0])[0]:.2f} to {max(rows, key=lambda row: row[0])[0]:.2f}'
+    )
     for ratio, kernel in rows[-5:] if good else rows:
-        print(f'    {ratio:5.2f}  {kernel["name"]:44} {kernel["bound"]:8} best {kernel["best"]:.4f} ms')
+        print(
+            f'    {ratio:5.2f}  {kernel["name"]:44} {kernel["bound"]:8} best {kernel["best"]:.4f} ms'
+        )
     return good
 
 

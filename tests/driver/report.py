@@ -1,8 +1,10 @@
-"""Tests of `sanc compile --emit report`: the page is whole, its numbers are those of --json, and it draws itself.
+"""Tests of `sanc compile --emit report`: the page is whole, its numbers are those of --json, and it
+draws itself.
 
 usage: report.py SANC [NAME...]
 
-What needs a browser is done with Chromium, headless, and left out without one. CHROMIUM names another one.
+What needs a browser is done with Chromium, headless, and left out without one. CHROMIUM names
+another one.
 """
 import html
 import json
@@ -19,12 +21,14 @@ BROWSER = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which
 
 
 def script(page, name):
-    return re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.S).group(1)
+    return re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page,
+                     re.S).group(1)
 
 
 def profiled(folder):
     """The page with a profile, and the profile."""
-    profile = folder.run('bench', 'model.json', *WEIGHTS, *V3, '--kernels', '--json', '--seconds', '0.02')
+    profile = folder.run('bench', 'model.json', *WEIGHTS, *V3, '--kernels', '--json', '--seconds',
+                         '0.02')
     folder.write('profile.json', profile.encode())
     folder.run(*REPORT, '--profile', 'profile.json', '-o', 'net.html')
     return folder.read('net.html').decode(), json.loads(profile)
@@ -36,19 +40,27 @@ def test_page_is_whole(folder):
     data = json.loads(script(page, 'data'))
     expect(json.loads(script(page, 'profile')) is None, 'a profile that nobody gave')
     stats = json.loads(folder.run('stats', 'model.json', '--json', *V3))
-    expect([kernel['name'] for kernel in data['kernels']] == [kernel['name'] for kernel in stats['kernels']], 'kernels')
+    expect([kernel['name']
+            for kernel in data['kernels']] == [kernel['name'] for kernel in stats['kernels']],
+           'kernels')
     dump = folder.run('ir', 'model.json', *V3)
     for kernel in data['kernels']:
         expect(kernel['text'] in dump, f'{kernel["name"]}: its loop form is not that of the dump')
         expect('retq' in kernel['assembly'].split(), f'{kernel["name"]}: no assembly')
-        expect(f'cycles = {kernel["cycles"]}, bound = {kernel["bound"]}' in kernel['text'], 'cycles')
+        expect(f'cycles = {kernel["cycles"]}, bound = {kernel["bound"]}' in kernel['text'],
+               'cycles')
     named = {loop['var'] for kernel in data['kernels'] for loop in kernel['loops']}
-    blocks = set(re.findall(r'# %for\.(\w+)$', '\n'.join(kernel['assembly'] for kernel in data['kernels']), re.M))
+    blocks = set(
+        re.findall(r'# %for\.(\w+)$', '\n'.join(kernel['assembly'] for kernel in data['kernels']),
+                   re.M))
     expect(blocks and blocks <= named, f'blocks of no loop: {blocks - named}')
     for buffer in data['buffers']:
-        expect(buffer['place'] != 'workspace' or buffer['offset'] + buffer['bytes'] <= data['tensor_bytes'], str(buffer))
+        expect(
+            buffer['place'] != 'workspace'
+            or buffer['offset'] + buffer['bytes'] <= data['tensor_bytes'], str(buffer))
     without = page.replace('http://www.w3.org/2000/svg', '')
-    expect('http' not in without and not re.search(r'\b(src|href|@import|url)\b\s*[=(]', without), 'not self-contained')
+    expect('http' not in without and not re.search(r'\b(src|href|@import|url)\b\s*[=(]', without),
+           'not self-contained')
 
 
 def test_one_page_for_each_target(folder):
@@ -60,14 +72,19 @@ def test_one_page_for_each_target(folder):
 
 def test_profile_of_something_else(folder):
     _, profile = profiled(folder)
-    for change, says in [({'model': 'other'}, "the profile's model must be"), ({'target': 'haswell'}, "the profile's target must be"),
+    for change, says in [({'model': 'other'}, "the profile's model must be"),
+                         ({'target': 'haswell'}, "the profile's target must be"),
                          ({'kernels': 3}, 'the profile has no kernels')]:
         folder.write('wrong.json', json.dumps({**profile, **change}).encode())
-        folder.run(*REPORT, '--profile', 'wrong.json', '-o', 'x.html', status=INPUT, says=['wrong.json:1:', says])
+        folder.run(*REPORT, '--profile', 'wrong.json', '-o', 'x.html', status=INPUT,
+                   says=['wrong.json:1:', says])
     folder.write('wrong.json', b'{"model": ]')
-    folder.run(*REPORT, '--profile', 'wrong.json', '-o', 'x.html', status=INPUT, says='wrong.json:1:11: error: ')
-    folder.run('compile', 'model.json', *WEIGHTS, '--profile', 'profile.json', '-o', 'x.o', status=USAGE, says='--emit report')
-    folder.run(*REPORT, '--profile', 'profile.json', '-o', 'profile.json', status=USAGE, says='is one of the inputs')
+    folder.run(*REPORT, '--profile', 'wrong.json', '-o', 'x.html', status=INPUT,
+               says='wrong.json:1:11: error: ')
+    folder.run('compile', 'model.json', *WEIGHTS, '--profile', 'profile.json', '-o', 'x.o',
+               status=USAGE, says='--emit report')
+    folder.run(*REPORT, '--profile', 'profile.json', '-o', 'profile.json', status=USAGE,
+               says='is one of the inputs')
 
 
 def test_strange_labels(folder):
@@ -80,11 +97,13 @@ def test_strange_labels(folder):
     folder.run('compile', 'net.sanir', '--emit', 'report', '-o', 'net.html')
     page = folder.read('net.html').decode()
     expect(page.count('</script>') == 3 and '<!--' not in page, 'a label ends a script')
-    expect(label in [kernel['layers'] for kernel in json.loads(script(page, 'data'))['kernels']], 'the label')
-    return None if not BROWSER else expect(label in html.unescape(draw(folder, page, 1280)), 'the label is not drawn')
+    expect(label in [kernel['layers'] for kernel in json.loads(script(page, 'data'))['kernels']],
+           'the label')
+    return None if not BROWSER else expect(label in html.unescape(draw(folder, page, 1280)),
+                                           'the label is not drawn')
 
 
-# ---- in a browser -----------------------------------------------------------------------------------
+# ---- in a browser --------------------------------------------------------------------------------
 
 # The page measures itself in a frame of the width asked for: a window of a browser has a least width.
 PROBE = '''<script>addEventListener('load', () => parent.postMessage(JSON.stringify({
@@ -99,10 +118,12 @@ FRAME = '''<!DOCTYPE html><meta name="color-scheme" content="light dark"><p id="
 def draw(folder, page, width, dark=False):
     """The page as the browser has it, once it is drawn."""
     folder.write('drawn.html', page.encode())
-    done = subprocess.run([BROWSER, '--headless', '--no-sandbox', '--disable-gpu', f'--user-data-dir={folder / "browser"}',
-                           f'--window-size={width + 40},1000', f'--blink-settings=preferredColorScheme={0 if dark else 1}',
-                           '--virtual-time-budget=5000', '--dump-dom', f'file://{folder / "drawn.html"}'],
-                          capture_output=True, timeout=180)
+    done = subprocess.run([
+        BROWSER, '--headless', '--no-sandbox', '--disable-gpu',
+        f'--user-data-dir={folder / "browser"}', f'--window-size={width + 40},1000',
+        f'--blink-settings=preferredColorScheme={0 if dark else 1}', '--virtual-time-budget=5000',
+        '--dump-dom', f'file://{folder / "drawn.html"}'
+    ], capture_output=True, timeout=180)
     return done.stdout.decode()
 
 
@@ -114,7 +135,9 @@ def probe(folder, page, width, dark):
 
 def cells(drawn):
     """Of the table of times: by kernel and column."""
-    body = re.search(r'<tbody>(.*?)</tbody>', re.search(r'<table id="times".*?</table>', drawn, re.S).group(0), re.S).group(1)
+    body = re.search(r'<tbody>(.*?)</tbody>',
+                     re.search(r'<table id="times".*?</table>', drawn, re.S).group(0),
+                     re.S).group(1)
     return {row[0]: dict(re.findall(r'data-is="(\w+)"[^>]*>([^<]*)<', row[1]))
             for row in re.findall(r'<tr data-kernel="(\w+)"(.*?)</tr>', body, re.S)}
 
@@ -128,18 +151,22 @@ def test_numbers_on_the_page(folder):
     expect(len(shown) == len(profile['kernels']), 'rows')
     for kernel in profile['kernels']:
         row = shown[kernel['name']]
-        for column, value in [('measured', kernel['ms']['median']), ('predicted', kernel['predicted_ms']),
-                              ('limit', kernel['limit_ms'])]:
+        for column, value in [('measured', kernel['ms']['median']),
+                              ('predicted', kernel['predicted_ms']), ('limit', kernel['limit_ms'])]:
             shown_us = float(row[column].replace(',', ''))
-            expect(abs(shown_us - 1e3 * value) < 0.06, f'{kernel["name"]}: {column} is {shown_us} µs, must be {value} ms')
+            expect(
+                abs(shown_us - 1e3 * value) < 0.06,
+                f'{kernel["name"]}: {column} is {shown_us} µs, must be {value} ms')
         expect(row['bound'] == kernel['bound'], f'{kernel["name"]}: {row["bound"]}')
     median = profile['latency_ms']['median']
-    for what in (f'{1e3 * median:.1f} µs' if median < 0.1 else f'{median:.3f} ms', f'{profile["ghz"]:.2f} GHz', f'{profile["images_per_second"]:.1f} images/s'):
+    for what in (f'{1e3 * median:.1f} µs' if median < 0.1 else f'{median:.3f} ms',
+                 f'{profile["ghz"]:.2f} GHz', f'{profile["images_per_second"]:.1f} images/s'):
         expect(what in drawn, f'{what} is not on the page')
     lost = [float(row['lost'].replace(',', '')) for row in shown.values()]
     expect(lost == sorted(lost, reverse=True), 'the table is not sorted by the time lost')
     first = next(kernel for kernel in profile['kernels'] if kernel['name'] == next(iter(shown)))
-    for part in ('<li>', f'<h2 id="kernel-name">{first["name"]}', f'{first["flops"]:,}', '<pre id="assembly"><span'):
+    for part in ('<li>', f'<h2 id="kernel-name">{first["name"]}', f'{first["flops"]:,}',
+                 '<pre id="assembly"><span'):
         expect(part in drawn, f'{part} is not on the page')
     return None
 
@@ -170,12 +197,17 @@ def test_keyboard_and_sorting(folder):
     drawn = draw(folder, page.replace('</body>', KEYS), 1280)
     said = json.loads(html.unescape(re.search(r'said (.*?) end', drawn).group(1)))
     names = [kernel['name'] for kernel in data['kernels']]
-    expect(said['second'] == names[1] and said['last'] == names[-1], f'arrow keys, Space and Enter choose {said}')
+    expect(said['second'] == names[1] and said['last'] == names[-1],
+           f'arrow keys, Space and Enter choose {said}')
     expect(said['address'] == '#' + names[-1], f'the address is {said["address"]}')
     expect(said['kept'] == 'roofline', 'the focus is lost when the chart is drawn anew')
     expect(set(said['stops'].values()) == {1}, f'stops of the Tab key: {said["stops"]}')
-    expect(sorted(names, key=str.lower) == sorted(said['names'], key=str.lower) and said['names'][0] == min(names), 'sorting by name')
-    linked = draw(folder, page.replace('<body>', f'<body><script>location.hash = "{names[2]}"</script>'), 1280)
+    expect(
+        sorted(names, key=str.lower) == sorted(said['names'], key=str.lower)
+        and said['names'][0] == min(names), 'sorting by name')
+    linked = draw(folder,
+                  page.replace('<body>', f'<body><script>location.hash = "{names[2]}"</script>'),
+                  1280)
     expect(f'<h2 id="kernel-name">{names[2]}<' in linked, 'a link to a kernel does not choose it')
     return None
 
@@ -189,10 +221,16 @@ def test_page_fits(folder):
         for dark in (False, True):
             found = probe(folder, page, width, dark)
             expect(found['width'] == width, f'{found["width"]} pixels, not {width}')
-            expect(found['wide'] <= found['width'], f'{width}: {found["wide"]} pixels are wider than the window')
-            expect(found['boxes'] == len(profile['kernels']) and found['circles'] > 0 and found['tensors'] > 0, str(found))
+            expect(found['wide'] <= found['width'],
+                   f'{width}: {found["wide"]} pixels are wider than the window')
+            expect(
+                found['boxes'] == len(profile['kernels']) and found['circles'] > 0
+                and found['tensors'] > 0, str(found))
             backs.add((dark, found['back']))
-    expect(len(backs) == 2 and len({back for _, back in backs}) == 2, f'light and dark look the same: {backs}')
+    expect(
+        len(backs) == 2 and len({back
+                                 for _, back in backs}) == 2,
+        f'light and dark look the same: {backs}')
     return None
 
 

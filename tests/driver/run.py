@@ -85,7 +85,7 @@ def passes(folder):
     return [line.split()[1] for line in folder.run('ir', '--list-passes').splitlines()]
 
 
-# ---- help, versions, command line -----------------------------------------------------------------
+# ---- help, versions, command line ----------------------------------------------------------------
 
 def test_help(folder):
     listed = folder.run('help', prints='usage: sanc COMMAND')
@@ -121,34 +121,36 @@ def test_wrong_command_lines(folder):
     before = folder.files()
     make = ['compile', 'model.json', *WEIGHTS, '-o', 'net.o']
     for words, says in [
-            ([], 'use compile, run, verify, stats, ir, bench or help'),
-            (['explode'], "unknown command 'explode'"),
-            (['compile'], 'needs a model'),
-            (['compile', 'model.json', *WEIGHTS], 'needs --output'),
-            (['compile', 'model.json', '-o', 'net.o'], '--weights'),
-            (['run', 'model.json', *WEIGHTS, '--output', 'o'], 'needs --input'),
-            (['verify', 'model.json'], 'needs --weights'),
-            ([*make, '--emmit', 'obj'], 'unknown option --emmit'),
-            ([*make, '--input', 'io.safetensors'], 'takes no option --input'),
-            ([*make, '--emit', 'exe'], 'obj, header, asm, llvm, ir, report, ptx, cubin, launch or weights'),
-            ([*make, '--emit', 'obj,ptx'], 'ptx is for GPUs'),
-            ([*make, '--emit', 'cubin'], 'for GPUs'),
-            ([*make, '--emit', 'launch'], 'for GPUs'),
-            (['compile', 'model.json', '-o', 'x', '--target', 'nvptx:sm_80', '--emit', 'launch'], '--weights'),
-            ([*make, '--target', 'nvptx:sm_80', '--emit', 'asm'], 'asm is for processors'),
-            ([*make, '--target', 'pdp-11'], 'x86-64-v3'),
-            ([*make, '--target', 'x86-64-v3,pdp-11'], 'pdp-11'),
-            ([*make, '--target', 'nvptx:sm_35'], 'nvptx:sm_35'),
-            ([*make, '--target', 'x86-64-v2'], 'x86-64-v2'),
-            ([*make, '--batch', '0'], '1 to 65536'),
-            ([*make, '--threads', 'many'], '1 to 1024'),
-            ([*make, '--precision', 'f16'], 'f32, tf32 or bf16'),
-            ([*make, '--precision', 'bf16'], 'nvptx:sm_80 on, found the target x86-64-v3'),
-            ([*make, '--stop-after', 'coffee'], passes(folder)[0]),
-            ([*make, '--stop-after', passes(folder)[0]], 'ir'),
-            ([*make, 'second.json'], 'second.json'),
-            ([*make, '-o', 'x'], 'given twice'),
-            (['ir', 'model.json', '--after', 'lower', '--before', 'lower'], 'not both'),
+        ([], 'use compile, run, verify, stats, ir, bench or help'),
+        (['explode'], "unknown command 'explode'"),
+        (['compile'], 'needs a model'),
+        (['compile', 'model.json', *WEIGHTS], 'needs --output'),
+        (['compile', 'model.json', '-o', 'net.o'], '--weights'),
+        (['run', 'model.json', *WEIGHTS, '--output', 'o'], 'needs --input'),
+        (['verify', 'model.json'], 'needs --weights'),
+        ([*make, '--emmit', 'obj'], 'unknown option --emmit'),
+        ([*make, '--input', 'io.safetensors'], 'takes no option --input'),
+        ([*make, '--emit',
+          'exe'], 'obj, header, asm, llvm, ir, report, ptx, cubin, launch or weights'),
+        ([*make, '--emit', 'obj,ptx'], 'ptx is for GPUs'),
+        ([*make, '--emit', 'cubin'], 'for GPUs'),
+        ([*make, '--emit', 'launch'], 'for GPUs'),
+        (['compile', 'model.json', '-o', 'x', '--target', 'nvptx:sm_80', '--emit',
+          'launch'], '--weights'),
+        ([*make, '--target', 'nvptx:sm_80', '--emit', 'asm'], 'asm is for processors'),
+        ([*make, '--target', 'pdp-11'], 'x86-64-v3'),
+        ([*make, '--target', 'x86-64-v3,pdp-11'], 'pdp-11'),
+        ([*make, '--target', 'nvptx:sm_35'], 'nvptx:sm_35'),
+        ([*make, '--target', 'x86-64-v2'], 'x86-64-v2'),
+        ([*make, '--batch', '0'], '1 to 65536'),
+        ([*make, '--threads', 'many'], '1 to 1024'),
+        ([*make, '--precision', 'f16'], 'f32, tf32 or bf16'),
+        ([*make, '--precision', 'bf16'], 'nvptx:sm_80 on, found the target x86-64-v3'),
+        ([*make, '--stop-after', 'coffee'], passes(folder)[0]),
+        ([*make, '--stop-after', passes(folder)[0]], 'ir'),
+        ([*make, 'second.json'], 'second.json'),
+        ([*make, '-o', 'x'], 'given twice'),
+        (['ir', 'model.json', '--after', 'lower', '--before', 'lower'], 'not both'),
     ]:
         folder.run(*words, status=USAGE, says=says)
     only_new(folder, before)
@@ -165,7 +167,8 @@ def test_help_fits_a_terminal(folder):
         text = folder.run('help', *([command] if command else []))
         long = [line for line in text.splitlines() if len(line) > 80]
         expect(not long, f'{command}: {long}')
-    expect('required: file to write' in folder.run('help', 'compile'), 'required options are not marked')
+    expect('required: file to write' in folder.run('help', 'compile'),
+           'required options are not marked')
 
 
 def test_misspelt_words(folder):
@@ -190,17 +193,22 @@ def test_names_promise_formats(folder):
     before = folder.files()
     make = ['compile', 'model.json', *WEIGHTS]
     io = ['--input', 'io.safetensors']
-    for words in ([*make, '-o', 'x.npy'], [*make, '-o', 'lib.so'], [*make, '-o', 'x.s'], [*make, '-o', 'x.h'],
-                  [*make, '-o', 'x.o', '--emit', 'asm', *V3], [*make, '-o', 'x.o', '--emit', 'obj,asm'],
-                  ['run', 'model.json', *WEIGHTS, *io, '-o', 'x.npy'], ['ir', 'model.json', '-o', 'x.json']):
+    for words in ([*make, '-o', 'x.npy'], [*make, '-o', 'lib.so'], [*make, '-o',
+                                                                    'x.s'], [*make, '-o', 'x.h'],
+                  [*make, '-o', 'x.o', '--emit', 'asm',
+                   *V3], [*make, '-o', 'x.o', '--emit',
+                          'obj,asm'], ['run', 'model.json', *WEIGHTS, *io, '-o',
+                                       'x.npy'], ['ir', 'model.json', '-o', 'x.json']):
         folder.run(*words, status=USAGE, says='--output ' + words[words.index('-o') + 1])
     only_new(folder, before)
 
 
 def test_standard_input_and_output(folder):
     def piped(content, *words, status=DONE):
-        done = subprocess.run([folder.sanc, *words], cwd=folder.path, input=content, capture_output=True, timeout=600)
-        expect(done.returncode == status, f'{words}: status {done.returncode}: {done.stderr.decode()}')
+        done = subprocess.run([folder.sanc, *words], cwd=folder.path, input=content,
+                              capture_output=True, timeout=600)
+        expect(done.returncode == status,
+               f'{words}: status {done.returncode}: {done.stderr.decode()}')
         return done
     before, model = folder.files(), folder.read('model.json')
     expect(piped(model, 'stats', '-').stdout == folder.run('stats', 'model.json').encode(), 'stats')
@@ -215,14 +223,21 @@ def test_standard_input_and_output(folder):
     expect(through == folder.read('out'), 'another output through pipes')
     said = piped(model.replace(b'"classes": ', b'"classes": -'), 'stats', '-', status=INPUT).stderr
     expect(said.startswith(b'<stdin>:'), said)
-    expect(b'standard input' in piped(model, 'compile', '-', '-w', '-', '-o', 'x.o', status=USAGE).stderr, 'twice -')
-    expect(b'--output -' in piped(model, 'compile', '-', *WEIGHTS, '-o', '-', '--emit', 'obj,ir', status=USAGE).stderr, '-o -')
-    expect(b'--output -' in piped(model, 'compile', '-', '-o', '-', '--emit', 'asm', status=USAGE).stderr, '-o -')
+    expect(
+        b'standard input' in piped(model, 'compile', '-', '-w', '-', '-o', 'x.o',
+                                   status=USAGE).stderr, 'twice -')
+    expect(
+        b'--output -' in piped(model, 'compile', '-', *WEIGHTS, '-o', '-', '--emit', 'obj,ir',
+                               status=USAGE).stderr, '-o -')
+    expect(
+        b'--output -' in piped(model, 'compile', '-', '-o', '-', '--emit', 'asm',
+                               status=USAGE).stderr, '-o -')
 
 
 def test_shows_the_line(folder):
     folder.write('wrong.json', b'{\n\t"classes": 0\n}\n')
-    said = folder.run('stats', 'wrong.json', status=INPUT, says='wrong.json:2:13: error: classes must be')
+    said = folder.run('stats', 'wrong.json', status=INPUT,
+                      says='wrong.json:2:13: error: classes must be')
     expect('\n    2 |  "classes": 0\n      |             ^\n' in said, said)
     folder.write('long.json', b'{ "x": "' + b'\xc3\xa4' * 400 + b'", "name": 5' + b' ' * 400 + b'}')
     said = folder.run('stats', 'long.json', status=INPUT, says='long.json:1:')
@@ -248,30 +263,40 @@ def test_ptxas_too_new(folder):
     """A ptxas that no longer knows the GPU: our message, with its version and what it said."""
     path = folder / 'ptxas'
     with open(path, 'w') as file:
-        file.write('#!/bin/sh\nif [ "$1" = --version ]; then echo "Cuda compilation tools, release 13.0, V13.0.88"; exit 0; fi\n'
-                   'echo "ptxas fatal   : Value \'sm_70\' is not defined for option \'gpu-name\'" >&2; exit 255\n')
+        file.write(
+            '#!/bin/sh\nif [ "$1" = --version ]; then echo "Cuda compilation tools, release 13.0, V13.0.88"; exit 0; fi\n'
+            'echo "ptxas fatal   : Value \'sm_70\' is not defined for option \'gpu-name\'" >&2; exit 255\n'
+        )
     os.chmod(path, 0o755)
     environment = {**os.environ, 'PATH': folder.path + ':' + os.environ['PATH']}
-    said = folder.run('compile', 'model.json', '--emit', 'cubin', '--target', 'nvptx:sm_70', '-o', 'x.cubin',
-                      status=SYSTEM, environment=environment, says='ptxas 13.0 does not assemble for nvptx:sm_70')
+    said = folder.run('compile', 'model.json', '--emit', 'cubin', '--target', 'nvptx:sm_70', '-o',
+                      'x.cubin', status=SYSTEM, environment=environment,
+                      says='ptxas 13.0 does not assemble for nvptx:sm_70')
     expect('is not defined for option' in said and said.count('error:') == 1, said)
 
 
 def test_signal_leaves_no_file(folder):
-    """A signal while a file is written: the file is whole or not there, and no temporary one is left."""
+    """A signal while a file is written: the file is whole or not there, and no temporary one is
+    left."""
     folder.write('ptxas', b'#!/bin/sh\ntouch started\nexec sleep 60\n')
     os.chmod(folder / 'ptxas', 0o755)
     os.mkdir(folder / 'tmp')
-    environment = {**os.environ, 'PATH': folder.path + ':' + os.environ['PATH'], 'TMPDIR': folder / 'tmp'}
-    child = subprocess.Popen([folder.sanc, 'compile', 'model.json', '--emit', 'cubin', '--target', 'nvptx:sm_70', '-o', 'x.cubin'],
-                             cwd=folder.path, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    environment = {
+        **os.environ, 'PATH': folder.path + ':' + os.environ['PATH'], 'TMPDIR': folder / 'tmp'
+    }
+    child = subprocess.Popen([
+        folder.sanc, 'compile', 'model.json', '--emit', 'cubin', '--target', 'nvptx:sm_70', '-o',
+        'x.cubin'
+    ], cwd=folder.path, env=environment, stderr=subprocess.PIPE, start_new_session=True)
     while not os.path.exists(folder / 'started'):
         time.sleep(0.05)
     expect(os.listdir(folder / 'tmp') != [], 'no folder of its own')
     os.killpg(child.pid, signal.SIGTERM)
     expect(child.wait(60) == -signal.SIGTERM, f'status {child.returncode}')
     child.stderr.close()
-    expect(os.listdir(folder / 'tmp') == [] and not os.path.exists(folder / 'x.cubin'), 'files are left')
+    expect(
+        os.listdir(folder / 'tmp') == [] and not os.path.exists(folder / 'x.cubin'),
+        'files are left')
 
 
 def test_out_of_memory(folder):
@@ -279,9 +304,10 @@ def test_out_of_memory(folder):
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
     before = folder.files()
-    done = subprocess.run([folder.sanc, 'run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out',
-                           '--engine', 'eval', '--batch', '65536', '--target', 'nvptx:sm_80'], cwd=folder.path, capture_output=True,
-                          timeout=600, preexec_fn=limit)
+    done = subprocess.run([
+        folder.sanc, 'run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out',
+        '--engine', 'eval', '--batch', '65536', '--target', 'nvptx:sm_80'
+    ], cwd=folder.path, capture_output=True, timeout=600, preexec_fn=limit)
     if b'AddressSanitizer' in done.stderr:
         return 'the address sanitizer needs more memory for itself'
     expect((done.returncode, done.stderr) == (SYSTEM, b'sanc: error: out of memory\n'), str(done))
@@ -289,7 +315,7 @@ def test_out_of_memory(folder):
     return None
 
 
-# ---- compile --------------------------------------------------------------------------------------
+# ---- compile -------------------------------------------------------------------------------------
 
 def test_object_and_header(folder):
     before = folder.files()
@@ -326,22 +352,28 @@ def test_several_kinds_and_targets(folder):
 def test_gpu(folder):
     before = folder.files()
     folder.run('compile', 'model.json', '-o', 'a.ptx', '--emit', 'ptx', '--target', 'nvptx:sm_80')
-    expect(b'.target sm_80' in folder.read('a.ptx') and b'.version 7.0' in folder.read('a.ptx'), 'other PTX')
-    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'b.launch.json', '--emit', 'launch', '--target', 'nvptx:sm_90')
+    expect(b'.target sm_80' in folder.read('a.ptx') and b'.version 7.0' in folder.read('a.ptx'),
+           'other PTX')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'b.launch.json', '--emit', 'launch',
+               '--target', 'nvptx:sm_90')
     plan = json.loads(folder.read('b.launch.json'))
     expect(plan['weights']['file'] == 'b.weights.bin', str(plan['weights']))
     expect(len(folder.read('b.weights.bin')) == plan['weights']['bytes'], 'weights of another size')
     folder.run('compile', 'model.json', *WEIGHTS, '-o', 'all', '--emit', 'asm,llvm,ir,ptx,launch',
                '--target', 'x86-64-v3,nvptx:sm_80,nvptx:sm_90')
-    only_new(folder, before, 'a.ptx', 'b.launch.json', 'b.weights.bin', 'all.weights.bin', 'all.x86-64-v3.s',
-             *(f'all.{target}.{end}' for target in ('x86-64-v3', 'sm_80', 'sm_90') for end in ('ll', 'sanir')),
-             *(f'all.sm_{sm}.{end}' for sm in (80, 90) for end in ('ptx', 'launch.json')))
+    only_new(
+        folder, before, 'a.ptx', 'b.launch.json', 'b.weights.bin', 'all.weights.bin',
+        'all.x86-64-v3.s',
+        *(f'all.{target}.{end}' for target in ('x86-64-v3', 'sm_80', 'sm_90')
+          for end in ('ll', 'sanir')),
+        *(f'all.sm_{sm}.{end}' for sm in (80, 90) for end in ('ptx', 'launch.json')))
     expect(b'.local' not in folder.read('a.ptx'), 'local memory')
     kernels = [kernel['name'] for kernel in plan['kernels']]
     entries = re.findall(rb'\.entry (\w+)', folder.read('all.sm_90.ptx'))
-    expect([name.decode() for name in entries] == kernels, 'the plan has other kernels than the PTX')
-    folder.run('run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out', '--target', 'nvptx:sm_80',
-               status=SYSTEM, says='nvptx:sm_80')
+    expect([name.decode() for name in entries] == kernels,
+           'the plan has other kernels than the PTX')
+    folder.run('run', 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', 'out',
+               '--target', 'nvptx:sm_80', status=SYSTEM, says='nvptx:sm_80')
 
 
 def test_gpu_object(folder):
@@ -350,23 +382,26 @@ def test_gpu_object(folder):
     for targets, on_processor in runs.items():
         folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o', '--target', targets)
         only_new(folder, before, 'net.o', 'net.h')
-        expect((b'_run(const float' in folder.read('net.h')) == on_processor, 'NAME_run in the header')
+        expect((b'_run(const float' in folder.read('net.h')) == on_processor,
+               'NAME_run in the header')
         expect(b'.target sm_80' in folder.read('net.o'), 'no PTX in the object')
 
 
 def test_cubin(folder):
     if not shutil.which('ptxas') and not os.path.exists('/usr/local/cuda/bin/ptxas'):
-        folder.run('compile', 'model.json', '-o', 'a.cubin', '--emit', 'cubin', '--target', 'nvptx:sm_80', status=SYSTEM,
-                   says='needs ptxas')
+        folder.run('compile', 'model.json', '-o', 'a.cubin', '--emit', 'cubin', '--target',
+                   'nvptx:sm_80', status=SYSTEM, says='needs ptxas')
         return
-    folder.run('compile', 'model.json', '-o', 'a.cubin', '--emit', 'cubin', '--target', 'nvptx:sm_80')
+    folder.run('compile', 'model.json', '-o', 'a.cubin', '--emit', 'cubin', '--target',
+               'nvptx:sm_80')
     expect(folder.read('a.cubin')[:4] == b'\x7fELF', 'no cubin')
     with open(folder / 'ptxas', 'w') as file:
         file.write('#!/bin/sh\nexit 9\n')
     os.chmod(folder / 'ptxas', 0o755)
     before = folder.files()
-    folder.run('compile', 'model.json', '-o', 'b.cubin', '--emit', 'cubin', '--target', 'nvptx:sm_80', status=SYSTEM,
-               says=['ptxas of an unknown version', 'nvptx:sm_80'], environment={'PATH': os.path.dirname(folder / 'ptxas')})
+    folder.run('compile', 'model.json', '-o', 'b.cubin', '--emit', 'cubin', '--target',
+               'nvptx:sm_80', status=SYSTEM, says=['ptxas of an unknown version', 'nvptx:sm_80'],
+               environment={'PATH': os.path.dirname(folder / 'ptxas')})
     only_new(folder, before)
 
 
@@ -447,7 +482,7 @@ def test_wrong_inputs(folder):
     folder.run('verify', 'model.json', '-w', 'missing', status=INPUT, says='missing')
 
 
-# ---- dumps and passes -----------------------------------------------------------------------------
+# ---- dumps and passes ----------------------------------------------------------------------------
 
 def dumps_in(folder):
     return sorted(name for name in os.listdir(folder / 'dumps') if name.endswith('.sanir'))
@@ -494,7 +529,8 @@ def test_stops_and_dumps(folder):
 
 
 def test_dumps_resume(folder):
-    """The dump after each pass compiles to the same header; every third, and the last, to the same object."""
+    """The dump after each pass compiles to the same header; every third, and the last, to the same
+    object."""
     folder.run('compile', 'model.json', *WEIGHTS, '-o', 'net.o', '--dump-ir', 'dumps')
     names = passes(folder)
     dumps = dumps_in(folder)
@@ -555,21 +591,25 @@ def test_dump_says_batch_and_targets(folder):
 def test_precision(folder):
     """A dump says its precision; the evaluator rounds what the compiled model rounds."""
     sm_80 = ['--target', 'nvptx:sm_80']
-    folder.run('ir', 'model.json', '-o', 'm.sanir', '--precision', 'tf32', '--after', 'schedule', *sm_80)
+    folder.run('ir', 'model.json', '-o', 'm.sanir', '--precision', 'tf32', '--after', 'schedule',
+               *sm_80)
     expect(b'\nprecision tf32\n' in folder.read('m.sanir'), 'the dump does not say its precision')
-    expect('\nprecision' not in folder.run('ir', 'model.json', *sm_80), 'a dump of f32 says its precision')
+    expect('\nprecision' not in folder.run('ir', 'model.json', *sm_80),
+           'a dump of f32 says its precision')
     for precision in ('f32', 'bf16'):
-        folder.run('compile', 'm.sanir', '-o', 'a.ptx', '--emit', 'ptx', '--precision', precision, status=USAGE,
+        folder.run('compile', 'm.sanir', '-o', 'a.ptx', '--emit', 'ptx', '--precision', precision,
+                   status=USAGE,
                    says=f'--precision {precision} does not fit the dump, which says tf32')
     folder.run('compile', 'm.sanir', '-o', 'a.ptx', '--emit', 'ptx', '--precision', 'tf32')
-    folder.run('compile', 'model.json', '-o', 'b.ptx', '--emit', 'ptx', '--precision', 'tf32', *sm_80)
+    folder.run('compile', 'model.json', '-o', 'b.ptx', '--emit', 'ptx', '--precision', 'tf32',
+               *sm_80)
     expect(folder.read('a.ptx') == folder.read('b.ptx'), 'other PTX from the dump')
-    folder.run('compile', 'model.json', '-o', 'c.ptx', '--emit', 'ptx', '--precision', 'bf16', '--target', 'nvptx:sm_75',
-               status=USAGE, says='found the target nvptx:sm_75')
+    folder.run('compile', 'model.json', '-o', 'c.ptx', '--emit', 'ptx', '--precision', 'bf16',
+               '--target', 'nvptx:sm_75', status=USAGE, says='found the target nvptx:sm_75')
     out = {}
     for name, words in {'f32': [], 'tf32': ['--precision', 'tf32', *sm_80], 'dump': []}.items():
-        folder.run('run', 'm.sanir' if name == 'dump' else 'model.json', *WEIGHTS, '--input', 'io.safetensors', '--output', name,
-                   '--engine', 'eval', *words)
+        folder.run('run', 'm.sanir' if name == 'dump' else 'model.json', *WEIGHTS, '--input',
+                   'io.safetensors', '--output', name, '--engine', 'eval', *words)
         out[name] = folder.read(name)
     expect(out['f32'] != out['tf32'], 'nothing is rounded to tf32')
 
@@ -579,16 +619,16 @@ def test_dumps_that_do_not_fit(folder):
     folder.run('ir', 'model.json', '--before', passes(folder)[0], '-o', 'graph.sanir')
     folder.run('ir', 'model.json', '-o', 'loops.sanir')
     for name, line, says in [
-            ('graph', 'threads 1\nafter later', "bad.sanir:7:7: error: found a dump after 'later', "
-             'must be after one of ' + ', '.join(passes(folder))),
-            ('graph', 'threads 1\nafter lower', 'bad.sanir:7:7: error: a dump after lower must hold '
-             'kernels'),
-            ('loops', 'after pad_borders', 'bad.sanir:7:7: error: a dump of before the pass lower '
-             'must hold a graph alone'),
-            ('graph', 'targets', 'target'),
-            ('graph', 'targets "pdp-11"', 'pdp-11'),
-            ('graph', 'targets "x86-64-v3" "x86-64-v3"', 'x86-64-v3'),
-            ('graph', 'model "for"', 'C identifier')]:
+        ('graph', 'threads 1\nafter later', "bad.sanir:7:7: error: found a dump after 'later', "
+         'must be after one of ' + ', '.join(passes(folder))),
+        ('graph', 'threads 1\nafter lower', 'bad.sanir:7:7: error: a dump after lower must hold '
+         'kernels'),
+        ('loops', 'after pad_borders', 'bad.sanir:7:7: error: a dump of before the pass lower '
+         'must hold a graph alone'), ('graph', 'targets', 'target'),
+        ('graph', 'targets "pdp-11"', 'pdp-11'),
+        ('graph', 'targets "x86-64-v3" "x86-64-v3"', 'x86-64-v3'),
+        ('graph', 'model "for"', 'C identifier')
+    ]:
         lines = folder.read(f'{name}.sanir').decode().split('\n')
         word = line.split()[0]
         expect(sum(one.split()[:1] == [word] for one in lines) == 1, f'no line {word}')
@@ -622,7 +662,7 @@ def test_prints_and_times_passes(folder):
         expect(f'changes  {name}\n' in said, f'no time of {name}')
 
 
-# ---- numbers --------------------------------------------------------------------------------------
+# ---- numbers -------------------------------------------------------------------------------------
 
 def tensor(data, name):
     size, = struct.unpack('<Q', data[:8])
@@ -669,7 +709,8 @@ def test_run(folder):
 
 
 def test_turns(folder):
-    """A batch in turns: the same results, from a workspace of one turn; large maps take turns unasked."""
+    """A batch in turns: the same results, from a workspace of one turn; large maps take turns
+    unasked."""
     folder.run('ir', 'model.json', '-o', 'one.sanir', *V3)
     text = folder.read('one.sanir').decode()
     folder.write('three.sanir', text.replace('\nthreads 1\n', '\nthreads 1\nturns 3\n').encode())
@@ -686,19 +727,25 @@ def test_turns(folder):
     folder.run('ir', 'model.json', '-o', 'gpu.sanir', '--target', 'nvptx:sm_80')
     gpu = folder.read('gpu.sanir').replace(b'threads 1\n', b'threads 1\nturns 2\n')
     folder.write('gpu.sanir', gpu)
-    folder.run('stats', 'gpu.sanir', status=INPUT, says='turns must be 1 where a target is a GPU, found 2')
+    folder.run('stats', 'gpu.sanir', status=INPUT,
+               says='turns must be 1 where a target is a GPU, found 2')
     model = json.loads(folder.read('model.json'))
     model['input'].update(height=224, width=224)
     folder.write('large.json', json.dumps(model).encode())
     sizes = []
     for batch in ('1', '6'):
         head = folder.run('ir', 'large.json', '--batch', batch, *V3).splitlines()[:10]
-        sizes.append((head[2], 'turns 6' in head, next(line for line in head if line.startswith('workspace'))))
-    expect(sizes[0][0] == sizes[1][0] and not sizes[0][1] and sizes[1][1] and sizes[0][2] == sizes[1][2], str(sizes))
-    head = folder.run('ir', 'large.json', '--batch', '6', '--target', 'nvptx:sm_80,x86-64-v3', '--before',
+        sizes.append((head[2], 'turns 6'
+                      in head, next(line for line in head if line.startswith('workspace'))))
+    expect(
+        sizes[0][0] == sizes[1][0] and not sizes[0][1] and sizes[1][1]
+        and sizes[0][2] == sizes[1][2], str(sizes))
+    head = folder.run('ir', 'large.json', '--batch', '6', '--target', 'nvptx:sm_80,x86-64-v3',
+                      '--before',
                       passes(folder)[0]).splitlines()[:10]
-    expect(head[2].startswith('input f32[6,') and not any(line.startswith('turns') for line in head),
-           f'turns beside a GPU: {head}')
+    expect(
+        head[2].startswith('input f32[6,') and not any(line.startswith('turns') for line in head),
+        f'turns beside a GPU: {head}')
 
 
 def test_run_of_a_dump(folder):
@@ -745,14 +792,19 @@ def test_reduce(folder):
     before = folder.files()
     folder.run('verify', 'model.json', *WEIGHTS, *V3, '--reduce', 'small', prints='ok')
     folder.run('ir', 'model.json', '-o', 'dump.sanir')
-    folder.run('verify', 'dump.sanir', *WEIGHTS, '--reduce', 'small', status=USAGE, says='--reduce takes a model')
-    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--reduce', 'model', status=USAGE, says='would write over model.json')
+    folder.run('verify', 'dump.sanir', *WEIGHTS, '--reduce', 'small', status=USAGE,
+               says='--reduce takes a model')
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--reduce', 'model', status=USAGE,
+               says='would write over model.json')
     expect(folder.files() == sorted([*before, 'dump.sanir']), folder.files())
-    folder.run('verify', 'model.json', *WEIGHTS, *off, status=CHECK_FAILED, says='small.json with small.safetensors (x86-64-v3')
+    folder.run('verify', 'model.json', *WEIGHTS, *off, status=CHECK_FAILED,
+               says='small.json with small.safetensors (x86-64-v3')
     small = json.loads(folder.read('small.json'))
-    expect(len(small['stages']) == 1 and small['stages'][0]['channels'] == 1 and small['classes'] == 1, small)
-    folder.run('verify', 'small.json', '-w', 'small.safetensors', *V3, '--tolerance', '1e-15', status=CHECK_FAILED,
-               prints='OFF')
+    expect(
+        len(small['stages']) == 1 and small['stages'][0]['channels'] == 1 and small['classes'] == 1,
+        small)
+    folder.run('verify', 'small.json', '-w', 'small.safetensors', *V3, '--tolerance', '1e-15',
+               status=CHECK_FAILED, prints='OFF')
     return None
 
 
@@ -785,7 +837,7 @@ def test_missing_processor(folder):
     return None
 
 
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def main(functions):

@@ -31,8 +31,12 @@ def main():
                               capture_output=True, text=True, timeout=300)
         if done.returncode == NO_SUCH_PROCESSOR:
             common.skip(done.stderr.strip())
-        tally.check(len(blocks) == 2 and done.returncode == 0, f"status {done.returncode}: {done.stdout}{done.stderr}")
-        tally.check(done.stdout.count(f"\n{KERNEL} ") == 2, f"no {KERNEL} before and after in {done.stdout}")
+        tally.check(
+            len(blocks) == 2 and done.returncode == 0,
+            f"status {done.returncode}: {done.stdout}{done.stderr}")
+        tally.check(
+            done.stdout.count(f"\n{KERNEL} ") == 2,
+            f"no {KERNEL} before and after in {done.stdout}")
         with open(os.path.join(scratch, "chosen.sanir"), encoding="utf-8") as file:
             chosen = file.read().split("\n")
         with open(dump, encoding="utf-8") as file:

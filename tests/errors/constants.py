@@ -1,7 +1,7 @@
 """Constants that no object may hold: entries of tables beyond their limit, infinities.
 
-What they are depends on a weight file, or on recipes that somebody edited, so each command that evaluates them refuses them,
-with the same words.
+What they are depends on a weight file, or on recipes that somebody edited, so each command that
+evaluates them refuses them, with the same words.
 """
 TABLE = '''sanir 1
 model "m"
@@ -35,13 +35,19 @@ CASES = [
     ('i32', '1', LOOKUP, 'table rows: entry 2 is 3, must be from 0 to 2'),
     ('i32', '1.3', LOOKUP, 'table rows: entry 1 is 3, must be from 0 to 2'),
     ('i32', '1e+30', LOOKUP, 'table rows: entry 0 is 1e+30, must be from 0 to 2'),
-    ('f32', '1.5e+38', LOAD, 'constant rows: element 2 is 4.5e+38, which float32 does not hold, made of fc.bias'),
+    ('f32', '1.5e+38', LOAD,
+     'constant rows: element 2 is 4.5e+38, which float32 does not hold, made of fc.bias'),
 ]
 COMMANDS = [
     ['compile', 'table.sanir', '-w', 'good.safetensors', '-o', 'table.o'],
-    ['run', 'table.sanir', '-w', 'good.safetensors', '--input', 'image.safetensors', '--output', 'out.safetensors'],
-    ['run', 'table.sanir', '-w', 'good.safetensors', '--input', 'image.safetensors', '--output', 'out.safetensors',
-     '--engine', 'eval'],
+    [
+        'run', 'table.sanir', '-w', 'good.safetensors', '--input', 'image.safetensors', '--output',
+        'out.safetensors'
+    ],
+    [
+        'run', 'table.sanir', '-w', 'good.safetensors', '--input', 'image.safetensors', '--output',
+        'out.safetensors', '--engine', 'eval'
+    ],
     ['verify', 'table.sanir', '-w', 'good.safetensors'],
 ]
 

@@ -1,4 +1,5 @@
-"""Edits of dumps that no pass or backend can carry out: each is refused at its line, with status 3."""
+"""Edits of dumps that no pass or backend can carry out: each is refused at its line, with status
+3."""
 SCHEDULED = '''sanir 1
 model "m"
 input f32[1, 1, 2, 2]
@@ -66,16 +67,20 @@ CASES = [
      "kernel first: buffer tile must have a place ('at' and its bytes)"),
     (PLANNED, 'middle : workspace f32[128] at 0', '<middle : workspace f32[128]',
      "kernel first: buffer middle must have a place ('at' and its bytes)"),
-    (PLANNED, 'tile : stack', '<tile : shared', 'kernel first: buffer tile is in shared, which x86-64-v3 does not have'),
-    (PLANNED, 'c in 16, v in 8 vector\n    tile[8*c + v] = image[v div 2]', '<v in 128 vector\n    tile[v] = image[v div 32]',
+    (PLANNED, 'tile : stack', '<tile : shared',
+     'kernel first: buffer tile is in shared, which x86-64-v3 does not have'),
+    (PLANNED, 'c in 16, v in 8 vector\n    tile[8*c + v] = image[v div 2]',
+     '<v in 128 vector\n    tile[v] = image[v div 32]',
      'kernel first: loop v: vector, of 128 lanes, must be of at most 64'),
     (PLANNED, 'd in 128\n    middle', '<q in 20000 unroll, d in 128\n    middle',
      'kernel first: loop q: unroll, with it more than 16384 statements would be written out'),
     (PLANNED, 'e in 128', '<e in 128 thread',
      'kernel first: loop e: thread, which x86-64-v3 does not have'),
-    (PLANNED, 'for e in 128\n    result[e] = middle[e]', 'for e in 128\n    <result[e] = sum k in 2 (middle[e])',
+    (PLANNED, 'for e in 128\n    result[e] = middle[e]',
+     'for e in 128\n    <result[e] = sum k in 2 (middle[e])',
      'kernel first: a sum or maximum that no pass has made loops of'),
-    (PLANNED, 'for d in 128', '<barrier\n  for d in 128', 'kernel first: a barrier, which processors do not have'),
+    (PLANNED, 'for d in 128', '<barrier\n  for d in 128',
+     'kernel first: a barrier, which processors do not have'),
     # every worker computes all of it
     (SCHEDULED, 'kernel first "a" {\n  for n in 1,', 'kernel <first "a" {\n  for n in 3,',
      'the pass apply_schedules cannot go on from here: kernel first: loop t: parallel, but one iteration writes what '

@@ -1,4 +1,5 @@
-"""Every field of a model file with every kind of wrong value, and the error that has to come of it."""
+"""Every field of a model file with every kind of wrong value, and the error that has to come of
+it."""
 
 # Gives every field a value, on a line of its own.
 FULL = '''{

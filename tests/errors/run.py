@@ -2,7 +2,8 @@
 
 usage: run.py SANC [NAME...]
 
-constants.py, edits.py, models.py, texts.py and weights.py are the tables of files, files.py holds what is about the file system.
+constants.py, edits.py, models.py, texts.py and weights.py are the tables of files, files.py holds
+what is about the file system.
 """
 import os
 import re
@@ -33,7 +34,8 @@ def write(path, content):
 def without_lines(said, folder):
     """What was said without the lines of files below it, and what is wrong with those, or None.
 
-    Below FILE:LINE:COLUMN: stands the line, or the part around the column, and a caret under the column.
+    Below FILE:LINE:COLUMN: stands the line, or the part around the column, and a caret under the
+    column.
     """
     messages, why, place, shown = [], None, None, None
     for line in said.splitlines(keepends=True):
@@ -57,7 +59,8 @@ def without_lines(said, folder):
 
 
 def check(sanc, words, folder, expected):
-    """What is wrong with a run that has to end with these lines and leave nothing behind, or None."""
+    """What is wrong with a run that has to end with these lines and leave nothing behind, or
+    None."""
     before = sorted(os.listdir(folder))
     status, printed, whole = sanc.run(*words, cwd=folder)
     said, why = without_lines(whole, folder)
@@ -113,7 +116,8 @@ def check_constant(sanc, folder, kind, value, use, message):
     """A constant that each command refuses."""
     write(f'{folder}/table.sanir', constants.table(kind, value, use))
     write(f'{folder}/good.safetensors', weights.save(weights.good()))
-    write(f'{folder}/image.safetensors', weights.save({'input': ['F32', [1, 1, 2, 2], weights.f32(1, 2, 3, 4)]}))
+    write(f'{folder}/image.safetensors',
+          weights.save({'input': ['F32', [1, 1, 2, 2], weights.f32(1, 2, 3, 4)]}))
     for words in constants.COMMANDS:
         why = check(sanc, words, folder, [f'table.sanir:18:1: error: {message}'])
         if why:
@@ -126,7 +130,8 @@ def check_edit(sanc, folder, text, old, new, message):
     text, place = texts.place(texts.swap(old, new, text))
     write(f'{folder}/text.sanir', text)
     write(f'{folder}/good.safetensors', weights.save(weights.good()))
-    status, printed, said = sanc.run('compile', 'text.sanir', '-w', 'good.safetensors', '-o', 'text.o', cwd=folder)
+    status, printed, said = sanc.run('compile', 'text.sanir', '-w', 'good.safetensors', '-o',
+                                     'text.o', cwd=folder)
     wanted = f'text.sanir:{place[0]}:{place[1]}: error: {message}'
     said, why = without_lines(said, folder)
     if status == INPUT and said.startswith(wanted) and said.count('\n') == 1 and not printed:
@@ -148,7 +153,8 @@ def cases(sanc):
     for row in texts.MATRIX_CASES:
         yield 'text ' + row[1], lambda folder, row=row: check_matrix(sanc, folder, *row)
     for test in files.CASES:
-        yield 'file ' + test.__name__, lambda folder, test=test: test(files.Place(sanc.path, folder))
+        yield 'file ' + test.__name__, lambda folder, test=test: test(files.Place(
+            sanc.path, folder))
 
 
 def main():

@@ -133,10 +133,8 @@ OTHERS = [
 
 CASES = [
     # ---- the length of the header ---------------------------------------------------------------
-    ('empty', b'',
-     'a safetensors file must have at least 8 bytes, found 0'),
-    ('seven_bytes', bytes(7),
-     'a safetensors file must have at least 8 bytes, found 7'),
+    ('empty', b'', 'a safetensors file must have at least 8 bytes, found 0'),
+    ('seven_bytes', bytes(7), 'a safetensors file must have at least 8 bytes, found 7'),
     ('length_behind_end', struct.pack('<Q', 3) + b'{}',
      'the file is cut short: its header has 3 bytes, and 2 are there'),
     ('length_all_ones', b'\xff' * 8 + b'{}',
@@ -148,8 +146,7 @@ CASES = [
     ('length_over_limit', (struct.pack('<Q', 100000001) + b'{}', 100000100),
      'must be a safetensors file, whose first 8 bytes say how long its header is, at most '
      '100000000; found 100000001'),
-    ('length_0', pack('', b''),
-     'the header must begin with \'{\''),
+    ('length_0', pack('', b''), 'the header must begin with \'{\''),
     ('too_large', (save(good()), (4 << 30) + 100000009),
      'must have at most 4394967304 bytes, found 4394967305'),
     # ---- files of other kinds -------------------------------------------------------------------
@@ -159,10 +156,8 @@ CASES = [
     ('header_no_json', pack('{tensors}', b''),
      'the header is no valid JSON: expected a key in quotes, found \'t\', at byte 1 of the '
      'header'),
-    ('header_array', pack('[]', b''),
-     'the header must begin with \'{\''),
-    ('header_space_first', header(lambda text: ' ' + text),
-     'the header must begin with \'{\''),
+    ('header_array', pack('[]', b''), 'the header must begin with \'{\''),
+    ('header_space_first', header(lambda text: ' ' + text), 'the header must begin with \'{\''),
     ('header_cut_off', header(lambda text: text[:-1]),
      'the header is no valid JSON: expected \',\' or \'}\', found the end of the text, at byte '
      '912 of the header'),
@@ -193,33 +188,26 @@ CASES = [
     ('dtype_twice', header(lambda text: text.replace('"shape"', '"dtype": "F32", "shape"', 1)),
      'the header is no valid JSON: an object must have a key once, found "dtype" a second '
      'time (first in line 1, column 21), at byte 36 of the header'),
-    ('metadata_no_object', add('__metadata__', 'pt'),
-     '__metadata__ must be an object, found "pt"'),
+    ('metadata_no_object', add('__metadata__', 'pt'), '__metadata__ must be an object, found "pt"'),
     ('metadata_number', add('__metadata__', {'format': 'pt', 'epoch': 7}),
      '__metadata__ must hold strings, found 7 at "epoch"'),
     ('metadata_object', add('__metadata__', {'format': {'name': 'pt'}}),
      '__metadata__ must hold strings, found an object at "format"'),
     # ---- a tensor in the header -----------------------------------------------------------------
-    ('tensor_no_object', add('x', []),
-     'tensor "x": must be an object, found an array'),
+    ('tensor_no_object', add('x', []), 'tensor "x": must be an object, found an array'),
     ('field_unknown', entry(strides=[1]),
      'tensor "fc.bias": must have no fields but dtype, shape, data_offsets, found "strides"'),
-    ('dtype_missing', entry(dtype=None),
-     'tensor "fc.bias": must have the field dtype'),
-    ('shape_missing', entry(shape=None),
-     'tensor "fc.bias": must have the field shape'),
+    ('dtype_missing', entry(dtype=None), 'tensor "fc.bias": must have the field dtype'),
+    ('shape_missing', entry(shape=None), 'tensor "fc.bias": must have the field shape'),
     ('offsets_missing', entry(data_offsets=None),
      'tensor "fc.bias": must have the field data_offsets'),
     ('dtype_unknown', entry(dtype='F31'),
      'tensor "fc.bias" must be of dtype F64, F32, F16 or BF16, found F31'),
     ('dtype_small_letters', entry(dtype='f32'),
      'tensor "fc.bias" must be of dtype F64, F32, F16 or BF16, found f32'),
-    ('dtype_number', entry(dtype=32),
-     'tensor "fc.bias": dtype must be a string, found 32'),
-    ('dtype_array', entry(dtype=[]),
-     'tensor "fc.bias": dtype must be a string, found an array'),
-    ('shape_number', entry(shape=3),
-     'tensor "fc.bias": shape must be an array, found 3'),
+    ('dtype_number', entry(dtype=32), 'tensor "fc.bias": dtype must be a string, found 32'),
+    ('dtype_array', entry(dtype=[]), 'tensor "fc.bias": dtype must be a string, found an array'),
+    ('shape_number', entry(shape=3), 'tensor "fc.bias": shape must be an array, found 3'),
     ('shape_negative', entry(shape=[-3]),
      'tensor "fc.bias": shape must hold integers from 0 to 9223372036854775807, found -3'),
     ('shape_fraction', entry(shape=[3.0]),
@@ -288,12 +276,16 @@ CASES = [
      'tensor "bn_in.weight": data_offsets must begin at 0, where the tensor before ends, '
      'found 8'),
     ('hole',
-     pack(json.dumps({'a': {'dtype': 'U8', 'shape': [1], 'data_offsets': [0, 1]},
-                      'b': {'dtype': 'U8', 'shape': [1], 'data_offsets': [2, 3]}}), bytes(3)),
+     pack(
+         json.dumps({
+             'a': {'dtype': 'U8', 'shape': [1], 'data_offsets': [0, 1]},
+             'b': {'dtype': 'U8', 'shape': [1], 'data_offsets': [2, 3]}
+         }), bytes(3)),
      'tensor "b": data_offsets must begin at 1, where the tensor before ends, found 2'),
     ('same_bytes_twice',
-     pack(json.dumps({name: {'dtype': 'U8', 'shape': [2], 'data_offsets': [0, 2]}
-                      for name in 'ab'}), bytes(2)),
+     pack(
+         json.dumps({name: {'dtype': 'U8', 'shape': [2], 'data_offsets': [0, 2]}
+                     for name in 'ab'}), bytes(2)),
      'tensor "b": data_offsets must begin at 2, where the tensor before ends, found 0'),
     ('bytes_behind', save(good()) + b'\0',
      'the tensors must fill the data of 125 bytes, found 124'),
@@ -303,9 +295,10 @@ CASES = [
      'the file is cut short: its tensors have 124 bytes, and 24 are there'),
     ('header_is_cut_short', save(good())[:500],
      'the file is cut short: its header has 913 bytes, and 492 are there'),
-    ('data_without_tensors', pack('{}', bytes(4)),
-     'the tensors must fill the data of 4 bytes, found 0'),
-    ('too_many_tensors', save({f't{i}': ['U8', [0], b''] for i in range(100001)}),
+    ('data_without_tensors', pack('{}',
+                                  bytes(4)), 'the tensors must fill the data of 4 bytes, found 0'),
+    ('too_many_tensors', save({f't{i}': ['U8', [0], b'']
+                               for i in range(100001)}),
      'there must be at most 100000 tensors, found more'),
     # ---- what the model needs -------------------------------------------------------------------
     ('missing', without('fc.bias'),
@@ -341,17 +334,24 @@ CASES = [
     ('component_missing', renamed(lambda name: name.replace('bn0.', '')),
      '4 tensors lack "bn0." before their names: "weight" must be "bn0.weight"'),
     ('two_are_as_near',
-     save({**{name: tensor for name, tensor in good().items() if name != 'fc.bias'},
-           'a.bias': ['F32', [3], f32(1, 2, 3)], 'b.bias': ['F32', [3], f32(1, 2, 3)]}),
-     'tensor "fc.bias" of shape (3) must be there, found none of that name',
+     save({
+         **{name: tensor
+            for name, tensor in good().items() if name != 'fc.bias'}, 'a.bias': [
+             'F32', [3], f32(1, 2, 3)
+         ], 'b.bias': ['F32', [3], f32(1, 2, 3)]
+     }), 'tensor "fc.bias" of shape (3) must be there, found none of that name',
      'the model has no tensor "a.bias", and a weight file must hold no others',
      'the model has no tensor "b.bias", and a weight file must hold no others'),
     ('other_shape',
-     save({**{name: tensor for name, tensor in good().items() if name != 'fc.bias'},
-           'head.bias': ['F32', [4], f32(1, 2, 3, 4)]}),
-     'tensor "fc.bias" of shape (3) must be there, found none of that name',
+     save({
+         **{name: tensor
+            for name, tensor in good().items() if name != 'fc.bias'}, 'head.bias': [
+             'F32', [4], f32(1, 2, 3, 4)
+         ]
+     }), 'tensor "fc.bias" of shape (3) must be there, found none of that name',
      'the model has no tensor "head.bias", and a weight file must hold no others'),
-    ('another_network', save({f'blocks.{i}.w{i}': ['F32', [5], f32(*range(5))] for i in range(300)}),
+    ('another_network', save({f'blocks.{i}.w{i}': ['F32', [5], f32(*range(5))]
+                              for i in range(300)}),
      '12 tensors must be there, found none of their names; the first is "conv_in.weight" of shape '
      '(2, 1, 1, 1)',
      'the model does not have 300 tensors, and a weight file must hold no others; the first is '
@@ -359,21 +359,22 @@ CASES = [
     ('prefix_on_one', renamed(lambda name: name.replace('fc.bias', 'module.fc.bias')),
      'tensor "fc.bias" of shape (3) must be there, found none of that name; the nearest is '
      '"module.fc.bias"'),
-    ('prefix_twice',
-     renamed(lambda name: 'module.' + name.replace('conv', 'module.conv')),
+    ('prefix_twice', renamed(lambda name: 'module.' + name.replace('conv', 'module.conv')),
      '2 tensors have "module." before their names: "module.module.conv_in.weight" must be '
      '"conv_in.weight"'),
-    ('far_too_many_extra', save({**good(), **{f't{i}': ['U8', [0], b''] for i in range(100, 200)}}),
+    ('far_too_many_extra', save({**good(), **{f't{i}': ['U8', [0], b'']
+                                              for i in range(100, 200)}}),
      'the model does not have 100 tensors, and a weight file must hold no others; the first is '
      '"t100"'),
     ('rank_too_small', put('conv_in.weight', 'F32', [2, 1], f32(1, 2)),
      'tensor "conv_in.weight" must have the shape (2, 1, 1, 1), found (2, 1)'),
-    ('rank_too_large', put('fc.bias', 'F32', [3, 1], f32(1, 2, 3)),
-     'tensor "fc.bias" must have the shape (3), found (3, 1)'),
-    ('transposed', put('fc.weight', 'F32', [2, 3], f32(1, 2, 3, 4, 5, 6)),
-     'tensor "fc.weight" must have the shape (3, 2), found (2, 3)'),
-    ('without_elements', put('fc.bias', 'F32', [0], b''),
-     'tensor "fc.bias" must have the shape (3), found (0)'),
+    ('rank_too_large', put('fc.bias', 'F32', [3, 1],
+                           f32(1, 2, 3)), 'tensor "fc.bias" must have the shape (3), found (3, 1)'),
+    ('transposed', put('fc.weight', 'F32', [2, 3],
+                       f32(1, 2, 3, 4, 5,
+                           6)), 'tensor "fc.weight" must have the shape (3, 2), found (2, 3)'),
+    ('without_elements', put('fc.bias', 'F32', [0],
+                             b''), 'tensor "fc.bias" must have the shape (3), found (0)'),
     ('integers', put('fc.bias', 'I64', [3], bytes(24)),
      'tensor "fc.bias" must be of dtype F64, F32, F16 or BF16, found I64'),
     ('booleans', put('fc.bias', 'BOOL', [3], bytes(3)),
@@ -392,8 +393,8 @@ CASES = [
      'tensor "fc.bias" must hold finite numbers, found -inf at index 1 of 3'),
     ('overflows_float32', put('fc.bias', 'F64', [3], f64(1, -1e39, 3)),
      'tensor "fc.bias" must hold numbers that float32 can hold, found -1e+39 at index 1 of 3'),
-    ('just_overflows_float32',
-     put('fc.bias', 'F64', [3], f64(1, 2, float.fromhex('0x1.ffffffp127'))),
+    ('just_overflows_float32', put('fc.bias', 'F64', [3], f64(1, 2,
+                                                              float.fromhex('0x1.ffffffp127'))),
      'tensor "fc.bias" must hold numbers that float32 can hold, found 3.40282357e+38 at '
      'index 2 of 3'),
     # good numbers of which two layers make one
@@ -404,8 +405,9 @@ CASES = [
      'tensor "bn0.running_var" must hold no negative numbers, being variances, found -1e-30 '
      'at index 1 of 2'),
     ('several_needs',
-     save({**good(), 'fc.bias': ['F32', [1], f32(0)],
-           'conv0.weight': ['F32', [2, 2, 1, 1], f32(1, 2, 3, float('inf'))]}),
-     'tensor "conv0.weight" must hold finite numbers, found inf at index 3 of 4',
+     save({
+         **good(), 'fc.bias': ['F32', [1], f32(0)],
+         'conv0.weight': ['F32', [2, 2, 1, 1], f32(1, 2, 3, float('inf'))]
+     }), 'tensor "conv0.weight" must hold finite numbers, found inf at index 3 of 4',
      'tensor "fc.bias" must have the shape (3), found (1)'),
 ]

@@ -53,8 +53,10 @@ def ir_corpus(sanc, folder):
                 out.write(text)
     for name in ("footprint1", "exact_pairwise"):
         dumps = os.path.join(folder, "dumps")
-        subprocess.run([sanc, "ir", os.path.join(CASES, name, "model.json"), "--target", "x86-64-v3",
-                        "--dump-ir", dumps], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([
+            sanc, "ir",
+            os.path.join(CASES, name, "model.json"), "--target", "x86-64-v3", "--dump-ir", dumps
+        ], check=True, stdout=subprocess.DEVNULL)
         for dump in os.listdir(dumps):
             shutil.move(os.path.join(dumps, dump), os.path.join(folder, name + dump))
         os.rmdir(dumps)
@@ -62,7 +64,8 @@ def ir_corpus(sanc, folder):
 
 def json_corpus(_, folder):
     copy_all(os.path.join(CASES, "*", "model.json"), folder)
-    for number, text in enumerate(['null', '[1, -2.5e3, "a\\u00e9\\n"]', '{"a": {"b": [true, false]}}']):
+    for number, text in enumerate(
+        ['null', '[1, -2.5e3, "a\\u00e9\\n"]', '{"a": {"b": [true, false]}}']):
         with open(os.path.join(folder, f"small{number}"), "w", encoding="utf-8") as file:
             file.write(text)
 
@@ -79,10 +82,14 @@ def safetensors_corpus(_, folder):
                 header[f"t{i}"] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
             text = json.dumps(header).encode()
             with open(os.path.join(folder, f"{dtype}{count}"), "wb") as file:
-                file.write(struct.pack("<Q", len(text)) + text + bytes(i * 37 % 256 for i in range(end)))
+                file.write(
+                    struct.pack("<Q", len(text)) + text + bytes(i * 37 % 256 for i in range(end)))
 
 
-CORPUS = {"ir_text": ir_corpus, "ir_llvm": ir_corpus, "json": json_corpus, "safetensors": safetensors_corpus}
+CORPUS = {
+    "ir_text": ir_corpus, "ir_llvm": ir_corpus, "json": json_corpus,
+    "safetensors": safetensors_corpus
+}
 
 
 def words_of(name):
@@ -112,9 +119,11 @@ def main():
         CORPUS[name](os.path.abspath(args.sanc), corpus)
         with open(words, "w", encoding="utf-8") as file:
             file.writelines(f'"{word}"\n' for word in words_of(name))
-        return subprocess.run([os.path.abspath(args.target), f"-max_total_time={args.seconds}", f"-seed={args.seed}",
-                               f"-dict={words}", "-close_fd_mask=2", "-timeout=60", "-rss_limit_mb=3000",
-                               "-print_final_stats=1", corpus], check=False).returncode
+        return subprocess.run([
+            os.path.abspath(args.target), f"-max_total_time={args.seconds}", f"-seed={args.seed}",
+            f"-dict={words}", "-close_fd_mask=2", "-timeout=60", "-rss_limit_mb=3000",
+            "-print_final_stats=1", corpus
+        ], check=False).returncode
 
 
 if __name__ == "__main__":

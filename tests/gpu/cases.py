@@ -47,12 +47,14 @@ class Case:
         return common.read_safetensors(out)["output"][1][:len(self.reference)]
 
     def scheduled(self, sanc, precision):
-        return common.call(sanc, "ir", os.path.join(self.folder, "model.json"), "--after", "schedule", "--target", TARGET,
-                           "--precision", precision, "--batch", self.batch)
+        return common.call(sanc, "ir", os.path.join(self.folder,
+                                                    "model.json"), "--after", "schedule",
+                           "--target", TARGET, "--precision", precision, "--batch", self.batch)
 
     def with_slices(self, sanc, scratch):
         """A dump with what nests hand on in the workspace; None: there is nothing of it."""
-        path, text = os.path.join(scratch, "slices.sanir"), slices.force(self.scheduled(sanc, "f32"))
+        path, text = os.path.join(scratch,
+                                  "slices.sanir"), slices.force(self.scheduled(sanc, "f32"))
         if not text:
             return None
         with open(path, "w") as file:
@@ -81,7 +83,8 @@ def run_precision(sanc, llc, case, precision, tally):
         reference, bound = case.reference, 0.0 if case.exact else MOST_ERROR
         if precision != "f32":
             evaluated = case.evaluate(sanc, precision, scratch)
-            bound = 0.0 if case.exact else max(bound, 2 * common.relative_error(evaluated, reference))
+            bound = 0.0 if case.exact else max(bound, 2 *
+                                               common.relative_error(evaluated, reference))
             reference = evaluated if case.exact else reference
         for dump, how in [(None, "")] + case.dumps(sanc, precision, scratch):
             network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, precision,

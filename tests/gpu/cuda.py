@@ -63,7 +63,8 @@ class Case:
         self.symbol = self.model + "_model"
         self.reference = io["output"][1][:len(io["output"][1]) * count // shape[0]]
         self.object, self.library, self.input, self.output = (os.path.join(scratch, name + end)
-                                                              for end in (".o", ".so", ".in", ".out"))
+                                                              for end in (".o", ".so", ".in",
+                                                                          ".out"))
         with open(self.input, "wb") as file:
             file.write(array.array("f", images[:len(images) * count // shape[0]]).tobytes())
         common.call(sanc, "compile", os.path.join(self.folder, "model.json"), "-w",
@@ -96,8 +97,10 @@ def check_planted(program, mock, case, tally):
     case.link(source)
     case.symbol = "planted_model"
     status, text = run(program, [case], mock)
-    tally.check(status == REPORTED and "outside of every buffer" in text
-                and "cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED (719)" in text, f"a small workspace: status {status}: {text}")
+    tally.check(
+        status == REPORTED and "outside of every buffer" in text
+        and "cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED (719)" in text,
+        f"a small workspace: status {status}: {text}")
 
 
 def has_driver():
@@ -111,8 +114,10 @@ def has_driver():
 def call(command, cases, library, **settings):
     """(status, what it printed) of a command with the driver in a folder, and the kernels of some
     cases."""
-    environment = {**os.environ, "LD_LIBRARY_PATH": library, "MOCK_REPORT": "1",
-                   "MOCK_KERNELS": ":".join(path for case in cases for path in case.kernels), **settings}
+    environment = {
+        **os.environ, "LD_LIBRARY_PATH": library, "MOCK_REPORT": "1",
+        "MOCK_KERNELS": ":".join(path for case in cases for path in case.kernels), **settings
+    }
     done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout
@@ -128,9 +133,12 @@ def check_header(tally):
     for standard, language, compilers in (("c11", "c", ("gcc", "clang-19")),
                                           ("c++11", "c++", ("g++", "clang++-19"))):
         for compiler in filter(shutil.which, compilers):
-            done = subprocess.run([compiler, f"-std={standard}", "-x", language, "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-                                   "-fsyntax-only", "-I", os.path.join(common.ROOT, "runtime"), "-"],
-                                  input="#include <san/cuda.h>\n", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            done = subprocess.run([
+                compiler, f"-std={standard}", "-x", language, "-Wall", "-Wextra", "-Wpedantic",
+                "-Werror", "-fsyntax-only", "-I",
+                os.path.join(common.ROOT, "runtime"), "-"
+            ], input="#include <san/cuda.h>\n", text=True, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT)
             tally.check(done.returncode == 0,
                         f"san/cuda.h with {compiler} -std={standard}: {done.stdout}")
 
@@ -139,7 +147,8 @@ def check_results(program, mock, cases, tally):
     status, text = run(program, cases, mock)
     print(text, end="")
     tally.check(status == 0, f"status {status} on the mock driver")
-    tally.check(text.count(f"nvptx:{TARGET} on Mock GPU 0") == len(cases), f"another target than {TARGET}")
+    tally.check(
+        text.count(f"nvptx:{TARGET} on Mock GPU 0") == len(cases), f"another target than {TARGET}")
     if status == 0:
         for case in cases:
             case.check(tally)
@@ -154,15 +163,22 @@ def check_results(program, mock, cases, tally):
 def check_commands(sanc, mock, case, tally):
     """sanc run and sanc verify on the GPU."""
     def command(word, *options, **settings):
-        return call([sanc, word, os.path.join(case.folder, "model.json"), "-w", os.path.join(case.folder, "weights.safetensors"),
-                     "--target", f"nvptx:{TARGET}", "--batch", str(case.batch), *options], [case], mock, **settings)
+        return call([
+            sanc, word,
+            os.path.join(case.folder, "model.json"), "-w",
+            os.path.join(case.folder, "weights.safetensors"), "--target", f"nvptx:{TARGET}",
+            "--batch",
+            str(case.batch), *options
+        ], [case], mock, **settings)
 
     files = ("--input", os.path.join(case.folder, "io.safetensors"), "--output", case.output)
     status, text = command("run", *files)
     tally.check(status == 0, f"sanc run: status {status}: {text}")
     if status == 0:
         out = common.read_safetensors(case.output)["output"][1][:len(case.reference)]
-        tally.check(common.relative_error(out, case.reference) <= case.bound, "sanc run: other outputs than the reference")
+        tally.check(
+            common.relative_error(out, case.reference) <= case.bound,
+            "sanc run: other outputs than the reference")
     status, text = command("verify")
     tally.check(status == 0 and f"nvptx:{TARGET}: error" in text,
                 f"sanc verify: status {status}: {text}")
@@ -181,21 +197,26 @@ def check_refusals(program, mock, case, tally):
 
     name = case.model
     refused("no device", "cuInit: CUDA_ERROR_NO_DEVICE (100)", mock, MOCK_DEVICES="0")
-    refused("an old device", f"has compute capability 7.0, and model {name} has code for nvptx:sm_75, nvptx:sm_80 alone", mock,
-            MOCK_CAPABILITY="70")
+    refused(
+        "an old device",
+        f"has compute capability 7.0, and model {name} has code for nvptx:sm_75, nvptx:sm_80 alone",
+        mock, MOCK_CAPABILITY="70")
     with tempfile.TemporaryDirectory() as folder:
         if has_driver():
             tally.skip("without any libcuda.so.1: this machine has one")
         else:
-            refused("no library", "no CUDA driver: cannot load libcuda.so.1: libcuda.so.1: cannot open shared object file",
-                    folder)
+            refused(
+                "no library",
+                "no CUDA driver: cannot load libcuda.so.1: libcuda.so.1: cannot open shared object file",
+                folder)
         library = os.path.join(folder, "libcuda.so.1")
         with open(library, "w") as file:
             file.write("no library")
         refused("a bad library", "no CUDA driver: cannot load libcuda.so.1: ", folder)
         source = os.path.join(folder, "old.c")
         with open(source, "w") as file:
-            file.write("int cuInit(unsigned flags);\nint cuInit(unsigned flags) { return (int)flags; }\n")
+            file.write(
+                "int cuInit(unsigned flags);\nint cuInit(unsigned flags) { return (int)flags; }\n")
         common.call("cc", "-shared", "-fPIC", source, "-o", library)
         refused("an old library",
                 "libcuda.so.1 lacks cuGetErrorName: the driver is older than CUDA 11.4", folder)
@@ -211,8 +232,10 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         names = args.name or sorted(os.listdir(CASES))
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            cases = list(pool.map(lambda name: Case(args.sanc, llc, name, scratch,
-                                                    [WEAKER, TARGET] if name == names[0] else [TARGET]), names))
+            cases = list(
+                pool.map(
+                    lambda name: Case(args.sanc, llc, name, scratch, [WEAKER, TARGET]
+                                      if name == names[0] else [TARGET]), names))
         check_header(tally)
         check_results(args.program, args.mock, cases, tally)
         check_commands(args.sanc, args.mock, cases[0], tally)

@@ -47,9 +47,12 @@ define internal {{ float, float, float, float }} @host_product_{terms}(i32 %a0, 
   ret {{ float, float, float, float }} %sums
 }}
 """
-OPERANDS = [f"i32 %a{i}" for i in range(4)] + [f"i32 %b{i}" for i in range(2)] + [f"float %c{i}" for i in range(4)]
-ACCESS = re.compile(r"^(\s+)(?:%\S+ = load (?P<loaded>[^,]+), |store (?P<stored><[^>]+>|\w+) .*?, )"
-                    r"ptr addrspace\((?P<space>[13])\) (?P<at>.+?), align (?P<align>\d+)(?P<rest>.*)$")
+OPERANDS = [f"i32 %a{i}"
+            for i in range(4)] + [f"i32 %b{i}"
+                                  for i in range(2)] + [f"float %c{i}" for i in range(4)]
+ACCESS = re.compile(
+    r"^(\s+)(?:%\S+ = load (?P<loaded>[^,]+), |store (?P<stored><[^>]+>|\w+) .*?, )"
+    r"ptr addrspace\((?P<space>[13])\) (?P<at>.+?), align (?P<align>\d+)(?P<rest>.*)$")
 
 
 class Wrong(Exception):
@@ -87,18 +90,25 @@ def announce(line):
     if "!invariant.load" in access["rest"]:
         flags |= INVARIANT
     space = access["space"]
-    return [f"{access[1]}call void @host_{'global' if space == '1' else 'shared'}(ptr addrspace({space}) {access['at']}, "
-            f"i32 {type_bytes(access['loaded'] or access['stored'])}, i32 {access['align']}, i32 {flags})"]
+    return [
+        f"{access[1]}call void @host_{'global' if space == '1' else 'shared'}(ptr addrspace({space}) {access['at']}, "
+        f"i32 {type_bytes(access['loaded'] or access['stored'])}, i32 {access['align']}, i32 {flags})"
+    ]
 
 
 def to_host(text):
     """The kernels' LLVM text for this machine. Barriers are numbered in the order of the text."""
     barriers = itertools.count()
     text = BARRIER.sub(lambda _: f"call void @host_barrier(i32 {next(barriers)})", text)
-    out = ["declare void @host_global(ptr addrspace(1), i32, i32, i32)", "declare void @host_barrier(i32)",
-           "declare void @host_shared(ptr addrspace(3), i32, i32, i32)", "declare void @host_product(ptr, i32)"]
-    stores = "\n".join(f"  %p{i} = getelementptr i32, ptr %at, i32 {i}\n  store {operand}, ptr %p{i}"
-                       for i, operand in enumerate(OPERANDS))
+    out = [
+        "declare void @host_global(ptr addrspace(1), i32, i32, i32)",
+        "declare void @host_barrier(i32)",
+        "declare void @host_shared(ptr addrspace(3), i32, i32, i32)",
+        "declare void @host_product(ptr, i32)"
+    ]
+    stores = "\n".join(
+        f"  %p{i} = getelementptr i32, ptr %at, i32 {i}\n  store {operand}, ptr %p{i}"
+        for i, operand in enumerate(OPERANDS))
     out += [PRODUCT.format(terms=terms, stores=stores) for terms in (8, 16)]
     for line in text.splitlines():
         if line.startswith(("source_filename", "target ", "!nvvm.annotations")):
@@ -144,7 +154,9 @@ def load_host(library):
     host = ctypes.CDLL(library)
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
     host.host_error.restype = ctypes.c_char_p
-    host.host_buffer.argtypes = [ctypes.c_char_p, pointer, integer, pointer, ctypes.c_int, ctypes.c_int]
+    host.host_buffer.argtypes = [
+        ctypes.c_char_p, pointer, integer, pointer, ctypes.c_int, ctypes.c_int
+    ]
     host.host_written.argtypes = [pointer, integer]
     host.host_launch.argtypes = [pointer, pointer, ctypes.c_int32, ctypes.c_int32, integer]
     return host
@@ -184,7 +196,9 @@ def run_plan(plan, library, weights, image, no_barrier=-1):
 
 
 def run_kernels(plan, host, weights, image):
-    sizes = {"output": 4 * elements(plan["output"]["shape"]), "workspace": plan["workspace"]["bytes"]}
+    sizes = {
+        "output": 4 * elements(plan["output"]["shape"]), "workspace": plan["workspace"]["bytes"]
+    }
     memory = {"input": Memory(len(image), False, image, 4),
               "weights": Memory(len(weights), False, weights, plan["weights"]["alignment"])}
     for place, size in sizes.items():

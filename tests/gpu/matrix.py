@@ -3,7 +3,10 @@ copy all rows that can be copied, for networks too small for the compiler to wan
 import os
 import re
 
-SIZES = ["rows 16 columns 8", "rows 32 columns 16", "rows 16 columns 32", "rows 32 columns 24", "rows 64 columns 32"]
+SIZES = [
+    "rows 16 columns 8", "rows 32 columns 16", "rows 16 columns 32", "rows 32 columns 24",
+    "rows 64 columns 32"
+]
 TILE = 20  # pixels: a fragment's rows, and some that are left
 
 
@@ -34,8 +37,9 @@ def move_locals(lines, kernel):
     names = [line.split()[1] for line, _ in lines if line.startswith("kernel ")]
     name = max((name for name in names if kernel.startswith(name)), key=len)
     first = next(i for i, (line, _) in enumerate(lines) if line.startswith(f"kernel {name} "))
-    end = next(i for i in range(first, len(lines)) if lines[i][0] == "  }" and "schedule" in "".join(
-        line for line, _ in lines[first:i]))
+    end = next(i for i in range(first, len(lines))
+               if lines[i][0] == "  }" and "schedule" in "".join(line
+                                                                 for line, _ in lines[first:i]))
     found = [re.match(r"  (\w+) +: stack ", line) for line, _ in lines[first:end]]
     places = [[f"    place {local[1]} workspace", None] for local in found if local]
     places = [place for place in places if place not in lines[first:end]]

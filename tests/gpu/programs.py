@@ -66,7 +66,9 @@ def check_sanc(stand_in, tally):
         def sanc(command, *options, **settings):
             return stand_in.run(stand_in.sanc, command, model, "-w", weights, "--target", targets,
                                 *options, kernels=kernels, **settings)
-        check(tally, "run", sanc("run", "--input", io, "--output", out, "-v", MOCK_REPORT=1), 0, "on nvptx:sm_80")
+
+        check(tally, "run", sanc("run", "--input", io, "--output", out, "-v", MOCK_REPORT=1), 0,
+              "on nvptx:sm_80")
         tensors = [common.read_safetensors(path)["output"][1] for path in (out, io)]
         error = common.relative_error(*tensors)
         tally.check(error <= 5e-6, f"run: error {error:.2e}")
@@ -109,10 +111,11 @@ def check_examples(stand_in, runtime, tally):
     stem = os.path.join(scratch, "digits")
     common.call(stand_in.sanc, "compile", model, "-w", weights, "--batch", "100", "--target",
                 "nvptx:sm_80", "--emit", "ptx,launch", "-o", stem)
-    check(tally, "launch.py", stand_in.run(sys.executable, os.path.join(EXAMPLE, "launch.py"), stem + ".launch.json",
-                                           stem + ".ptx", images, kernels=kernels,
-                                           PYTHONPATH=os.path.join(os.path.dirname(__file__), "standin")),
-          0, CORRECT)
+    check(
+        tally, "launch.py",
+        stand_in.run(sys.executable, os.path.join(EXAMPLE, "launch.py"), stem + ".launch.json",
+                     stem + ".ptx", images, kernels=kernels,
+                     PYTHONPATH=os.path.join(os.path.dirname(__file__), "standin")), 0, CORRECT)
 
 
 def main():

@@ -34,13 +34,18 @@ def assemble(sanc, ptxas, model, sm, precision):
         ptx = os.path.join(scratch, "net.ptx")
         common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}",
                     "--precision", precision, "-o", ptx)
-        done = subprocess.run([ptxas, "-v", f"--gpu-name={sm}", "-o", os.path.join(scratch, "cubin"), ptx],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+        done = subprocess.run(
+            [ptxas, "-v", f"--gpu-name={sm}", "-o",
+             os.path.join(scratch, "cubin"), ptx], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=600)
     what = f"{model} {sm} {precision}"
     tally.check(done.returncode == 0, f"{what}: ptxas: {done.stdout[-500:]}")
-    reports = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stdout)
+    reports = re.findall(
+        r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stdout)
     registers = [int(number) for number in re.findall(r"Used (\d+) registers", done.stdout)]
-    tally.check(len(reports) > 0 and len(reports) == len(registers), f"{what}: no report: {done.stdout[-500:]}")
+    tally.check(
+        len(reports) > 0 and len(reports) == len(registers),
+        f"{what}: no report: {done.stdout[-500:]}")
     tally.check(all(numbers == ("0", "0", "0") for numbers in reports),
                 f"{what}: stack or spills: {set(reports)}")
     tally.check("lmem" not in done.stdout, f"{what}: local memory")
@@ -53,12 +58,16 @@ def main():
     parser.add_argument("--shared", action="store_true")
     args = parser.parse_args()
     ptxas, sanc = find_ptxas(), common.Sanc(args.sanc)
-    folder = common.shared("cases") if args.shared else os.path.join(common.ROOT, "tests", "numeric", "cases")
+    folder = common.shared("cases") if args.shared else os.path.join(common.ROOT, "tests",
+                                                                     "numeric", "cases")
     models = [os.path.join(folder, name, "model.json") for name in sorted(os.listdir(folder))]
     models += [] if args.shared else [os.path.join(OWN, name) for name in sorted(os.listdir(OWN))]
     if args.shared:
         networks = common.NETWORKS
-        models += [os.path.join(networks, name) for name in sorted(os.listdir(networks)) if name.endswith(".json")]
+        models += [
+            os.path.join(networks, name)
+            for name in sorted(os.listdir(networks)) if name.endswith(".json")
+        ]
     total = common.Tally()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [(model, sm, precision) for model in models for sm in TARGETS

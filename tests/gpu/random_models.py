@@ -35,7 +35,8 @@ class Model:
     """A model in one precision."""
 
     def __init__(self, sanc, folder, name, precision, scratch):
-        self.sanc, self.folder, self.precision, self.scratch = sanc, os.path.join(folder, name), precision, scratch
+        self.sanc, self.folder, self.precision, self.scratch = sanc, os.path.join(
+            folder, name), precision, scratch
         io = common.read_safetensors(os.path.join(self.folder, "io.safetensors"))
         (self.count, self.classes), self.reference = io["output"]
         shape, self.images = io["input"]
@@ -67,7 +68,8 @@ class Model:
     def check_exact(self, network):
         """Why it is wrong, or None."""
         expected = self.reference if self.precision == "f32" else self.plain
-        return None if list(network.run(self.images)) == list(expected) else "not the bits of exact arithmetic"
+        return None if list(network.run(
+            self.images)) == list(expected) else "not the bits of exact arithmetic"
 
     def check_real(self, network):
         """(ratio to what is allowed without the factor, why it is wrong or None)"""
@@ -103,7 +105,8 @@ def check_model(sanc, llc, folder, name, precision):
 def check_precision(args, llc, folder, names, precision, total):
     ratios = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for tally, ratio in pool.map(lambda name: check_model(args.sanc, llc, folder, name, precision), names):
+        for tally, ratio in pool.map(
+                lambda name: check_model(args.sanc, llc, folder, name, precision), names):
             total.passed += tally.passed
             total.failed += tally.failed
             ratios += [] if ratio is None else [ratio]
@@ -111,8 +114,9 @@ def check_precision(args, llc, folder, names, precision, total):
     if len(ratios) >= 20:
         total.check(middle <= MOST_MEDIAN_RATIO,
                     f"{precision}: median ratio to the plain evaluation {middle:.2f}")
-    print(f"{precision}: {len(names)} models, {len(ratios)} with real numbers: median ratio to the plain evaluation "
-          f"{middle:.2f}", flush=True)
+    print(
+        f"{precision}: {len(names)} models, {len(ratios)} with real numbers: median ratio to the plain evaluation "
+        f"{middle:.2f}", flush=True)
 
 
 def main():
@@ -125,10 +129,15 @@ def main():
     args.sanc = common.Sanc(args.sanc)
     llc, total = device.find_llc(args.sanc), common.Tally()
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([args.random_models, "--write", folder, "--seed", str(args.seed), "--first", str(args.first),
-                        "--count", str(max(args.count, args.rounded))], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run([
+            args.random_models, "--write", folder, "--seed",
+            str(args.seed), "--first",
+            str(args.first), "--count",
+            str(max(args.count, args.rounded))
+        ], check=True, stderr=subprocess.DEVNULL)
         names = sorted(os.listdir(folder), key=lambda name: int(re.sub(r"\D", "", name)))
-        for precision, count in (("f32", args.count), ("tf32", args.rounded), ("bf16", args.rounded)):
+        for precision, count in (("f32", args.count), ("tf32", args.rounded), ("bf16",
+                                                                               args.rounded)):
             check_precision(args, llc, folder, names[:count], precision, total)
     return total.end()
 

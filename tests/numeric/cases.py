@@ -44,7 +44,10 @@ def run_evaluators(sanc, name, folder, io, reference, tally, scratch):
 def run_target(sanc, name, folder, io, target, runs, tally):
     """A batch's results must not depend on the threads."""
     files = [os.path.join(folder, file) for file in ("model.json", "weights.safetensors")]
-    errors = [float(line) for line in common.call(sanc.beside("run_case"), *files, io, target, *runs).split()]
+    errors = [
+        float(line)
+        for line in common.call(sanc.beside("run_case"), *files, io, target, *runs).split()
+    ]
     for run, error in zip(runs, errors):
         tally.check(error <= bound(name, COMPILED_ERROR),
                     f"{name} {target}, {run}: error {error:.2e} over {bound(name, COMPILED_ERROR)}")

@@ -61,10 +61,15 @@ def main():
                 except common.Failure as failure:
                     tally.check(False, f"{kind}: {failure}")
                     continue
-                wrong = [i for i, digits in enumerate(zip(seen, right[kind])) if len(set(digits)) > 1]
-                tally.check(len(seen) == 1000 and not wrong,
-                            f"{kind} {' '.join(options)}: {len(wrong)} other predictions: {wrong[:10]}")
-                print(f"{kind} {' '.join(options)}: {sum(map(int.__eq__, seen, labels))} of 1000 correct")
+                wrong = [
+                    i for i, digits in enumerate(zip(seen, right[kind])) if len(set(digits)) > 1
+                ]
+                tally.check(
+                    len(seen) == 1000 and not wrong,
+                    f"{kind} {' '.join(options)}: {len(wrong)} other predictions: {wrong[:10]}")
+                print(
+                    f"{kind} {' '.join(options)}: {sum(map(int.__eq__, seen, labels))} of 1000 correct"
+                )
             check_logits(sanc, kind, tally, out)
     return tally.end()
 

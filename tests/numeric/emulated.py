@@ -58,9 +58,12 @@ def run(program, files, *words):
         raise Missing(f"no {os.path.relpath(runner, common.ROOT)}")
     for tool in ("bochs-bin", "cpio", "lz4"):
         if not shutil.which(tool):
-            raise Missing(f"no {tool}: apt-get install --no-install-recommends bochs bochs-term cpio lz4")
-    return subprocess.run([runner, "--timeout", str(SECONDS), *find_kernel(), program, *files, "--", *words],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            raise Missing(
+                f"no {tool}: apt-get install --no-install-recommends bochs bochs-term cpio lz4")
+    return subprocess.run(
+        [runner, "--timeout",
+         str(SECONDS), *find_kernel(), program, *files, "--", *words], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True)
 
 
 def prepare(sanc, name, source, folder):

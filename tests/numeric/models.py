@@ -48,7 +48,8 @@ def main():
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
     models = common.NETWORKS
-    python = torch_python.find() or common.skip("no PyTorch; TORCH_PYTHON can name a Python with it")
+    python = torch_python.find() or common.skip(
+        "no PyTorch; TORCH_PYTHON can name a Python with it")
     every = sorted(name[:-len(".json")] for name in os.listdir(models))
     tally = common.Tally()
     for name in args.name or (every if args.all else QUICK):

@@ -59,9 +59,10 @@ def check_headers(folder, tally):
         for compilers, standard, language in ((("gcc", "clang-19"), "c11", "c"),
                                               (("g++", "clang++-19"), "c++11", "c++")):
             for compiler in filter(shutil.which, compilers):
-                tally.check(succeeds(compiler, f"-std={standard}", "-x", language, *WARNINGS,
-                                     "-include", f"{folder}/{name}.h", "-fsyntax-only", "/dev/null"),
-                            f"{name}.h with {compiler} -std={standard}")
+                tally.check(
+                    succeeds(compiler, f"-std={standard}", "-x", language, *WARNINGS, "-include",
+                             f"{folder}/{name}.h", "-fsyntax-only", "/dev/null"),
+                    f"{name}.h with {compiler} -std={standard}")
 
 
 def succeeds(*command):
@@ -92,10 +93,15 @@ def check_other_compilation(folder, tally):
                 os.path.join(folder, "other.o"))
     use = os.path.join(folder, "use.c")
     with open(use, "w") as file:
-        file.write('#include "digits_pairwise.h"\nint main(void) { return digits_pairwise_run(NULL, NULL, NULL, NULL) == SAN_OK; }\n')
+        file.write(
+            '#include "digits_pairwise.h"\nint main(void) { return digits_pairwise_run(NULL, NULL, NULL, NULL) == SAN_OK; }\n'
+        )
     for name, links in (("digits_pairwise.o", True), ("other.o", False)):
-        done = subprocess.run(["cc", "-I", folder, use, os.path.join(folder, name), "-o", os.path.join(folder, "use")],
-                              capture_output=True, text=True)
+        done = subprocess.run([
+            "cc", "-I", folder, use,
+            os.path.join(folder, name), "-o",
+            os.path.join(folder, "use")
+        ], capture_output=True, text=True)
         tally.check((done.returncode == 0) == links
                     and (links or "digits_pairwise_header_" in done.stderr),
                     f"the header with {name}: status {done.returncode}, {done.stderr}")

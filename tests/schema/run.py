@@ -143,8 +143,9 @@ def check_random(validator, sanc):
             elif not valid:
                 rejected += 1
     bad = RANDOM_MODELS - taken
-    print(f'{RANDOM_MODELS} random models: {taken} are valid, of the other {bad} the schema rejects '
-          f'{rejected}')
+    print(
+        f'{RANDOM_MODELS} random models: {taken} are valid, of the other {bad} the schema rejects '
+        f'{rejected}')
     return failed == 0 and taken > 20 and bad > 20
 
 
@@ -159,17 +160,21 @@ def main():
         return 1
     with open(PAGE, encoding='utf-8') as file:
         page = file.read()
-    fields = subprocess.run([generator, '--page'], capture_output=True, text=True, check=True).stdout
+    fields = subprocess.run([generator, '--page'], capture_output=True, text=True,
+                            check=True).stdout
     if fields not in page:
-        print(f'FAILED: the table of fields in compiler/model/README.md is not what {os.path.basename(generator)} --page prints')
+        print(
+            f'FAILED: the table of fields in compiler/model/README.md is not what {os.path.basename(generator)} --page prints'
+        )
         return 1
     if not tensors.check(sanc, common.call(sanc, 'ir', '--list-passes').split()[1], page):
         return 1
     try:
         import jsonschema
     except ImportError:
-        print('skipped: no jsonschema (Debian: python3-jsonschema); compiler/model/model.schema.json is '
-              'what the generator prints')
+        print(
+            'skipped: no jsonschema (Debian: python3-jsonschema); compiler/model/model.schema.json is '
+            'what the generator prints')
         return common.SKIPPED
     schema = json.loads(text)
     jsonschema.Draft202012Validator.check_schema(schema)

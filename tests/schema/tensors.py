@@ -1,7 +1,7 @@
 """The tables of tensors in compiler/model/README.md, against the parameters that sanc asks for.
 
-Every relation, position, mapping and way of tying becomes a model of two stages. The names and shapes that
-the page gives it have to be those in its graph.
+Every relation, position, mapping and way of tying becomes a model of two stages. The names and
+shapes that the page gives it have to be those in its graph.
 """
 import itertools
 import json
@@ -19,12 +19,14 @@ POSITION_CHANNELS = {"none": 0, "relative": 2, "absolute": 4}
 def rows(page, head):
     """The rows of the table that begins with the line `head`."""
     table = page.split(head + "\n", 1)[1].split("\n\n", 1)[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
+    return [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in table.splitlines()[1:]]
 
 
 def number(text, names):
     """What a formula of the page comes to."""
-    text = text.replace("²", "**2").replace("⁴", "**4").replace("·", "*").replace("input.", "input_")
+    text = text.replace("²", "**2").replace("⁴", "**4").replace("·",
+                                                                "*").replace("input.", "input_")
     return eval(text, {"__builtins__": {}}, names)
 
 
@@ -60,12 +62,14 @@ class Page:
         name, kind, channels, where = row
         if not self.has(where, settings, names["m"]):
             return {}
-        stem = re.sub(r"\{(.*?)\}", lambda at: str(number(at[1].replace("3m", "3·m"), names)), name.strip("`"))
+        stem = re.sub(r"\{(.*?)\}", lambda at: str(number(at[1].replace("3m", "3·m"), names)),
+                      name.strip("`"))
         widths = {**settings, **names, "width": lambda at: self.width(settings, at)}
         sizes = [number(part, widths) for part in channels.split("→")]
         if kind == "batch norm":
             return {f"{stem}.{part}": sizes for part in NORM}
-        bias = "with" not in kind and "bias" in kind or "last" in kind and names["m"] == settings["mapping"] - 1
+        bias = "with" not in kind and "bias" in kind or "last" in kind and names[
+            "m"] == settings["mapping"] - 1
         shape = sizes[::-1] + ([] if "vector" in kind else [1, 1])
         return {f"{stem}.weight": shape, **({f"{stem}.bias": sizes[1:]} if bias else {})}
 
@@ -122,8 +126,9 @@ def check(sanc, first_pass, text):
             count += 1
             if found != page_has:
                 wrong += 1
-                differ = sorted(set(found) ^ set(page_has)) or [
-                    (name, found[name], page_has[name]) for name in found if found[name] != page_has[name]]
+                differ = sorted(set(found) ^ set(page_has)) or [(name, found[name], page_has[name])
+                                                                for name in found
+                                                                if found[name] != page_has[name]]
                 print(f"FAILED: the tables of tensors, for {model['attention']}: {differ}")
     print(f"{count} models have the tensors of the page's tables, {wrong} do not")
     return count > 100 and not wrong
