@@ -4,7 +4,10 @@
 #include "execute.h"
 #include "passes.h"
 
-/* ||out - ref|| / ||ref||: infinite where out is not finite, 0 where both are zero throughout. */
+/* |out - ref|: 0 also where both are NaN, or the same infinity; infinite where only one is finite. */
+double off_by(double out, double ref);
+
+/* ||out - ref|| / ||ref||, by off_by; the norm is that of what is finite. 0 where nothing is off. */
 double relative_error(const double *out, const double *ref, int64_t count);
 
 /* `count` images that vary smoothly over their pixels, with a little noise: the same for the same
