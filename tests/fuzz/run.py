@@ -113,7 +113,7 @@ def main():
         with open(words, "w", encoding="utf-8") as file:
             file.writelines(f'"{word}"\n' for word in words_of(name))
         return subprocess.run([os.path.abspath(args.target), f"-max_total_time={args.seconds}", f"-seed={args.seed}",
-                               f"-dict={words}", "-close_fd_mask=2", "-timeout=60", "-rss_limit_mb=3000",
+                               f"-dict={words}", "-close_fd_mask=2", "-timeout=300", "-rss_limit_mb=3000",
                                "-print_final_stats=1", corpus], check=False).returncode
 
 
