@@ -6,7 +6,7 @@
  *
  *   allocations   a fork at every INJECT_EVERY_OWN-th of the program's own and every
  *                 INJECT_EVERY_OTHER-th of its libraries'; 0: none
- *   calls         (INJECT_CALLS) a fork before the first file is opened for writing, for every call
+ *   calls         (INJECT_CALLS) a fork before the first file or folder is made, for every call
  *                 that writes from there on and every way in which it may fail
  *
  * INJECT_FOLDER/log has a line for each child: its number, what failed, its wait status. What the
@@ -315,6 +315,8 @@ int fchmod(int file, mode_t mode)
 
 int mkdir(const char *path, mode_t mode)
 {
+    if (armed && calls && is_own(__builtin_return_address(0)))
+        try_all_calls();
     int how = way_of(CALL_MKDIR, __builtin_return_address(0));
     return how > 0 ? went(how, -1) : went(how, REAL(mkdir)(path, mode));
 }
@@ -325,9 +327,10 @@ static int (*program)(int, char **, char **);
 
 static void finish(void)
 {
-    if (armed)
+    bool counts = armed;
+    armed = false; /* the log is no place for a fault */
+    if (counts)
         write_log("%ld %ld", own_count, other_count);
-    armed = false;
 }
 
 static int run_program(int count, char **argument, char **environment)

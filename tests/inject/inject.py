@@ -12,6 +12,7 @@ import argparse
 import collections
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -50,7 +51,10 @@ def files_of(folder):
     for path, _, names in os.walk(folder):
         for name in names:
             with open(os.path.join(path, name), 'rb') as file:
-                found[os.path.relpath(os.path.join(path, name), folder)] = file.read()
+                content = file.read()
+                if name == 'passes.tsv':
+                    content = re.sub(rb'[\d.]+', b'0', content)  # times
+                found[os.path.relpath(os.path.join(path, name), folder)] = content
     return found
 
 
@@ -95,10 +99,10 @@ class Trial:
         preload = ' '.join(filter(None, [asan_of(self.sanc), self.library]))
         environment = {**os.environ, 'LD_PRELOAD': preload, 'INJECT_FOLDER': self.faults,
                        **{f'INJECT_{name}': str(value) for name, value in settings.items()}}
-        common_run = subprocess.run(self.words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900,
-                                    check=False)
-        if common_run.returncode != 0:
-            raise common.Failure(self.words, common_run.returncode, common_run.stderr)
+        done = subprocess.run(self.words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900,
+                              check=False)
+        if done.returncode != 0:
+            raise common.Failure(self.words, done.returncode, done.stderr)
         with open(os.path.join(self.faults, 'log'), encoding='utf-8') as file:
             *lines, last = file.read().splitlines()
         return list(map(self.child, lines)), list(map(int, last.split()))
