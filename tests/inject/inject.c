@@ -6,8 +6,8 @@
  *
  *   allocations   a fork at every INJECT_EVERY_OWN-th of the program's own and every
  *                 INJECT_EVERY_OTHER-th of its libraries'; 0: none
- *   calls         (INJECT_CALLS) a fork before the first file or folder is made, for every call
- *                 that writes from there on and every way in which it may fail
+ *   calls         a fork before the first file or folder is made, for each of the first INJECT_CALLS
+ *                 calls that write and every way in which it may fail
  *
  * INJECT_FOLDER/log has a line for each child: its number, what failed, its wait status. What the
  * child wrote is in INJECT_FOLDER/NUMBER, what it said in INJECT_FOLDER/NUMBER.said. The last line
@@ -29,13 +29,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_SECONDS = 60, MOST_CALLS = 1000 };
+enum { MOST_SECONDS = 60 };
 
 /* ---- what to do ------------------------------------------------------------------------------ */
 
 static const char *folder;           /* NULL: nothing */
 static long every_own, every_other;  /* allocations */
-static bool calls;                   /* fork at the first file that is written */
+static long calls;                   /* that fail, from the first file or folder that is made */
 static bool armed;                   /* main runs, in the parent */
 static uintptr_t own_begin, own_end; /* code of the program itself */
 static long own_count, other_count, children;
@@ -237,7 +237,7 @@ static void try_all_calls(void)
         mmap(NULL, sizeof *reached, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (reached == MAP_FAILED)
         abort();
-    for (long call = 1; call <= MOST_CALLS; call++)
+    for (long call = 1; call <= calls; call++)
         for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
             *reached = 0;
             if (try_in_child(&status)) {
@@ -245,14 +245,13 @@ static void try_all_calls(void)
                 way = ways[i];
                 return;
             }
-            if (!*reached) {
-                calls = false;
-                armed = true;
-                return;
-            }
+            if (!*reached)
+                break;
             write_log("%ld %s %ld, %s %d", children, call_name[*reached - 1], call,
                       way_name(text, ways[i]), status);
         }
+    calls = 0;
+    armed = true;
 }
 
 #define REAL(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
@@ -341,7 +340,7 @@ static int run_program(int count, char **argument, char **environment)
         return program(count, argument, environment);
     every_own = number_of("INJECT_EVERY_OWN");
     every_other = number_of("INJECT_EVERY_OTHER");
-    calls = number_of("INJECT_CALLS") != 0;
+    calls = number_of("INJECT_CALLS");
     dl_iterate_phdr(find_own, NULL);
     snprintf(path, sizeof path, "%s/log", folder);
     log_file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
