@@ -99,6 +99,9 @@ static bool try_in_child(int *status)
     return false;
 }
 
+/* ---- allocations ----------------------------------------------------------------------------- */
+
+#ifndef INJECT_CALLS_ALONE
 /* Whether this allocation has to fail. */
 static bool fails(void *caller)
 {
@@ -123,14 +126,11 @@ static bool fails(void *caller)
     return child;
 }
 
-/* ---- allocations ----------------------------------------------------------------------------- */
-
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-#ifndef INJECT_CALLS_ALONE
 void *malloc(size_t size)
 {
     return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);

@@ -43,6 +43,8 @@ COMMANDS = {  # files are written to the folder that the command runs in
     'dump': ['compile', 'IN/net.sanir', '-w', WEIGHTS, '-o', 'net.o'],
 }
 WRITE = ['compile', 'run', 'ir', 'kinds', 'gpu', 'evaluate', 'dumps', 'dump']
+LIMITED = ['compile', 'run', 'kinds']
+SIGNALS = {'compile': 25, 'run': 25, 'ir': 60, 'evaluate': 60, 'dumps': 30}
 ALLOCATIONS = 560  # of each command; a third are sanc's own, where it has so many
 
 
@@ -138,7 +140,7 @@ def check_all(tally, trial, kind, ends, signals):
 
 def allocations(tally, trial, wanted):
     _, (own, other) = trial.injected(EVERY_OWN=0, EVERY_OTHER=0)
-    every_own = max(1, own * 3 // wanted)
+    every_own = max(1, own // max(wanted // 3, wanted - other))
     every_other = max(1, other // max(1, wanted - own // every_own))
     ends, _ = trial.injected(EVERY_OWN=every_own, EVERY_OTHER=every_other)
     return check_all(tally, trial, 'allocations', ends, ())
@@ -192,8 +194,11 @@ def try_command(sanc, library, name, everything, tally):
             counts['allocations'] = allocations(tally, trial, ALLOCATIONS if everything else 50)
         if name in WRITE:
             counts['calls'] = calls(tally, trial)
+        if name in LIMITED:
             counts['limits'] = full_disk(tally, trial)
-            counts['signals'] = signals_at_random(tally, trial, 25 if everything else 5, random.Random(name))
+        if name in SIGNALS:
+            count = SIGNALS[name] if everything else 5
+            counts['signals'] = signals_at_random(tally, trial, count, random.Random(name))
     return counts
 
 
