@@ -1,14 +1,9 @@
 /* Comparing what the compiler makes with what the network means. */
 #ifndef COMPILER_VERIFY_H
 #define COMPILER_VERIFY_H
+#include "difference.h"
 #include "execute.h"
 #include "passes.h"
-
-/* |out - ref|: 0 also where both are NaN, or the same infinity; infinite where only one is finite. */
-double off_by(double out, double ref);
-
-/* ||out - ref|| / ||ref||, by off_by; the norm is that of what is finite. 0 where nothing is off. */
-double relative_error(const double *out, const double *ref, int64_t count);
 
 /* `count` images that vary smoothly over their pixels, with a little noise: the same for the same
  * seed, and exact in float32. free() the memory. */

@@ -24,7 +24,6 @@ CONVERT = os.path.join(common.ROOT, 'examples', 'convert', 'convert.py')
 DONE, INPUT = 0, 3
 SLOWER = 1.1  # subnormal weights, at most
 KNOWN = {
-    'mean': 'the mean over all pixels adds one after another in float32',
     'lightning': "convert.py drops no prefix but 'module.'",
 }
 
