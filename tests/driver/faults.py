@@ -23,9 +23,7 @@ CASE = os.path.join(HERE, '..', 'numeric', 'cases', 'pair_subtraction')
 CONVERT = os.path.join(common.ROOT, 'examples', 'convert', 'convert.py')
 DONE, INPUT = 0, 3
 SLOWER = 1.1  # subnormal weights, at most
-KNOWN = {
-    'lightning': "convert.py drops no prefix but 'module.'",
-}
+KNOWN = {}
 
 
 class Wrong(Exception):
