@@ -2,7 +2,8 @@
 #ifndef BACKEND_LLVM_H
 #define BACKEND_LLVM_H
 
-/* LLVM's targets; memory that ends within LLVM ends as everywhere (memory_fail). Once for the process. */
+/* LLVM's targets; where memory ends within LLVM, it ends as everywhere (memory_fail). Once for the
+ * process. */
 void llvm_begin(void);
 
 #endif

@@ -2,8 +2,9 @@
 
 usage: faults.py SANC
 
-Rows without files are elsewhere: large batches in batches.py, exp of 88.5 in numeric/exponentials.py, offsets and
-`__metadata__` in errors/weights.py. A row that is still wrong is in KNOWN, with the reason: it is shown as skipped, and fails once it is right.
+Rows without files are elsewhere: large batches in batches.py, exp of 88.5 in
+numeric/exponentials.py, offsets and `__metadata__` in errors/weights.py. A row that is still wrong
+is in KNOWN, with the reason: it is shown as skipped, and fails once it is right.
 """
 import json
 import math

@@ -1,6 +1,7 @@
-/* A model and its weights, compiled, loaded and run on one image, beside the evaluator. The bytes are the
- * model's JSON, a zero, and numbers: the weights and the image are made of these, over and over. What
- * compiles has to be right; what cannot be compiled is the input's fault, never a defect. */
+/* A model and its weights, compiled, loaded and run on one image, beside the evaluator. The
+ * bytes are the model's JSON, a zero, and numbers: the weights and the image are made of these,
+ * over and over. What compiles has to be right; what cannot be compiled is the input's fault,
+ * never a defect. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "../guarded.h"
 #include "backend.h"
@@ -157,12 +158,13 @@ static bool compile_and_run(const struct model *model, const struct parameters *
                             const double *image, double *found)
 {
     static const uint8_t sha256[32] = {1};
+    static const struct backend_request request = {.kind = BACKEND_OBJECT};
     struct module *module = graph_from_model(model, 1, 1, 1, target);
     struct backend_file object = {0};
     struct backend_loaded *loaded = NULL;
     struct error error = {0};
     fuzz_expect(passes_run(module, NULL, NULL) == STATUS_DONE);
-    bool good = backend_emit(module, parameters, sha256, BACKEND_OBJECT, NULL, &object, &error);
+    bool good = backend_emit(module, parameters, sha256, &request, &object, &error);
     fuzz_expect(good || !module_check_constants(module, parameters, &error));
     if (good) {
         const struct san_model *compiled = backend_load(&object, module->name, &loaded, &error);

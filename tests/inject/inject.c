@@ -1,13 +1,13 @@
 /* Faults put into a program that this library is loaded before (LD_PRELOAD): inject.py says which.
  *
- * The program runs once. Where a fault may come, it forks: in the child that one call fails, and the
- * child goes on to its end in a folder of its own, while the parent waits for it and goes on as if
+ * The program runs once. Where a fault may come, it forks: in the child that one call fails, and
+ * the child goes on to its end in a folder of its own, while the parent waits for it and goes on as if
  * nothing had been. So a fault costs what comes after it, and no start.
  *
  *   allocations   a fork at every INJECT_EVERY_OWN-th of the program's own and every
  *                 INJECT_EVERY_OTHER-th of its libraries'; 0: none
- *   calls         a fork before the first file or folder is made, for each of the first INJECT_CALLS
- *                 calls that write and every way in which it may fail
+ *   calls         a fork before the first file or folder is made, for each of the first
+ *                 INJECT_CALLS calls that write and every way in which it may fail
  *
  * INJECT_FOLDER/log has a line for each child: its number, what failed, its wait status. What the
  * child wrote is in INJECT_FOLDER/NUMBER, what it said in INJECT_FOLDER/NUMBER.said. The last line

@@ -1,12 +1,13 @@
-"""Faults put into sanc: allocations and calls that write fail one at a time, signals come at any moment.
+"""Faults put into sanc: allocations and calls that write fail one at a time, signals come at any
+moment.
 
     inject.py SANC LIBRARY [--all] [COMMAND...]
 
-Whatever happens, an output is absent or whole, no other file is left, and the status is 0, 4 with words, or the signal.
-LIBRARY is inject.c. Without --all a sample: some 100 allocations, 10 signals.
+Whatever happens, an output is absent or whole, no other file is left, and the status is 0, 4 with
+words, or the signal. LIBRARY is inject.c. Without --all a sample: some 100 allocations, 10 signals.
 
-What is promised where memory ends: sanc ends with status 4 and "out of memory", also where LLVM or libstdc++ ask for it.
-Before main, while the libraries are loaded, nothing is.
+What is promised where memory ends: sanc ends with status 4 and "out of memory", also where LLVM or
+libstdc++ ask for it. Before main, while the libraries are loaded, nothing is.
 """
 import argparse
 import collections
