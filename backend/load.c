@@ -1,11 +1,11 @@
 /* An object into this process, by LLVM's own linker. */
 #include "backend.h"
+#include "llvm.h"
 #include "memory.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
-#include <llvm-c/Target.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,10 +41,7 @@ const struct san_model *backend_load(const struct backend_file *object, const ch
     LLVMOrcLLJITRef jit;
     char symbol[128];
     LLVMOrcExecutorAddress address = 0;
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
+    llvm_begin();
     if (!good(LLVMOrcCreateLLJIT(&jit, NULL), error))
         return NULL;
     LLVMMemoryBufferRef buffer =

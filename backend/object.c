@@ -8,6 +8,7 @@
 #include "backend.h"
 #include "cpu.h"
 #include "emit.h"
+#include "llvm.h"
 #include "memory.h"
 #include <assert.h>
 #include <llvm-c/Analysis.h>
@@ -15,7 +16,6 @@
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,27 +45,12 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *context)
     LLVMDisposeMessage(text);
 }
 
-static pthread_once_t llvm_once = PTHREAD_ONCE_INIT;
-
-static void llvm_init(void)
-{
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmParser();
-    LLVMInitializeX86AsmPrinter();
-    LLVMInitializeNVPTXTargetInfo();
-    LLVMInitializeNVPTXTarget();
-    LLVMInitializeNVPTXTargetMC();
-    LLVMInitializeNVPTXAsmPrinter();
-}
-
 /* gpu: NULL for any x86-64; each function says its features. */
 static LLVMTargetMachineRef machine_new(const struct target *gpu)
 {
     LLVMTargetRef target;
     char *message = NULL;
-    pthread_once(&llvm_once, llvm_init);
+    llvm_begin();
     bool missing = LLVMGetTargetFromTriple(gpu ? gpu_triple : x86_triple, &target, &message);
     assert(!missing); /* the LLVM that this is linked with has both */
     (void)missing;

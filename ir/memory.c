@@ -1,5 +1,8 @@
+#define _GNU_SOURCE /* fopencookie */
 #include "memory.h"
 #include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
 
 static void (*on_failure)(void);
 
@@ -32,9 +35,44 @@ void *allocate_again(void *memory, int64_t count, size_t size)
     return more;
 }
 
+/* ---- text ------------------------------------------------------------------------------------ */
+
+/* open_memstream drops what it finds no memory for and says nothing. */
+struct memory_text {
+    char **text;
+    size_t *size;
+    char *data;
+    size_t used, room;
+};
+
+static ssize_t append(void *context, const char *data, size_t size)
+{
+    struct memory_text *t = context;
+    if (size >= t->room - t->used) { /* a zero follows */
+        t->room = 2 * t->room + size;
+        t->data = allocate_again(t->data, (int64_t)t->room, 1);
+    }
+    memcpy(t->data + t->used, data, size);
+    t->used += size;
+    return (ssize_t)size;
+}
+
+static int finish(void *context)
+{
+    struct memory_text *t = context;
+    t->data[t->used] = 0;
+    *t->text = t->data;
+    *t->size = t->used;
+    free(t);
+    return 0;
+}
+
 FILE *memory_stream(char **text, size_t *size)
 {
-    FILE *stream = open_memstream(text, size);
+    enum { ROOM = 4096 };
+    struct memory_text *t = allocate(1, sizeof *t);
+    *t = (struct memory_text){text, size, allocate(ROOM, 1), 0, ROOM};
+    FILE *stream = fopencookie(t, "w", (cookie_io_functions_t){.write = append, .close = finish});
     if (!stream)
         memory_fail();
     return stream;

@@ -5,19 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-double relative_error(const double *out, const double *ref, int64_t count)
-{
-    double difference = 0, norm = 0;
-    for (int64_t i = 0; i < count; i++) {
-        difference += (out[i] - ref[i]) * (out[i] - ref[i]);
-        norm += ref[i] * ref[i];
-    }
-    if (difference == 0)
-        return 0;
-    double error = sqrt(difference / norm);
-    return isfinite(error) ? error : HUGE_VAL;
-}
-
 /* ---- images ---------------------------------------------------------------------------------- */
 
 /* SplitMix64 by Steele, Lea and Flood: uniform in [0, 1) */

@@ -1,11 +1,9 @@
 /* Comparing what the compiler makes with what the network means. */
 #ifndef COMPILER_VERIFY_H
 #define COMPILER_VERIFY_H
+#include "difference.h"
 #include "execute.h"
 #include "passes.h"
-
-/* ||out - ref|| / ||ref||: infinite where out is not finite, 0 where both are zero throughout. */
-double relative_error(const double *out, const double *ref, int64_t count);
 
 /* `count` images that vary smoothly over their pixels, with a little noise: the same for the same
  * seed, and exact in float32. free() the memory. */

@@ -116,9 +116,10 @@ static int64_t first_off(const struct tensor *was, const struct tensor *is, doub
     double most = 0;
     int64_t elements = shape_elements(&is->shape);
     for (int64_t i = 0; i < elements; i++)
-        most = fabs(was->value[i]) > most ? fabs(was->value[i]) : most;
+        if (isfinite(was->value[i]) && fabs(was->value[i]) > most)
+            most = fabs(was->value[i]);
     for (int64_t i = 0; i < elements; i++)
-        if (!isnan(was->value[i]) && !(fabs(is->value[i] - was->value[i]) <= tolerance * most))
+        if (!isnan(was->value[i]) && off_by(is->value[i], was->value[i]) > tolerance * most)
             return i;
     return -1;
 }

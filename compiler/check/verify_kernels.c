@@ -27,9 +27,9 @@ static double error_of(const struct written *written, const double *reference, c
     for (int64_t i = 0; i < written->elements; i++) {
         if (isnan(reference[i]))
             continue;
-        double off = found[i] - reference[i];
+        double off = off_by(found[i], reference[i]);
         difference += off * off;
-        norm += reference[i] * reference[i];
+        norm += isfinite(reference[i]) ? reference[i] * reference[i] : 0;
     }
     double error = difference == 0 ? 0 : sqrt(difference / norm);
     return isfinite(error) ? error : HUGE_VAL;

@@ -269,12 +269,15 @@ static enum status check_after(const char *file, const struct module *module)
     bool lowered = passes_done(module) > pass_find("lower");
     if (lowered == (module->kernels != NULL))
         return STATUS_DONE;
-    if (lowered)
+    if (lowered) {
         diag_error(file, at.line, at.column, "a dump after %s must hold kernels, found none",
                    module->after);
-    else
+    } else {
+        if (!module->after) /* no line says it */
+            at = module->kernels->at;
         diag_error(file, at.line, at.column,
                    "a dump of before the pass lower must hold a graph alone, found kernels");
+    }
     return STATUS_INPUT;
 }
 

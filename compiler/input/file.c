@@ -211,13 +211,22 @@ static void sync_folder(const char *path)
     }
 }
 
+static bool sync_file(int file)
+{
+    int result;
+    do
+        result = fsync(file);
+    while (result < 0 && errno == EINTR);
+    return result == 0;
+}
+
 /* Writes, flushes and closes; mode: the permissions it gets, or -1. False with errno. */
 static bool fill_temporary(int file, int mode, const void *data, size_t size)
 {
     bool done = write_all(file, data, size) && (mode < 0 || fchmod(file, (mode_t)mode) == 0) &&
-                fsync(file) == 0;
+                sync_file(file);
     int reason = errno;
-    if (close(file) < 0 && done)
+    if (close(file) < 0 && done && errno != EINTR) /* then it is closed, and its bytes are safe */
         return false;
     errno = reason;
     return done;

@@ -63,6 +63,9 @@ kernel first target "x86-64-v3" {
 '''
 # the text, what is replaced, by what, where `<` marks the place; the message
 CASES = [
+    (SCHEDULED, SCHEDULED[SCHEDULED.index('after schedule'):SCHEDULED.index('first "a"')],
+     SCHEDULED[SCHEDULED.index('graph {'):SCHEDULED.index('first "a"')] + '<',
+     'a dump of before the pass lower must hold a graph alone, found kernels'),
     (PLANNED, 'tile : stack f32[128] at 0', '<tile : stack f32[128]',
      "kernel first: buffer tile must have a place ('at' and its bytes)"),
     (PLANNED, 'middle : workspace f32[128] at 0', '<middle : workspace f32[128]',

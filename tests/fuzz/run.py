@@ -86,8 +86,34 @@ def safetensors_corpus(_, folder):
                     struct.pack("<Q", len(text)) + text + bytes(i * 37 % 256 for i in range(end)))
 
 
+def compiled_corpus(_, folder):
+    """Small networks: every field has another value in one of them. What is behind the zero are
+    numbers."""
+    models = [{}, {"share": 4, "footprint": 5,
+                   "softmax": False}, {"position": "absolute", "relation": "dot"},
+              {"relation": "concatenation", "mapping": 1,
+               "padding": "zero"}, {"relation": "hadamard", "dilation": 2},
+              {"relation": "summation", "mapping": 3,
+               "position": "none"}, {"type": "patchwise", "mapping": 1},
+              {"type": "patchwise", "relation": "star",
+               "softmax": True}, {"type": "patchwise", "relation": "clique"}]
+    for number, attention in enumerate(models):
+        height, width = 12 + number % 3, 14 - number % 2
+        model = {
+            "format": "san", "version": 1, "name": "net",
+            "input": {"channels": 1 + number % 3, "height": height, "width": width}, "classes": 3,
+            "stem_channels": 4 + number, "attention": {
+                "footprint": 3, "share": 2, "relation_channels": 4, "value_channels": 8, **attention
+            }, "stages": [{"blocks": 1, "channels": 8}, {"blocks": number % 2, "channels": 12}]
+        }
+        with open(os.path.join(folder, f"model{number}"), "wb") as file:
+            file.write(
+                json.dumps(model).encode() + bytes([0]) + bytes(
+                    (i * 89 + 31 * number) % 251 for i in range(100)) + bytes([251 + number % 5]))
+
+
 CORPUS = {
-    "ir_text": ir_corpus, "ir_llvm": ir_corpus, "json": json_corpus,
+    "compiled": compiled_corpus, "ir_text": ir_corpus, "ir_llvm": ir_corpus, "json": json_corpus,
     "safetensors": safetensors_corpus
 }
 
@@ -121,7 +147,7 @@ def main():
             file.writelines(f'"{word}"\n' for word in words_of(name))
         return subprocess.run([
             os.path.abspath(args.target), f"-max_total_time={args.seconds}", f"-seed={args.seed}",
-            f"-dict={words}", "-close_fd_mask=2", "-timeout=60", "-rss_limit_mb=3000",
+            f"-dict={words}", "-close_fd_mask=2", "-timeout=300", "-rss_limit_mb=3000",
             "-print_final_stats=1", corpus
         ], check=False).returncode
 

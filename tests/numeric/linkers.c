@@ -1,5 +1,6 @@
 /* Runs images of floats from standard input through the digits' network, and writes its logits to
- * standard output. Each runs alone, and as two tasks of a hook; the status is 1 where these differ. */
+ * standard output. Each runs alone, and as two tasks of a hook; the status is 1 where these differ.
+ */
 #include "digits_pairwise.h"
 #include <stdio.h>
 #include <string.h>

@@ -2,13 +2,13 @@
  * number of threads and batch; and the loop form after every pass. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "check.h"
+#include "../guarded.h"
 #include "backend.h"
 #include "model_write.h"
 #include "san/runtime.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* Between passes, in float64. */
@@ -22,32 +22,6 @@ bool trial_fail(struct trial *t, enum verdict verdict, const char *format, ...)
     vsnprintf(t->outcome->message, sizeof t->outcome->message, format, arguments);
     va_end(arguments);
     return false;
-}
-
-/* ---- memory between guard pages -------------------------------------------------------------- */
-
-struct guarded {
-    unsigned char *map;
-    size_t size;
-    void *data;
-};
-
-/* Ends right before a page that cannot be touched; another stands before it. All NaN. */
-static struct guarded guarded_new(size_t bytes)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (bytes + page - 1) / page + 2;
-    struct guarded g = {.size = pages * page};
-    g.map = mmap(NULL, g.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (g.map == MAP_FAILED || mprotect(g.map + page, g.size - 2 * page, PROT_READ | PROT_WRITE))
-        abort();
-    memset(g.map + page, 0xff, g.size - 2 * page);
-    g.data = g.map + g.size - page - bytes;
-    return g;
-}
-
-static void guarded_free(struct guarded *g)
-{
-    munmap(g->map, g->size);
 }
 
 /* ---- compiled models ------------------------------------------------------------------------- */

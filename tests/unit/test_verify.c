@@ -111,6 +111,13 @@ static void measures_errors(void **state)
     assert_true(fabs(relative_error(near, ref, 2) - 0.01) < 1e-12);
     assert_true(isinf(relative_error(bad, ref, 2)));
     assert_true(isinf(relative_error(ref, zero, 2)));
+    const double broken[3] = {INFINITY, NAN, 4}, near_broken[3] = {INFINITY, NAN, 4.04};
+    const double other[3] = {-INFINITY, NAN, 4}, mended[3] = {INFINITY, 0, 4};
+    assert_true(relative_error(broken, broken, 3) == 0);
+    assert_true(fabs(relative_error(near_broken, broken, 3) - 0.01) < 1e-12);
+    assert_true(isinf(relative_error(other, broken, 3)));
+    assert_true(isinf(relative_error(mended, broken, 3)));
+    assert_true(isinf(relative_error(broken, mended, 3)));
 }
 
 static void images_depend_on_the_seed_alone(void **state)

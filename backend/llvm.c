@@ -1,0 +1,57 @@
+/* LLVM is C++: where memory ends it would abort, or throw what nobody catches. Both ask a
+ * handler before, which no interface in C can set, so its symbols are looked up. Where they are
+ * not found, as in a program that has LLVM linked in, it stays an abort. */
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#include "llvm.h"
+#include "memory.h"
+#include <dlfcn.h>
+#include <llvm-c/Target.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+static void new_fails(void)
+{
+    memory_fail();
+}
+
+static void llvm_fails(void *context, const char *reason, bool diagnose)
+{
+    (void)context;
+    (void)reason;
+    (void)diagnose;
+    memory_fail();
+}
+
+static void set_handlers(void)
+{
+    /* std::set_new_handler, llvm::install_bad_alloc_error_handler */
+    void *(*set_new)(void (*)(void)) = NULL;
+    void (*set_llvm)(void (*)(void *, const char *, bool), void *) = NULL;
+    *(void **)&set_new = dlsym(RTLD_DEFAULT, "_ZSt15set_new_handlerPFvvE");
+    *(void **)&set_llvm =
+        dlsym(RTLD_DEFAULT, "_ZN4llvm31install_bad_alloc_error_handlerEPFvPvPKcbES0_");
+    if (set_new)
+        set_new(new_fails);
+    if (set_llvm)
+        set_llvm(llvm_fails, NULL);
+}
+
+static void begin(void)
+{
+    set_handlers();
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmParser();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+}
+
+void llvm_begin(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, begin);
+}
