@@ -6,7 +6,7 @@ same object.
 
 Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of
 examples/models at 224x224, with weights made up here. What each dump comes to is compared as a
-text, the loops after all passes, and as an object: of a network every fourth dump is compiled, of
+text, the loops after all passes, and as an object: of a case every sixth dump is compiled, of
 the next one those after them; with --objects all. Every other one of these also compiles with other
 weights, to what the model compiles to with those.
 """
@@ -86,7 +86,7 @@ def check_texts(sanc, dump, first_pass, loops, tally, scratch):
     tally.check(read(text) == loops, f"{dump} comes to other loops")
 
 
-EVERY = 4  # which of a network's dumps are compiled
+EVERY = 6  # there are as many networks: among them, each dump is compiled
 
 
 def check_dumps(sanc, name, model, weights, first, scratch):
@@ -143,8 +143,10 @@ def main():
     sanc, folder = common.Sanc(args.sanc), CASES
     if args.shared or args.models:
         folder = common.NETWORKS if args.models else common.shared("cases")
-    names = args.name or sorted(file.removesuffix(".json") for file in os.listdir(folder)
-                              if file.endswith(".json"))
+    entries = os.listdir(folder)
+    if args.models:
+        entries = [file.removesuffix(".json") for file in entries if file.endswith(".json")]
+    names = args.name or sorted(entries)
     check, total = check_network if args.models else check_case, common.Tally()
 
     def run(number):

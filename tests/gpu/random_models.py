@@ -35,8 +35,8 @@ class Model:
     """A model in one precision."""
 
     def __init__(self, sanc, folder, name, precision, scratch):
-        self.sanc, self.folder, self.precision, self.scratch = sanc, os.path.join(
-            folder, name), precision, scratch
+        self.sanc, self.folder = sanc, os.path.join(folder, name)
+        self.precision, self.scratch = precision, scratch
         io = common.read_safetensors(os.path.join(self.folder, "io.safetensors"))
         (self.count, self.classes), self.reference = io["output"]
         shape, self.images = io["input"]
