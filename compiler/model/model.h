@@ -8,6 +8,7 @@
 
 enum { MAX_STAGES = 16, MAX_NAME = 63 };
 
+enum model_output { OUTPUT_LOGITS, OUTPUT_PROBABILITIES };
 enum position { POSITION_NONE, POSITION_RELATIVE, POSITION_ABSOLUTE };
 enum padding { PADDING_REFLECT, PADDING_ZERO };
 enum transforms { TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BETA };
@@ -34,6 +35,7 @@ struct stage {
 struct model {
     char name[MAX_NAME + 1];
     int channels, height, width, classes, stem_channels;
+    int output; /* enum model_output */
     int stages;
     struct stage stage[MAX_STAGES];
 };

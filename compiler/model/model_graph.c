@@ -221,6 +221,10 @@ static struct inst *network(struct builder *b, const struct model *model)
     struct inst *w = parameter(b, "fc", "weight", SHAPE(model->classes, last_dim(x)));
     w = transposed(b, w); /* before the bias: the order of arguments is the C compiler's choice */
     x = make_linear(b, x, w, parameter(b, "fc", "bias", SHAPE(model->classes)));
+    if (model->output == OUTPUT_PROBABILITIES) {
+        union attr axis = {.integer = 1};
+        x = make(b, OP_softmax, &axis, 1, &x);
+    }
     return make_1(b, OP_output, x);
 }
 

@@ -17,7 +17,7 @@ static void drop_stage(struct model *model, int stage)
 }
 
 enum {
-    MODEL_CHANGES = 11,
+    MODEL_CHANGES = 12,
     CHANNEL_CHANGES = 8,
     SETTING_CHANGES = 13,
     STAGE_CHANGES = 4 + CHANNEL_CHANGES + SETTING_CHANGES
@@ -31,8 +31,10 @@ static void change_size(struct model *model, int change)
         *size[change] = 1 << (change < 2 ? model->stages : 0); /* the least */
     else if (change < 10)
         *size[change - 5] = halved(*size[change - 5]);
-    else
+    else if (change == 10)
         model->height--, model->width--;
+    else
+        model->output = OUTPUT_LOGITS;
 }
 
 static void change_channels(struct stage *stage, int change)

@@ -244,6 +244,8 @@ struct random_model random_model_draw(uint64_t seed, uint64_t number)
         m.doubles = random_chance(&r, 0.2);
         draw_once(&r, &m);
     } while (!random_model_valid(&m) || random_model_work(&m) > MOST_WORK);
+    if (!exact && random_chance(&r, 0.15))
+        m.model.output = OUTPUT_PROBABILITIES;
     snprintf(m.model.name, sizeof m.model.name, "random_%llu", (unsigned long long)number);
     return m;
 }

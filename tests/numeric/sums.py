@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The mean over all pixels of large maps, whose sum in float32 must not lose digits.
+"""Sums of many numbers, which must not lose digits in float32: the mean over all pixels of large
+maps, and a softmax over many classes.
 
-    mean.py SANC
+    sums.py SANC
 
 Processors and the evaluator's float32 against exact sums; a GPU's kernels run on the host
 (../gpu/device.py).
@@ -22,7 +23,8 @@ MOST_ERROR = 1e-6
 # (channels, height, width): long sides, many pixels, sides that are no multiples of a block.
 MAPS = [(8, 1, 4096), (3, 4096, 1), (5, 129, 515), (1, 2048, 2048)]
 MAP_OF_GPU = (16, 70, 130)
-GRAPH = """sanir 1
+CLASSES, CLASSES_OF_GPU = (100003, 1, 1), (1000, 1, 1)
+MEAN = """sanir 1
 model "means"
 input f32[1, {c}, {h}, {w}]
 classes {c}
@@ -37,11 +39,15 @@ graph {{
 """
 
 
-def write_graph(folder, target, size):
+SOFTMAX = MEAN.replace("  %3 = mean %2", """  %5 = reshape %2 {{ shape = [1, {c}] }} : f32[1, {c}]
+  %3 = softmax %5 {{ axis = 1 }}""")
+
+
+def write_graph(folder, graph, target, size):
     path = os.path.join(folder, "means.sanir")
     channels, height, width = size
     with open(path, "w") as file:
-        file.write(GRAPH.format(target=target, c=channels, h=height, w=width))
+        file.write(graph.format(target=target, c=channels, h=height, w=width))
     return path
 
 
@@ -56,21 +62,29 @@ def means(image, channels):
     return [math.fsum(image[c * pixels:(c + 1) * pixels]) / pixels for c in range(channels)]
 
 
-def check_processor(sanc, size, tally):
+def softmax(image, _):
+    total = math.fsum(math.exp(x) for x in image)
+    return [math.exp(x) / total for x in image]
+
+
+EXACT = {MEAN: means, SOFTMAX: softmax}
+
+
+def check_processor(sanc, graph, size, tally):
     with tempfile.TemporaryDirectory() as folder:
         weights, images, out = (os.path.join(folder, name) for name in ("w", "images", "out"))
-        graph, image = write_graph(folder, "x86-64-v3", size), image_of(size)
+        dump, image = write_graph(folder, graph, "x86-64-v3", size), image_of(size)
         common.write_tensors(weights, {})
         common.write_safetensors(images, "input", [1, *size], image)
         for engine in ("native", "eval32"):
-            common.call(sanc, "run", graph, "-w", weights, "--input", images, "-o", out,
+            common.call(sanc, "run", dump, "-w", weights, "--input", images, "-o", out,
                         "--engine", engine)
             error = common.relative_error(common.read_safetensors(out)["output"][1],
-                                          means(image, size[0]))
+                                          EXACT[graph](image, size[0]))
             tally.check(error <= MOST_ERROR, f"{size}, {engine}: error {error:.2e}")
 
 
-def check_gpu(sanc, size, tally):
+def check_gpu(sanc, graph, size, tally):
     llc, version = device.llc_of(sanc)
     if not llc:
         tally.skip(f"nvptx:sm_80: no llc of LLVM {version}")
@@ -79,16 +93,18 @@ def check_gpu(sanc, size, tally):
         common.write_tensors(os.path.join(folder, "weights.safetensors"), {})
         image = image_of(size)
         network = device.Network(sanc, llc, folder, folder,
-                                 dump=write_graph(folder, "nvptx:sm_80", size))
-        error = common.relative_error(network.run(image), means(image, size[0]))
+                                 dump=write_graph(folder, graph, "nvptx:sm_80", size))
+        error = common.relative_error(network.run(image), EXACT[graph](image, size[0]))
         tally.check(error <= MOST_ERROR, f"{size}, nvptx:sm_80: error {error:.2e}")
 
 
 def main():
     sanc, tally = sys.argv[1], common.Tally()
     for size in MAPS:
-        check_processor(sanc, size, tally)
-    check_gpu(sanc, MAP_OF_GPU, tally)
+        check_processor(sanc, MEAN, size, tally)
+    check_processor(sanc, SOFTMAX, CLASSES, tally)
+    check_gpu(sanc, MEAN, MAP_OF_GPU, tally)
+    check_gpu(sanc, SOFTMAX, CLASSES_OF_GPU, tally)
     return tally.end()
 
 
