@@ -1,6 +1,6 @@
 /* Sums of many float32 numbers. One after the other loses digits: 3e-3 of the mean of 2048 x 2048
- * numbers from 0 to 1. So at most SUM_AT_ONCE are added up like that; of more, first each SUM_BLOCK,
- * then those sums, and so on. */
+ * numbers from 0 to 1. So at most SUM_AT_ONCE are added up like that; of more, first each
+ * SUM_BLOCK, then those sums, and so on. */
 #ifndef IR_SUMS_H
 #define IR_SUMS_H
 #include "lowering.h"
