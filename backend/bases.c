@@ -95,28 +95,30 @@ static void add_index(struct emitter *e, const struct affine *index)
     }
 }
 
-/* The largest absolute value of any part of an index. The verifier has made sure of 64 bits. */
-static int64_t reach(const struct affine *index)
+/* A bound on the absolute value of an index; *widest grows to that of any part of it. The verifier
+ * has made sure of 64 bits. */
+static int64_t reach(const struct affine *index, int64_t *widest)
 {
     int64_t sum = index->constant < 0 ? -index->constant : index->constant;
     for (int i = 0; i < index->count; i++) {
         const struct term *term = &index->term[i];
-        int64_t most = term->kind == TERM_VAR ? term->var->extent : term->divisor;
-        int64_t factor = term->factor < 0 ? -term->factor : term->factor;
-        if (term->kind != TERM_VAR) {
-            int64_t inner = reach(term->inner);
-            most = term->kind == TERM_DIV || inner > most ? inner : most;
-        }
-        sum += factor * most;
+        int64_t inner = term->kind == TERM_VAR ? term->var->extent : reach(term->inner, widest);
+        int64_t most = term->kind == TERM_VAR   ? inner
+                       : term->kind == TERM_DIV ? inner / term->divisor + 1
+                                                : term->divisor;
+        sum += (term->factor < 0 ? -term->factor : term->factor) * most;
     }
+    *widest = sum > *widest ? sum : *widest;
     return sum;
 }
 
 static void add_access(struct emitter *e, const struct buffer *buffer,
                        const struct affine *const *index)
 {
+    int64_t widest = 0;
     add_base(e, buffer);
-    if (reach(affine_linearize(e->arena, &buffer->shape, index)) > INT32_MAX / 4)
+    reach(affine_linearize(e->arena, &buffer->shape, index), &widest);
+    if (widest > INT32_MAX / 4)
         e->index = e->i64;
     for (int i = 0; i < buffer->shape.rank; i++)
         add_index(e, index[i]);

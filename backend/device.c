@@ -48,13 +48,27 @@ static void annotate(struct emitter *e, const char *key, const char *annotation,
         LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
 }
 
-/* Where every block has a multiprocessor to itself, ptxas must not save registers for more blocks:
- * it was seen to spill at 32. */
+/* A multiprocessor has so many registers, and a thread at least so many, so that none are spilled:
+ * 8 bytes were seen to be at 32. */
+enum { REGISTERS = 65536, LEAST_REGISTERS = 128, RESERVED_SHARED = 1024 };
+
+/* Blocks that a multiprocessor should hold at once: those that there are, for which its shared
+ * memory suffices, and its registers. Without a number ptxas gives a thread up to 168 registers,
+ * and a second block of 256 threads finds none left. */
+static int64_t blocks_at_once(const struct gpu *gpu, const struct launch *launch)
+{
+    int64_t blocks = (launch->blocks + gpu->processors - 1) / gpu->processors;
+    int64_t by_shared = 1024 * gpu->shared_all / (launch->shared_bytes + RESERVED_SHARED);
+    int64_t by_registers = REGISTERS / LEAST_REGISTERS / launch->threads;
+    blocks = blocks < by_shared ? blocks : by_shared;
+    blocks = blocks < by_registers ? blocks : by_registers;
+    return blocks > 1 ? blocks : 1;
+}
+
 static void set_launch(struct emitter *e, const struct launch *launch)
 {
     annotate(e, "nvvm.maxntid", "maxntidx", launch->threads);
-    if (launch->blocks <= e->target->gpu->processors)
-        annotate(e, "nvvm.minctasm", "minctasm", 1);
+    annotate(e, "nvvm.minctasm", "minctasm", blocks_at_once(e->target->gpu, launch));
 }
 
 static bool has_copies(const struct stmt *stmt)

@@ -31,6 +31,16 @@ def skip(why):
     sys.exit(SKIPPED)
 
 
+def has_terminals():
+    """Whether this system has pseudo-terminals; a container or a chroot may not."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError:
+        return False
+    return True
+
+
 def read_safetensors(path):
     """{name: (shape, array)}; tensors of other types than TYPECODES are left out."""
     with open(path, "rb") as file:
