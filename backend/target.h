@@ -33,14 +33,14 @@ struct target {
     const char *name;     /* as on the command line: "x86-64-v3", "x86-64-v4", an LLVM CPU name */
     const char *cpu;      /* LLVM's CPU name */
     const char *features; /* LLVM's feature string, "+avx2,+fma,..."; never empty */
-    const char *symbol;   /* the name as part of a C symbol: "avx2" for x86-64-v3, "avx512" for v4, ... */
-    int lanes;     /* float32 lanes of a vector register */
-    int registers; /* vector registers */
-    int fma_per_cycle;          /* vector FMAs started per cycle */
-    int fma_latency;            /* cycles */
+    const char *symbol;   /* the name in a C symbol: "avx2" for x86-64-v3, "avx512" for v4, ... */
+    int lanes;            /* float32 lanes of a vector register */
+    int registers;        /* vector registers */
+    int fma_per_cycle;    /* vector FMAs started per cycle */
+    int fma_latency;      /* cycles */
     int64_t l1_bytes, l2_bytes; /* data caches of a core */
     const struct core *core;    /* NULL: a GPU */
-    const struct gpu *gpu; /* NULL: an x86; else `lanes` are those of a load, caches and FMAs are 0 */
+    const struct gpu *gpu;      /* NULL: an x86; else lanes are a load's, caches and FMAs 0 */
 };
 
 /* The target of that name ("native" is this machine), owned by the library; NULL with a reason: not

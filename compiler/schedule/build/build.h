@@ -37,8 +37,8 @@ struct kernel_build {
     int64_t columns;
     affine_ref first_column;
     struct groups groups;
-    struct var
-        *together; /* the pixel, while nests are built that take pixels one by one; or NULL */
+    /* The pixel, while nests are built that take pixels one by one; or NULL. */
+    struct var *together;
     /* Of GPUs: blocks that share the last nest's columns, which of them one is; which of all
      * blocks. */
     int64_t split;
