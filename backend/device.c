@@ -31,7 +31,8 @@ static LLVMValueRef special(struct emitter *e, const char *name)
     return LLVMBuildZExt(e->builder, value, e->index, "");
 }
 
-/* LLVM 19 reads a number of a kernel from annotations, 22 from an attribute. */
+/* Gives the kernel a number, such as its most threads. LLVM 19 reads it from annotations, 22 from
+ * an attribute. */
 static void annotate(struct emitter *e, const char *key, const char *annotation, int64_t value)
 {
     char number[24];
@@ -48,8 +49,8 @@ static void annotate(struct emitter *e, const char *key, const char *annotation,
         LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
 }
 
-/* Where every block has a multiprocessor to itself, ptxas must not save registers for more blocks:
- * it was seen to spill at 32. */
+/* Where every block has a multiprocessor to itself, says so: otherwise ptxas saves registers for
+ * further blocks. It was seen to spill at 32. */
 static void set_launch(struct emitter *e, const struct launch *launch)
 {
     annotate(e, "nvvm.maxntid", "maxntidx", launch->threads);
@@ -100,7 +101,7 @@ LLVMValueRef device_shared(struct emitter *e)
     return shared;
 }
 
-/* How many blocks the loops inside of it have. */
+/* The number of blocks in the loops inside `loop`. */
 static int64_t blocks_inside(const struct stmt *loop)
 {
     const struct stmt *stmt = loop->body;
@@ -126,7 +127,8 @@ void device_block(struct emitter *e, const struct stmt *loop)
     emit_leave(e);
 }
 
-/* The code that follows is for threads below `extent`. Returns where all threads go on. */
+/* The code that follows runs in threads below `extent`. Returns the block where all threads go on.
+ */
 static LLVMBasicBlockRef begin_threads(struct emitter *e, LLVMValueRef thread, int64_t extent)
 {
     if (extent == e->threads)
