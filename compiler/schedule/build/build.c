@@ -31,9 +31,11 @@ static const struct expr *load_local(struct rewriter *r, const struct expr *load
     return local == load->buffer ? load : expr_load(r->m, local, index);
 }
 
-void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest)
+void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest,
+                      const struct nest_plan *plan)
 {
-    *b = (struct nest_build){.k = k, .nest = nest, .r = {.m = k->m, .load = load_local}};
+    *b = (struct nest_build){
+        .k = k, .nest = nest, .plan = plan, .r = {.m = k->m, .load = load_local}};
     b->r.context = b;
     b->first_column = affine_constant(k->m->arena, 0);
 }
@@ -121,7 +123,7 @@ const struct expr *build_step(struct nest_build *b, const struct expr *old)
 
 const struct expr *build_final(struct nest_build *b, const struct expr *total)
 {
-    /* what surrounds the reduction is rewritten; the total is in new variables already */
+    /* the expression around the reduction is rewritten; the total is in new variables already */
     const struct expr *value = b->nest->loops.store->value;
     return rewrite_expr(&b->r, expr_replace(b->k->m, value, b->nest->reduce, total));
 }

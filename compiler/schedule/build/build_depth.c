@@ -24,9 +24,9 @@
  *     }
  *   }
  *
- * A block of a panel of weights is in L1 while all rows go by, and the rows of a block lie together
- * in memory instead of a page apart, which would fall into one set of the cache. Rows that are a
- * tile's channels already get that layout where they are made.
+ * A block of a panel of weights stays in L1 while all rows use it. The rows of a block are
+ * consecutive in memory; a page apart, they would fall into one set of the cache. Rows that are the
+ * channels of a tile get that layout where they are computed.
  *
  * Sums are added in the same order as without blocks, so the results are the same bits. */
 #include "build_depth.h"
@@ -36,10 +36,9 @@
 /* What the blocks of one nest share. */
 struct blocks {
     struct nest_build *b;
-    const struct nest_plan *plan;
-    struct segment panel;       /* the columns that stay for all rows and all of the depth */
+    struct segment panel; /* the columns that all rows and all of the depth are computed for */
     struct buffer *rows, *part; /* rows: NULL where a tile of the kernel has the layout */
-    const struct expr *factor;  /* of the rows */
+    const struct expr *factor;  /* the factor that the rows are made of */
     int64_t depth;              /* in all */
     struct var *block;          /* which panel */
 };
@@ -51,7 +50,7 @@ static struct stmt *copy_rows(struct blocks *s, int64_t rows)
     struct module *m = b->k->m;
     struct arena *arena = m->arena;
     int vars = b->r.vars;
-    int64_t depth = s->plan->depth, lanes = s->plan->lanes;
+    int64_t depth = s->b->plan->depth, lanes = s->b->plan->lanes;
     struct var *p = var_new(m, "p", rows), *d = var_new(m, "d", s->depth / depth);
     struct var *group = var_new(m, "b", depth / lanes), *lane = var_new(m, "v", lanes);
     struct segment one = {0, 1, 1, 1, 0};
@@ -68,7 +67,8 @@ static struct stmt *copy_rows(struct blocks *s, int64_t rows)
     return stmt_for(m, p, LOOP_SERIAL, stmt_for(m, d, LOOP_SERIAL, stmt));
 }
 
-/* One row of a panel at a time: `begin` it with what the sums begin from, or end it. */
+/* A loop over the rows of a panel: `begin` sets their sums to the initial value, else it stores the
+ * results. */
 static struct stmt *each_row(struct blocks *s, int64_t rows, affine_ref column, bool begin)
 {
     struct nest_build *b = s->b;
@@ -103,7 +103,7 @@ static struct stmt *move_tile(struct blocks *s, const struct segment *rows,
                           : stmt_store(m, s->part, in_part, expr_load(m, acc, in_tile)));
 }
 
-/* Prefetches of the block of weights after this one: deeper, or of the next panel. */
+/* Prefetches the next block of weights: the next in depth, or the first of the next panel. */
 static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
                                const struct origin *tile)
 {
@@ -114,7 +114,7 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
         affine_add(arena, affine_scale(arena, of_var(m, s->block), blocks), of_var(m, d));
     next = fetch_next_block(s->b, next, blocks * s->panel.count);
     affine_ref panel = affine_scale(arena, affine_div(arena, next, blocks), s->panel.size);
-    affine_ref deep = affine_scale(arena, affine_mod(arena, next, blocks), s->plan->depth);
+    affine_ref deep = affine_scale(arena, affine_mod(arena, next, blocks), s->b->plan->depth);
     panel = affine_add(arena, panel, s->b->groups.base);
     struct ahead ahead = {.k = deep, .column = panel, .depth = k->extent, .columns = s->panel.size};
     ahead.step = affine_add(arena, affine_scale(arena, tile->block, k->extent), of_var(m, k));
@@ -122,8 +122,8 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
     return fetch_weights(s->b, &ahead);
 }
 
-/* One register tile through one block of the depth. It stands at `tile` within the panel that
- * begins at `panel`. */
+/* One register tile, for one block of the depth. It is at `tile` within the panel that begins at
+ * `panel`. */
 static struct stmt *block_tile(struct blocks *s, struct var *d, const struct segment *rows,
                                const struct segment *columns, affine_ref panel,
                                const struct origin *tile)
@@ -134,11 +134,11 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     struct buffer *acc = build_accumulators(b->k, SHAPE(rows->size, columns->size));
     struct stmt *stmt = move_tile(s, rows, columns, acc, tile, true);
     int vars = b->r.vars;
-    struct var *k = var_new(m, "k", s->plan->depth);
+    struct var *k = var_new(m, "k", s->b->plan->depth);
     struct tile_loops t = tile_loops_new(m, rows->size, columns);
     struct origin origin = *tile;
     origin.column = affine_add(m->arena, panel, tile->column);
-    affine_ref deep = affine_scale(m->arena, of_var(m, d), s->plan->depth);
+    affine_ref deep = affine_scale(m->arena, of_var(m, d), s->b->plan->depth);
     tile_enter(b, &origin, &t);
     rewriter_map(&b->r, b->nest->reduce->var[0], affine_add(m->arena, deep, of_var(m, k)));
     affine_ref at[2] = {of_var(m, t.row), t.column};
@@ -150,7 +150,7 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     const struct expr *sum = expr_op(m, SCALAR_fma, factor[0], factor[1], expr_load(m, acc, at));
     b->r.vars = vars;
     struct stmt *inside = NULL;
-    if (s->plan->ahead) {
+    if (s->b->plan->ahead) {
         stmt_append(&stmt, fetch_operands(b, &origin, rows->size, columns->size));
         inside = fetch_next(s, d, k, tile);
     }
@@ -160,17 +160,17 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     return stmt;
 }
 
-/* All rows of a panel through all of the depth. */
+/* All rows of a panel, over the whole depth. */
 static struct stmt *all_blocks(struct blocks *s, int64_t rows, affine_ref panel)
 {
     struct module *m = s->b->k->m;
     struct arena *arena = m->arena;
     struct segment row[MAX_SEGMENTS];
-    struct segment column = {0, s->plan->columns, s->panel.size / s->plan->columns, s->plan->lanes,
-                             0};
-    struct var *d = var_new(m, "d", s->depth / s->plan->depth);
+    struct segment column = {0, s->b->plan->columns, s->panel.size / s->b->plan->columns,
+                             s->b->plan->lanes, 0};
+    struct var *d = var_new(m, "d", s->depth / s->b->plan->depth);
     struct stmt *inside = NULL;
-    int segments = segments_of_rows(rows, s->plan->rows, row);
+    int segments = segments_of_rows(rows, s->b->plan->rows, row);
     int64_t blocks = row[segments - 1].first + row[segments - 1].count;
     for (int i = 0; i < segments; i++) {
         struct var *r = var_new(m, "r", row[i].count), *c = var_new(m, "c", column.count);
@@ -188,13 +188,13 @@ static struct stmt *all_blocks(struct blocks *s, int64_t rows, affine_ref panel)
     return stmt_for(m, d, LOOP_SERIAL, inside);
 }
 
-struct stmt *depth_nest(struct nest_build *b, const struct nest_plan *plan, int64_t rows,
-                        int64_t columns)
+struct stmt *depth_nest(struct nest_build *b, int64_t rows, int64_t columns)
 {
+    const struct nest_plan *plan = b->plan;
     struct kernel_build *to = b->k;
     struct module *m = to->m;
     int64_t width = plan->columns > PANEL ? plan->columns : PANEL;
-    struct blocks s = {.b = b, .plan = plan, .panel = {0, width, columns / width, plan->lanes, 0}};
+    struct blocks s = {.b = b, .panel = {0, width, columns / width, plan->lanes, 0}};
     s.factor = b->nest->row_factor;
     s.depth = b->nest->reduce->var[0]->extent;
     struct stmt *stmt = NULL;

@@ -1,4 +1,4 @@
-/* Rows of a nest of products, brought from memory to what a block shares before any nest runs:
+/* Rows of a nest of products, copied from memory to shared memory before any nest runs:
  *
  *   for n in 1, y in 28, x in 28, c in 64
  *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
@@ -15,7 +15,7 @@
  *     barrier
  *     ..                                   ; the nest, which reads rows0[p, k]
  *
- * Each element comes once for all columns, neighbours together, while earlier nests compute.
+ * Each element is copied once for all columns, neighbours together, while earlier nests compute.
  *
  * Right because the kernel does not write what is copied. */
 #include "build_staging.h"
@@ -68,10 +68,10 @@ struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int
     copy.loops.vars = nest->rows + 1;
     copy.loops.store = stmt_store(m, local, index, row);
     struct nest_build b;
-    build_begin_nest(&b, k, &copy);
-    struct area area = area_of_nest(&copy, k->tile, 1);
     struct nest_plan plan = {.rows = 1, .columns = LANES, .lanes = LANES};
-    struct stmt *stmt = threads_nest(&b, &plan, &area);
+    build_begin_nest(&b, k, &copy, &plan);
+    struct area area = area_of_nest(&copy, k->tile, 1);
+    struct stmt *stmt = threads_nest(&b, &area);
     set_async(stmt);
     const struct expr *value = nest->loops.store->value;
     nest->loops.store = arena_copy(m->arena, nest->loops.store, sizeof *nest->loops.store);
