@@ -165,8 +165,8 @@ static LLVMValueRef load_fours(struct emitter *e, const struct base *base,
     return fours[0];
 }
 
-/* In each 128 bits elements `at` and `at + 1` of two vectors: `turn` of the first, then `turn` of
- * the second, and so on. */
+/* In each 128 bits, elements `at` and `at + 1` of both vectors, interleaved: `turn` elements of the
+ * first, then `turn` of the second, and so on. */
 static LLVMValueRef interleave(struct emitter *e, LLVMValueRef a, LLVMValueRef b, int at, int turn)
 {
     LLVMValueRef mask[MAX_LANES];
@@ -179,7 +179,7 @@ static LLVMValueRef interleave(struct emitter *e, LLVMValueRef a, LLVMValueRef b
 }
 
 /* One of four neighbouring channels, where lanes are pixels: a quarter of a transposition. LLVM
- * shares what the other quarters need, too. NULL: the lanes do not lie so. */
+ * shares the shuffles with the other quarters. NULL: the lanes do not lie like this. */
 static LLVMValueRef load_transposed(struct emitter *e, const struct buffer *buffer,
                                     const struct base *base, const struct lanes *lanes)
 {

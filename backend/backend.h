@@ -12,8 +12,8 @@ enum backend_kind { BACKEND_OBJECT, BACKEND_ASSEMBLY, BACKEND_LLVM };
  * `target` as text; a GPU's assembly is PTX. */
 struct backend_request {
     enum backend_kind kind;
-    const char *target; /* NULL of an object */
-    bool unwind_tables; /* .eh_frame for a processor's functions: what unwinds gets past them */
+    const char *target; /* NULL for an object */
+    bool unwind_tables; /* .eh_frame, so that stacks unwind through functions */
 };
 
 /* A file in memory; free(data). */
@@ -22,9 +22,9 @@ struct backend_file {
     size_t size;
 };
 
-/* Writes the loops of `module`. The error says what failed: "a constant is refused", of which
- * module_check_constants says more, "weights over 2 GiB", a defect, or, of a dump, what
- * backend_check or the place of its kernel tells. */
+/* Writes the loops of `module`. The error says what failed: "a constant is refused"
+ * (module_check_constants says more), "weights over 2 GiB", a defect, or what backend_check finds
+ * wrong in a dump. */
 bool backend_emit(const struct module *module, const struct parameters *parameters,
                   const uint8_t weights_sha256[32], const struct backend_request *request,
                   struct backend_file *file, struct error *error);

@@ -4,7 +4,7 @@
 #include "emit.h"
 #include <stdio.h>
 
-/* The last of a GPU's kernel is the weights. */
+/* A GPU's kernel has weights where others have scratch. */
 enum argument { ARGUMENT_INPUT, ARGUMENT_OUTPUT, ARGUMENT_WORKSPACE, ARGUMENT_SCRATCH };
 
 const struct base *base_find(struct emitter *e, const struct buffer *buffer)
@@ -190,7 +190,7 @@ static void set_scopes(struct emitter *e, struct base *base)
         base->not_scopes = LLVMMetadataAsValue(e->context, node(e, others, count));
 }
 
-/* Of what the kernel stores to, and what lies over it, nothing is only read. */
+/* Buffers that the kernel stores to, and those that overlap them, are not read-only. */
 static void find_stored(struct emitter *e, const struct stmt *body)
 {
     for (const struct stmt *stmt = body; stmt; stmt = stmt->next) {
@@ -204,7 +204,7 @@ static void find_stored(struct emitter *e, const struct stmt *body)
     }
 }
 
-/* What callers give is aligned as floats are. */
+/* The caller's memory is aligned to 4 bytes, as floats are. */
 static int64_t alignment_of(const struct buffer *buffer)
 {
     bool callers = buffer->place == PLACE_INPUT || buffer->place == PLACE_OUTPUT;

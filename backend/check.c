@@ -6,7 +6,7 @@ struct checking {
     const struct kernel *kernel;
     const struct target *target;
     struct error *error;
-    struct location at; /* of the innermost loop or statement that stands in a text */
+    struct location at; /* of the innermost loop or statement that was read from a text */
     int depth;
 };
 
@@ -60,7 +60,7 @@ static bool check_locals(const struct checking *c)
 static bool check_expr(const struct checking *c, const struct expr *expr)
 {
     if (expr->op == SCALAR_sum || expr->op == SCALAR_maximum)
-        return refuse(c, c->at, "a sum or maximum that no pass has made loops of");
+        return refuse(c, c->at, "a sum or maximum that no pass has turned into loops");
     if (expr->op == SCALAR_load && !check_buffer(c, expr->buffer))
         return false;
     for (int i = 0; i < 3; i++)
@@ -78,8 +78,8 @@ static bool check_loop(const struct checking *c, const struct stmt *loop)
         snprintf(text, sizeof text, "loop %s: vector, of %lld lanes, must be of at most %d",
                  loop->var->name, (long long)loop->var->extent, MAX_LANES);
     else if (c->depth >= MAX_DEPTH)
-        snprintf(text, sizeof text, "loop %s: more than %d loops around each other",
-                 loop->var->name, MAX_DEPTH);
+        snprintf(text, sizeof text, "loop %s: loops nested more than %d deep", loop->var->name,
+                 MAX_DEPTH);
     else if (device && !c->target->gpu)
         snprintf(text, sizeof text, "loop %s: %s, which %s does not have", loop->var->name,
                  loop_kind_name[loop->loop], c->target->name);
@@ -87,8 +87,7 @@ static bool check_loop(const struct checking *c, const struct stmt *loop)
         snprintf(text, sizeof text, "loop %s: parallel, which %s does not have", loop->var->name,
                  c->target->name);
     else if (loop->loop == LOOP_UNROLL && written_out(loop) > MOST_WRITTEN_OUT)
-        snprintf(text, sizeof text,
-                 "loop %s: unroll, with it more than %d statements would be written out",
+        snprintf(text, sizeof text, "loop %s: unroll would write out more than %d statements",
                  loop->var->name, MOST_WRITTEN_OUT);
     else
         return true;

@@ -1,4 +1,4 @@
-/* Whether loops can be emitted: a dump that a person edited may hold what no pass makes. */
+/* Whether loops can be emitted. An edited dump may hold what no pass makes. */
 #ifndef BACKEND_CHECK_H
 #define BACKEND_CHECK_H
 #include "ir.h"
@@ -6,7 +6,7 @@
 /* Statements of a kernel, written out. */
 enum { MOST_WRITTEN_OUT = 16384 };
 
-/* How many there are once loops are unrolled; exact up to the most that are allowed. */
+/* Counts the statements once loops are unrolled; exact up to MOST_WRITTEN_OUT. */
 int64_t written_out(const struct stmt *stmt);
 
 /* False: *error says where and why not. The module is verified (module_verify) and planned. */

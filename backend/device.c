@@ -31,7 +31,8 @@ static LLVMValueRef special(struct emitter *e, const char *name)
     return LLVMBuildZExt(e->builder, value, e->index, "");
 }
 
-/* LLVM 19 reads a number of a kernel from annotations, 22 from an attribute. */
+/* Gives the kernel a number, such as its most threads. LLVM 19 reads it from annotations, 22 from
+ * an attribute. */
 static void annotate(struct emitter *e, const char *key, const char *annotation, int64_t value)
 {
     char number[24];
@@ -48,13 +49,13 @@ static void annotate(struct emitter *e, const char *key, const char *annotation,
         LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, item, 3)));
 }
 
-/* A multiprocessor has so many registers, and a thread at least so many, so that none are spilled:
- * 8 bytes were seen to be at 32. */
+/* The registers of a multiprocessor; the fewest of a thread, so that none are spilled (8 bytes were
+ * at 32); the bytes of shared memory that the system takes from each block. */
 enum { REGISTERS = 65536, LEAST_REGISTERS = 128, RESERVED_SHARED = 1024 };
 
-/* Blocks that a multiprocessor should hold at once: those that there are, for which its shared
- * memory suffices, and its registers. Without a number ptxas gives a thread up to 168 registers,
- * and a second block of 256 threads finds none left. */
+/* Blocks that a multiprocessor should hold at once: as many as there are, as its shared memory and
+ * its registers allow. Without a number ptxas gives a thread up to 168 registers, which leaves none
+ * for a second block of 256 threads. */
 static int64_t blocks_at_once(const struct gpu *gpu, const struct launch *launch)
 {
     int64_t blocks = (launch->blocks + gpu->processors - 1) / gpu->processors;
@@ -114,7 +115,7 @@ LLVMValueRef device_shared(struct emitter *e)
     return shared;
 }
 
-/* How many blocks the loops inside of it have. */
+/* The number of blocks in the loops inside `loop`. */
 static int64_t blocks_inside(const struct stmt *loop)
 {
     const struct stmt *stmt = loop->body;
@@ -140,7 +141,8 @@ void device_block(struct emitter *e, const struct stmt *loop)
     emit_leave(e);
 }
 
-/* The code that follows is for threads below `extent`. Returns where all threads go on. */
+/* The code that follows runs in threads below `extent`. Returns the block where all threads go on.
+ */
 static LLVMBasicBlockRef begin_threads(struct emitter *e, LLVMValueRef thread, int64_t extent)
 {
     if (extent == e->threads)

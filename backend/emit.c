@@ -42,8 +42,8 @@ static void add_flag(LLVMContextRef context, LLVMValueRef function, unsigned ind
         LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(context, kind, 0));
 }
 
-/* The target's processor is what instructions are scheduled for. The least x86-64 and the feature
- * string say which there are: then the object's check covers them all. */
+/* Instructions are scheduled for the target's processor. Which ones may be used, plain x86-64 and
+ * the feature string say, so that the object's check covers all of them. */
 void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target)
 {
     add_flag(context, function, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
@@ -80,8 +80,8 @@ void emit_leave(struct emitter *e)
     e->depth--;
 }
 
-/* How often a loop goes round, so that LLVM keeps in registers what the busiest loops use. Left to
- * guess, it takes all loops of a depth for equal and spills accumulators. */
+/* Tells LLVM the trip count, so that it keeps in registers what the busiest loops use. Otherwise it
+ * guesses that all loops of a depth run equally often, and spills accumulators. */
 static void set_weights(struct emitter *e, LLVMValueRef branch, int64_t extent)
 {
     int64_t again = extent - 1 < INT32_MAX ? extent - 1 : INT32_MAX;

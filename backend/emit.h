@@ -17,7 +17,7 @@ enum { MAX_DEPTH = 64, MAX_LOCALS = 256, MAX_LANES = 64, ALIGNMENT = 64 };
 
 /* ---- constants.c ----------------------------------------------------------------------------- */
 
-/* The contents of the weights buffers, each stored once. */
+/* The contents of the weights buffers; equal contents are stored once. */
 struct constants {
     const struct module *module;
     const struct parameters *parameters; /* NULL: declare the buffers, leave the contents out */
@@ -149,8 +149,8 @@ void matrix_loops(struct emitter *emitter, const struct stmt *rows);
 
 enum { DEVICE_ALIGNMENT = 256 }; /* of workspace and weights in a GPU's memory */
 
-/* An array of san_gpu for NAME_model: the module's GPUs, the weakest first, with their kernels and
- * weights; *count of them. NULL where there are none (*count is 0), or with a reason. */
+/* An array of *count san_gpu for NAME_model: the module's GPUs, the weakest first, with their
+ * kernels and weights. NULL where the module has no GPU (*count is 0), or with a reason. */
 LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
                         LLVMModuleRef out, uint32_t *count, struct error *error);
 
@@ -180,7 +180,7 @@ struct value emit_expr(struct emitter *emitter, const struct expr *expr);
 
 struct plan {
     const struct module *module;
-    int targets;                              /* x86 ones, or one alone of any kind */
+    int targets;                              /* the x86 targets, or a single target of any kind */
     const struct target *target[MAX_TARGETS]; /* the strongest last */
     const uint8_t *weights_sha256;
     bool unwind_tables;
@@ -203,13 +203,14 @@ int64_t workspace_total(const struct module *module); /* bytes, with every worke
 
 /* ---- header.c -------------------------------------------------------------------------------- */
 
-/* A symbol made of all that the header says: the object defines it, the header asks for it. */
+/* A symbol that names a hash of the header's text: the object defines it, the header refers to it.
+ */
 void header_fingerprint(const struct module *module, char symbol[128]);
 
 /* ---- model.c --------------------------------------------------------------------------------- */
 
-/* Defines NAME_model, once kernels and constants are there. False, with a reason: the code of a GPU
- * cannot be made. */
+/* Defines NAME_model, after kernels and constants. False, with a reason: the code for a GPU cannot
+ * be made. */
 bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
                   struct error *error);
 

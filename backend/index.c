@@ -32,7 +32,7 @@ static LLVMValueRef emit_lookup(struct emitter *e, const struct term *term)
     return LLVMBuildZExt(e->builder, load, e->index, "");
 }
 
-/* Without its factor. Nothing in an index is negative below a div or a mod. */
+/* Without its factor. What a div or mod is applied to is never negative. */
 static LLVMValueRef emit_term(struct emitter *e, const struct term *term)
 {
     switch (term->kind) {
@@ -173,7 +173,8 @@ static bool is_thread(const struct emitter *e, const struct affine *index)
     return e->thread && e->target->gpu && affine_uses(index, e->thread);
 }
 
-/* Of a registers buffer's dimension that a matrix loop runs over, a thread has `PARTS` elements. */
+/* Where a matrix loop runs over a dimension of a registers buffer, a thread has `PARTS` elements of
+ * that dimension. */
 static const struct affine *own_part(struct emitter *e, const struct affine *index, int64_t *extent)
 {
     enum { PARTS = 2 };

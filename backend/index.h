@@ -15,7 +15,7 @@ struct lanes {
     const struct affine *lane[MAX_LANES];
 };
 
-/* The element offset of an access, with the variables that are known put in where that makes
+/* The element offset of an access. Known variables are replaced by their values where that makes
  * divisions simpler. */
 const struct affine *index_linear(struct emitter *emitter, const struct buffer *buffer,
                                   const struct affine *const *index);
@@ -24,18 +24,18 @@ void index_lanes(struct emitter *emitter, const struct affine *linear, struct la
 /* Whether the offset is a number once unrolled loops are written out. */
 bool index_known(struct emitter *emitter, const struct affine *linear, int64_t *value);
 
-/* What is left of the offset by a divisor, where that is known; else -1. */
+/* The offset modulo a divisor, where that is known; else -1. */
 int64_t index_remainder(struct emitter *emitter, const struct affine *linear, int64_t divisor);
 
-/* Where that element lies; `extra` more elements on. */
+/* The address of the element at this offset, plus `extra` elements. */
 LLVMValueRef index_address(struct emitter *emitter, const struct base *base,
                            const struct affine *linear, int64_t extra);
 
-/* How that address is aligned, as far as it is known and of use: bytes. */
+/* The known alignment of that address in bytes, as far as it is of use. */
 unsigned index_alignment(struct emitter *emitter, const struct base *base,
                          const struct affine *linear, int64_t extra);
 
-/* Says of a load that nothing stores there while the kernel runs, where that is so. */
+/* Marks a load of memory that nothing stores to while the kernel runs; does nothing for others. */
 void access_mark_read(struct emitter *emitter, LLVMValueRef load, const struct base *base);
 
 #endif

@@ -1,6 +1,6 @@
-/* LLVM is C++: where memory ends it would abort, or throw what nobody catches. Both ask a
- * handler before, which no interface in C can set, so its symbols are looked up. Where they are
- * not found, as in a program that has LLVM linked in, it stays an abort. */
+/* LLVM is C++: where memory ends it would abort, or throw what nobody catches. Before that it calls
+ * a handler, which the C interface cannot set, so the setters are looked up by their symbols. Where
+ * those are not found, as where LLVM is linked in statically, it still aborts. */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "llvm.h"
 #include "memory.h"

@@ -23,7 +23,7 @@ static bool good(LLVMErrorRef failure, struct error *error)
     return false;
 }
 
-/* memcpy and its like are this process's. */
+/* The object takes memcpy and its like from this process. */
 static bool add_process_symbols(LLVMOrcLLJITRef jit, struct error *error)
 {
     LLVMOrcDefinitionGeneratorRef process;

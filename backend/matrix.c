@@ -8,9 +8,10 @@
  *   a: m = group + 8 r, k = place + 4 u       u from 0 to 1 (tf32), to 3 (bf16)
  *   b: n = group, k = place + 4 u
  *
- * For bf16 that is not the instruction's own order of terms (2 place, 2 place + 1, 2 place + 8,
- * 2 place + 9). Both factors agree on it, and a sum has no order. So the threads of a warp read
- * from 32 different banks where rows are an odd number of 16 bytes apart. */
+ * For bf16 the instruction's own order of terms is another: 2 place, 2 place + 1, 2 place + 8, 2
+ * place + 9. Since both factors use the same order and a sum has none, the result is right. In this
+ * order the threads of a warp read from 32 different banks where rows are an odd number of 16 bytes
+ * apart. */
 #include "emit.h"
 #include <string.h>
 
@@ -71,7 +72,7 @@ static LLVMValueRef bits_of(struct emitter *e, const struct expr *expr)
     return LLVMBuildBitCast(e->builder, emit_expr(e, expr).llvm, e->i32, "");
 }
 
-/* LLVM takes a product for one that may not end, and so shares no loads before and after it. */
+/* Otherwise LLVM assumes that a product may not return, and shares no loads across it. */
 static void mark_product(struct emitter *e, LLVMValueRef product)
 {
     static const char *const names[] = {"willreturn", "nounwind"};

@@ -1,5 +1,5 @@
 /* Tables made from targets.def, and what this machine is. LLVM's name of a processor says only how
- * instructions are scheduled. Which instructions there are is always said by the feature string, so
+ * instructions are scheduled. Which instructions may be used, the feature string always says, so
  * that the object's own check covers whatever LLVM may emit. */
 #include "target.h"
 #include "cpu.h"
@@ -144,7 +144,7 @@ bool target_runs_here(const struct target *target, struct error *error)
 {
     char names[256];
     if (target->gpu) {
-        error_set(error, "%s is for a GPU, which is no matter of the processor", target->name);
+        error_set(error, "%s is for a GPU, not for the processor", target->name);
         return false;
     }
     missing_features(target_level(target), names, sizeof names);
@@ -182,7 +182,7 @@ static const struct target *target_row(const char *name)
 static struct target native;
 static pthread_once_t native_once = PTHREAD_ONCE_INIT;
 
-/* The instructions as this machine has them, whatever its processor's name promises. */
+/* Uses the instructions that this machine has, whatever its processor's name promises. */
 static void native_init(void)
 {
     char names[256];

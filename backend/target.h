@@ -1,4 +1,4 @@
-/* What a processor offers: what schedules are chosen by. No LLVM in here. */
+/* Targets: what schedules are chosen by. No LLVM in here. */
 #ifndef BACKEND_TARGET_H
 #define BACKEND_TARGET_H
 #include "error.h"
@@ -47,15 +47,15 @@ struct target {
  * known, without AVX2 and FMA, or a GPU that this LLVM does not know. */
 const struct target *target_find(const char *name, struct error *error);
 
-/* This machine's core running code that was made for a target: what measured times are compared
- * with. Only for a target that runs here. */
+/* This machine's core as it runs code that was made for a target: measured times are compared with
+ * its predictions. Only for a target that runs here. */
 struct target target_on_this_machine(const struct target *target);
 
 bool target_is_gpu(const char *name); /* of a target's name */
 bool target_has_matrix_units(const struct target *target);
 
 /* Whether this machine's processor runs code for the target; if not, the error names what it lacks.
- * Of GPUs it knows nothing: see san/cuda.h. */
+ * For GPUs see san/cuda.h. */
 bool target_runs_here(const struct target *target, struct error *error);
 
 #endif

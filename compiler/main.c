@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What was printed counts only once it is out. */
+/* Printing succeeded only if standard output can be flushed. */
 static enum status flushed(enum status status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -22,11 +22,11 @@ static void out_of_memory(void)
     static const char text[] = "sanc: error: out of memory\n";
     file_remove_unfinished();
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written; /* nobody is left to be told */
+    (void)written; /* nothing more can be done */
     _exit(STATUS_SYSTEM);
 }
 
-/* A signal that ends the program does so after its unfinished files are gone. */
+/* Removes unfinished files before a signal ends the program. */
 static void stopped(int number)
 {
     file_remove_unfinished();

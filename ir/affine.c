@@ -17,9 +17,8 @@ struct sum {
 
 static int compare(const struct affine *a, const struct affine *b);
 
-/* By name; a pass may hold two variables of one name until it has named them anew: those stand in
- * the order in which they were made. The verifier's own variables have no number and are never
- * printed. */
+/* By name. A pass may hold two variables of one name until it renames them: these are ordered by
+ * when they were made. The verifier's own variables have no number and are never printed. */
 static int compare_vars(const struct var *a, const struct var *b)
 {
     if (a == b)
@@ -122,7 +121,7 @@ static void accumulate_term(struct sum *sum, const struct term *term)
     if (recombine(sum, term))
         return;
     int i = 0;
-    while (i < sum->count && sum->term[i].factor) /* a place that merging left free, or the end */
+    while (i < sum->count && sum->term[i].factor) /* a slot that merging left free, or the end */
         i++;
     assert(i < MAX_TERMS);
     sum->term[i] = *term;
@@ -281,7 +280,7 @@ const struct affine *affine_div(struct arena *arena, const struct affine *a, int
     int64_t g, least, most;
     split_multiple(arena, a, divisor, &multiple, &rest);
     affine_range(rest, &least, &most);
-    if (least < 0) { /* div rounds down only for what is not negative: leave it whole */
+    if (least < 0) { /* div rounds down only where nothing is negative: leave it whole */
         multiple = affine_constant(arena, 0);
         rest = a;
     }
@@ -307,7 +306,7 @@ const struct affine *affine_mod(struct arena *arena, const struct affine *a, int
     int64_t g, least, most;
     split_multiple(arena, a, divisor, &multiple, &rest);
     affine_range(rest, &least, &most);
-    if (least < 0) /* its terms were: mod, too, is only of what is not negative */
+    if (least < 0) /* mod, too, is only for what is not negative */
         rest = affine_offset(arena, rest, (divisor - 1 - least) / divisor * divisor);
     if (within(rest, divisor))
         return rest;

@@ -158,8 +158,8 @@ int inst_count_uses(const struct module *module, const struct inst *inst)
     return inst->uses;
 }
 
-/* An op without operands says of itself whether it is constant; any other is if its operands are.
- */
+/* For an op without operands its traits say whether it is constant; any other is constant if its
+ * operands are. */
 bool inst_infer_constant(const struct inst *inst)
 {
     bool constant = inst->inputs > 0 || has(inst, CONSTANT);

@@ -17,12 +17,12 @@ static int64_t sum(int64_t a, int64_t b)
     return a > MOST - b ? MOST : a + b;
 }
 
-/* ---- what there is --------------------------------------------------------------------------- */
+/* ---- loops and accesses ---------------------------------------------------------------------- */
 
 static void *grown(void *array, int count, size_t size)
 {
     if (count & (count - 1))
-        return array; /* rooms are powers of two */
+        return array; /* capacities are powers of two */
     return allocate_again(array, 2 * (int64_t)(count ? count : 1), size);
 }
 
@@ -128,15 +128,14 @@ int64_t work_flops(const struct work *work)
 
 /* ---- footprints ------------------------------------------------------------------------------ */
 
-/* What is touched of a buffer, elements least to most in each dimension; points: at most so many.
- */
+/* The part of a buffer that is touched: elements least to most in each dimension, at most `points`
+ * of them. */
 struct box {
     bool used;
     int64_t least[MAX_RANK], most[MAX_RANK], points;
 };
 
-/* A place from which accesses are seen: loops of less depth than this stand still, in their middle.
- */
+/* How accesses are seen: loops of less than `depth` stand still, in the middle of their range. */
 struct view {
     const struct work *work;
     int loop, depth;
@@ -170,7 +169,7 @@ static void term_range(const struct view *view, const struct term *term, int64_t
     } else if (term->kind == TERM_MOD && low == high) {
         *least -= low * term->divisor;
         *most -= low * term->divisor;
-    } else { /* all of it; a table is taken to name other rows for each index */
+    } else { /* all of it; a table is assumed to hold different rows for each index */
         *most = *most - *least < term->divisor ? *most - *least : term->divisor - 1;
         *most = term->kind == TERM_MOD ? term->divisor - 1 : *most;
         *least = 0;
@@ -205,7 +204,7 @@ static int64_t volume(const struct box *box, int rank)
     return elements;
 }
 
-/* Different iterations of loops that the index has nothing of touch the same elements. */
+/* Iterations of a loop whose variable is not in the index touch the same elements. */
 static int64_t access_points(const struct work *work, const struct work_access *access, int depth)
 {
     int64_t points = 1;
@@ -236,8 +235,8 @@ static void add_to_box(const struct work *work, const struct work_access *access
     box->points = sum(box->points, own.points);
 }
 
-/* The bytes of each buffer that these accesses touch while loops of less than `depth` stand still;
- * the sum of all. */
+/* Sets the bytes of each buffer that these accesses touch while loops of less than `depth` stand
+ * still. Returns their sum. */
 static int64_t footprint(const struct work *work, int begin, int end, int depth, unsigned kinds,
                          int64_t *bytes)
 {
@@ -281,8 +280,9 @@ static void fetch(struct cache *cache, double times)
 
 static void fetch_body(struct cache *cache, int loop, double times);
 
-/* All iterations of a loop. Caches throw out nearly what was used least recently: of a body that is
- * too large by some part of the cache, that part is fetched anew each time. */
+/* All iterations of a loop. Caches evict roughly what was used least recently: where the body is
+ * larger than the cache by some part of the cache's size, that part of the fetches is repeated in
+ * each iteration. */
 static void fetch_loop(struct cache *cache, int loop, double times)
 {
     const struct work_loop *l = &cache->work->loop[loop];
@@ -297,7 +297,7 @@ static void fetch_loop(struct cache *cache, int loop, double times)
     }
 }
 
-/* One execution of what stands directly in `loop` (-1: in the kernel), `times` over. */
+/* The body of `loop` (-1: of the kernel), executed once, `times` over. */
 static void fetch_body(struct cache *cache, int loop, double times)
 {
     const struct work *work = cache->work;

@@ -25,7 +25,7 @@ struct work_access {
 struct work {
     int loops, accesses, buffers;
     struct work_loop *loop;
-    struct work_access *access;   /* but those of registers and of tables of indices */
+    struct work_access *access;   /* without registers and tables of indices */
     const struct buffer **buffer; /* those accessed */
     int64_t ops[SCALAR_COUNT];    /* executed; a sum and a maximum count once per iteration */
     int64_t stores;               /* likewise; registers included, as in ops[SCALAR_load] */
@@ -47,8 +47,8 @@ void work_footprint(const struct work *work, unsigned kinds, int64_t *bytes);
 
 /* Bytes of each buffer that a cache of this size has to fetch, empty at the beginning. Found loop
  * by loop: where the cache holds what an iteration touches, that is fetched once for the whole
- * loop; where that is twice the cache or more, anew in each iteration. What is written counts as
- * what is read does. */
+ * loop; where that is twice the cache or more, it is fetched again in each iteration. Writes count
+ * like reads. */
 void work_misses(const struct work *work, int64_t cache, double *bytes);
 
 #endif

@@ -1,5 +1,6 @@
 /* Measures of index expressions: what keeps index arithmetic within 64 bits, and the sum of two
- * indices within affine.c's array. A merge never adds to the terms of both, inner ones counted. */
+ * indices within affine.c's array. Merging two indices never gives more terms than both have, inner
+ * ones counted. */
 #ifndef IR_INDEX_H
 #define IR_INDEX_H
 #include "affine.h"

@@ -87,11 +87,12 @@ struct op_info {
     const char *name;
     int least_inputs, most_inputs;
     unsigned traits;
-    int attrs; /* how many */
+    int attrs; /* their number */
     struct attr_info attr[MAX_ATTRS];
 };
 
-/* One input of an instruction, or the value of a buffer, in the list of what its value serves. */
+/* One use of a value: as an input of an instruction, or as the recipe of a buffer. The uses of a
+ * value are a list. */
 struct use {
     struct inst *of;       /* NULL: in no list */
     struct inst *user;     /* the instruction; or NULL and */
@@ -122,7 +123,7 @@ struct inst {
 struct var {
     const char *name; /* unique in its kernel */
     int64_t extent;
-    int serial; /* from 1, in the order that a module's are made; 0: not a module's */
+    int serial; /* from 1, in the order of creation in the module; 0: not of a module */
 };
 
 /* An index: constant + sum of factor * term. Immutable, kept canonical by affine.h. */
@@ -205,9 +206,9 @@ enum loop_kind {
     LOOP_UNROLL,   /* written out */
     LOOP_VECTOR,   /* one vector operation: the innermost loop; `extent` lanes */
     LOOP_BLOCK,    /* a block of threads for each iteration, in any order; outermost */
-    LOOP_THREAD,   /* iteration i is thread i of its block; those that there are beyond, wait */
+    LOOP_THREAD,   /* iteration i is thread i of its block; further threads wait */
     LOOP_WARP,     /* iteration i is warp i of its block: 32 threads that work together */
-    LOOP_MATRIX,   /* in a warp loop: dealt out over its threads, as its matrix unit wants it */
+    LOOP_MATRIX,   /* in a warp loop: divided among its threads as the matrix unit has it */
     LOOP_KIND_COUNT
 };
 
@@ -230,7 +231,7 @@ struct stmt {
     struct buffer *buffer;
     const struct affine *index[MAX_RANK];
     const struct expr *value; /* of a prefetch: the load whose element is fetched; no buffer */
-    bool async;               /* a copy from memory that is there after the next barrier */
+    bool async;               /* a copy from memory, complete after the next barrier */
 };
 
 /* What the cost model (or a person) decides about a kernel for one target: lines of commands, each
@@ -254,7 +255,7 @@ struct schedule {
 /* Threads of a block and of a warp, and bytes of shared memory that a block may ask for. */
 enum { MOST_THREADS = 1024, WARP_THREADS = 32, MOST_SHARED = 1 << 20 };
 
-/* What a matrix unit multiplies at once: rows by columns, the sums of so many products each. */
+/* A matrix unit computes rows by columns of sums at once, each of matrix_depth products. */
 enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8 };
 
 /* What limits a kernel. */
@@ -268,8 +269,8 @@ enum bound {
     BOUND_COUNT
 };
 
-/* What one run of a kernel costs: numbers for people, computed anew whenever passes run, so that
- * nothing depends on what a text says. */
+/* What one run of a kernel costs, for people. It is computed again whenever passes run, so nothing
+ * depends on what a text says. */
 struct cost {
     int64_t flops, exps; /* an FMA is 2 flops */
     int64_t bytes;       /* distinct ones, of tensors and weights; flops / bytes is the intensity */
@@ -305,10 +306,10 @@ struct module {
     int64_t turns;     /* how often it runs, for `batch` other images each time */
     int64_t threads;   /* workers the workspace has scratch for */
     int precision;     /* of the products of linears: a precision_kind */
-    const char *after; /* the last pass done, where a dump goes on; NULL: none */
+    const char *after; /* the last pass done: a dump continues after it; NULL: none */
     struct location after_at;
-    const char *file;          /* that it was read from, for messages; or NULL */
-    const struct error *error; /* what a pass found wrong with what a person wrote; or NULL */
+    const char *file;          /* the file it was read from, for messages; or NULL */
+    const struct error *error; /* what a pass found wrong in a person's text; or NULL */
     int targets;
     const char *target[MAX_TARGETS];
     struct inst *first, *last; /* graph form, operands before users */
@@ -345,8 +346,8 @@ static inline double single_of(double value)
     return (double)(single * (float)(fabsf(single) >= FLT_MIN)); /* -0, infinities and NaN stay */
 }
 
-/* What max, maximum, relu and max_pool mean: NaN where an operand is NaN, as in PyTorch. Which zero
- * is the larger of 0 and -0 is not said. */
+/* What max, maximum, relu and max_pool mean: NaN where an operand is NaN, as in PyTorch. Of 0 and
+ * -0 either may be the result. */
 static inline double scalar_max(double a, double b)
 {
     return a > b || isnan(a) ? a : b;
@@ -404,8 +405,8 @@ const struct expr *expr_reduce(struct module *module, enum scalar_op op, int var
                                struct var *const *var, const struct expr *body,
                                const struct expr *init);
 
-/* Pixels of a line of `size` are of one class if they are as far from either end, up to `border`:
- * the class of one, and how many there are. */
+/* Pixels of a line of `size` are of one class if they have the same distance to either end, counted
+ * up to `border`. The class of a pixel; the number of classes. */
 int64_t border_class(int64_t at, int64_t size, int64_t border);
 int64_t border_class_count(int64_t size, int64_t border);
 
@@ -435,21 +436,21 @@ struct module *module_parse(const char *text, size_t size, struct error *error);
  * from; line 0: a pass made it. */
 bool module_verify(const struct module *module, struct error *error);
 
-/* What somebody changed in a kernel: the kind of a loop of threads or blocks, the place of a
- * buffer; NULL where it is something else. */
+/* A person's change to a kernel: the kind of a loop of threads or blocks, or the place of a buffer;
+ * both NULL where it is something else. */
 struct edit {
     const struct stmt *loop;
     const struct buffer *buffer;
 };
 
-/* Whether a kernel that was right still is (verify_edits.c): what module_verify checks of it by
- * itself, and, of what was changed, that no race is left unseen and that a barrier stands where
- * threads read what others wrote. */
+/* Whether a kernel is still right after a change (verify_edits.c): all that module_verify checks in
+ * a single kernel; and, where it was changed, that it is seen to have no race, and has a barrier
+ * where threads read what others wrote. */
 bool kernel_verify_edit(const struct module *module, const struct kernel *kernel,
                         const struct edit *edit, struct error *error);
 
 /* Whether the loops of a nest, each the whole body of the one before, may be put in another order:
- * loop[order[0]] outermost. All kinds count as serial: what runs at once is for kernel_verify_edit.
+ * loop[order[0]] outermost. All kinds count as serial: kernel_verify_edit checks what runs at once.
  */
 bool kernel_verify_order(const struct module *module, const struct kernel *kernel, int loops,
                          const struct stmt *const *loop, const int *order, struct error *error);
@@ -467,15 +468,15 @@ enum precision { PRECISION_F64, PRECISION_F32 };
 
 /* Runs one turn: the graph form, or the loop form of `target` (NULL: kernels of any target). input
  * is (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
- * Constants are computed in float64 always, and rounded once. False: a parameter is missing, or
- * module_check_constants says what. */
+ * Constants are always computed in float64 and rounded once. False: a parameter is missing, or
+ * module_check_constants says what is wrong. */
 bool module_eval_graph(const struct module *module, const struct parameters *parameters,
                        enum precision precision, const double *input, double *output);
 bool module_eval_loops(const struct module *module, const struct parameters *parameters,
                        enum precision precision, const char *target, const double *input,
                        double *output);
-/* Runs the graph form in float64 and shows what is not constant, in order; the data is gone after.
- */
+/* Runs the graph form in float64 and shows each value that is not constant, in order. `data` is
+ * freed when the visitor returns. */
 typedef void value_visitor(void *context, const struct inst *inst, const double *data);
 bool module_visit_values(const struct module *module, const struct parameters *parameters,
                          const double *input, value_visitor *visit, void *context);

@@ -37,7 +37,7 @@ void *allocate_again(void *memory, int64_t count, size_t size)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* open_memstream drops what it finds no memory for and says nothing. */
+/* open_memstream drops data without an error where memory runs out. */
 struct memory_text {
     char **text;
     size_t *size;

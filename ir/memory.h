@@ -1,9 +1,8 @@
-/* Memory: what runs out of it does not come back, so nobody has to look at what these return.
+/* Memory. Where it runs out, these functions do not return, so no caller checks their results.
  *
- * A compiler has nothing better to do then than to end. It does not end here, in the middle of a
- * library: memory_fail calls what main set with memory_on_failure, which removes unfinished
- * files, prints a message and leaves the process with status 4. What is not freed goes with the
- * process. Where nothing was set, as in a test, it aborts. */
+ * The program then ends, but not in the middle of a library: memory_fail calls the handler that
+ * main set with memory_on_failure, which removes unfinished files, prints a message and ends the
+ * process with status 4. Where no handler was set, as in a test, it aborts. */
 #ifndef IR_MEMORY_H
 #define IR_MEMORY_H
 #include <stddef.h>
@@ -12,8 +11,8 @@
 
 /* count elements of `size` bytes, zeroed, at least one; free() them. */
 void *allocate(int64_t count, size_t size);
-/* Likewise in the place of `memory` (or NULL), which keeps what it holds; what is new is not
- * zeroed. */
+/* The same, as realloc does: `memory` (or NULL) is resized and keeps its contents. What is added is
+ * not zeroed. */
 void *allocate_again(void *memory, int64_t count, size_t size);
 
 /* A stream that writes into memory, and its end, after which *text has *size bytes and a zero;

@@ -10,8 +10,7 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* Optimal string alignment: rows of Levenshtein's table, two of them back for swapped
- * neighbours. */
+/* Optimal string alignment: rows of Levenshtein's table; swapped neighbours look two rows back. */
 static int distance(const char *a, const char *b)
 {
     int rows = (int)strlen(a), columns = (int)strlen(b);

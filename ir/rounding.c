@@ -69,7 +69,8 @@ bool rounding_has(const struct rounding *r, const struct expr *expr)
     return expr->op == round_op(r->precision);
 }
 
-/* Adds what these statements store to and do not round; whether there was any. */
+/* Adds the buffers to which these statements store unrounded values. Returns whether any was new.
+ */
 static bool find_unrounded(struct rounding *r, const struct stmt *stmt)
 {
     bool found = false;
@@ -91,7 +92,7 @@ struct rounding *rounding_new(const struct module *module, struct arena *arena)
     struct rounding *r = ARENA_NEW(arena, struct rounding);
     *r = (struct rounding){module->precision, {.arena = arena}};
     bool found = r->precision != precision_kind_f32;
-    while (found) { /* kernels are in order: what copies pass on is found at once */
+    while (found) { /* kernels are in order, so copies of copies are mostly found in one round */
         found = false;
         for (const struct kernel *kernel = module->kernels; kernel; kernel = kernel->next)
             found |= find_unrounded(r, kernel->body);

@@ -3,7 +3,7 @@
 #define IR_ROUNDING_H
 #include "ir.h"
 
-/* Sums of how many products a matrix unit makes at once; 0: none, for f32. */
+/* The number of products that a matrix unit adds up at once; 0 for f32, which it does not take. */
 int matrix_depth(int precision);
 
 /* To f32, and on to what `precision` (a precision_kind) says. */
@@ -11,8 +11,9 @@ double round_to(int precision, double value);
 /* The scalar operation that does it; of f32, which has none, SCALAR_COUNT. */
 enum scalar_op round_op(int precision);
 
-/* Which buffers hold nothing but numbers of the module's precision: weights whose recipe rounds,
- * and what only rounded values are stored to. Made for the kernels as they are, in an arena. */
+/* Which buffers hold only numbers of the module's precision: weights whose recipe rounds, and
+ * buffers to which only rounded values are stored. Made in an arena, for the kernels as they are
+ * now. */
 struct rounding;
 struct rounding *rounding_new(const struct module *module, struct arena *arena);
 bool rounding_has(const struct rounding *rounding, const struct expr *expr);

@@ -1,4 +1,4 @@
-/* What both the builder and the verifier hold modules to. Private to this folder. */
+/* Limits that both the builder and the verifier check. Private to this folder. */
 #ifndef IR_RULES_H
 #define IR_RULES_H
 #include "ir.h"
@@ -14,7 +14,7 @@ bool shape_valid(const struct shape *shape);
 enum { SHAPE_TEXT = 24 * MAX_RANK };
 const char *shape_text(const struct shape *shape, char text[SHAPE_TEXT]);
 
-/* What inst_finish puts into inst->constant. */
+/* The value of inst->constant. */
 bool inst_infer_constant(const struct inst *inst);
 
 #endif

@@ -23,7 +23,7 @@ bool name_is_identifier(const char *name, size_t length)
     return true;
 }
 
-/* Words that end what stands before them, or begin a statement. */
+/* Words that end what comes before them, or begin a statement. */
 bool name_is_reserved(const char *name, size_t length)
 {
     static const char *const word[] = {"for",      "schedule", "kernel", "at",     "from",

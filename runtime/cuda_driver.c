@@ -9,7 +9,7 @@
 
 #define LIBRARY "libcuda.so.1"
 
-/* After these the context takes no more work, whatever is called: most are a kernel's doing. */
+/* After these errors the context accepts no more work. Most are caused by a kernel. */
 static const CUresult losses[] = {
     4,   /* DEINITIALIZED: the process ends */
     214, /* ECC_UNCORRECTABLE */
@@ -36,8 +36,8 @@ static struct {
     char missing[256]; /* why there is no driver, or "" */
 } library = {.once = PTHREAD_ONCE_INIT};
 
-/* A function of the library as its pointer in the table; the bytes are copied since C knows no
- * conversion from void *. */
+/* Stores a function of the library in the table. The bytes are copied, since C has no conversion
+ * from void * to a function pointer. */
 static bool resolve(void *handle, const char *symbol, void *function)
 {
     void *found = dlsym(handle, symbol);
@@ -93,7 +93,7 @@ int san_cuda_check(const struct driver *driver, struct san_cuda_error *error, co
     driver->cuGetErrorName(result, &name);
     driver->cuGetErrorString(result, &meaning);
     san_cuda_fail(error, status_of(result), "%s: %s (%d): %s", call, name ? name : "error", result,
-                  meaning ? meaning : "the driver has no words for it");
+                  meaning ? meaning : "the driver gives no description");
     error->driver = result;
     return error->status;
 }

@@ -144,7 +144,7 @@ static int upload_weights(struct san_cuda *cuda, struct san_cuda_error *error)
 static int capture(struct san_cuda *cuda, struct san_cuda_error *error)
 {
     void *arguments[] = {&cuda->input, &cuda->output, &cuda->workspace, &cuda->weights};
-    /* Relaxed: other threads of the program are free to do what they like meanwhile. */
+    /* Relaxed: other threads may call the driver meanwhile. */
     int status = CALL(cuda->driver, error, cuStreamBeginCapture, cuda->stream, CU_CAPTURE_RELAXED);
     if (status)
         return status;
@@ -247,8 +247,8 @@ int san_cuda_open(const struct san_model *model, int device, struct san_cuda **c
 
 /* ---- close ----------------------------------------------------------------------------------- */
 
-/* In the handle's context. Failures are passed over: there is nothing else to be done, and what a
- * lost context still has goes with it. */
+/* In the handle's context. Failures are ignored: nothing can be done about them, and what is left
+ * is freed with a lost context. */
 static void give_back(struct san_cuda *cuda)
 {
     const struct driver *driver = cuda->driver;
@@ -272,8 +272,8 @@ static void give_back(struct san_cuda *cuda)
         driver->cuModuleUnload(cuda->module);
 }
 
-/* Whoever resets a device takes all from its context: what the handle has is no more, and the
- * driver need not survive being asked about it. */
+/* A reset of the device destroys its context and all that the handle has there. The driver may
+ * crash when it is asked about any of that. */
 static bool was_reset(const struct san_cuda *cuda)
 {
     return cuda->lost.driver == CU_INVALID_CONTEXT || cuda->lost.driver == CU_CONTEXT_IS_DESTROYED;

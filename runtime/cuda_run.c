@@ -52,9 +52,8 @@ static int check_stream(const struct san_cuda *cuda, CUstream stream, struct san
     return status;
 }
 
-/* Ends what was enqueued of a run with the event that the next run waits for. Where there is no
- * event this waits instead; where that fails too, later runs could come into this one: the handle
- * is lost. */
+/* Ends a run with the event that the next run waits for. Where recording it fails, this waits
+ * instead; where that fails too, later runs could overlap this one, so the handle is lost. */
 static int enqueue_end(struct san_cuda *cuda, const struct job *job, int status,
                        struct san_cuda_error *error)
 {
@@ -73,9 +72,9 @@ static int enqueue_end(struct san_cuda *cuda, const struct job *job, int status,
     return error->status;
 }
 
-/* In the handle's context, under its mutex. The wait is for every run, also one on the same
- * stream: a handle of a stream may stand for one of each thread, or for another than it did
- * before. */
+/* In the handle's context, under its mutex. Every run waits, even one on the stream of the run
+ * before: one stream handle may mean a stream for each thread, or a different stream than before.
+ */
 static int enqueue(struct san_cuda *cuda, const struct job *job, struct san_cuda_error *error)
 {
     int status = check_stream(cuda, job->stream, error);

@@ -10,13 +10,13 @@ static bool runs_on(const struct san_gpu *gpu, uint32_t capability)
     return gpu->exact ? gpu->capability == capability : gpu->capability <= capability;
 }
 
-/* Of equals the one that is for this capability alone is the stronger one. */
+/* Of two with equal capability, the one for this capability alone is stronger. */
 static bool is_stronger(const struct san_gpu *a, const struct san_gpu *b)
 {
     return a->capability == b->capability ? a->exact > b->exact : a->capability > b->capability;
 }
 
-/* The strongest for the device of those weaker than `than`, or of all (NULL). */
+/* The strongest target for the device that is weaker than `than` (NULL: the strongest of all). */
 static const struct san_gpu *choose(const struct san_cuda *cuda, const struct san_gpu *than)
 {
     const struct san_gpu *best = NULL;
@@ -58,7 +58,7 @@ int san_cuda_find_target(struct san_cuda *cuda, struct san_cuda_error *error)
     return san_cuda_append(error, " alone");
 }
 
-/* What a target's compiler had to say. */
+/* What the driver's compiler printed for a target. */
 struct logs {
     char problems[LOG_BYTES], notes[LOG_BYTES];
 };
@@ -76,7 +76,7 @@ static int load(struct san_cuda *cuda, struct logs *logs, struct san_cuda_error 
     return status ? san_cuda_append(error, "; target %s", cuda->gpu->target) : 0;
 }
 
-/* As a driver does that is too old for a target's PTX, or for its architecture. */
+/* Whether a driver fails like this when it is too old for a target's PTX or architecture. */
 static bool is_refusal(int result)
 {
     return result == CU_NO_BINARY_FOR_GPU || result == CU_INVALID_PTX ||

@@ -5,12 +5,12 @@
  *   caller   takes tasks as the workers do, then waits for `unfinished` to reach 0
  *
  * The ticket alone says whether there is a task to take. A thread reads task and argument before it
- * lowers the ticket; if that succeeds, a task was left all the while, so the caller had not
- * returned and nobody had published another job: what was read belongs to this ticket. The
- * generation keeps a thread that slept in between from taking a later job's task; 2^32 jobs would
- * have to pass.
+ * lowers the ticket; if that succeeds, a task was left until then, so the caller had not returned
+ * and nobody had published another job: what was read belongs to this ticket. The generation keeps
+ * a thread that slept in between from taking a later job's task; 2^32 jobs would have to pass.
  *
- * Who waits spins first, since the next kernel mostly comes within microseconds, then sleeps. */
+ * A waiting thread spins first, since the next kernel mostly comes within microseconds, then
+ * sleeps. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "san/runtime.h"
 #include <errno.h>
@@ -180,8 +180,8 @@ static int start_workers(struct san_pool *pool)
     int error = pthread_attr_init(&attributes);
     if (error)
         return error;
-    /* Half of it is promised to tasks: the C library takes the program's thread-local data out of
-     * the stack, and the minimum does not count them. */
+    /* Tasks may use half of it. The C library puts the program's thread-local data on the stack
+     * too, and the minimum does not count them. */
     long least = sysconf(_SC_THREAD_STACK_MIN);
     size_t minimum = least > 0 ? (size_t)least : (size_t)PTHREAD_STACK_MIN;
     error = pthread_attr_setstacksize(&attributes, STACK_BYTES + minimum);

@@ -1,5 +1,5 @@
-/* Memory between pages that cannot be touched: a model that is compiled gets its images, output and
- * workspace in it, since sanitizers do not see what compiled code touches. */
+/* Memory between pages that cannot be touched, for the images, output and workspace of compiled
+ * models, whose accesses sanitizers do not see. */
 #ifndef TESTS_GUARDED_H
 #define TESTS_GUARDED_H
 #include <stdlib.h>
@@ -13,7 +13,8 @@ struct guarded {
     void *data;
 };
 
-/* Ends right before a page that cannot be touched; another stands before it. All NaN. */
+/* Memory that ends right before a page that cannot be touched; there is another such page before
+ * it. All NaN. */
 static inline struct guarded guarded_new(size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (bytes + page - 1) / page + 2;

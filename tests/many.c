@@ -1,6 +1,6 @@
-/* Many command lines of sanc, one after the other, from standard input: tests that start sanc
- * hundreds of times would spend most of their time loading LLVM. Each is carried out in a fork of
- * this process, so that none sees what another one did, and a crash is that one's alone.
+/* Runs command lines of sanc that it reads from standard input: tests that start sanc hundreds of
+ * times would spend most of their time loading LLVM. Each runs in a fork of this process, so that
+ * none affects another one, even by a crash.
  *
  * A request: the number of words after `sanc` as a line, then the folder to run in and the words,
  * each with a zero after it. The answer: the exit status (less than 0: a signal) and the bytes of
@@ -44,7 +44,7 @@ static void run(const char *folder, int count, char **word, FILE *out, FILE *err
     exit(sanc_main(count, word));
 }
 
-/* What a child has written to a file, which is empty then. */
+/* Sends what a child has written to a file, and empties the file. */
 static void send_file(FILE *file, long size)
 {
     char block[4096];

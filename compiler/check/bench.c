@@ -110,7 +110,7 @@ static void take_kernels(struct bench *bench, const struct record *record)
     free(value);
 }
 
-/* First plain runs, then those with a profile. */
+/* First plain runs, then runs with a profile. */
 static enum status time_runs(struct bench *bench, const struct execution *execution,
                              struct san_exec *exec)
 {
@@ -175,7 +175,7 @@ static enum status time_model(struct bench *bench)
     return status;
 }
 
-/* For the core that this is: its description where it fits what was measured. */
+/* Predictions for this machine's core: its description, corrected by what was measured. */
 static enum status predict_here(struct bench *bench, const struct target *target)
 {
     bench->here = target_on_this_machine(target);

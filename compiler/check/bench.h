@@ -14,13 +14,13 @@ struct bench {
     const struct module *module; /* scheduled, for one target */
     const char *target;
     const struct source *source;
-    double seconds; /* how long to go on, but for a few runs at least */
+    double seconds; /* how long to repeat runs; at least a few run */
     bool kernels;   /* times of each, too */
 
     /* what was found; bench_free */
     int runs;
     struct spread run;
-    /* of a processor; a GPU has none of them, its runs have the copies to and from it in them */
+    /* of processors only; a GPU's runs include the copies to and from it */
     struct core_speed speed;
     struct target here;          /* the target's code on this machine's core */
     int described_fma_per_cycle; /* what its description says, where that differs from `here` */
@@ -28,16 +28,16 @@ struct bench {
     struct spread *kernel; /* of predictions.kernel; NULL: not asked for */
 };
 
-/* With one thread, times are processor time of that thread: other work on the machine counts as
- * little as it can. Kernel times are of runs of their own. Errors are printed; bench_free in any
+/* With one thread, times are that thread's processor time, so that other work on the machine
+ * disturbs them least. Kernels are timed in separate runs. Errors are printed; bench_free in any
  * case. */
 enum status bench_run(struct bench *bench);
 void bench_free(struct bench *bench);
 
-/* "rates": { ... }, what a roofline is drawn by: flops and bytes per cycle, and bytes of caches. */
+/* "rates": { ... }, the data of a roofline: flops and bytes per cycle, and bytes of caches. */
 void rates_print(const struct target *target, FILE *file);
 
-/* What the kernel would take if nothing but its narrowest limit counted, in cycles: FMAs, vector
+/* A lower bound of the kernel's cycles: what its narrowest limit alone takes, which is FMAs, vector
  * operations, loads and stores, or bytes from L2 and beyond. */
 double prediction_limit(const struct prediction *prediction, enum bound *bound);
 

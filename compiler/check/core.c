@@ -26,7 +26,7 @@ static double clock_try(void)
         __asm__ volatile(".rept 64\n\tadd %1, %0\n\t.endr" : "+r"(sum) : "r"(one));
     return (double)LINKS * STEPS / (seconds_now() - begin) / 1e9;
 #else
-    return 0; /* no target of this machine comes here */
+    return 0; /* not an x86: no target runs here anyway */
 #endif
 }
 

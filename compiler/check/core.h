@@ -1,5 +1,5 @@
-/* What this machine's core does per second and per cycle, measured where it is needed: a virtual
- * machine may name another processor, and a clock changes. */
+/* What this machine's core does per second and per cycle, measured when it is needed: a virtual
+ * machine may report a different processor, and clocks change. */
 #ifndef COMPILER_CHECK_CORE_H
 #define COMPILER_CHECK_CORE_H
 #include "execute.h"
@@ -10,7 +10,7 @@ struct core_speed {
     int fma_per_cycle; /* vector FMAs that start in a cycle, to the nearest whole number */
 };
 
-/* Measures with vectors of the target, which is for a processor; the best of many short tries, in
+/* Measures with vectors of the target, a processor's. Takes the best of many short tries, in
  * processor time of this thread. Errors are printed. */
 enum status core_measure(const struct target *target, const struct source *source,
                          struct core_speed *speed);

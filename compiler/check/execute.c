@@ -59,7 +59,8 @@ int64_t module_weights_bytes(const struct module *module)
     return bytes;
 }
 
-/* False: says which constant an object cannot hold, of a model's by the file of its weights. */
+/* False: says which constant an object cannot hold. The error names the dump, or a model's weight
+ * file. */
 static bool constants_good(const struct module *module, const struct parameters *parameters,
                            const char *weights)
 {

@@ -30,8 +30,8 @@ enum status compiled_load(const struct module *module, const struct source *sour
                           struct compiled *compiled);
 void compiled_free(struct compiled *compiled);
 
-/* backend_emit, and what is wrong with a dump that cannot be emitted as somebody edited it. Errors
- * are printed. */
+/* backend_emit; also says what is wrong with an edited dump that cannot be emitted. Errors are
+ * printed. */
 enum status module_emit(const struct source *source, const struct module *module,
                         enum backend_kind kind, const char *target, struct backend_file *file);
 /* The status and the message where a function of the backend failed. */
@@ -61,7 +61,7 @@ enum status execution_once(const struct execution *execution, const struct san_e
 enum status execution_run(const struct execution *execution, const struct san_exec *exec,
                           const struct images *images, int64_t first);
 
-/* Runs all images, batch by batch, on so many threads of the processor or on a GPU; output:
+/* Runs all images, batch by batch, on `threads` threads of the processor or on a GPU; output:
  * (images->count, classes). */
 enum status execute_on_threads(const struct san_model *model, unsigned threads,
                                const struct images *images, float *output);

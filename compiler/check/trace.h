@@ -1,10 +1,10 @@
-/* What each kernel of a module writes, from the evaluator: a copy of the module, with a kernel
- * after each that copies what that one wrote into one long output. */
+/* What each kernel of a module writes, by the evaluator. It evaluates a copy of the module in which
+ * each kernel is followed by one that copies what it wrote into one long output. */
 #ifndef COMPILER_TRACE_H
 #define COMPILER_TRACE_H
 #include "execute.h"
 
-/* A buffer that a kernel writes: `begin` is where it stands in the trace. */
+/* A buffer that a kernel writes; `begin` is its place in the trace. */
 struct written {
     const struct buffer *buffer; /* of the module */
     struct buffer *copy;         /* of the copy that is evaluated */

@@ -72,7 +72,7 @@ static void locate(struct pass_check *check, const struct module *module, const 
     module_free(before);
 }
 
-/* Evaluates for one target and compares; false: it moved, or could not be evaluated. */
+/* Evaluates for one target and compares. False: the result moved, or could not be evaluated. */
 static bool still_the_same(struct pass_check *check, const struct pass *pass,
                            const struct module *module, const char *target)
 {
@@ -93,7 +93,7 @@ static bool still_the_same(struct pass_check *check, const struct pass *pass,
     return false;
 }
 
-/* What a pass must not change from here on. */
+/* The result that passes must not change from here on. */
 static bool take_reference(struct pass_check *check, const struct module *module)
 {
     check->status = execute_evaluator(module, check->parameters, PRECISION_F64, module->target[0],
@@ -101,7 +101,7 @@ static bool take_reference(struct pass_check *check, const struct module *module
     return check->status == STATUS_DONE;
 }
 
-/* The one pass that is to change results, in another precision than f32. */
+/* Whether this is the one pass that may change results, in a precision other than f32. */
 static bool rounds(const struct pass *pass, const struct module *module)
 {
     return module->precision != precision_kind_f32 && pass->run == round_operands;

@@ -1,4 +1,4 @@
-/* Comparing what the compiler makes with what the network means. */
+/* Compares compiled models and passes with the network's meaning, which the evaluator computes. */
 #ifndef COMPILER_VERIFY_H
 #define COMPILER_VERIFY_H
 #include "difference.h"
@@ -17,15 +17,15 @@ struct change {
     double was, is;
 };
 
-/* Looks for it in values and buffers that have the same name before and after, in the order in
- * which they are computed; both modules are for one target. False: found none, or no memory. */
+/* Compares values and buffers that have the same name before and after, in the order in which they
+ * are computed. Both modules are for the same target. False: found none, or no memory. */
 bool change_find(const struct module *before, const struct module *after,
                  const struct parameters *parameters, const struct images *images, double tolerance,
                  struct change *change);
 
-/* An observer of passes: evaluates the module in float64 before the first pass and after each, for
- * every target once their loops differ, and says no when the result moves. Set the first three
- * fields, zero the others; pass_check_free. */
+/* An observer of passes: evaluates the module in float64 before the first pass and after each one,
+ * for every target once their loops differ, and stops the run when the result moves. Set the first
+ * three fields, zero the others; pass_check_free. */
 struct pass_check {
     const struct parameters *parameters;
     const struct images *images;
@@ -33,8 +33,8 @@ struct pass_check {
 
     double *reference, *result;
     const char *pass;   /* the first that moved the result, or NULL */
-    const char *target; /* for which */
-    double error;       /* by how much; the largest so far where none moved it */
+    const char *target; /* the target for which it moved */
+    double error;       /* by how much; where none moved it, the largest so far */
     bool located;       /* `change` is the first element that it moved */
     struct change change;
     char *before;       /* the module's text before the pass */
@@ -44,7 +44,7 @@ bool pass_check_after(void *context, const struct pass *pass, int changes, doubl
                       const struct module *module);
 void pass_check_free(struct pass_check *check);
 
-/* Where a compiled model leaves its loop form. */
+/* Where a compiled model first differs from its loop form. */
 struct kernel_check {
     const char *kernel; /* the first that is off, in the module's memory; NULL: none is */
     const char *buffer; /* which it writes */

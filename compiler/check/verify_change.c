@@ -1,5 +1,6 @@
-/* Where a pass moved the result: values and buffers of the same name, before it and after it, in
- * the order in which they are computed. The buffer of %12 is v12, that of the output is logits. */
+/* Finds where a pass moved the result: compares values and buffers of the same name before and
+ * after the pass, in the order in which they are computed. The buffer of %12 is v12, that of the
+ * output is logits. */
 #include "memory.h"
 #include "observe.h"
 #include "trace.h"
@@ -19,7 +20,7 @@ static const int64_t MOST_ELEMENTS = INT64_C(1) << 27; /* 1 GiB of doubles, befo
 struct state {
     int count, room;
     int64_t elements;
-    bool full; /* no memory for more */
+    bool full; /* MOST_ELEMENTS are kept: no room for more */
     struct tensor *tensor;
 };
 
@@ -56,7 +57,7 @@ static void add_value(void *context, const struct inst *inst, const double *valu
         snprintf(tensor->name, sizeof tensor->name, "v%d", inst->id);
 }
 
-/* Of each buffer what the last kernel that writes it leaves. */
+/* Adds each buffer's contents after the last kernel that writes it. */
 static enum status add_buffers(struct state *state, const struct module *module,
                                const struct parameters *parameters, const struct images *images)
 {

@@ -1,4 +1,4 @@
-/* Which kernel of a compiled model is the first to be off.
+/* Finds the first kernel of a compiled model that is off.
  *
  *   evaluated   what every kernel writes (trace.h)
  *   compiled    runs with a profile, whose clock is called after each kernel: there the workspace
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A compiled model beside the trace. */
+/* A compiled model compared with the trace. */
 struct comparison {
     struct trace trace;
     uint64_t calls; /* of the clock */
-    int next;       /* of what is written */
+    int next;       /* in trace->written */
     const struct execution *execution;
     double tolerance;
     struct kernel_check *check;

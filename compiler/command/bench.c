@@ -25,7 +25,7 @@ static int by_lost(const void *a, const void *b)
     return (q->lost_ms > p->lost_ms) - (q->lost_ms < p->lost_ms);
 }
 
-/* The kernels, those first where most time is lost against the limit. free() it. */
+/* The kernels, sorted by the time lost against the limit. free() it. */
 static struct line *lines_new(const struct bench *bench)
 {
     const struct predictions *p = &bench->predictions;
@@ -61,8 +61,8 @@ static double peak_of(const struct bench *bench)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* As "12.3 µs" where `beside`, a time that stands with it, is below a tenth of a millisecond; else
- * as "0.123 ms". */
+/* As "12.3 µs" where `beside`, a time in the same line, is below a tenth of a millisecond; else as
+ * "0.123 ms". */
 static const char *time_text(double ms, double beside, char text[32])
 {
     if (beside < 0.1)

@@ -53,7 +53,7 @@ static enum status emit_header(const struct emission *e, struct output *output)
     return STATUS_DONE;
 }
 
-/* Text of the IR for one target alone: the passes run anew, so that the dump holds nothing that
+/* Text of the IR for one target alone: the passes run again, so that the dump holds nothing that
  * only other targets use. */
 static enum status emit_ir(const struct emission *e, struct output *output)
 {
@@ -95,7 +95,7 @@ static enum status emit_cubin(const struct emission *e, struct output *output)
     return status;
 }
 
-/* The plan names its weights as they lie beside it. */
+/* The plan names its weights by their file name in the same folder. */
 static enum status emit_launch(const struct emission *e, struct output *output)
 {
     const char *weights = "";
@@ -146,9 +146,9 @@ static enum status check_options(const struct options *options)
     else if (options->profile && !emit_has(emit, EMIT_report))
         wrong = "--profile FILE is for a report: --emit report";
     else if ((emit_has(emit, EMIT_launch) || emit_has(emit, EMIT_weights)) && !options->weights)
-        wrong = "'sanc compile' needs --weights FILE for what a launch plan comes with";
+        wrong = "'sanc compile' needs --weights FILE for the weights that come with a launch plan";
     else if (options->stop_after && emit != 1u << EMIT_ir)
-        wrong = "after --stop-after there is nothing but ir to --emit";
+        wrong = "with --stop-after only ir can be emitted: --emit ir";
     if (!wrong)
         return STATUS_DONE;
     diag_error(NULL, 0, 0, "%s", wrong);

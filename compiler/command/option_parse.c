@@ -10,7 +10,7 @@ struct cursor {
     int count, next;
     char *const *argument;
     char *room; /* in options->text */
-    bool lost;  /* after an option that is not known: what follows may be its value */
+    bool lost;  /* after an unknown option: the next argument may be its value */
 };
 
 static const struct option_info *option_find(const char *name, size_t length, char letter)
@@ -24,7 +24,7 @@ static const struct option_info *option_find(const char *name, size_t length, ch
     return NULL;
 }
 
-/* An option that nobody knows (known: NULL), or that is another command's. */
+/* An unknown option (known: NULL), or one of another command. */
 static bool refuse_option(const struct command_info *command, const char *argument,
                           const struct option_info *known)
 {

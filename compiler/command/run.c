@@ -31,8 +31,8 @@ static enum status run_native(const struct source *source, struct module *graph,
     return status;
 }
 
-/* Runs what the model means: its graph, in another precision than f32 with the operands rounded
- * that the compiled model rounds. */
+/* Evaluates the model's graph. In a precision other than f32, it rounds the operands that the
+ * compiled model rounds. */
 static enum status run_evaluator(const struct source *source, struct module *graph,
                                  const struct images *images, float *output)
 {

@@ -10,7 +10,7 @@ struct memory {
     int64_t weights, workspace, stack; /* bytes; stack: of one thread, part of the workspace */
 };
 
-/* What there is to say. */
+/* Everything that is printed. */
 struct report {
     const struct module *module;
     struct stats stats;

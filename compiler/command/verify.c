@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of f32, tf32 and bf16. Where a sum falls on the other side of a rounding than the evaluator's,
- * what follows moves by a unit of that type. */
+/* For f32, tf32 and bf16. Where a sum rounds to the other side than the evaluator's, what follows
+ * differs by a unit of that type. */
 static const double default_tolerance[] = {1e-5, 1e-3, 1e-2};
-/* Passes reorder sums in float64 and no more. */
+/* In float64 passes do no more than reorder sums. */
 static const double PASS_TOLERANCE = 1e-9;
-/* Between kernels errors may be larger than at the end, where a mean evens them out. */
+/* Errors may be larger between kernels than at the end, where a mean averages them out. */
 static const double KERNEL_FACTOR = 10;
 static const uint64_t SEED = 1;
 static const double REDUCE_SECONDS = 60;
@@ -24,7 +24,7 @@ static const double REDUCE_SECONDS = 60;
 struct finding {
     const char *target;
     bool ran;
-    struct error why; /* it did not */
+    struct error why; /* why it did not run */
     double error;
 };
 
@@ -36,7 +36,7 @@ struct verification {
     struct weights *file; /* that file */
     double *reference;    /* in float64, (images.count, classes) */
     double tolerance;
-    bool shows_passes;        /* how far --each-pass is */
+    bool shows_passes;        /* shows how far --each-pass is */
     struct pass_check passes; /* of --each-pass, or made when a target is off */
     struct finding finding[MAX_TARGETS];
 };
@@ -58,7 +58,7 @@ static enum status get_images(struct verification *v)
         diag_error(path, 0, 0, "tensor 'input' must hold at least one image, found none");
         return STATUS_INPUT;
     }
-    /* The compiled model takes float32: the reference is to see the same numbers. */
+    /* The compiled model takes float32, so the reference takes the same rounded numbers. */
     int64_t count = v->images.count * v->images.each;
     v->random = allocate(count, sizeof(double));
     for (int64_t i = 0; i < count; i++)
@@ -67,7 +67,7 @@ static enum status get_images(struct verification *v)
     return STATUS_DONE;
 }
 
-/* Of what was asked for: in another precision than f32, of operands that are rounded. */
+/* The reference in the precision asked for: with rounded operands where it is not f32. */
 static enum status get_reference(struct verification *v)
 {
     struct module *graph = NULL;
@@ -83,7 +83,7 @@ static enum status get_reference(struct verification *v)
     return status;
 }
 
-/* The observer of passes that a person waits for. */
+/* An observer that also shows the progress. */
 static bool show_and_check(void *context, const struct pass *pass, int changes, double seconds,
                            const struct module *module)
 {
@@ -144,7 +144,7 @@ static bool good(const struct verification *v, const struct finding *finding)
     return !finding->ran || finding->error <= v->tolerance;
 }
 
-/* ---- where it goes wrong --------------------------------------------------------------------- */
+/* ---- what is wrong --------------------------------------------------------------------------- */
 
 /* Runs the passes of a new module under observation: which one moved the result, or NULL. */
 static enum status find_pass(const struct verification *v, struct pass_check *check)
@@ -162,7 +162,7 @@ static enum status find_pass(const struct verification *v, struct pass_check *ch
     status = passes_run(module, NULL, &observer);
     progress_clear();
     pass_check_free(check);
-    /* Its name outlives the module: the table of passes holds it. Of the target the finding has. */
+    /* The pass's name outlives the module: the table of passes holds it. The target's does not. */
     check->target = NULL;
     module_free(module);
     return check->status != STATUS_DONE ? check->status : status;
@@ -213,7 +213,7 @@ static void explain(struct verification *v, const struct finding *finding)
 
 /* ---- a smaller model that shows it ----------------------------------------------------------- */
 
-/* What a smaller model has to show: this pass changes the result; NULL: this target is off. */
+/* How a smaller model must fail: this pass changes the result; NULL: this target is off. */
 struct symptom {
     const struct verification *whole;
     const char *pass, *target;
@@ -276,7 +276,7 @@ static enum status reduce(const struct verification *v, const char *target)
     const struct model *model = &v->source->model;
     struct symptom symptom = {v, v->passes.pass, v->passes.pass ? NULL : target, 0};
     if (!model_shows(&symptom, model)) {
-        fprintf(stderr, "sanc: with weights by chance it does not show: nothing is reduced\n");
+        fprintf(stderr, "sanc: with random weights the error does not show: nothing is reduced\n");
         return STATUS_DONE;
     }
     struct model smallest = model_reduce(model, model_shows, &symptom, REDUCE_SECONDS);

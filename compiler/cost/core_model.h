@@ -1,31 +1,32 @@
-/* What a core takes, beside what target.h says of each: for choosing plans, by constants that rank
- * them, and for predicting cycles. */
+/* The cost of operations on a core, in addition to target.h: constants that rank plans when one is
+ * chosen, and those that predict cycles. */
 #ifndef COMPILER_CORE_MODEL_H
 #define COMPILER_CORE_MODEL_H
 #include "target.h"
 
 /* ---- for choosing ---------------------------------------------------------------------------- */
 
-/* As the core "any" has them: described cores have rates of their own (struct core), by which only
- * predictions go so far. */
+/* As the core "any" has them. The rates of other cores (struct core) are so far used by predictions
+ * only. */
 enum { LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32 };
-/* From beyond L2, of weights that one nest streams, and of those that all of a network streams. */
+/* From beyond L2: of weights that one nest streams, and of weights that all of a network streams.
+ */
 enum { L3_BYTES_PER_CYCLE = 10, FAR_BYTES_PER_CYCLE = 5 };
 /* To begin and to end a register tile. */
 enum { BLOCK_CYCLES = 12 };
 
-/* One step of a reduction in a register tile: so many vector FMAs and loads; no less than the sums'
- * chain. */
+/* Cycles of one step of a reduction in a register tile with so many vector FMAs and loads; at least
+ * the latency of the chain of sums. */
 double core_step_cycles(const struct target *target, double fmas, double loads);
 
 /* ---- for predicting -------------------------------------------------------------------------- */
 
-/* Vector operations of an exponential as the backend writes it, with AVX-512's scaling by a power
- * of two and without, and FMAs among them. */
+/* Vector operations of an exponential in the backend, with AVX-512's scaling by a power of two and
+ * without; the FMAs among them. */
 enum { EXP_OPERATIONS_SCALED = 13, EXP_OPERATIONS = 15, EXP_FMAS = 9 };
 
-/* Streams from a cache run beside the arithmetic, and this part of their time or less is hidden by
- * it: from L2, from beyond, and from beyond where lines are asked for ahead. */
+/* Streams from a cache overlap with the arithmetic, which hides at most this part of their time:
+ * from L2, from beyond, and from beyond with prefetches. */
 static const double L2_HIDDEN = 0.8, MEMORY_HIDDEN = 0.4, AHEAD_HIDDEN = 0.85;
 
 #endif

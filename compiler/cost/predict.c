@@ -2,9 +2,9 @@
  *
  * Every operation belongs to the innermost loop that it depends on (LLVM moves it out to there),
  * once for each value of the unrolled loops that it depends on, as a vector where it depends on a
- * vector loop. What belongs to a loop runs at the rate of the ports that it needs most, or of its
+ * vector loop. A loop's operations run at the rate of the ports that they need most, or of their
  * longest chain, and each time an inner loop begins, a pipeline fills. Bytes that L1 or L2 do not
- * hold take their time beside that; the machine hides most of the shorter one behind the longer. */
+ * hold are fetched meanwhile; the machine hides most of the shorter of both times. */
 #include "predict.h"
 #include "affine.h"
 #include "core_model.h"
@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CHAIN = 64 }; /* loops around a statement that a backend takes */
+enum { MAX_CHAIN = 64 }; /* the most loops around a statement that the backend takes */
 
-/* Time that a loop's own statements need of everything, for one run, in cycles; and entries. */
+/* The cycles that a loop's own statements need of each resource in one run; and entries. */
 struct need {
     double fma, vector, load, store, divide, issue, chain;
     double l1_bytes;
@@ -23,7 +23,7 @@ struct need {
 
 struct level {
     const struct stmt *loop;
-    int region; /* of a loop that is written down as a loop; -1: unrolled or vector */
+    int region; /* of a loop that stays a loop; -1: unrolled or vector */
 };
 
 struct view {
@@ -59,8 +59,8 @@ static int innermost(const struct view *v)
     return 0;
 }
 
-/* Where something that depends on these loops of the chain runs, how often per run of that loop,
- * and in how many lanes (0: a scalar). */
+/* Where an operation that depends on these loops of the chain runs: its loop, how often per run of
+ * that loop, and in how many lanes (0: a scalar). */
 struct placed {
     struct need *need;
     double count;
@@ -84,7 +84,7 @@ static struct placed place(struct view *v, uint64_t loops)
     return placed;
 }
 
-/* Registers that so many lanes take. */
+/* The registers that `lanes` lanes take. */
 static double registers(const struct view *v, int64_t lanes)
 {
     return lanes <= v->target->lanes ? 1
@@ -116,13 +116,13 @@ static void need_index(struct view *v, const struct affine *index)
     }
 }
 
-/* What lanes touch of what is in memory. */
+/* How the lanes' elements lie in memory. */
 enum step {
     STEP_SAME,
     STEP_NEIGHBOURS,
     STEP_REPEATED, /* a few */
     STEP_TWO,
-    STEP_FOURS, /* apart, but four of each lane come by one load, and serve four vectors */
+    STEP_FOURS, /* apart, but one load brings four of a lane, for four vectors */
     STEP_APART
 };
 
@@ -199,7 +199,7 @@ static uint64_t need_load(struct view *v, const struct expr *load)
         need_access(v, index, place(v, loops), false);
         return loops;
     }
-    for (int i = 0; i < v->depth; i++) /* what it holds changes with every loop around */
+    for (int i = 0; i < v->depth; i++) /* its contents change with every loop around */
         if (v->chain[i].region >= 0)
             loops |= UINT64_C(1) << i;
     return loops;
@@ -207,7 +207,7 @@ static uint64_t need_load(struct view *v, const struct expr *load)
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
-/* A maximum of two variables also asks whether the first is NaN, and takes it then. */
+/* A maximum of two variables also checks whether the first is NaN, which it then keeps. */
 static double operations_of(const struct view *v, const struct expr *expr)
 {
     bool constant = expr->op == SCALAR_max &&
@@ -254,8 +254,7 @@ static bool reads_register(const struct expr *expr, const struct stmt *store)
     return false;
 }
 
-/* A sum in registers waits for its last step: once per run for each term that goes to one element.
- */
+/* Each step of a sum in registers waits for the step before: one wait per term of an element. */
 static void need_chain(struct view *v, const struct stmt *store, uint64_t loops)
 {
     double steps = v->target->fma_latency;
@@ -344,7 +343,7 @@ static double region_cycles(struct view *v, int i, struct prediction *p)
     return region->cycles;
 }
 
-/* Whether the statements ask for the buffer's lines ahead. */
+/* Whether the statements prefetch the buffer. */
 static bool prefetches(const struct stmt *stmt, const struct buffer *buffer)
 {
     bool found = false;
@@ -355,8 +354,8 @@ static bool prefetches(const struct stmt *stmt, const struct buffer *buffer)
     return found;
 }
 
-/* Bytes from beyond a cache of that size; *ahead: of them, those of buffers that `body` prefetches.
- */
+/* Bytes from beyond a cache of that size; *ahead: those among them that belong to buffers that
+ * `body` prefetches. */
 static double beyond(const struct work *work, int64_t cache, const struct stmt *body, double *ahead)
 {
     double bytes = 0, *each = allocate(work->buffers + 1, sizeof *each);

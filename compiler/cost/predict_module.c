@@ -1,4 +1,5 @@
-/* Predictions of all kernels of a module: what a kernel finds in L2 depends on those before. */
+/* Predictions of all kernels of a module: what a kernel finds in L2 depends on the kernels before.
+ */
 #include "predict_module.h"
 #include "cost.h"
 #include "memory.h"
@@ -41,7 +42,8 @@ static struct age *age_of(struct history *h, const struct buffer *buffer)
     return bsearch(&key, h->age, h->buffers, sizeof key, by_address);
 }
 
-/* Bytes that the kernel would fetch from beyond L2 and finds there; then it has run. */
+/* The bytes that the kernel would fetch from beyond L2 but finds in L2. Then counts the kernel as
+ * run. */
 static double history_run(struct history *h, const struct kernel *kernel)
 {
     struct work *work = work_new(kernel);

@@ -13,7 +13,7 @@ struct predictions {
 };
 void module_predict(const struct module *module, const char *name, const struct target *target,
                     struct predictions *predictions);
-/* What so many runs take together; the loops of kernels stay those of one. */
+/* Multiplies the predictions by `times` runs; the loops of kernels stay those of one run. */
 void predictions_repeat(struct predictions *predictions, int64_t times);
 void predictions_free(struct predictions *predictions);
 

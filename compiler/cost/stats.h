@@ -17,7 +17,7 @@ struct stats {
     int64_t parameters, operations;
 };
 
-/* Counts a graph form, best the one that graph_from_model made: what is folded away is not counted.
+/* Counts a graph form, best as graph_from_model made it: what passes fold away is not counted.
  * COUNT_MACS: multiply-adds of linears, of relations that are dot products, and of aggregations.
  * COUNT_PAPER: as the paper's table 2 does; besides those, 1 for each element that a bias is added
  * to, 2 for each of a batch norm, 1 for each of a ReLU, of a pooling's operand and of a difference.
@@ -25,7 +25,8 @@ struct stats {
 void graph_stats(const struct module *module, enum count count, struct stats *stats);
 void stats_free(struct stats *stats);
 
-/* What the caller of the compiled model provides: the tensors, and the stack of each thread. */
+/* The memory that the compiled model's caller provides: the tensors, and the stack of each thread.
+ */
 int64_t module_workspace_bytes(const struct module *module);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of tensors and weights, those in a kernel's own tiles apart. */
+/* Bytes of tensors and weights, without those in the kernel's own tiles. */
 static int64_t shared_bytes(const struct work *work, unsigned kinds, int64_t *scratch)
 {
     int64_t bytes = 0;

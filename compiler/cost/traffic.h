@@ -15,9 +15,9 @@ struct traffic {
     int64_t read, written;
 };
 
-/* Counts the loop form of a target, for a whole batch: what a kernel reads of a buffer is counted
- * once, as if a cache kept it from the kernel's begin to its end, and so is what it writes
- * (work_footprint). Names belong to the module. Free with traffic_free. */
+/* Counts the loop form of a target, for a whole batch: what a kernel reads of a buffer counts once,
+ * as if a cache kept it until the kernel ends, and so does what it writes (work_footprint). Names
+ * belong to the module. Free with traffic_free. */
 void module_traffic(const struct module *module, const char *target, struct traffic *traffic);
 void traffic_free(struct traffic *traffic);
 

@@ -12,8 +12,8 @@ extern char **environ;
 static const size_t MOST_CUBIN_BYTES = (size_t)1 << 31;
 enum { VERSION_TEXT = 64 };
 
-/* Starts ptxas and waits for it: its exit status, -1 with errno where there is none. What it says,
- * on either stream, goes to `said`, as much as there is room for. */
+/* Starts ptxas and waits for it. Returns its exit status, or -1 with errno where it cannot be run.
+ * What it prints, on either stream, goes to `said`, as far as it fits. */
 static int run_ptxas(char *const *argument, char *said, size_t size)
 {
     static const char *const place[] = {"ptxas", "/usr/local/cuda/bin/ptxas"};

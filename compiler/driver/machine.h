@@ -9,9 +9,9 @@
  * device 0. */
 bool machine_runs(const struct target *target, struct error *error);
 
-/* The best of the module's targets that this machine has: a GPU, the newest, before processors, of
- * which the widest, of equals the last. The name is the module's; an error is printed where it has
- * none of them. */
+/* The best of the module's targets that this machine has: the newest GPU; else the processor with
+ * the widest vectors, the last of several. The name is the module's. Where the machine has none of
+ * them, an error is printed. */
 enum status choose_target(const struct module *module, const char **best);
 
 #endif

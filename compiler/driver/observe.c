@@ -110,7 +110,7 @@ static bool watch_after(void *context, const struct pass *pass, int changes, dou
     }
     if (names_pass(&options->print_before, following))
         print_module(module, "before", following);
-    /* Where a dump was the input, the state it holds is not written again. */
+    /* Where the input was a dump, its state is not written again. */
     if (options->dump_ir && (pass || done == 0))
         watch->status = dump_module(watch, module);
     if (watch->status != STATUS_DONE)

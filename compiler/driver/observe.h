@@ -1,4 +1,4 @@
-/* Runs the passes with what the command line wants to see of them. */
+/* Runs the passes and shows what the command line asks for. */
 #ifndef COMPILER_OBSERVE_H
 #define COMPILER_OBSERVE_H
 #include "options.h"
@@ -14,8 +14,8 @@ enum status passes_run_observed(struct module *module, const char *last,
  * error is printed if not. */
 enum status pass_reachable(const struct module *module, const char *name, bool before);
 
-/* Whether to show how far the work is: not where something else is printed on standard error
- * meanwhile, nor for programs that read JSON. */
+/* Whether to show progress: not while something else is printed on standard error, and not with
+ * --json. */
 bool shows_progress(const struct options *options);
 
 /* The module as text, in memory that free() takes. */

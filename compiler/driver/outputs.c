@@ -13,7 +13,7 @@ const struct emit_info emit_table[EMIT_none] = {
 #undef EMIT
 };
 
-/* What other names promise, none of which is written by `sanc compile`. */
+/* Extensions of other formats, which `sanc compile` does not write. */
 static const char *const other_extensions[] = {
     ".a",   ".so",  ".dylib", ".dll", ".lib",  ".exe",         ".bc",  ".c",   ".cc",   ".cpp",
     ".py",  ".npy", ".npz",   ".pt",  ".pth",  ".safetensors", ".csv", ".png", ".jpg",  ".jpeg",
@@ -41,7 +41,7 @@ static size_t without_extension(const char *path, const char *extension)
     return strlen(path) - (ends_with(path, extension) ? strlen(extension) : 0);
 }
 
-/* ---- what a name promises -------------------------------------------------------------------- */
+/* ---- extensions ------------------------------------------------------------------------------ */
 
 static const char *promised_extension(const char *path)
 {
@@ -112,7 +112,7 @@ static void add_each(struct outputs *outputs, enum emit kind, const char *stem, 
             add(outputs, kind, target[i], stem, length, emit_table[kind].extension);
 }
 
-/* One kind: -o is the file; or, of several targets, the stem with or without its extension. */
+/* One kind: -o is the file; with several targets, it is the stem, with or without its extension. */
 static enum status plan_one(struct outputs *outputs, const struct options *options, enum emit kind,
                             int targets, const char *const *target)
 {
@@ -138,9 +138,10 @@ static enum status plan_several(struct outputs *outputs, const struct options *o
 {
     const char *stem = options->output, *promised = promised_extension(stem);
     if (promised || strcmp(stem, "-") == 0) {
-        diag_error(NULL, 0, 0,
-                   "--output %s: of several kinds it is the stem that extensions are added to",
-                   stem);
+        diag_error(
+            NULL, 0, 0,
+            "--output %s: with several kinds it must be the stem that extensions are added to",
+            stem);
         return STATUS_USAGE;
     }
     for (enum emit kind = 0; kind < EMIT_none; kind++)
@@ -167,7 +168,7 @@ static void list_gpu_kinds(char *text, size_t size)
                                      emit_table[i].name);
 }
 
-/* Each kind has a target. */
+/* Checks that each kind has a target it is for. */
 static bool check_kinds(unsigned kinds, int targets, const char *const *target)
 {
     bool good = true;
@@ -184,7 +185,7 @@ static bool check_kinds(unsigned kinds, int targets, const char *const *target)
             diag_error(NULL, 0, 0, "--emit %s is for GPUs: it needs a --target like nvptx:sm_80",
                        emit_table[kind].name);
         else
-            diag_error(NULL, 0, 0, "--emit %s is for processors; of GPUs there are %s",
+            diag_error(NULL, 0, 0, "--emit %s is for processors; GPUs have %s",
                        emit_table[kind].name, gpus);
     }
     return good;

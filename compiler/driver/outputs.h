@@ -41,9 +41,9 @@ static inline bool emit_has(unsigned kinds, enum emit kind)
     return kinds >> kind & 1;
 }
 
-/* What --emit and -o ask for, for a module of these targets: the paths, all different, no
- * contents yet. Refuses a file that is an input, and a name that promises another format. Free
- * with outputs_free in any case. */
+/* The files that --emit and -o ask for, for a module of these targets: all paths differ, and there
+ * are no contents yet. Refuses a file that is an input, and a name with another format's extension.
+ * Free with outputs_free in any case. */
 enum status outputs_plan(struct outputs *outputs, const struct options *options, int targets,
                          const char *const *target);
 
@@ -52,8 +52,8 @@ enum status outputs_write(const struct outputs *outputs);
 
 void outputs_free(struct outputs *outputs);
 
-/* Whether -o may be written with contents that this extension belongs to: it is no input, and
- * its name does not promise another format. Errors are printed. */
+/* Whether contents of this extension may be written to -o: it must not be an input, nor have the
+ * extension of another format. Errors are printed. */
 enum status output_check(const struct options *options, const char *path, const char *extension);
 
 #endif

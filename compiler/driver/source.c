@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t MOST_TEXT_BYTES = 16u << 20; /* of a dump as the parser takes, of a model */
+static const size_t MOST_TEXT_BYTES = 16u
+                                      << 20; /* of a dump, as the parser limits it, or of a model */
 static const struct target_names default_targets = {2, {"x86-64-v3", "x86-64-v4"}};
 
 static bool ends_with(const char *text, const char *end)
@@ -34,7 +35,7 @@ static int precision_asked(const struct options *options)
                                                          : precision_kind_f32;
 }
 
-/* Whether a target has what multiplies in the precision. */
+/* Whether a target can multiply in the precision. */
 static bool target_has_precision(const char *name, int precision)
 {
     struct error error;
@@ -69,7 +70,7 @@ static enum status check_targets(const struct target_names *names)
     return status;
 }
 
-/* What comes through a pipe has no name that says what it is. */
+/* Standard input has no name that says whether it is a dump. */
 static bool begins_as_dump(const struct source *source)
 {
     static const char begin[] = "sanir ";
@@ -148,7 +149,8 @@ static void drop_prefix(struct source *source, const struct module *module)
     free(name);
 }
 
-/* A dump's parameters: what is left of the model's, so other tensors may be in the file. */
+/* Checks the parameters that the dump still has. Others have been folded away, so the file may hold
+ * more tensors. */
 static enum status check_dump_weights(struct source *source)
 {
     struct module *module;
@@ -257,7 +259,8 @@ static const char *pass_names(struct arena *arena)
     return names;
 }
 
-/* The pass that the dump was taken after is one of the table, and left what it should. */
+/* Checks that the dump's line 'after' names a pass, and that the module is as that pass leaves it.
+ */
 static enum status check_after(const char *file, const struct module *module)
 {
     struct location at = module->after_at;
@@ -276,7 +279,7 @@ static enum status check_after(const char *file, const struct module *module)
         if (!module->after) /* no line says it */
             at = module->kernels->at;
         diag_error(file, at.line, at.column,
-                   "a dump of before the pass lower must hold a graph alone, found kernels");
+                   "a dump from before the pass lower must hold a graph alone, found kernels");
     }
     return STATUS_INPUT;
 }

@@ -1,4 +1,4 @@
-/* What a command of the driver starts from: a model or a dump, its weights, its targets. */
+/* The input of a command: a model or a dump, its weights, its targets. */
 #ifndef COMPILER_SOURCE_H
 #define COMPILER_SOURCE_H
 #include "model.h"
@@ -11,7 +11,7 @@ struct source {
     struct model model; /* unless is_dump */
     char *text;         /* of the file */
     size_t size;
-    struct target_names target;   /* those asked for, or the defaults; of a dump: those to keep */
+    struct target_names target;   /* those asked for, or the defaults; for a dump: those to keep */
     struct weights *weights;      /* NULL: not asked for */
     struct parameters parameters; /* the weights as the evaluator takes them */
 };
@@ -28,14 +28,14 @@ enum status source_read_weights(struct source *source);
  * name among them). Free it with module_free. */
 enum status source_module(const struct source *source, const char *only, struct module **module);
 
-/* What the verifier cannot know of a dump: passes, targets, symbols. Errors are printed with
- * `file`. */
+/* Checks what the verifier cannot know about a dump: passes, targets, symbols. Errors are printed
+ * with `file`. */
 enum status module_check_dump(const struct module *module, const char *file);
 
 void source_free(struct source *source);
 
-/* A copy for one target: another head and fewer kernels, which share everything else with `module`
- * and live in its arena. */
+/* A copy for one target, with its own head and fewer kernels. It shares everything else with
+ * `module` and lives in its arena. */
 struct module *module_for_target(const struct module *module, const char *target);
 
 /* Whether a name is written as one of the inputs: an output must not be. */

@@ -1,10 +1,9 @@
 /* %2 = linear %1, %w, %b : f32[1, 28, 28, 49, 16]           %2 = linear %1, %w
  * %3 = softmax %2 { axis = 3 }                        =>    %3 = softmax %2 { axis = 3 }
  *
- * exp(x_j + b) / sum_l exp(x_l + b) = exp(x_j) / sum_l exp(x_l): what is added to all that a
- * softmax compares cancels. Needs a bias that is the same along the softmax's axis: one per
- * channel, and the channels are not that axis. (A patchwise bias differs from neighbour to
- * neighbour.) */
+ * exp(x_j + b) / sum_l exp(x_l + b) = exp(x_j) / sum_l exp(x_l): what is added to all inputs of a
+ * softmax cancels. Needs a bias that is the same along the softmax's axis: one per channel, and the
+ * channels are not that axis. (A patchwise bias differs from neighbour to neighbour.) */
 #include "make.h"
 #include "tidy.h"
 

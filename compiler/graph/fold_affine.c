@@ -3,12 +3,12 @@
  * %4 = add %3, %t                   %4  = linear %1, %w2, %b2
  *
  * Moves a scale or a shift per channel, s or t of shape (c), towards the parameters that it can be
- * multiplied into. One rule per producer; each holds for scales of any sign, since nothing but
- * affine maps changes places. A producer with other readers is left alone: they want it as it was.
+ * multiplied into. One rule per producer; each holds for scales of any sign, since only affine maps
+ * change places. A producer with other readers is left alone: they need its old value.
  *
  *   linear           scale and shift go into the weights and the bias
  *   concat           each operand takes its channels' share
- *   subtraction,     s (phi_i - psi_j) + t = (s phi_i + t) - (s psi_j): a padded zero stays zero
+ *   subtraction, s (phi_i - psi_j) + t = (s phi_i + t) - (s psi_j): a padded zero stays zero
  *   summation        under the scale, and the shift goes to phi, which is never padded
  *   hadamard, dot    the scale goes to phi; that of a dot product is one number for all channels
  *   concatenation    phi and psi take their channels' share; a shift of psi only where the border
@@ -97,7 +97,7 @@ static struct inst *fold_relation(struct fold *f)
     switch (info->scalar) {
     case SCALAR_sub:
     case SCALAR_add:
-        /* One after the other: the order of arguments is the C compiler's choice. */
+        /* In two statements: C does not define the order in which arguments are evaluated. */
         psi = f->scale ? apply_constant(f, psi, f->c) : psi;
         phi = apply_constant(f, phi, f->c);
         return relation_again(f, phi, psi);

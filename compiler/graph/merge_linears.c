@@ -4,8 +4,8 @@
  *                                                       %3 = slice %4 { axis = 3, begin = 32 }
  *
  * Linears of the same value (phi, psi and beta) are one with their weights side by side: the value
- * is read once, and the wider product fills the machine better. The one stands where the first
- * did: all its constants come before it (graph_tidy). */
+ * is read once, and the wider product fills the machine better. The merged one takes the place of
+ * the first: all its constants come before it (graph_tidy). */
 #include "make.h"
 #include "tidy.h"
 #include <string.h>
@@ -23,7 +23,7 @@ static bool mergeable(const struct module *m, const struct inst *linear, const s
             (inst_is_constant(linear->in[2]) && linear->in[2]->shape.rank == 1));
 }
 
-/* In the order of the list from the first on, which goes no further than the last of them. */
+/* Finds them in the order of the list, from the first on; stops once all are found. */
 static int find_linears(const struct module *m, struct inst *first, struct inst **linear)
 {
     const struct inst *x = first->in[0];

@@ -2,9 +2,9 @@
  *                                %5 = round %2 { precision = tf32 }
  *                                %3 = linear %4, %5
  *
- * The module's precision, as arithmetic that every later pass has to keep: what matrix units
- * multiply is rounded where it is made, weights when the object is written. A value that several
- * linears read is rounded once.
+ * Makes the module's precision explicit, so that every later pass keeps it: factors for matrix
+ * units are rounded where they are computed, weights when the object is written. A value that
+ * several linears read is rounded once.
  *
  * Changes results, which is what was asked for. Linears of constants stay as they are: they are
  * recipes, evaluated in float64. */

@@ -6,12 +6,12 @@
  * %y = linear %d, %w[rows of d], (by_class %t, border_classes)
  *
  * What a relative position adds to the first linear of the mapping depends only on where a pixel's
- * neighbours lie: p is affine in the coordinates, so p_i - p_j is the same for every pixel whose
- * reflected neighbours are as far away, which are the pixels as far from the borders. One table of
- * biases per such class takes the place of a map, and the sum loses the position's channels.
+ * neighbours lie: p is affine in the coordinates, so p_i - p_j is the same for all pixels with the
+ * same distances to the borders: their reflected neighbours lie alike. A table with one bias per
+ * such class replaces a map, and the sum loses the position's channels.
  *
- * Needs reflection: a padded zero is no position. Left where the tables would not stay in a cache.
- */
+ * Needs reflection: a padded zero is no position. Not done where the tables would not stay in a
+ * cache. */
 #include "make.h"
 #include "tidy.h"
 
@@ -19,8 +19,8 @@ pass_function tabulate_position;
 
 enum { TABLE_BYTES = 320 << 10 };
 
-/* The relation below scales and shifts per channel and a relu, if it depends on nothing but a
- * pixel's class. */
+/* The relation under scales and shifts per channel and a relu, if it depends only on a pixel's
+ * class. */
 static const struct inst *position_relation(const struct inst *q)
 {
     while (q->op == OP_relu || ((q->op == OP_mul || q->op == OP_add) && q->in[1]->shape.rank == 1))

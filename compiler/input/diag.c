@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The columns of a line that are shown around an error, and the bytes that they are looked for
- * in. */
+/* SHOWN columns of a line are shown around an error, BEFORE of them before it; MOST_BYTES of the
+ * file are searched for the line. */
 enum { SHOWN = 72, BEFORE = 48, MOST_BYTES = 1 << 24 };
 
 /* Text from a hostile file must not steer the terminal: control characters are spelled out, those
@@ -54,7 +54,7 @@ static bool find_line(FILE *file, int line)
     return true;
 }
 
-/* Spaces take the place of control characters, question marks that of what is no UTF-8. */
+/* Replaces control characters by spaces, and what is not UTF-8 by question marks. */
 static void make_printable(unsigned char *text, int size)
 {
     for (int i = 0, length; i < size; i += length) {

@@ -226,7 +226,8 @@ static bool fill_temporary(int file, int mode, const void *data, size_t size)
     bool done = write_all(file, data, size) && (mode < 0 || fchmod(file, (mode_t)mode) == 0) &&
                 sync_file(file);
     int reason = errno;
-    if (close(file) < 0 && done && errno != EINTR) /* then it is closed, and its bytes are safe */
+    if (close(file) < 0 && done &&
+        errno != EINTR) /* after EINTR it is closed, and its bytes are safe */
         return false;
     errno = reason;
     return done;
@@ -267,7 +268,7 @@ enum status file_write(const char *path, const void *data, size_t size)
         done = errno == ENOENT && replace(path, -1, data, size);
     else if (!S_ISREG(found.st_mode))
         done = write_in_place(path, data, size);
-    else /* rename asks for the folder's permission alone; a file kept from writing is kept */
+    else /* rename needs permission for the folder only; a write-protected file is kept */
         done = access(path, W_OK) == 0 &&
                replace_target(path, (int)(found.st_mode & 0777), data, size);
     if (done)

@@ -18,8 +18,8 @@ enum status file_write(const char *path, const void *data, size_t size);
 bool file_same(const char *a, const char *b);
 
 /* Where the program ends early, file_remove_unfinished removes what was begun and not ended:
- * file_write's temporary file, and files and folders of others, at most three. It may be called
- * from a handler of signals. */
+ * file_write's temporary file, and at most three files and folders of other code. A signal handler
+ * may call it. */
 void file_begin(const char *path);
 void file_end(const char *path);
 void file_remove_unfinished(void);

@@ -32,7 +32,7 @@ __attribute__((format(printf, 3, 4))) static bool fail(struct scanner *s, size_t
     return false;
 }
 
-/* At s->at something else stands than what has to. */
+/* Something unexpected stands at s->at. */
 static bool unexpected(struct scanner *s, const char *expected)
 {
     if (s->at >= s->size)
@@ -418,7 +418,7 @@ bool json_integer(const struct json *json, const struct json_node *node, int64_t
         return false;
     const char *at = json->text + node->begin, *end = json->text + node->end;
     bool negative = *at == '-';
-    int64_t sum = 0; /* below zero, where there is room for one value more */
+    int64_t sum = 0; /* negative, since that range has one more value */
     for (at += negative; at < end; at++) {
         if (*at < '0' || *at > '9')
             return false;

@@ -1,8 +1,8 @@
 /* JSON text, scanned strictly: RFC 8259 in UTF-8, no key twice in an object, within limits.
  *
  * The scan remembers where each value stands, so that errors found later can say it, and the digits
- * of each number. Beyond RFC 8259 it refuses strings with \u0000 or half a surrogate pair and
- * numbers of more than 63 characters: readers after it would change them without a word. */
+ * of each number. It is stricter than RFC 8259: it refuses strings with \u0000 or half a surrogate
+ * pair, and numbers of more than 63 characters, since later readers would change them silently. */
 #ifndef COMPILER_JSON_H
 #define COMPILER_JSON_H
 #include "arena.h"
@@ -37,7 +37,7 @@ struct json {
     struct arena *arena;
     struct json_node *node; /* 0 is the whole */
     uint32_t count;
-    size_t wrong; /* of a text that is no JSON: the byte where it stops to be */
+    size_t wrong; /* of a text that is not JSON: the byte where that shows */
 };
 
 struct json_limits {
@@ -52,7 +52,7 @@ bool json_scan(struct json *json, const char *text, size_t size, const struct js
                struct error *error);
 void json_free(struct json *json);
 
-/* Of a byte; lines end with \n. */
+/* The line and column of a byte; lines end with \n. */
 struct location json_place(const char *text, size_t offset);
 
 /* The value of a number that is written as an integer, without fraction or exponent. False: it is

@@ -1,5 +1,5 @@
-/* How far long work is: one line of standard error that is written anew, and is gone at the end.
- * Only on a terminal. One thread at a time, as there is one terminal. */
+/* The progress of long work: one line of standard error that is overwritten, and removed at the
+ * end. Only on a terminal. Only one thread at a time may use it. */
 #ifndef COMPILER_PROGRESS_H
 #define COMPILER_PROGRESS_H
 #include <stdbool.h>
@@ -7,10 +7,10 @@
 /* Whether standard error is a terminal that takes more than plain text. */
 bool progress_terminal(void);
 
-/* Before the work; until then, and where it is not wanted, nothing is shown. */
+/* To be called before the work. Without it, or where `wanted` is false, nothing is shown. */
 void progress_begin(bool wanted);
 
-/* Whether it is time to show something new, for loops that turn often. */
+/* Whether it is time to show something new; for loops with many iterations. */
 bool progress_due(void);
 
 /* "evaluating after pass 3 of 43": one line, cut off where the terminal ends. */

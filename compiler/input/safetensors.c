@@ -1,4 +1,4 @@
-/* length -> header by the strict scan -> each tensor by itself -> their offsets together */
+/* length -> header by the strict scan -> each tensor alone -> the offsets of all */
 #include "safetensors.h"
 #include "file_kind.h"
 #include "json.h"

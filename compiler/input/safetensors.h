@@ -28,8 +28,7 @@ enum tensor_dtype {
 #define DTYPE(name, bytes, real) TENSOR_##name,
     SAFETENSORS_DTYPES
 #undef DTYPE
-        TENSOR_OTHER, /* one that is not known here: such a tensor cannot be read, nor its size be
-                         checked */
+        TENSOR_OTHER, /* a dtype not known here: its tensor cannot be read, nor its size checked */
     TENSOR_DTYPE_COUNT
 };
 

@@ -211,7 +211,7 @@ static bool is_counter(const char *name)
     return length > tail && strcmp(name + length - tail, counter) == 0;
 }
 
-/* Checks each tensor that has a name of the model's; those without a partner go to *names. */
+/* Checks each tensor whose name the model has; names without a partner go to *names. */
 static void check_tensors(struct check *check, const struct tensor_need *needs, size_t count,
                           struct unpaired *names)
 {

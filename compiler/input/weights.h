@@ -22,18 +22,18 @@ struct tensor_need {
     bool nonnegative; /* a variance */
 };
 
-/* Checks that the file holds exactly these tensors (and num_batches_tracked), each of the right
- * shape, a float type, finite also as float32. Prints every difference; STATUS_INPUT if there is
- * one. Drops the names' prefix (weights_drop_prefix). */
+/* Checks that the file holds exactly these tensors (and num_batches_tracked), each with the right
+ * shape, a float type, and numbers that are finite in float32 too. Prints every difference;
+ * STATUS_INPUT if there is one. Drops the names' prefix (weights_drop_prefix). */
 enum status weights_check(struct weights *weights, const struct tensor_need *needs, size_t count);
 
-/* From now on leaves out of every name in the file what they all begin with, as far as more of
- * these names are there then: "module." of DataParallel, "_orig_mod." of torch.compile, "model." of
- * trainers, or anything else. */
+/* From now on leaves out a prefix that all names in the file share, if more of `names` are found
+ * without it: "module." of DataParallel, "_orig_mod." of torch.compile, "model." of trainers, or
+ * anything else. */
 void weights_drop_prefix(struct weights *weights, const char *const *names, size_t count);
 
-/* The tensor of that name in float64, row-major: converted once, owned by the weights. NULL if it
- * is not there, no float type, or its elements are not `elements`. */
+/* The tensor of that name in float64, row-major: converted once, owned by the weights. NULL if
+ * there is none, or it has no float type or not `elements` elements. */
 const double *weights_find(struct weights *weights, const char *name, int64_t elements);
 
 /* A tensor that need not be a parameter (the input of `sanc run`): its shape, or false. */

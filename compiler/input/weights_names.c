@@ -4,7 +4,7 @@
  *   layer0.0.sam.mapping.2.weight    "mapping" where the model has "conv_w"
  *   layer0.0.sam.conv_w.2.weight
  *
- * Each pattern is looked for in all other names, so that one line stands for all that follow it. */
+ * Each pattern is tried on all other names, so that one line explains all names that follow it. */
 #include "weights_names.h"
 #include "memory.h"
 #include "nearest.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum { MOST_PATTERNS = 5, MOST_TRIES = 50, MOST_SINGLE = 4, NAME_TEXT = 1100 };
-enum { MOST_SPELT = 500 }; /* among more names, nobody looks for misspelt ones: it takes too long */
+enum { MOST_SPELT = 500 }; /* among more names, looking for misspelt ones takes too long */
 
 const char *dims_text(int rank, const int64_t *dim, char text[DIMS_TEXT])
 {
@@ -56,7 +56,7 @@ static size_t same_end(const char *a, size_t length_a, const char *b, size_t len
     return same;
 }
 
-/* What the file's names have where the model's have something else; whole components. */
+/* A part of names, in whole components, that differs between the model and the file. */
 struct pattern {
     char model[NAME_TEXT], file[NAME_TEXT]; /* either may be "" where names begin */
 };
@@ -67,7 +67,8 @@ static void pattern_of(const char *model, const char *file, struct pattern *patt
     size_t end = same_end(model + start, a - start, file + start, b - start);
     a -= end;
     b -= end;
-    while (start && (a <= start || b <= start)) { /* one has nothing: the component before, too */
+    while (start &&
+           (a <= start || b <= start)) { /* one part is empty: take the component before, too */
         start--;
         while (start && model[start - 1] != '.')
             start--;
@@ -112,7 +113,7 @@ static bool same_shape(const struct tensor *tensor, const struct tensor_need *ne
            memcmp(tensor->dim, need->dim, (size_t)need->rank * sizeof *need->dim) == 0;
 }
 
-/* How much two names are alike: by bytes in whole components, then by bytes at their start and end.
+/* How similar two names are: by bytes in common components, then by common bytes at start and end.
  */
 static size_t alikeness(const char *a, const char *b)
 {
@@ -126,8 +127,8 @@ static size_t alikeness(const char *a, const char *b)
     return whole ? whole * NAME_TEXT + letters + at : 0;
 }
 
-/* The tensor of the same shape with one letter wrong, or whose name is most alike. NULL: none, or
- * several that are as much alike. */
+/* The tensor of the same shape with one letter wrong, or with the most similar name. NULL: none, or
+ * several that are equally similar. */
 static const struct tensor *most_alike(const struct unpaired *names, const struct tensor_need *need)
 {
     const struct tensor *best = NULL, *spelt = NULL;
@@ -157,7 +158,8 @@ static int compare_name(const void *key, const void *element)
     return strcmp(names->path, (*(const struct tensor *const *)element)->name + names->prefix);
 }
 
-/* Takes out the pairs that follow the pattern; how many. `all` are the tensors, none taken out. */
+/* Removes the pairs that follow the pattern and returns their number. `all`: the tensors before any
+ * was removed. */
 static size_t take_pairs(struct unpaired *names, const struct pattern *pattern,
                          const struct tensor *const *all)
 {
@@ -252,7 +254,7 @@ static void report_tensors(const struct unpaired *names)
     }
     if (count > MOST_SINGLE) {
         diag_error(names->path, 0, 0,
-                   "the model does not have %zu tensors, and a weight file must hold no others; "
+                   "%zu tensors are not the model's, and a weight file must hold no others; "
                    "the first is \"%s\"",
                    count, first->name);
         return;

@@ -5,17 +5,17 @@
 
 enum { DIMS_TEXT = 256 };
 
-/* The two lists of what has no partner. Both are used up. */
+/* Names without a partner, two lists. Reporting empties both. */
 struct unpaired {
     const char *path;                  /* of the weight file */
     size_t prefix;                     /* bytes that are left out of each tensor's name */
     const struct tensor_need **needed; /* what the file lacks */
     size_t needs;
-    const struct tensor **tensor; /* what the model has not, sorted by name */
+    const struct tensor **tensor; /* what the model lacks, sorted by name */
     size_t tensors;
 };
 
-/* Prints what differs: names that are alike together, and how many follow the same pattern. */
+/* Prints the differences: similar names in pairs, and how many follow the same pattern. */
 void unpaired_report(struct unpaired *names);
 
 /* "(2, 3)" */

@@ -2,8 +2,8 @@
  * y[c] = sum j (w[j, c] * b[j, c])                    =>    y[c] = sum j (e[j, c] * b[j, c]) / t[c]
  *
  * A divisor that is the same for all terms of a sum divides the sum: a softmax is normalised after
- * the aggregation, once per channel instead of once per neighbour. Needs a divisor that none of the
- * sum's variables reaches, and a quotient that nothing else reads.
+ * the aggregation, once per channel instead of once per neighbour. Needs a divisor that depends on
+ * none of the sum's variables, and a quotient that nothing else reads.
  *
  * Requires: kernels as inline_values leaves them. */
 #include "touches.h"
@@ -13,7 +13,7 @@ pass_function delay_division;
 struct delay {
     struct producer p;
     const struct expr *reduce;  /* of the reader */
-    const struct expr *divisor; /* found on the way; NULL: none, or not to be moved */
+    const struct expr *divisor; /* found meanwhile; NULL: none, or it cannot be moved */
 };
 
 static bool uses_any(const struct expr *expr, const struct expr *reduce)

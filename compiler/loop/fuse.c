@@ -13,12 +13,12 @@
  * the result to what one pixel needs. This is what keeps k*k-sized tensors out of memory: relation,
  * mapping, softmax and aggregation end up in one kernel, whatever they are.
  *
- * Right where every read of b at pixel (n, y, x) lies in the s x s pixels from (s y, s x) (s = 1
- * but for pooling): then each pixel of b is computed once, by the pixel that reads it. A read of
- * neighbours (y + dy) is none of these, so whole maps stay in memory there.
+ * Right where pixel (n, y, x) reads b only in the s x s pixels from (s y, s x) on (s > 1 for
+ * pooling alone): then each pixel of b is computed once, by the pixel that reads it. Reads of
+ * neighbours (y + dy) are not of this kind, so there whole maps stay in memory.
  *
- * Done where b is larger than anything around it, or where the tiles that the linears of both want
- * still fit the L2 cache together. Requires: values inlined. */
+ * Done where b is larger than everything around it, or where the tiles of both kernels' linears
+ * together still fit the L2 cache. Requires: values inlined. */
 #include "tiles.h"
 #include "touches.h"
 #include <stdlib.h>
@@ -37,7 +37,7 @@ struct fusion {
     struct kernel *writer[MAX_WRITERS];
     int writers;
     int64_t window; /* s */
-    bool fits;      /* reads are as they have to be */
+    bool fits;      /* all reads are of that kind */
 };
 
 /* The loops over pixels, and what stands in them. */
@@ -84,7 +84,7 @@ static void check_read(void *context, const struct expr *load, int64_t iteration
         f->fits &= window_index(f, load->index[i], i, &inside);
 }
 
-/* Whether a writer computes exactly its own pixel of b, and nothing else that lives in memory. */
+/* Whether a writer stores exactly its own pixel of b, and nothing else in memory. */
 static bool writes_own_pixel(const struct fusion *f, const struct kernel *writer)
 {
     struct var *pixel[PIXEL_LOOPS];
@@ -145,7 +145,7 @@ static int count_nests(const struct kernel *kernel)
     return count;
 }
 
-/* Schedules take so many: a network of footprint 1 would be one kernel. */
+/* Schedules take at most MAX_NESTS: a network of footprint 1 would be one kernel. */
 static bool nests_fit(const struct fusion *f)
 {
     int count = count_nests(f->reader);
@@ -210,9 +210,9 @@ static void stores_larger(struct neighbours *n, const struct stmt *stmt)
             larger(n, stmt->buffer);
 }
 
-/* What keeping b out of memory is worth: everything if b is larger than all that it is made from
- * and made into. Else it has to be free: see tiles.h. Kernels that are content with few pixels at a
- * time (`light`) merge before those that want many, which then know what tiles there are. */
+/* Whether keeping b out of memory is worth it: always if b is larger than all that it is computed
+ * from and used for. Else it must cost nothing: see tiles.h. Kernels that need few pixels at a time
+ * (`light`) merge before those that need many, which then know all tiles. */
 enum { LIGHT_PIXELS = 4 };
 
 static bool pays(struct fusion *f, bool light)
@@ -277,7 +277,8 @@ static struct buffer *new_tile(struct fusion *f)
                       PLACE_STACK, shape);
 }
 
-/* The writer's nests for the reader's pixel; where s > 1, for the s x s pixels that it reads. */
+/* The writer's nests, for the reader's pixel or, where s > 1, for the s x s pixels that it reads.
+ */
 static struct stmt *writer_stages(struct fusion *f, const struct kernel *writer)
 {
     struct arena *arena = f->m->arena;

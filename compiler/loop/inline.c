@@ -2,10 +2,9 @@
  * v3[n, y, x, c] = max(v2[n, y, x, c], 0)                     =>   v3[..] = max(sum k in 32 (..),
  * 0)
  *
- * A value is computed where it is read, and its buffer disappears, where that computes nothing
- * twice: copies (views of other buffers) always; other values where each element is read at most
- * once. A reduction joins only a reader that does not reduce, so that a nest has at most one of
- * them.
+ * A value is computed where it is read, and its buffer disappears, if nothing is computed twice
+ * then: copies (views of other buffers) always, other values where each element is read at most
+ * once. A reduction joins only a reader without one, so that a nest has at most one.
  *
  * Right because a workspace buffer with one nest that stores it is written once, before its
  * readers, and whatever it is computed from is not written again.
@@ -31,7 +30,7 @@ static void inline_into(struct module *m, struct producer *p, struct kernel *rea
     touches_add(m, reader);
 }
 
-/* Whether the reader's one load of the buffer stands beside no reduction and in none. */
+/* Whether the reader has a reduction already, or is not a single nest. */
 static bool reader_reduces(const struct kernel *reader)
 {
     struct nest nest;

@@ -5,9 +5,9 @@
  * z[n, y, x1, c] = max(a[n, y, x1, c] * s[c], 0)
  * z[n, y, x1, 16*j + c + 16] = max(b[n, y, x1, j, c] * s[16*j + c + 16], 0)
  *
- * What several nests store, as the parts of a concatenation, and one elementwise nest reads is
- * computed further where it is stored: it goes to memory once. inline_values does the same for what
- * one nest stores.
+ * Several nests store the parts of a buffer, such as a concatenation, and one elementwise nest
+ * reads it: the reader's work moves into the nests that store, so that values go to memory once.
+ * inline_values does the same for what one nest stores.
  *
  * Right because the reader reads each element once, for the same element of its result, and
  * otherwise weights alone.
@@ -21,7 +21,7 @@ struct reading {
     struct module *m;
     struct buffer *from;      /* what several nests store */
     struct producer result;   /* of what its one reader stores */
-    const struct expr *value; /* of the element at hand */
+    const struct expr *value; /* of the current element */
     bool fits;
 };
 
@@ -82,7 +82,8 @@ static const struct expr *replace_load(struct rewriter *rewriter, const struct e
     return load->buffer == r->from ? r->value : load;
 }
 
-/* Makes a nest that stores an element of the buffer store that of the reader's result. */
+/* Changes a nest that stores an element of the buffer: it then stores the reader's result for it.
+ */
 static void store_result(struct reading *r, struct kernel *writer)
 {
     struct nest nest;

@@ -19,7 +19,7 @@ bool nest_of(const struct stmt *stmt, struct nest *nest);
 /* The sum or maximum in an expression that holds exactly one; else NULL. */
 const struct expr *expr_find_reduce(const struct expr *expr);
 bool expr_has_reduce(const struct expr *expr);
-/* A copy of the expression with something else in the place of one node. */
+/* A copy of the expression with one node replaced. */
 const struct expr *expr_replace(struct module *m, const struct expr *expr, const struct expr *node,
                                 const struct expr *with);
 
@@ -52,7 +52,7 @@ const struct affine *rewrite_affine(struct rewriter *r, const struct affine *a);
 const struct expr *rewrite_expr(struct rewriter *r, const struct expr *expr);
 struct stmt *rewrite_stmts(struct rewriter *r, const struct stmt *stmt);
 
-/* Gives every loop variable of a kernel a name of its own: y, y2, y3. */
+/* Gives every loop variable of a kernel a unique name: y, y2, y3. */
 void kernel_name_vars(struct module *m, struct kernel *kernel);
 void kernels_name_vars(struct module *m); /* of all kernels */
 void stmt_append(struct stmt **list, struct stmt *stmt);

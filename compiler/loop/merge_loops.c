@@ -8,12 +8,12 @@
  * for c2 in 392
  *   w[c2 div 8, c2 mod 8] = sum k in 8 (a[k] * b[k, c2])
  *
- * Two loops become one over all that lies in a row in memory. Elementwise work over few channels
- * then fills vectors, and what every row shares is read as a repeated pattern: where channels are a
- * power of two below a vector's width. A linear whose weights differ from row to row has columns
- * alone, so that its register tiles share the weights among pixels: where all that it reads either
- * lies in a row as well or is the same for all of them. For stores that are contiguous over both
- * loops. */
+ * Two loops over consecutive memory become one, where the stores are contiguous over both.
+ * Elementwise work over few channels then fills vectors, and what every row shares is read as a
+ * repeated pattern; done where channels are a power of two below a vector's width. A linear whose
+ * weights differ from row to row then has only columns, so that its register tiles share the
+ * weights among pixels; done where everything it reads is either consecutive as well or the same
+ * for all rows. */
 #include "affine.h"
 #include "loops.h"
 
@@ -24,7 +24,7 @@ enum { WIDE = 16 /* lanes of the widest vectors */ };
 enum sharing { SHARE_NOTHING, SHARE_ROWS, SHARE_ALL };
 
 /* Whether neighbours in (row, channel) order are neighbours in memory; or, as `sharing` allows,
- * rows do not matter, or neither of both does. */
+ * whether the access does not depend on the row, or on neither. */
 static bool access_merges(struct module *m, const struct buffer *buffer,
                           const struct affine *const *index, const struct var *row,
                           const struct var *channel, enum sharing sharing)

@@ -2,8 +2,9 @@
  * .. w[k, c] ..                                .. w_packed[c div 32, k, c mod 32] ..
  *
  * A register tile of a linear reads 32 or fewer columns of every row of its weights; packed, these
- * follow each other in memory, where rows of N columns lie a page apart. Columns are filled up with
- * zeros, which nothing reads. 32 serves all targets, so that they share one copy. */
+ * are consecutive in memory; in rows of N columns they would lie a page apart. The last panel is
+ * filled up with zeros, which nothing reads. 32 is right for all targets, so they share one copy.
+ */
 #include "make.h"
 #include "tiles.h"
 #include "touches.h"

@@ -3,8 +3,8 @@
  * memory (plan_shared.c). What GPUs use of the weights gets offsets too. Targets share one plan: a
  * model runs one of them at a time.
  *
- * Largest first, each at the lowest offset where no buffer that lives at the same time is in the
- * way. */
+ * Largest first, each at the lowest offset where it overlaps no buffer that lives at the same time.
+ */
 #include "plan_shared.h"
 #include "target.h"
 #include "touches.h"
@@ -21,7 +21,7 @@ struct life {
     struct buffer *buffer;
     int64_t bytes;
     int first[MAX_TARGETS], last[MAX_TARGETS];
-    const struct life *met; /* the last one placed that this one was found in the way of */
+    const struct life *met; /* the last one for which this one was found to be in the way */
 };
 
 /* In a list of those that live when a certain kernel runs. */
@@ -178,8 +178,7 @@ static bool gpu_uses(const struct buffer *buffer)
     return false;
 }
 
-/* What GPUs use of the weights lies together; an x86's are constants of the object, each by itself.
- */
+/* Weights that GPUs use are laid out in one block; an x86's are single constants of the object. */
 static int plan_weights(struct module *m)
 {
     int64_t offset = 0;

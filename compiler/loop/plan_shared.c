@@ -1,5 +1,5 @@
-/* Shared memory of a kernel: tiles of which one is read for the last time before the other is
- * written, with a barrier between, lie over one another. */
+/* Shared memory of a kernel: two tiles may overlap if one is read for the last time before the
+ * other is first written, with a barrier between. */
 #include "plan_shared.h"
 #include "loops.h"
 #include <assert.h>
@@ -11,7 +11,7 @@ static bool meet(const struct shared_buffer *a, const struct shared_buffer *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
-/* The lowest offset where it meets none of those that have theirs (offset >= 0). */
+/* Gives it the lowest offset where it overlaps none of those placed already (offset >= 0). */
 static void place(int count, struct shared_buffer *buffer, struct shared_buffer *one)
 {
     int64_t offset = 0;
@@ -21,7 +21,7 @@ static void place(int count, struct shared_buffer *buffer, struct shared_buffer 
             other->offset + other->bytes <= offset || offset + one->bytes <= other->offset)
             continue;
         offset = (other->offset + other->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        i = -1; /* those before may be in the way now */
+        i = -1; /* earlier ones may overlap now */
     }
     one->offset = offset;
 }
@@ -77,8 +77,8 @@ static void touch_stores(struct lives *lives, const struct stmt *stmt)
             touch(lives, stmt->buffer);
 }
 
-/* Tiles that a block takes one after the other: none reads what was there before, and all of its
- * threads are done with one before the next. */
+/* Whether this is a loop over the tiles that a block takes in turn: none reads what the one before
+ * left, and all threads are done with one before the next begins. */
 static bool is_turns(const struct stmt *loop)
 {
     const struct stmt *last = loop->body;
@@ -89,7 +89,7 @@ static bool is_turns(const struct stmt *loop)
 
 int shared_plan(struct kernel *kernel)
 {
-    struct lives lives; /* of which only what is counted is read */
+    struct lives lives; /* of which only the counts are read */
     lives.count = lives.interval = 0;
     for (struct buffer *local = kernel->locals; local; local = local->next) {
         if (local->place != PLACE_SHARED)

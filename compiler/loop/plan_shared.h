@@ -3,7 +3,8 @@
 #define COMPILER_PLAN_SHARED_H
 #include "ir.h"
 
-/* Buffers that hold data from interval `first` to `last`: those that do at once do not overlap. */
+/* A buffer that holds data from interval `first` to `last`. Buffers that hold data at the same time
+ * must not overlap. */
 struct shared_buffer {
     int64_t bytes, offset;
     int first, last;

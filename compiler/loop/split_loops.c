@@ -1,8 +1,8 @@
 /* for j in 49, c in 32                                  for i in 7, j in 7, c in 32
  *   d[j, c] = a[c] - b[y + j div 7, x + j mod 7, c]  =>   d[7*i + j, c] = a[c] - b[y + i, x + j, c]
  *
- * A loop whose variable is taken apart by div and mod becomes the two loops that it stands for, so
- * that indices are plain sums again. Right for any extent that the divisor divides. */
+ * A loop whose variable is taken apart by div and mod becomes two loops, so that indices are plain
+ * sums again. Right where the divisor divides the extent. */
 #include "loops.h"
 
 pass_function split_loops;

@@ -19,7 +19,7 @@ static void visit_weights(void *context, const struct expr *load, int64_t iterat
         weights->bytes += shape_elements(&load->buffer->shape) * 4;
 }
 
-/* Loops below the pixels: what stands innermost are channels, the others are rows. */
+/* Loops inside those over pixels: the innermost runs over channels, the others over rows. */
 static void need_of_nest(struct tile_need *need, const struct stmt *stage)
 {
     struct nest nest;

@@ -1,16 +1,16 @@
-/* How many pixels at a time a kernel wants, and what they cost: what fusion and schedules weigh. */
+/* How many pixels at a time a kernel needs and what they cost, for fusion and schedules. */
 #ifndef COMPILER_TILES_H
 #define COMPILER_TILES_H
 #include "ir.h"
 
-/* What all tiles of a kernel may take together: they should stay in a core's L2 cache. */
-enum { TILE_BYTES = 450 << 10, NEAR_TILE_BYTES = 32 << 10 /* and these in L1 */ };
+/* The most bytes of all tiles of a kernel together: they should stay in a core's L2 cache. */
+enum { TILE_BYTES = 450 << 10, NEAR_TILE_BYTES = 32 << 10 /* and so that they stay in L1 */ };
 
 /* Columns of a panel of packed weights: register tiles must not straddle two. */
 enum { PANEL = 32 };
 /* Nests, and buffers on the stack, that a kernel may hold. */
 enum { MAX_NESTS = 64 };
-/* Bytes that a kernel's pixels may keep to themselves, of a tile of more than one. */
+/* The most bytes that the pixels of a tile keep in the kernel, where a tile has more than one. */
 enum { MOST_TILE_BYTES = 16 << 20 };
 
 struct tile_need {
@@ -18,11 +18,11 @@ struct tile_need {
     int64_t pixels; /* at a time, so that weights read from L2 or beyond serve enough rows */
 };
 
-/* Adds what a kernel needs whose first `outer` loops run over pixels. */
+/* Adds the needs of a kernel whose first `outer` loops run over pixels. */
 void tile_need_of(struct tile_need *need, const struct kernel *kernel, int outer);
 
-/* The loops over pixels (n, y, x) of a kernel that has them, and the place of what stands in them.
- */
+/* Whether a kernel has loops over pixels; their variables (n, y, x), and where the statements in
+ * them are linked. */
 bool kernel_pixels(const struct kernel *kernel, struct var **pixel, struct stmt ***nests);
 
 #endif

@@ -8,8 +8,8 @@ struct adding {
     struct kernel *kernel;
 };
 
-/* The touch of the kernel at hand; NULL: a local. What the kernel touches already stands first in
- * the buffer's list, since no other kernel is added meanwhile. */
+/* The touch of the current kernel; NULL: a local. If there is one already, it is first in the
+ * buffer's list, since no other kernel is added meanwhile. */
 static struct touch *touch_of(struct adding *a, struct buffer *buffer)
 {
     struct touch *first = buffer->touches;
@@ -109,7 +109,7 @@ void touches_finish(struct module *m)
     kernels_name_vars(m);
 }
 
-/* ---- what passes do by it -------------------------------------------------------------------- */
+/* ---- changes by passes ----------------------------------------------------------------------- */
 
 void kernel_remove(struct kernel *kernel)
 {
@@ -149,8 +149,8 @@ static bool covers(const struct affine *index, int64_t extent)
     return extent == 1;
 }
 
-/* Whether the nest stores every element once, each from loop variables that its index gives back.
- */
+/* Whether the nest stores every element once, so that an element's index determines the loop
+ * variables. */
 static bool stores_all(const struct nest *nest)
 {
     const struct stmt *store = nest->store;

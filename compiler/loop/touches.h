@@ -1,4 +1,4 @@
-/* Which kernels touch which buffers: an index that a loop pass makes when it begins, and keeps
+/* An index of which kernels touch which buffers. A loop pass makes it when it begins and keeps it
  * right: touches_forget before it changes a kernel, touches_add after. */
 #ifndef COMPILER_TOUCHES_H
 #define COMPILER_TOUCHES_H
@@ -9,7 +9,7 @@ struct touch {
     struct kernel *kernel;
     struct buffer *buffer;
     int stores, loads;  /* in the kernel's text */
-    int64_t iterations; /* most of any load; 0: none. A touch may also be a lookup in a table */
+    int64_t iterations; /* the most of any load; 0: no load. A look-up in a table is a touch too */
     struct touch *of_kernel;   /* the kernel's next */
     struct touch *prev, *next; /* the buffer's, in no order */
 };
@@ -25,7 +25,7 @@ void buffers_remove_unused(struct module *m);
 /* The end of a pass: sweeps out removed kernels and names the variables of those that stay. */
 void touches_finish(struct module *m);
 
-/* What a workspace buffer is computed by, where that is one nest that stores every element once. */
+/* The nest that computes a workspace buffer, where a single nest stores every element once. */
 struct producer {
     struct buffer *buffer;
     struct kernel *kernel;

@@ -1,10 +1,10 @@
 /* y[n, y1, x1, c] = x[n, y1, x1, c] + ..        =>    x[n, y1, x1, c] = x[n, y1, x1, c] + ..
  *
- * A map that is added to another one takes its memory, where nothing reads the other one later:
- * there is one map fewer, and what is stored goes to cache lines that were just read.
+ * The sum of a map and something else takes the map's memory, where nothing reads the map later.
+ * There is one map fewer, and stores go to cache lines that were just read.
  *
- * Right because every element is read only where the element in its place is computed, by the same
- * iteration, before it is stored. Requires: one kernel stores y, once per element; x has y's shape
+ * Right because an element is read only by the iteration that computes the new element in its
+ * place, before that is stored. Requires: one kernel stores y, once per element; x has y's shape
  * and is read by that kernel's store alone, at its own element and outside of reductions. */
 #include "affine.h"
 #include "touches.h"
@@ -13,8 +13,8 @@ pass_function update_in_place;
 
 struct reads {
     const struct buffer *x;
-    const struct stmt *store; /* NULL: elsewhere, where no read is allowed */
-    int own;                  /* at the element that is stored */
+    const struct stmt *store; /* NULL: in another statement, where no read is allowed */
+    int own;                  /* loads of the element that is stored */
     bool others;
 };
 

@@ -1,7 +1,7 @@
 /* file -> strict scan -> cJSON -> fields with types and ranges -> stages as a whole -> model
  *
- * cJSON's items and the scan's nodes stand in the same order and are walked side by side: values
- * come from the one, places and integers' digits from the other. */
+ * cJSON's items and the scan's nodes have the same order and are walked together: values come from
+ * cJSON, places and the digits of integers from the scan. */
 #include "model.h"
 #include "file.h"
 #include "identifier.h"
@@ -21,7 +21,7 @@ static const struct json_limits model_limits = {
 
 enum { MAX_PATH = 64 };
 
-/* What read_object leaves for its caller to read: objects and lists within it. */
+/* Objects and lists within an object, which read_object leaves to its caller. */
 struct inner {
     const cJSON *item;
     uint32_t node;
@@ -43,7 +43,7 @@ static void wrong_value(struct draft *draft, const char *path, enum field_id id,
                 field_allowed(id, -1, allowed), found);
 }
 
-/* The field that it may have been meant for; FIELD_COUNT: none. */
+/* The field that a misspelt name may mean; FIELD_COUNT: none. */
 static enum field_id unknown_field(struct draft *draft, const char *what, enum model_object object,
                                    const char *key, const struct json_node *node)
 {
@@ -121,7 +121,7 @@ static bool read_value(struct draft *draft, const cJSON *item, const struct json
     return false;
 }
 
-/* What the object lacks: an error where it is required, else its default. */
+/* Fields that the object lacks: an error where one is required, else its default. */
 static void fill_in(struct draft *draft, const char *path, enum model_object object,
                     const struct json_node *node, struct setting *set)
 {
@@ -133,12 +133,12 @@ static void fill_in(struct draft *draft, const char *path, enum model_object obj
         if (initial == FIELD_REQUIRED)
             draft_error(draft, node->begin, "%s%s must be %s, found nothing", path,
                         model_field[id].name, field_allowed(id, -1, allowed));
-        else if (object != OBJECT_ATTENTION) /* whose defaults wait for the type */
+        else if (object != OBJECT_ATTENTION) /* whose defaults depend on the type */
             set[id] = (struct setting){FROM_DEFAULT, 0, initial};
     }
 }
 
-/* Reads the fields of an object. what: its name in errors; path: what its fields' names follow. */
+/* Reads the fields of an object. what: its name in errors; path: comes before its fields' names. */
 static void read_object(struct draft *draft, const cJSON *object, uint32_t index,
                         enum model_object kind, const char *what, const char *path,
                         struct setting *set, struct inner *inner)
@@ -150,7 +150,8 @@ static void read_object(struct draft *draft, const cJSON *object, uint32_t index
         if (id == FIELD_COUNT) {
             id = unknown_field(draft, what, kind, item->string, &nodes[at]);
             if (id < FIELD_COUNT && set[id].origin == FROM_NOWHERE)
-                set[id] = (struct setting){.origin = FROM_FILE, .node = at}; /* is not missing */
+                set[id] = (struct setting){.origin = FROM_FILE,
+                                           .node = at}; /* so that it does not count as missing */
             continue;
         }
         set[id] = (struct setting){.origin = FROM_FILE, .node = at};
@@ -213,7 +214,7 @@ static void read_fields(struct draft *draft, const cJSON *root)
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole file -------------------------------------------------------------------------- */
 
 /* Halves the map for each stage, and settles those that have blocks. */
 static void settle_stages(struct draft *draft)
@@ -236,7 +237,7 @@ static void settle_stages(struct draft *draft)
     }
 }
 
-/* Puts what was read of the kinds of objects from `first` to `last` into their struct. */
+/* Copies the fields of the kinds of objects from `first` to `last` into their struct. */
 static void take_fields(const struct setting *set, enum model_object first, enum model_object last,
                         void *object)
 {

@@ -13,7 +13,7 @@ enum position { POSITION_NONE, POSITION_RELATIVE, POSITION_ABSOLUTE };
 enum padding { PADDING_REFLECT, PADDING_ZERO };
 enum transforms { TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BETA };
 
-/* All of them int, so that the table of fields (fields.def) can say where each stands. */
+/* All of them int, so that the table of fields (fields.def) can give the place of each. */
 struct attention {
     int patchwise; /* 0: pairwise */
     int relation;  /* a relation_kind; concatenation is of either type */
@@ -43,9 +43,9 @@ struct model {
 /* Reads and checks a model file. On errors: every one of them printed with its place, and
  * STATUS_INPUT (the contents are wrong) or STATUS_SYSTEM (the file cannot be read). */
 enum status model_read(const char *path, struct model *model);
-/* Likewise of text that is in memory; `path` is for messages. */
+/* The same for text in memory; `path` is for messages. */
 enum status model_parse(const char *path, const char *text, size_t size, struct model *model);
-/* Whether it keeps the rules of a model file. */
+/* Whether the model obeys the rules of a model file. */
 bool model_valid(const struct model *model);
 
 #endif

@@ -1,4 +1,4 @@
-/* A model file as it is being read: every field with its value and where it stands. */
+/* A model file while it is read: every field with its value and its place in the text. */
 #ifndef COMPILER_MODEL_DRAFT_H
 #define COMPILER_MODEL_DRAFT_H
 #include "json.h"
@@ -8,14 +8,14 @@
 enum origin {
     FROM_NOWHERE, /* the file does not have it */
     FROM_FILE,
-    FROM_MODEL, /* a stage's setting that stands in the model's attention object */
+    FROM_MODEL, /* a stage's setting, from the model's attention object */
     FROM_DEFAULT
 };
 
 struct setting {
     enum origin origin;
-    uint32_t node; /* where it stands, if in the file */
-    int value;     /* as model_fields.h says; not of names, objects and lists */
+    uint32_t node; /* its place, if it is in the file */
+    int value;     /* see model_fields.h; unused for names, objects and lists */
 };
 
 struct draft_stage {

@@ -28,7 +28,7 @@ enum field_kind {
 enum {
     FIELD_REQUIRED = -1, /* there is none */
     FIELD_DERIVED = -2,  /* it follows from other fields, as `derived` says */
-    FIELD_OPTIONAL = -3  /* it may be left out, and nothing stands for it then */
+    FIELD_OPTIONAL = -3  /* it may be left out, and has no default */
 };
 
 struct field_range {
@@ -55,15 +55,15 @@ enum field_id field_find(enum model_object object, const char *name);
  * attention. */
 int *field_at(enum field_id id, void *object);
 int field_value(enum field_id id, const void *object);
-/* The default of a setting of a stage's attention, whose type, transforms and value_channels are
- * settled where they matter. */
+/* The default of a setting of a stage's attention. Type, transforms and value_channels must be
+ * known already where the default depends on them. */
 int field_default(enum field_id id, const struct stage *stage);
 /* How a value is written in JSON: "\"zero\"", "true", "7". */
 enum { FIELD_WRITTEN = 32 };
 const char *field_written(enum field_id id, int value, char text[FIELD_WRITTEN]);
 
-/* What may stand there, as "an integer from 0 to 256", for any type of attention (type -1) or for
- * one (its index). */
+/* The allowed values, such as "an integer from 0 to 256", for any type of attention (type -1) or
+ * for one (its index). */
 enum { FIELD_ALLOWED = 256 };
 const char *field_allowed(enum field_id id, int type, char allowed[FIELD_ALLOWED]);
 

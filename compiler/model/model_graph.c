@@ -1,4 +1,4 @@
-/* The graph of a network, as MODEL_FORMAT draws it: parameters unfolded, nothing decided yet. */
+/* The graph of a network, as README.md describes it: parameters unfolded, nothing decided yet. */
 #include "model_graph.h"
 #include "make.h"
 #include "memory.h"
@@ -77,7 +77,7 @@ static struct inst *weights_by_neighbour(struct builder *b, struct inst *x, int6
     return make_reshape(b, x, flat);
 }
 
-/* What a self-attention is made from. */
+/* The parts of a self-attention. */
 struct sam {
     struct builder *b;
     const struct attention *a;
@@ -219,7 +219,7 @@ static struct inst *network(struct builder *b, const struct model *model)
     b->label = "fc";
     x = make_1(b, OP_mean, x);
     struct inst *w = parameter(b, "fc", "weight", SHAPE(model->classes, last_dim(x)));
-    w = transposed(b, w); /* before the bias: the order of arguments is the C compiler's choice */
+    w = transposed(b, w); /* before the bias: C does not define the order of arguments */
     x = make_linear(b, x, w, parameter(b, "fc", "bias", SHAPE(model->classes)));
     if (model->output == OUTPUT_PROBABILITIES) {
         union attr axis = {.integer = 1};

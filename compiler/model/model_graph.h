@@ -10,7 +10,8 @@
 struct module *graph_from_model(const struct model *model, int64_t batch, int64_t threads,
                                 int targets, const char *const *target);
 
-/* Its relation in the IR, a relation_kind: a patchwise concatenation is one of its own there. */
+/* The attention's relation in the IR, a relation_kind: a patchwise concatenation has its own there.
+ */
 int attention_relation_kind(const struct attention *a);
 
 /* The tensors that the weight file has to hold, in a new array; free() it. Names live in `arena`.

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* What a setting's value is and where it comes from, for an error. */
+/* A setting's value and its origin, for an error. */
 static void describe_setting(const struct draft *draft, const struct setting *set, enum field_id id,
                              char *text, size_t size)
 {
@@ -40,7 +40,7 @@ setting_error(struct draft *draft, int stage, enum field_id id, const char *form
                 stage, model_field[id].name, must, found);
 }
 
-/* Those whose values decide the defaults of others. */
+/* Settings on which the defaults of others depend. */
 static const enum field_id settled_first[] = {ATTENTION_TYPE, ATTENTION_TRANSFORMS,
                                               ATTENTION_VALUE_CHANNELS};
 
@@ -63,7 +63,7 @@ static void fill_defaults(const struct draft *draft, struct setting *set)
     }
 }
 
-/* Each setting by itself, for the type that the stage has. */
+/* Checks each setting alone, for the type of the stage. */
 static void check_ranges(struct draft *draft, int stage)
 {
     const struct setting *set = draft->stage[stage].set;
@@ -85,7 +85,7 @@ static void check_ranges(struct draft *draft, int stage)
 static const int position_width[] = {
     [POSITION_NONE] = 0, [POSITION_RELATIVE] = 2, [POSITION_ABSOLUTE] = 4};
 
-/* How wide the relation is that the pairwise mapping begins with, position channels counted. */
+/* The width of the relation before the pairwise mapping, position channels included. */
 static int pairwise_width(const struct setting *set)
 {
     int64_t width =
@@ -128,7 +128,7 @@ void draft_settle(struct draft *draft, int stage, int height, int width)
     fill_defaults(draft, draft->stage[stage].set);
     check_ranges(draft, stage);
     if (draft->errors > errors)
-        return; /* what follows would be about values that cannot be */
+        return; /* further rules make no sense for values out of range */
     check_widths(draft, stage);
     check_padding(draft, stage, height, width);
 }

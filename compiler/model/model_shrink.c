@@ -106,7 +106,7 @@ static void change_setting(struct attention *a, int change)
         a->dilation = 1;
         break;
     case 9:
-        a->padding = PADDING_ZERO; /* of any size: reflection asks for maps larger than it */
+        a->padding = PADDING_ZERO; /* on any map: reflection needs maps larger than the border */
         break;
     case 10:
         a->transforms = TRANSFORMS_DISTINCT;

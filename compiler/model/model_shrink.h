@@ -3,8 +3,8 @@
 #define COMPILER_MODEL_SHRINK_H
 #include "model.h"
 
-/* How many ways there are to make a model smaller or plainer, and one of them: the same model where
- * it is that already, one that breaks the rules where they forbid it. */
+/* The number of ways to make a model smaller or plainer, and one of them applied. The result is the
+ * same model where nothing is left to do, and may be invalid where the rules forbid the change. */
 int model_changes(const struct model *model);
 void model_change(struct model *model, int change);
 

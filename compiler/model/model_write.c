@@ -1,5 +1,5 @@
-/* A model as JSON: settings of the first stage with blocks stand in the model's `attention`, others
- * in their stage; what would come out without being said is left out. */
+/* Writes a model as JSON. Settings of the first stage with blocks go into the model's `attention`,
+ * others into their stage; values that are the default anyway are left out. */
 #include "model_write.h"
 #include "model_fields.h"
 #include <string.h>
@@ -10,7 +10,7 @@ static void write_field(FILE *file, const char *before, enum field_id id, int va
     fprintf(file, "%s\"%s\": %s", before, model_field[id].name, field_written(id, value, text));
 }
 
-/* The fields of a kind of object, with those that have their default or without. */
+/* The fields of a kind of object; those with their default value only if with_defaults. */
 static void write_fields(FILE *file, enum model_object kind, const void *object, bool with_defaults)
 {
     const char *before = "";
@@ -25,9 +25,9 @@ static void write_fields(FILE *file, enum model_object kind, const void *object,
     }
 }
 
-/* The settings of a stage that would not come out by themselves, after `before`: `base` holds those
- * that the model's attention says, where said[]; NULL: it is the model's that are written, and
- * said[] is set. Whether there are any. */
+/* Writes `before` and the settings of a stage that it neither inherits nor has by default. It
+ * inherits from `base`, the model's attention, where said[]; base NULL: writes the model's
+ * attention, and sets said[]. Returns whether there are any. */
 static bool write_attention(FILE *file, const char *before, const struct stage *stage,
                             const struct attention *base, bool said[FIELD_COUNT])
 {
@@ -88,7 +88,7 @@ void model_write_json(const struct model *model, FILE *file)
     fprintf(file, "]}\n");
 }
 
-/* The fields of the kinds of objects from `first` to `last`, which one struct holds. */
+/* Compares the fields of the kinds of objects from `first` to `last`, which are in one struct. */
 static bool equal_fields(enum model_object first, enum model_object last, const void *a,
                          const void *b)
 {

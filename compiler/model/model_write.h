@@ -4,7 +4,7 @@
 #include "model.h"
 #include <stdio.h>
 
-/* Its JSON, with what defaults say already left out. */
+/* Writes its JSON, without values that are the default anyway. */
 void model_write_json(const struct model *model, FILE *file);
 /* Whether both describe the same network. */
 bool model_equal(const struct model *a, const struct model *b);

@@ -1,4 +1,4 @@
-/* How a batch is run on processors: in turns of so many images, one turn after the other.
+/* How a batch is run on processors: a few images at a time, in consecutive turns.
  *
  * A kernel that goes through a whole batch writes maps that have left the caches when the next one
  * reads them; one image at a time they have not. Small networks gain more from whole batches: fewer
@@ -25,8 +25,8 @@ static int64_t largest_map(const struct model *model)
     return largest;
 }
 
-/* What the maps of a turn may take, or 0 where a target is a GPU: half of it is read while half is
- * written. Twice the L2 lets the small networks above have their eight images. */
+/* The most bytes of a turn's maps, or 0 where a target is a GPU. Half of them is read while the
+ * other half is written. Twice the L2 is enough for eight images of the small networks above. */
 static int64_t room_for_maps(int targets, const char *const *target)
 {
     int64_t room = INT64_MAX;

@@ -1,4 +1,4 @@
-/* From a model to loops that say everything: the passes, and what runs them. */
+/* From a model to complete loops: the passes, and the functions that run them. */
 #ifndef COMPILER_PASSES_H
 #define COMPILER_PASSES_H
 #include "diag.h"
@@ -23,8 +23,8 @@ int pass_find(const char *name);
 /* How many passes of the table have run: those up to module->after, which is one of them. */
 int passes_done(const struct module *module);
 
-/* Runs the passes that make a graph compute what its precision says: none of f32, none where it is
- * done. */
+/* Runs the passes that make a graph compute in its precision: none for f32, none where that is done
+ * already. */
 enum status passes_round(struct module *module);
 
 /* Called after every pass (and once before the first, with pass NULL); false stops the run. */
@@ -34,10 +34,10 @@ struct pass_observer {
     void *context;
 };
 
-/* Runs the passes after module->after, up to and including `last` (NULL: all; none where it is
- * done), verifying the module after
- * each. STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer said
- * no; STATUS_INPUT where a schedule asks for what cannot be done. */
+/* Runs the passes after module->after, up to and including `last` (NULL: all; none where `last` is
+ * done already), verifying the module after each. STATUS_DEFECT with a message if a pass broke it;
+ * STATUS_CHECK_FAILED if the observer returned false; STATUS_INPUT where a schedule asks for
+ * something impossible. */
 enum status passes_run(struct module *module, const char *last,
                        const struct pass_observer *observer);
 

@@ -1,4 +1,4 @@
-/* The data of the page, as JSON; what it looks like is said by report/page.css and page.js.
+/* The data of the page, as JSON. page.css and page.js say how it looks.
  *
  *   predictions, loops, assembly, buffers     of this module
  *   the profile                               as `sanc bench --kernels --json` wrote it
@@ -23,12 +23,12 @@ struct page {
     const struct module *module;
     const struct target *target;
     struct predictions predictions;
-    const char *assembly; /* of the kernels that are left */
+    const char *assembly; /* of the kernels still to come */
 };
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-/* Cycles and runs of what stands directly in a loop, by the loop's variable ("": in the kernel). */
+/* Cycles and runs of a loop's own statements, by the loop's variable ("": the kernel's body). */
 static void put_loops(const struct page *page, const struct prediction *prediction)
 {
     fprintf(page->out, "\"loops\":[");
@@ -176,7 +176,7 @@ static void put_data(struct page *page)
     fprintf(page->out, "]}");
 }
 
-/* Inside of strings alone there can be a "<", which must not end the script. */
+/* A "<" can be in strings only. It is escaped, so that it cannot end the script. */
 static void put_profile(FILE *out, const char *profile)
 {
     for (; *profile; profile++)

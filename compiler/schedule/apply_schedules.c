@@ -64,7 +64,7 @@ int apply_schedules(struct module *m)
         }
     }
     *at = NULL;
-    graph_tidy(m); /* tables of lines are made anywhere */
+    graph_tidy(m); /* tables of lines were added anywhere */
     touches_index(m);
     buffers_remove_unused(m);
     return changes;

@@ -1,5 +1,5 @@
-/* Writes a schedule for every kernel and target. Only writes it; apply_schedules carries it out, so
- * that a person who edits a dump goes the same way. */
+/* Writes a schedule for every kernel and target. apply_schedules carries it out, so that edited
+ * schedules are treated the same way. */
 #include "choose.h"
 #include "plan_read.h"
 #include "plan_write.h"

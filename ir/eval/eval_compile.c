@@ -1,8 +1,8 @@
 /* A kernel to steps: which loops become lanes, and where every access lies.
  *
- * The innermost loops around nothing but stores become lanes where carrying out the iterations
- * together gives what they give one after the other: whatever is stored to is, in each iteration,
- * read and written at an element of its own. So the kinds of loops change nothing here. */
+ * The innermost loops around nothing but stores become lanes, if running their iterations together
+ * gives the same as running them in order: each iteration reads and writes an element of its own of
+ * whatever is stored to. So the kinds of loops change nothing here. */
 #include "affine.h"
 #include "eval_loops.h"
 #include <assert.h>
@@ -130,7 +130,7 @@ static int64_t stride_of(const struct buffer *buffer, const struct affine *const
     return stride;
 }
 
-/* Whether each iteration of the lanes' loops stores to another element: true only where every
+/* Whether each iteration of the lanes' loops stores to a different element: true only where every
  * stride is longer than the reach of all shorter ones together. */
 static bool store_is_injective(const struct group *g, const struct stmt *store)
 {
@@ -156,7 +156,8 @@ static bool store_is_injective(const struct group *g, const struct stmt *store)
     return true;
 }
 
-/* Stores that nothing else in the group touches may even meet: lanes are stored in order. */
+/* Iterations may even store to the same element, if nothing else in the group touches it: lanes are
+ * stored in order. */
 static bool store_allows_lanes(const struct group *g, const struct stmt *store)
 {
     int others = 0;
@@ -207,7 +208,7 @@ static int64_t choose_lanes(struct group *g)
 
 static void compile_index(struct compiler *c, const struct affine *from, struct index *index);
 
-/* Adds a term, so many times. */
+/* Adds a term, times `scale`. */
 static void compile_term(struct compiler *c, const struct term *term, int64_t scale,
                          struct index *index)
 {
@@ -252,8 +253,8 @@ static bool lanes_use(const struct group *g, const struct term *term)
     return false;
 }
 
-/* A gather looks at the variables of its terms, but for those that are 0 whenever it does: all
- * lanes' variables but the outermost's. */
+/* A gather watches the variables of its terms. The lanes' variables are 0 whenever it looks, all
+ * but the outermost loop's, so those are left out. */
 static void gather_watch(struct compiler *c, const struct group *g, const struct term *term,
                          struct gather *gather)
 {
@@ -432,7 +433,7 @@ static struct step *compile_stmts(struct compiler *c, const struct stmt *stmt)
     struct step *first = NULL, **end = &first;
     for (; stmt; stmt = stmt->next) {
         if (stmt->kind == STMT_BARRIER || stmt->kind == STMT_PREFETCH)
-            continue; /* threads run one after the other; and a prefetch changes no value */
+            continue; /* threads run in turn here, and a prefetch changes no value */
         *end = compile_stmt(c, stmt);
         end = &(*end)->next;
     }

@@ -1,6 +1,6 @@
-/* What the weights' buffers hold: recipes evaluated in float64. Parameters are somebody's file, and
- * what is computed from them may be anything: what an object must not hold is found here, for the
- * evaluator and the backend alike. */
+/* The contents of weights buffers: recipes evaluated in float64. Parameters come from a user's
+ * file, so the results may be anything. What an object must not hold is refused here, for both the
+ * evaluator and the backend. */
 #include "ir.h"
 #include "memory.h"
 #include <assert.h>
@@ -53,7 +53,7 @@ static int64_t stmts_limit(const struct stmt *stmt, const struct buffer *table, 
     return limit;
 }
 
-/* The least of the limits that indices give a table: entries lie from 0 to one less. */
+/* The least limit that an index gives to a table: entries must lie from 0 to one less. */
 static int64_t table_limit(const struct module *module, const struct buffer *table)
 {
     int64_t limit = INT32_MAX;

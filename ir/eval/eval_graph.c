@@ -1,5 +1,5 @@
-/* The graph form's meaning: instruction by instruction, in order, whole tensors at a time. What an
- * op computes stands in op/. */
+/* The graph form's meaning: instruction by instruction, in order, whole tensors at a time. What
+ * each op computes is in op/. */
 #include "memory.h"
 #include "op.h"
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* The loop form's meaning: kernels in order, each over its buffers. Memory that nothing was written
- * to holds NaN. Buffers whose place is planned share one workspace, or one scratch memory, at their
+/* The loop form's meaning: kernels in order, each over its buffers. Memory that was not written yet
+ * holds NaN. Buffers whose place is planned share one workspace, or one scratch memory, at their
  * offsets, so that a wrong plan gives wrong numbers. */
 #include "eval_loops.h"
 #include "memory.h"
@@ -13,7 +13,7 @@ struct loops {
     const struct module *module;
     const struct parameters *parameters;
     bool single;
-    /* planned memory, an element in the place of four bytes; shared: of the running kernel */
+    /* planned memory, one element for four bytes; shared: of the running kernel */
     double *workspace, *scratch, *shared;
     int64_t shared_bytes;
     struct memories memories; /* the module's, then the running kernel's */

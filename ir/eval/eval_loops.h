@@ -48,7 +48,7 @@ struct lanes {
     int loops; /* 0: one lane */
     int slot[MAX_RANK];
     int64_t extent[MAX_RANK];
-    int64_t chunk; /* at most so many of the outermost loop at a time */
+    int64_t chunk; /* the most iterations of the outermost loop at a time */
     int stores;
     struct store *store;
 };
@@ -61,13 +61,13 @@ struct access {
     struct index index; /* of the chunk's first lane */
     int dims;
     int64_t stride[MAX_RANK], extent[MAX_RANK];
-    struct gather *gather; /* NULL: strides say it all */
+    struct gather *gather; /* NULL: strides are enough */
 };
 
 /* Lanes whose distance from the first takes a division, a remainder or a lookup. */
 struct gather {
     struct index index; /* the terms that differ between lanes */
-    int watched;        /* what the offsets were computed for */
+    int watched;        /* the variables that the offsets were computed for */
     int *slot;
     int64_t *seen;
     bool valid;

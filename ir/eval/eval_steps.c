@@ -123,7 +123,7 @@ static void sum_step(const struct node *body, struct frame *frame, double *restr
         round_lanes(frame, out);
         return;
     }
-    /* Nearly all of a network's work: without a way through memory for the products. */
+    /* Nearly all of a network's work, so the products are added without being stored first. */
     const double *a = node_run(body->in[0], frame), *b = node_run(body->in[1], frame);
     if (frame->single)
         for (int64_t i = 0; i < frame->count; i++)

@@ -1,5 +1,5 @@
-/* Classes of pixels, what is the same for pixels as far from the borders: border_classes,
- * select_classes, by_class. */
+/* Values that are the same for all pixels with the same distances to the borders, once for each
+ * such class of pixels: border_classes, select_classes, by_class. */
 #include "lowering.h"
 #include "op.h"
 #include <string.h>
@@ -62,7 +62,7 @@ bool select_classes_eval(const struct eval *e)
     const struct shape *map = &e->inst->in[0]->shape;
     int64_t border = e->inst->attr[SLOT_select_classes_border].integer;
     int64_t row = map->dim[3] * map->dim[4];
-    /* backwards, so that the first pixel of a class has the last word */
+    /* backwards, so that the first pixel of a class is kept */
     for (int64_t i = map->dim[1] * map->dim[2] - 1; i >= 0; i--) {
         int64_t class =
             class_of(i / map->dim[2], i % map->dim[2], map->dim[1], map->dim[2], border);
@@ -84,7 +84,8 @@ bool by_class_shape(struct inst *inst, struct error *error)
     int64_t border = a[SLOT_border_classes_border].integer, classes = inst->in[0]->shape.dim[0];
     if (classes != border_class_count(a[SLOT_border_classes_height].integer, border) *
                        border_class_count(a[SLOT_border_classes_width].integer, border))
-        return error_set(error, "input 0 has %lld classes, input 1 others", (long long)classes);
+        return error_set(error, "input 0 has %lld classes, input 1 a different number",
+                         (long long)classes);
     inst->shape =
         shape_of(5, 1, height, width, inst->in[0]->shape.dim[1], inst->in[0]->shape.dim[2]);
     return true;

@@ -56,7 +56,7 @@ bool binary_eval(const struct eval *e)
     return true;
 }
 
-/* max(x, 0), which is NaN of NaN. */
+/* max(x, 0); NaN stays NaN. */
 bool relu_eval(const struct eval *e)
 {
     for (int64_t i = 0; i < eval_elements(e); i++)

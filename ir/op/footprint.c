@@ -1,11 +1,11 @@
-/* What looks at the neighbours of pixels, in all three respects: shapes, values, loops. */
+/* What ops that look at the neighbours of pixels share: shapes, values, loops. */
 #include "footprint.h"
 #include "memory.h"
 #include <assert.h>
 #include <string.h>
 
-/* What relation and aggregate ask of an operand read by neighbours: (n, h, w, channels), with a
- * border of dilation (footprint - 1) / 2 where padding is valid. */
+/* Checks the operand of relation and aggregate that is read at neighbours: (n, h, w, channels),
+ * with a border of dilation (footprint - 1) / 2 where padding is valid. */
 bool want_neighbours(const struct inst *inst, int input, struct shape map, int64_t footprint,
                      int64_t dilation, int64_t padding, struct error *error)
 {

@@ -6,8 +6,8 @@
 
 /* ---- shapes ---------------------------------------------------------------------------------- */
 
-/* What relation and aggregate ask of an operand read by neighbours: (n, h, w, channels), with a
- * border of dilation (footprint - 1) / 2 where padding is valid. */
+/* Checks the operand of relation and aggregate that is read at neighbours: (n, h, w, channels),
+ * with a border of dilation (footprint - 1) / 2 where padding is valid. */
 bool want_neighbours(const struct inst *inst, int input, struct shape map, int64_t footprint,
                      int64_t dilation, int64_t padding, struct error *error);
 
@@ -30,7 +30,7 @@ const double *map_at(const struct map *map, int64_t y, int64_t x);
 /* One pixel and its neighbours. */
 struct footprint {
     int64_t size, dilation;
-    int64_t border; /* that an operand read by neighbours carries already */
+    int64_t border; /* already part of the operand that is read at neighbours */
     int64_t y, x;
 };
 

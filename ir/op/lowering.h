@@ -10,8 +10,8 @@ typedef const struct affine *affine_ref;
 struct lowering {
     struct module *m;
     struct buffer **of;   /* by instruction id */
-    struct names kernels; /* by name: how many were given it, as an int */
-    /* where the module's lists end, or before */
+    struct names kernels; /* by name: the number of kernels that asked for it, as an int */
+    /* the ends of the module's lists, or earlier places in them */
     struct buffer **last_buffer;
     struct kernel **last_kernel;
 };
@@ -26,13 +26,13 @@ struct loops {
 /* A new buffer of the module. */
 struct buffer *lowering_buffer_new(struct lowering *l, const char *name, enum place place,
                                    struct shape shape);
-/* What an instruction's value is stored in; made when first asked for. */
+/* The buffer of an instruction's value; made when first asked for. */
 struct buffer *lowering_buffer(struct lowering *l, struct inst *inst);
 const struct expr *lowering_load(struct lowering *l, struct inst *inst, const affine_ref *index);
 /* An operand that broadcasts to the result, of this rank, at `index`. */
 const struct expr *load_broadcast(struct lowering *l, struct inst *inst, int rank,
                                   const affine_ref *index);
-/* No kernel made from now on has that name; false: one has it already. */
+/* Reserves a name: no kernel made from now on gets it. False: one has it already. */
 bool lowering_name_kernel(struct lowering *l, const char *name);
 /* A new kernel, named after the instruction's layer and shape. */
 struct kernel *lowering_kernel(struct lowering *l, const struct inst *inst);

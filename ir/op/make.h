@@ -1,5 +1,5 @@
-/* Short forms for making instructions: what the graph of a model and the graph passes are written
- * in. Each makes one instruction after `b->after` (or at the end), with its shape. */
+/* Short forms for making instructions, for the graph of a model and the graph passes. Each makes
+ * one instruction after `b->after` (or at the end), with its shape. */
 #ifndef IR_MAKE_H
 #define IR_MAKE_H
 #include "ir.h"

@@ -50,7 +50,7 @@ struct inst_count inst_count(const struct inst *inst)
     return count[inst->op] ? count[inst->op](inst) : (struct inst_count){0};
 }
 
-/* Of ops that are always constant, so that there is nothing to run. */
+/* For ops that are always constant: nothing runs. */
 void constant_lower(struct lowering *l, struct inst *inst)
 {
     (void)l;

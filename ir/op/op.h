@@ -1,5 +1,5 @@
-/* What the ops are. A file of this room has one op, or a few of a kind, and for each of them, side
- * by side:
+/* The ops. Each file of this room has one op, or a few similar ones, and for each of them,
+ * together:
  *
  *   NAME_shape    the shape of its result, or why its operands do not fit
  *   NAME_eval     what it computes
@@ -16,7 +16,7 @@
 
 /* ---- of an instruction ----------------------------------------------------------------------- */
 
-/* Number of inputs and every attribute within the op's rows. */
+/* Whether the number of inputs and every attribute are within the limits of the op's rows. */
 bool inst_check_rows(const struct inst *inst, struct error *error);
 
 /* An instruction while it is evaluated: its operands, and room for its result, row-major. */
@@ -36,7 +36,7 @@ bool inst_eval(const struct eval *e);
 struct lowering;
 void inst_lower(struct lowering *l, struct inst *inst);
 
-/* What an instruction counts as: multiply-adds, and what the paper's table 2 counts besides. */
+/* What an instruction counts as: multiply-adds, and what the paper's table 2 counts in addition. */
 struct inst_count {
     int64_t macs, extras;
 };

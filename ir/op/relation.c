@@ -1,5 +1,5 @@
-/* relation: how each pixel is related to those of its footprint. What kinds there are, and how they
- * differ, stands in relations.def. */
+/* relation: how each pixel is related to those of its footprint. relations.def has the kinds and
+ * how they differ. */
 #include "footprint.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -28,8 +28,8 @@ int64_t relation_width(int kind, int64_t neighbours, int64_t channels)
     return info->traits & SUMMED ? pairs : pairs * channels;
 }
 
-/* The pixels are phi's, but where all pairs are related with padding valid: phi carries the border
- * too, then. */
+/* The pixels are phi's. Where all pairs are related with padding valid, phi carries the border too,
+ * which is taken off. */
 bool relation_shape(struct inst *inst, struct error *error)
 {
     unsigned traits = info_of(inst)->traits;
@@ -73,7 +73,7 @@ static double *append(double *out, int64_t count, const double *from)
     return out + count;
 }
 
-/* Of one pair of pixels; what follows it in `out`. */
+/* The relation of one pair of pixels. Returns the place after it in `out`. */
 static double *relate(const struct eval *e, int64_t channels, const double *phi, const double *psi,
                       double *out)
 {

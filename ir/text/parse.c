@@ -61,7 +61,7 @@ static const char *parse_identifier(struct parser *parser)
     return name;
 }
 
-/* The name of a pass: whose table it has to be in is the compiler's to say. */
+/* The name of a pass. The compiler checks that it has such a pass. */
 static void parse_after(struct parser *parser)
 {
     struct token token = parser->token;
@@ -280,7 +280,7 @@ struct buffer *parse_buffer(struct parser *parser, const struct token *name, boo
     return buffer;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole text -------------------------------------------------------------------------- */
 
 static void parse_module(struct parser *parser)
 {

@@ -132,7 +132,7 @@ static struct schedule *parse_schedule(struct parser *parser)
     schedule->target = expect_string(parser, MOST_NAME);
     if (parser->token.kind != '{')
         parse_expected(parser, "'{'");
-    for (;;) { /* the token at hand is '{': what follows is taken by words, not by tokens */
+    for (;;) { /* the current token is '{': what follows is read by words, not by tokens */
         lex_skip_lines(parser);
         struct token word = lex_word(parser);
         if (!word.length)
@@ -165,7 +165,7 @@ static enum bound parse_bound(struct parser *parser)
     parse_expected(parser, "fma, vector, latency, l1, l2 or memory");
 }
 
-/* { flops = 12, ... }: what is printed from other numbers is read and not kept. */
+/* { flops = 12, ... }: numbers that print.c computes from others are read and not kept. */
 static struct cost *parse_cost(struct parser *parser)
 {
     struct cost *cost = ARENA_NEW(parser->module->arena, struct cost);

@@ -1,5 +1,5 @@
-/* Writes expressions on scalars and indices, with the least parentheses that read back as the same
- * tree. */
+/* Writes expressions on scalars and indices, with no more parentheses than it takes to read back
+ * the same tree. */
 #include "text.h"
 #include <stdlib.h>
 

@@ -24,7 +24,7 @@ struct token {
     int line, column;
 };
 
-/* Limits on what is read; each refused with a message. */
+/* Limits of a text; beyond each it is refused with a message. */
 enum { MOST_TEXT = 1 << 24, MOST_DEPTH = 200, MOST_STRING = 4096 };
 
 struct parser {
@@ -35,7 +35,7 @@ struct parser {
     struct module *module;
     struct kernel **last_kernel;
     struct names values, buffers; /* of the module */
-    struct names locals, vars;    /* of the kernel at hand; a var out of scope is NULL */
+    struct names locals, vars;    /* of the current kernel; a var out of scope is NULL */
     struct error *error;
     jmp_buf failed;
 };
@@ -57,7 +57,7 @@ bool accept_word(struct parser *parser, const char *word);
 void expect(struct parser *parser, int kind);
 void expect_word(struct parser *parser, const char *word);
 const char *expect_string(struct parser *parser, size_t most);
-struct token expect_name(struct parser *parser, const char *what); /* no reserved one */
+struct token expect_name(struct parser *parser, const char *what); /* not a reserved one */
 int64_t expect_integer(struct parser *parser, const char *what, int64_t least, int64_t most);
 double expect_real(struct parser *parser);
 char *token_copy(struct parser *parser, const struct token *token);

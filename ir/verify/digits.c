@@ -5,7 +5,7 @@ enum { MOST_VARS = 64, MOST_SPLITS = 64 };
 
 /* ---- variables ------------------------------------------------------------------------------- */
 
-/* What the variables are made in, and how many were. */
+/* Makes variables: the arena, and how many it has made. */
 struct maker {
     struct arena *arena;
     const struct space *space;
@@ -123,7 +123,7 @@ void points_without_lookups(struct arena *arena, const struct space *space, stru
 
 /* ---- merging --------------------------------------------------------------------------------- */
 
-/* Whether a's factor is, wherever one of both stands, the same positive multiple of b's. */
+/* Whether a's factor is the same positive multiple of b's wherever a or b occurs. */
 static bool is_multiple(const struct affine *index, const struct var *a, const struct var *b,
                         int64_t *multiple)
 {
@@ -147,7 +147,7 @@ static bool is_multiple(const struct affine *index, const struct var *a, const s
     return true;
 }
 
-/* A kept value can be told from what both become only if each has one value there. */
+/* Whether the kept value is still known after a and b become one variable. */
 static bool keeps_value(const struct piece *piece, const struct var *a, const struct var *b,
                         int64_t multiple)
 {
@@ -232,7 +232,7 @@ static bool cuts_first(const struct affine *dividend, int64_t divisor, struct cu
     return true;
 }
 
-/* A cut for a variable of a dividend, by what the divisor makes one of; innermost first. */
+/* Finds a cut for a variable of a dividend; innermost first. */
 static bool find_cut(const struct affine *a, struct cut *cut)
 {
     for (int i = 0; i < a->count; i++) {
@@ -261,7 +261,7 @@ static void piece_replace(const struct maker *maker, struct piece *piece, const 
         piece->value = affine_substitute(maker->arena, piece->value, var, with);
 }
 
-/* Adds a piece in which var is `first` and more, `count` values of it. False: there is no room. */
+/* Adds a piece in which var has `count` values from `first` on. False: there is no room. */
 static bool add_part(struct maker *maker, struct pieces *pieces, const struct piece *piece,
                      const struct var *var, int64_t first, int64_t count)
 {
@@ -273,7 +273,8 @@ static bool add_part(struct maker *maker, struct pieces *pieces, const struct pi
     return true;
 }
 
-/* Into digits: var = size * high + low; what whole multiples leave over is a piece of its own. */
+/* Into digits: var = size * high + low. The values beyond the last whole multiple are a piece of
+ * their own. */
 static bool split_var(struct maker *maker, struct pieces *pieces, struct piece *piece,
                       const struct cut *cut)
 {

@@ -9,14 +9,14 @@
 #define IR_VERIFY_DIGITS_H
 #include "space.h"
 
-/* Points, and beside them the value of a variable at each, or NULL. */
+/* Points, and the value of a variable at each of them, or NULL. */
 struct piece {
     struct points points;
     const struct affine *value;
 };
 
-/* Where no dividend begins or ends at a multiple of the divisor, there are pieces of whole
- * multiples, and rests. */
+/* Where a dividend does not begin and end at multiples of the divisor, it becomes pieces of whole
+ * multiples, and remainders. */
 enum { MOST_PIECES = 64 };
 struct pieces {
     int count;
@@ -32,8 +32,8 @@ bool points_have_lookups(const struct space *space, const struct points *points)
 void points_split(struct arena *arena, const struct space *space, const struct points *points,
                   struct var *var, struct pieces *pieces);
 
-/* An index that takes the same values, with fewer variables: 14*m + i, i below 14 or more, is one.
- */
+/* An index that takes the same values, with fewer variables: 14*m + i with i below 14 or more
+ * becomes one variable. */
 const struct affine *index_merged(struct arena *arena, const struct affine *index);
 
 #endif

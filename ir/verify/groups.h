@@ -1,5 +1,5 @@
-/* Coordinates that share variables, in groups: points are a product of what each group has. Points
- * of a group are numbered. Private to this folder. */
+/* Groups of coordinates that share variables. A set of points is the product of its sets in each
+ * group. The points of a group are numbered. Private to this folder. */
 #ifndef IR_VERIFY_GROUPS_H
 #define IR_VERIFY_GROUPS_H
 #include "space.h"
@@ -19,7 +19,7 @@ void groups_join(struct query *query, int a, int b); /* of these coordinates */
 void groups_join_sharing(struct query *query, const struct points *points);
 void groups_end(struct query *query);
 
-/* How many points a group's space has. */
+/* The number of points in a group's space. */
 int64_t group_size(struct query *query, int group);
 /* The number of a point among its group's. */
 const struct affine *group_number(struct query *query, int group, const struct points *points);

@@ -159,7 +159,7 @@ static uint64_t set_word(const struct set *set, int64_t word)
     return most < 63 ? from & ((UINT64_C(2) << most) - 1) : from;
 }
 
-/* Numbers of a's range that both have. */
+/* Whether a and b have a number in common within a's range; the first such. */
 static bool has_common(const struct set *a, const struct set *b, int64_t *first)
 {
     for (int64_t word = a->least / 64; word <= a->most / 64; word++) {
@@ -194,7 +194,7 @@ bool sets_meet(const struct set *a, const struct set *b)
     return (!a->bits && !b->bits) || has_common(a, b, &first);
 }
 
-/* Those of a that b has, or has not. */
+/* The numbers of a that are in b, or that are not. */
 static struct set select_bits(struct query *query, const struct set *a, const struct set *b,
                               bool in_b)
 {

@@ -27,13 +27,13 @@ bool walk_goes_on(struct walk *walk);
 
 /* ---- sets ------------------------------------------------------------------------------------ */
 
-/* Of numbers of a group's points: those of bits, or all from least to most. */
+/* Numbers of a group's points: those with a bit in `bits`, or all from least to most. */
 struct set {
     int64_t size, least, most;
     uint64_t *bits;
 };
 
-/* Points of a group that have a bit each. */
+/* The most points of a group for which bits are kept. */
 static const int64_t MOST_BITS = INT64_C(1) << 28;
 
 struct set set_of(struct query *query, int group, const struct points *points);

@@ -1,13 +1,13 @@
 #include "points_collide.h"
 #include "digits.h"
-#include "point_set.h"
 #include "index.h"
+#include "point_set.h"
 
 /* ---- digits ---------------------------------------------------------------------------------- */
 
 enum { MOST_PAIRS = 64 };
 
-/* Variables of a and b that have one value wherever points of both are the same. */
+/* Pairs of variables of a and b that are equal wherever a point of a is a point of b. */
 struct pairs {
     int count;
     const struct var *a[MOST_PAIRS], *b[MOST_PAIRS];
@@ -70,7 +70,7 @@ static bool pieces_apart(const struct space *space, const struct piece *a, const
     return same_value(a->value, b->value, &pairs);
 }
 
-/* Whether the element tells the value of var: as from x[n, y, x] the pixel, and so the tile. */
+/* Whether the element determines the value of var, as x[n, y, x] does the pixel and so the tile. */
 static bool digits_apart(struct arena *arena, const struct space *space, const struct points *a,
                          const struct points *b, struct var *var)
 {
@@ -85,7 +85,8 @@ static bool digits_apart(struct arena *arena, const struct space *space, const s
     return true;
 }
 
-/* As digits_apart, from the dimensions alone: a loop around may then be merged with others. */
+/* Like digits_apart, but by the dimensions alone, so that a loop around may be merged with others.
+ */
 static bool dimensions_apart(struct arena *arena, const struct space *space, int around,
                              const struct points *a, const struct points *b, struct var *var)
 {
@@ -103,7 +104,7 @@ static bool dimensions_apart(struct arena *arena, const struct space *space, int
 
 enum { NOBODY = -1, SEVERAL = -2 };
 
-/* Whose each point of the group is: the value of var. */
+/* Finds the owner of each point of the group: the value of var there. */
 static bool find_owners(struct query *q, int group, const struct points *a, const struct var *var,
                         int64_t *owner)
 {

@@ -1,5 +1,5 @@
-/* What is there of `what` is a product of sets, one for each group of coordinates, or a few such.
- * What each of `by` has is taken away from it. */
+/* What is left of `what` is a list of products of sets, one set for each group of coordinates. Each
+ * of `by` is subtracted from it in turn. */
 #include "points_covered.h"
 #include "digits.h"
 #include "point_set.h"
@@ -47,7 +47,7 @@ static bool products_meet(const struct query *q, const struct product *a, const 
     return true;
 }
 
-/* What is in the first groups of b, but not in the next one, is left of a. */
+/* Adds a without b: the parts of a that agree with b in the first i groups but not in group i. */
 static void add_without(struct query *q, struct products *to, struct product a,
                         const struct product *b)
 {
@@ -113,7 +113,8 @@ static void find_missing(const struct query *q, const struct products *left, int
 
 /* ---- coverage -------------------------------------------------------------------------------- */
 
-/* Whether `by` alone has them all, from the ranges of indices: most often so, and soon said. */
+/* Whether `by` alone covers them all, by the ranges of indices. Mostly it does, and this check is
+ * fast. */
 static bool covers_alone(struct query *q, const struct points *what, const struct points *by)
 {
     bool covers = true;
@@ -151,7 +152,7 @@ static enum answer pieces_covered(struct query *q, const struct pieces *pieces, 
         product_of(q, &pieces[0].piece[i].points, &product);
         add_product(q, &left, &product);
     }
-    for (int i = count; i > 0 && left.count > 0; i--) /* the last is the likeliest */
+    for (int i = count; i > 0 && left.count > 0; i--) /* the last one most likely covers it */
         for (int j = 0; j < pieces[i].count && !q->unknown; j++) {
             product_of(q, &pieces[i].piece[j].points, &product);
             if (!q->unknown)

@@ -17,7 +17,7 @@ struct points {
     const struct affine *at[MOST_COORDINATES];
 };
 
-/* What looking at points one by one may cost, for a kernel. */
+/* How many points of a kernel may still be looked at one by one. */
 struct effort {
     int64_t left; /* points */
 };

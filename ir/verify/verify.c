@@ -17,7 +17,7 @@ bool wrong(struct verifier *verifier, const char *format, ...)
     va_end(list);
     if (verifier->kernel && !verifier->at.line)
         verifier->at =
-            verifier->kernel->at; /* a pass made the loop, but the kernel is somebody's */
+            verifier->kernel->at; /* a pass made the loop, but the kernel was read from a text */
     if (verifier->kernel)
         return error_set(error, "kernel %s: %s", verifier->kernel->name, text);
     return error_set(error, "%s", text);

@@ -11,23 +11,23 @@ struct verifier {
     struct arena *scratch;
     struct names values; /* by the bytes of an id */
     struct names buffers, kernels;
-    struct location at; /* of what is looked at */
+    struct location at; /* of what is being checked */
     struct error *error;
 
-    /* the kernel at hand */
+    /* the current kernel */
     const struct kernel *kernel;
     struct names locals, vars;
     int scope; /* the loops around, and their kinds; a reduction's variable has LOOP_KIND_COUNT */
     const struct var *var[MOST_SCOPE];
     enum loop_kind loop[MOST_SCOPE];
     int depth;
-    const struct rounding *rounding; /* of the module; NULL: not asked for yet */
+    const struct rounding *rounding; /* of the module; NULL: not computed yet */
 
-    struct effort effort;       /* left in this kernel for looking at indices one by one */
-    const struct stmt *changed; /* a loop whose races have to be seen in any case; or NULL */
+    struct effort effort;       /* left for this kernel */
+    const struct stmt *changed; /* a loop that must be seen to have no race; or NULL */
 };
 
-/* Always false, for `return wrong(...)`; names the kernel at hand, if any. */
+/* Always false, for `return wrong(...)`; names the current kernel, if any. */
 bool wrong(struct verifier *verifier, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,6 @@
 /* Copies that a barrier completes: `async tile[r, t] = x[16*b + r, t]`. They bring elements of
- * memory to what a block shares, and are read after a barrier that comes after them. That is asked
- * of whole buffers, by where statements stand: which elements it is of does not matter. */
+ * memory to shared memory, and must be read only after a later barrier. This is checked for whole
+ * buffers, by the order of statements, whatever the elements. */
 #include "verify_async.h"
 #include "verify_loops.h"
 
@@ -35,8 +35,8 @@ static const struct scope *loop_of_both(const struct scope *a, const struct scop
     return a->up && a->loop->loop != LOOP_BLOCK ? a : NULL;
 }
 
-/* Whether a barrier comes between the copy and each read after it, in the same or a later
- * iteration. */
+/* Whether a barrier comes between the copy and each later read, in the same or a later iteration.
+ */
 static bool is_there(const struct flow *flow, const struct access *copy, const struct access *read)
 {
     const struct scope *loop = loop_of_both(copy->in, read->in);
@@ -54,14 +54,14 @@ bool verify_async(struct verifier *verifier, const struct flow *flow)
                 if (!copy->store || !copy->of->async || read->store || is_there(flow, copy, read))
                     continue;
                 verifier->at = read->of->at;
-                return wrong(verifier, "%s: read without a barrier after the async that brings it",
+                return wrong(verifier, "%s: read without a barrier after the async that copies it",
                              usage->buffer->name);
             }
     for (const struct usage *usage = flow->globals; usage; usage = usage->next)
         for (const struct access *load = usage->first; load; load = load->next)
             if (!load->store && load->of->async && usage->stores) {
                 verifier->at = load->of->at;
-                return wrong(verifier, "%s: async brings what the same kernel writes",
+                return wrong(verifier, "%s: async copies what the same kernel writes",
                              usage->buffer->name);
             }
     return true;

@@ -1,7 +1,7 @@
-/* What a person asks of a kernel's loops: another order of a nest, and whether the kernel is still
- * right when a loop's kind or a buffer's place has changed. It is asked more here than of a module
- * that passes made: races of a GPU's loops have to be seen, threads have to meet at a barrier where
- * one reads what another wrote. */
+/* A person's changes to a kernel: whether a nest may have another order, and whether the kernel is
+ * still right after the kind of a loop or the place of a buffer has changed. These checks are
+ * stricter than those of modules that passes made: loops of a GPU must be seen to have no race, and
+ * threads must meet at a barrier where one reads what another wrote. */
 #include "verify_loops.h"
 #include "verify_races.h"
 #include <string.h>
@@ -27,8 +27,8 @@ static bool same_element(const struct access *access, const struct expr *load)
     return true;
 }
 
-/* Whether all that the loop does with a buffer is to add up in each element, or to find its
- * largest: x[i] = fma(.., .., x[i]). Terms may come in any order, which rounds otherwise, as
+/* Whether the loop only accumulates into the elements of a buffer, a sum or a maximum: x[i] =
+ * fma(.., .., x[i]). Such terms may come in any order; they round differently then, as other
  * schedules do. */
 static bool only_accumulates(const struct usage *usage, const struct stmt *loop)
 {
@@ -85,8 +85,8 @@ static enum answer carries(struct verifier *verifier, const struct usage *usage,
     return carried;
 }
 
-/* Iterations that depend on each other differ in loops that carry the dependence alone: as long as
- * these keep their order among each other, what came first still does. */
+/* Iterations that depend on each other differ only in loops that carry the dependence: as long as
+ * these loops keep their order among each other, what came first still does. */
 static bool verify_usage_order(struct verifier *verifier, const struct usage *usage, int loops,
                                const struct stmt *const *loop, const int *order)
 {
@@ -134,7 +134,8 @@ static bool is_own(const struct access *access, const struct scope *thread)
            term->var == thread->loop->var;
 }
 
-/* Registers that threads write are each thread's; others are the same in all of them. */
+/* Registers that threads write are private to each thread; other registers hold the same in all
+ * threads. */
 static bool verify_registers(struct verifier *verifier, const struct usage *usage)
 {
     bool by_threads = false, common = false;
@@ -167,7 +168,7 @@ static const struct scope *common_scope(const struct scope *a, const struct scop
     return a;
 }
 
-/* Outside of thread loops one thread stores to memory, all of them to registers. */
+/* Outside of thread loops one thread stores to memory, and all threads store to registers. */
 static bool by_one_thread(const struct access *access)
 {
     return !thread_of(access) && access->of->buffer && access->of->buffer->place != PLACE_REGISTERS;
@@ -199,8 +200,7 @@ static bool verify_meeting(struct verifier *verifier, const struct flow *flow,
         return true;
     while (again && common->up && common->loop->loop != LOOP_BLOCK)
         common = common->up;
-    struct var any = {.name = "any",
-                      .extent = 2}; /* no index has it: they meet where they do at all */
+    struct var any = {.name = "any", .extent = 2}; /* no index uses it: they meet if they ever do */
     enum answer meet =
         accesses_meet(&verifier->effort, usage->buffer, common,
                       same_loop ? thread->loop->var : &any, a->store ? a : b, a->store ? b : a);
@@ -211,7 +211,7 @@ static bool verify_meeting(struct verifier *verifier, const struct flow *flow,
                  a->store && b->store ? "writes" : "reads");
 }
 
-/* Whether other threads may have come to carry out what an access is part of. */
+/* Whether an access may be made by other threads than before. */
 static bool is_changed(const struct access *access, const struct edit *edit)
 {
     return (edit->loop && scope_of(access, edit->loop)) ||

@@ -1,9 +1,9 @@
 /* What data does in kernels: every read follows a write, every element of the output is written.
  * Races are in verify_races.c, shared memory in verify_lives.c.
  *
- * Most reads are of elements written in the same iteration of each loop around both, or in a kernel
- * before, which sets of elements show; for the others there is verify_replay.c. What is private to
- * the iterations of a parallel loop has to be written in that loop. */
+ * Most reads are of elements written in the same iteration of each loop around both, or in an
+ * earlier kernel. Sets of elements show this; for the others there is verify_replay.c. What is
+ * private to the iterations of a parallel loop must be written in that loop. */
 #include "verify_flow.h"
 #include "digits.h"
 #include "points_covered.h"
@@ -96,7 +96,7 @@ struct flow *flow_of(struct arena *arena, const struct kernel *kernel)
 
 enum { MOST_AROUND = MOST_COORDINATES - MAX_RANK };
 
-/* Writes that come before a read, as points beside it. */
+/* The writes that come before a read, as points in the read's space. */
 struct reading {
     struct verifier *verifier;
     const struct buffer *buffer;
@@ -139,7 +139,7 @@ static bool is_around(const struct scope *loop, const struct scope *scope)
     return scope == loop;
 }
 
-/* The loops around the read that tell its element, or that of a write in them. */
+/* Finds the loops around the read on which its element depends, or that of a write inside them. */
 static bool find_shared(struct reading *r, const struct access *read, const struct access *writes)
 {
     for (const struct scope *loop = read->in; loop->up; loop = loop->up) {
@@ -188,12 +188,12 @@ static void add_write(struct reading *r, const struct affine *const *index, cons
     add_points(r, &r->by[r->count++], index, in);
 }
 
-/* A module's buffer, beside the kernels that wrote to it. */
+/* A module's buffer, and the kernels that wrote to it. */
 struct state {
     struct state *next;
     const struct buffer *buffer;
     bool full;    /* all of it is written */
-    bool changed; /* written to since that was looked at */
+    bool changed; /* written to since `full` was computed */
     struct written *written, **end;
 };
 
@@ -249,7 +249,7 @@ static enum answer is_full(struct reading *r, const struct state *state, int64_t
     return points_covered(&r->verifier->effort, &r->space, &what, r->by, r->count, missing);
 }
 
-/* Whether kernels before have written all of it. */
+/* Whether earlier kernels have written all of it. */
 static bool state_is_full(struct verifier *verifier, struct state *state)
 {
     int64_t missing[MOST_COORDINATES];
@@ -272,7 +272,7 @@ static enum answer is_covered(struct reading *r, const struct access *read, int6
     return points_covered(&r->verifier->effort, &r->space, &what, r->by, r->count, missing);
 }
 
-/* Whether kernels before have written what is read: then the loops around it do not matter. */
+/* Whether earlier kernels have written what is read: then the loops around it do not matter. */
 static bool written_before(struct verifier *verifier, const struct access *read,
                            const struct state *state)
 {
@@ -284,8 +284,8 @@ static bool written_before(struct verifier *verifier, const struct access *read,
     return covered;
 }
 
-/* Whether what is read was written before, in this kernel or in those of state (NULL: none); if
- * not yet known, not. */
+/* Whether what is read was written before, in this kernel or in those of `state` (NULL: none);
+ * false where that is not known. */
 static bool verify_read(struct verifier *verifier, const struct usage *usage,
                         const struct access *read, const struct state *state)
 {
@@ -307,7 +307,7 @@ static bool verify_read(struct verifier *verifier, const struct usage *usage,
     return covered;
 }
 
-/* Whether something is read that no kernel before writes and this one nowhere. */
+/* Whether an element is read that neither an earlier kernel nor this one writes anywhere. */
 static bool is_never_written(struct verifier *verifier, const struct usage *usage,
                              const struct access *read, const struct state *state, int64_t *missing)
 {

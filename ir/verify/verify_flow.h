@@ -58,21 +58,21 @@ static inline bool runs_at_once(const struct scope *scope)
            kind == LOOP_THREAD || kind == LOOP_WARP;
 }
 
-/* Each iteration has such a buffer for itself. A thread's registers are told by their first index.
- */
+/* Whether each iteration has its own copy of such a buffer. The first index of registers says which
+ * thread's they are. */
 static inline bool is_private(enum place place, enum loop_kind kind)
 {
     return (kind == LOOP_PARALLEL || kind == LOOP_BLOCK) &&
            (place == PLACE_STACK || place == PLACE_REGISTERS || place == PLACE_SHARED);
 }
 
-/* Points looked at one by one, for a kernel: some seconds. */
+/* The most points of a kernel that are looked at one by one: some seconds. */
 enum { MOST_EFFORT = 1 << 30 };
 
 struct flow *flow_of(struct arena *arena, const struct kernel *kernel);
-/* What data does in a kernel by itself. */
+/* The flow of data in a single kernel. */
 bool verify_kernel_flow(struct verifier *verifier, const struct flow *flow);
-/* What data does in a module whose statements are right by themselves. */
+/* The flow of data in a module whose single statements are right. */
 bool verify_flow(struct verifier *verifier);
 
 #endif

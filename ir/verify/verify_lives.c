@@ -1,7 +1,7 @@
 /* Buffers at the same bytes are never in use at once. A buffer of the workspace is in use from the
- * first kernel that touches it to the last; a tile in the scratch likewise among the statements of
- * the innermost loop that has all of its accesses, since every iteration writes what it reads
- * (verify_flow.c). */
+ * first kernel that touches it to the last; a tile in the scratch is in use likewise among the
+ * statements of the innermost loop that has all of its accesses, since every iteration writes what
+ * it reads (verify_flow.c). */
 #include "verify_lives.h"
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static bool share_bytes(const struct buffer *a, const struct buffer *b)
            b->offset < a->offset + 4 * shape_elements(&a->shape);
 }
 
-/* Goes through the lives as they begin, beside those that have not ended. */
+/* Compares each life, in the order they begin, with those that have not ended. */
 static bool verify_lives(struct verifier *verifier, struct life *life, int count)
 {
     int alive = 0;
@@ -82,8 +82,8 @@ static struct life life_of(const struct usage *usage)
     return life;
 }
 
-/* What a block shares is in use until all threads have met at a barrier; in a loop without one
- * after the last access, also at the beginning of the next iteration. */
+/* Shared memory is in use until all threads have met at a barrier. In a loop that has none after
+ * the last access, it is still in use at the beginning of the next iteration. */
 static void wait_for_threads(struct life *life, const struct flow *flow, const struct usage *usage)
 {
     int met = INT32_MAX;

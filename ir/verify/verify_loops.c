@@ -1,4 +1,4 @@
-/* What kernels have to keep, each statement by itself. */
+/* Rules of kernels for single statements. */
 #include "verify_loops.h"
 #include "verify_async.h"
 #include "verify_matrix.h"

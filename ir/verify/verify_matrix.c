@@ -40,7 +40,7 @@ static bool same_element(const struct stmt *store, const struct expr *load)
     return true;
 }
 
-/* Is called before the statements inside are looked at: pointers may still be missing. */
+/* This runs before the statements inside are checked, so pointers may still be missing. */
 static bool is_whole(const struct expr *expr)
 {
     if (!expr || (expr->op == SCALAR_load && !expr->buffer))
@@ -119,7 +119,7 @@ bool verify_matrix(struct verifier *verifier, const struct stmt *rows, int scope
     if (loop_around(verifier, scope, 1u << LOOP_WARP) != LOOP_WARP)
         return wrong(verifier, "loop %s: matrix, must be in a warp loop", name);
     if (loop_around(verifier, scope, 1u << LOOP_MATRIX) == LOOP_MATRIX)
-        return true; /* looked at with the outermost */
+        return true; /* checked with the outermost one */
     const struct stmt *columns = rows->body;
     if (!is_matrix_loop(columns) || columns->next || rows->var->extent != MATRIX_ROWS ||
         columns->var->extent != MATRIX_COLUMNS)

@@ -1,14 +1,13 @@
-/* Loops whose iterations run at once: no iteration writes an element that another one touches. That
- * holds for equal values, too: two workers that write one element at once are a race whatever they
- * write. */
+/* Loops whose iterations run at once: no iteration may write an element that another one touches.
+ * Equal values are no exception: two workers that write one element at once are a race. */
 #include "verify_races.h"
 #include "points_collide.h"
 
 struct pair {
     struct effort *effort;
     const struct buffer *buffer;
-    const struct scope *around; /* loops in which both have one iteration */
-    struct var *var;            /* in which they have two */
+    const struct scope *around; /* loops in which both are in the same iteration */
+    struct var *var;            /* the loop in which they are in different ones */
     const struct access *store, *other;
 };
 
@@ -99,7 +98,7 @@ static const struct affine *number_of(struct arena *arena, const struct pair *p,
 /* The number of an access' element: step * var + outer + what is from least to most. */
 struct stride {
     int64_t step, least, most;
-    const struct affine *outer; /* of loops in which both accesses have one iteration */
+    const struct affine *outer; /* of loops in which both accesses are in the same iteration */
 };
 
 /* False: var is not in plain terms alone. */
@@ -199,7 +198,8 @@ static bool verify_pair(struct verifier *verifier, const struct buffer *buffer,
 {
     const struct stmt *loop = scope->loop;
     enum answer race = accesses_meet(&verifier->effort, buffer, scope->up, loop->var, store, other);
-    /* What is too large to see of a GPU's kernels, tests see that run them (tests/gpu). */
+    /* A GPU's loops that are too large to check here are checked by tests that run them
+     * (tests/gpu). */
     bool device = (loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD ||
                    loop->loop == LOOP_WARP || loop->loop == LOOP_MATRIX) &&
                   loop != verifier->changed;

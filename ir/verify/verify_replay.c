@@ -1,5 +1,5 @@
 /* Reads and writes of one buffer, one by one and in the order of the loops: for what sets do not
- * show, such as a loop that reads what its iteration before wrote. */
+ * show, such as a loop that reads what its previous iteration wrote. */
 #include "verify_replay.h"
 #include "digits.h"
 #include "verify_lives.h"
@@ -49,7 +49,7 @@ static int64_t value_of(const struct replay *r, const struct affine *a)
     return sum;
 }
 
-/* -1: not to be told; the replay ends. */
+/* The number of the element; -1: not known, and the replay ends. */
 static int64_t element_of(struct replay *r, const struct affine *const *index)
 {
     int64_t element = 0;

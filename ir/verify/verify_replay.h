@@ -3,8 +3,8 @@
 #define IR_VERIFY_REPLAY_H
 #include "verify_flow.h"
 
-/* Whether every read of the buffer follows a write; `missing`: an element that is read before it is
- * written, as a number. */
+/* Whether every read of the buffer follows a write; `missing`: the number of an element that is
+ * read before it is written. */
 enum answer replay_reads(struct verifier *verifier, const struct usage *usage,
                          const struct written *before, int64_t *missing);
 

@@ -9,9 +9,9 @@
  *     san_cuda_close(cuda);
  *
  * The driver, libcuda.so.1 of CUDA 11.4 or later, is loaded by the first san_cuda_open of the
- * process and stays. Nothing else of CUDA is needed, not even to build. A program that uses CUDA's
- * runtime or driver API besides shares the device's primary context with this one; each call here
- * leaves the calling thread's current context as it was. A device must not be reset
+ * process and stays. Nothing else of CUDA is needed, not even to build. A program that also uses
+ * CUDA's runtime or driver API shares the device's primary context with this library; each call
+ * here leaves the calling thread's current context as it was. A device must not be reset
  * (cudaDeviceReset) while handles are open on it.
  *
  * Every function takes an `error`, which may be NULL, and returns its status. C11 and C++11. */
@@ -28,7 +28,7 @@ enum san_cuda_status {
     SAN_CUDA_EARGUMENT = -101, /* a null or misaligned pointer, a stream that is being captured */
     SAN_CUDA_EABI = -102,      /* the model is of another ABI version */
     SAN_CUDA_ELIBRARY = -103,  /* no libcuda.so.1, or it lacks a function */
-    SAN_CUDA_EDEVICE = -104,   /* no such device, or no code of the model's runs on it */
+    SAN_CUDA_EDEVICE = -104,   /* no such device, or none of the model's code runs on it */
     SAN_CUDA_EMEMORY = -105,   /* the device or the host has no memory left */
     SAN_CUDA_EDRIVER = -106,   /* a call of the driver failed, for another reason */
     SAN_CUDA_ELOST = -107      /* the device's context is lost: the handle can only be closed */
@@ -50,8 +50,8 @@ int san_cuda_capability(int device, unsigned *capability, struct san_cuda_error 
 /* A model on a device: its weights, its workspace, its kernels. */
 struct san_cuda;
 
-/* Puts a model on device number `device`: chooses the strongest of its targets that runs there,
- * lets the driver compile it, or where that is too old for it the next weaker one, copies the
+/* Puts a model on device number `device`: chooses the strongest of its targets that runs there, has
+ * the driver compile it (where the driver is too old for it, the next weaker one), and copies the
  * weights. The model has to last as long as the handle. Any number of handles may exist, of one
  * model or many, on one device or many. On failure *cuda is NULL and nothing is left behind. */
 int san_cuda_open(const struct san_model *model, int device, struct san_cuda **cuda,
@@ -59,11 +59,12 @@ int san_cuda_open(const struct san_model *model, int device, struct san_cuda **c
 
 /* Enqueues a run on `stream` and returns. The stream is a CUstream or cudaStream_t of the device's
  * primary context, or NULL for its default stream. input (n·c·h·w floats) and output (n·classes
- * floats) are device addresses; they belong to the run until the stream has come to its end.
+ * floats) are device addresses; the caller must not touch them until the stream has finished the
+ * run.
  *
  * Any threads may use one handle, on any streams; runs of one handle follow each other in the order
- * of the calls. What a kernel does wrong is reported later: by the caller's own waiting for the
- * stream, and by the next call here. A stream that is being captured is refused. */
+ * of the calls. An error in a kernel is reported later: when the caller waits for the stream, and
+ * by the next call here. A stream that is being captured is refused. */
 int san_cuda_run(struct san_cuda *cuda, const float *input, float *output, void *stream,
                  struct san_cuda_error *error);
 
@@ -75,7 +76,7 @@ int san_cuda_run_host(struct san_cuda *cuda, const float *input, float *output,
 const char *san_cuda_target(const struct san_cuda *cuda);
 const char *san_cuda_device(const struct san_cuda *cuda);
 
-/* Waits for the runs and gives everything back, of a lost handle what can be given back. NULL is no
+/* Waits for the runs and frees everything; of a lost handle, what can still be freed. NULL is no
  * error. No other thread may be in a call with the handle. */
 void san_cuda_close(struct san_cuda *cuda);
 

@@ -18,11 +18,11 @@ enum { SAN_POOL_MOST_THREADS = 1024 };
 
 struct san_pool;
 
-/* A pool that runs tasks on `threads` threads at once: the caller of san_exec.parallel and
- * threads - 1 workers. 0 stands for the processors that this process may use. A worker has a stack
- * of 256 KiB, all signals blocked, and the floating-point environment of the caller of
- * san_pool_new. NULL with errno: EINVAL (more than SAN_POOL_MOST_THREADS), ENOMEM, or EAGAIN (the
- * system refuses a thread); then nothing is left behind. */
+/* A pool that runs tasks on `threads` threads at once: the caller of san_exec.parallel and threads
+ * - 1 workers. 0 stands for the processors that this process may use. A worker has a stack of 256
+ * KiB, all signals blocked, and the floating-point environment of the caller of san_pool_new. On
+ * failure nothing is left behind and the result is NULL, with errno EINVAL (more than
+ * SAN_POOL_MOST_THREADS), ENOMEM, or EAGAIN (the system refuses a thread). */
 struct san_pool *san_pool_new(unsigned threads);
 
 /* Ends and joins the workers; NULL is no error. No thread may be inside the pool's parallel. */
@@ -31,9 +31,9 @@ void san_pool_free(struct san_pool *pool);
 /* How to run a model on the pool. The structure may be copied, and used until the pool is freed;
  * set its `profile` as you like.
  *
- * Any number of threads may use one pool, and a task may use the pool that runs it: whoever finds
- * the pool at work for somebody else runs its tasks alone, in its own thread, without waiting. So
- * sharing never blocks; who wants all of his threads has a pool of his own. */
+ * Any number of threads may use one pool, and a task may use the pool that runs it: a caller that
+ * finds the pool busy runs all of its tasks in its own thread, without waiting. So sharing never
+ * blocks; a caller that needs all the threads needs a pool of its own. */
 struct san_exec san_pool_exec(struct san_pool *pool);
 
 /* Nanoseconds of a monotonic clock; `context` is not used. */

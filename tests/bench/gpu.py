@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks compiled networks on this machine's GPU, then times them beside PyTorch on it.
+"""Checks compiled networks on this machine's GPU, then times them and PyTorch on it.
 
     gpu.py SANC [NETWORK...] [--batch 1,64] [--precisions f32,tf32,bf16] [--rounds N] [--results FILE]
 
@@ -42,7 +42,7 @@ def say(text):
 
 
 def case_error(sanc, case, target, precision, engine, out):
-    """Of `sanc run` on a case, against its reference."""
+    """The error of `sanc run` on a case, against its reference."""
     folder = os.path.join(CASES, case)
     io = os.path.join(folder, "io.safetensors")
     options = ["--precision", precision] if precision != "f32" else []

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long compiled networks take beside what a user would pick instead.
+"""Times compiled networks and the programs that a user would pick instead.
 
     peers.py SANC [NETWORK...] [--peers A,B] [--threads 1,2] [--batch 1,8] [--rounds N] [--results FILE]
 

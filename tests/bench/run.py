@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The benchmark's own test, by its commands: run.py SANC
 
-One round of one network beside PyTorch eager, then the chart of it. Says nothing about speed: only
+One round of one network and PyTorch eager, then the chart of it. Says nothing about speed: only
 that programs run, that their outputs are right, and that the chart holds what was measured. Needs
 PyTorch (see ../numeric/torch_python.py) and the networks of ../shared.
 """

@@ -100,7 +100,7 @@ REFUSED = [
 
 
 def names():
-    """What the expressions may use."""
+    """The names that expressions may use."""
     import numpy
     import torch
     from safetensors.torch import load_file

@@ -84,7 +84,7 @@ def edit(rng, lines):
 
 
 def check(sanc, folder, weights, target, lines):
-    """What is wrong with how an edited dump is taken, or None."""
+    """What sanc does wrong with an edited dump, or None."""
     path = os.path.join(folder, 'edited.sanir')
     with open(path, 'w', encoding='utf-8') as file:
         file.write('\n'.join(lines))

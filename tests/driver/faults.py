@@ -209,7 +209,7 @@ def files(place):
 
 
 def infinite(place):
-    """An image with an infinity: what is as broken as it is meant to be is equal."""
+    """An image with an infinity: results that are NaN or infinite in both count as equal."""
     shape, values = common.read_safetensors(os.path.join(CASE, 'io.safetensors'))['input']
     values[5] = math.inf
     common.write_tensors(place / 'in', {'input': (shape, values)})

@@ -61,8 +61,8 @@ def on_pipe(command):
 
 
 def check_line(what, shown, patterns, tally):
-    """All patterns, in this order, each in a line that takes the place of the one before, and
-    nothing that is left."""
+    """Checks that all patterns are there in this order, each in a line that replaces the one
+    before, and that no line is left."""
     lines = shown.split(CLEAR)
     at = 0
     for pattern in patterns:
@@ -95,7 +95,7 @@ def check_nothing(sanc, tally):
 
 
 def check_failing(sanc, folder, tally):
-    """A tolerance that nothing keeps: what is said starts on lines of its own."""
+    """A tolerance that no model meets: messages start on lines of their own."""
     command = [sanc, 'verify', *MODEL, '--tolerance', '1e-15']
     status, _, shown = on_terminal(command, columns=200)
     tally.check(status == 1, f'verify: status {status}')

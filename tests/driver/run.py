@@ -629,7 +629,7 @@ def test_dumps_that_do_not_fit(folder):
          'must be after one of ' + ', '.join(passes(folder))),
         ('graph', 'threads 1\nafter lower', 'bad.sanir:7:7: error: a dump after lower must hold '
          'kernels'),
-        ('loops', 'after pad_borders', 'bad.sanir:7:7: error: a dump of before the pass lower '
+        ('loops', 'after pad_borders', 'bad.sanir:7:7: error: a dump from before the pass lower '
          'must hold a graph alone'), ('graph', 'targets', 'target'),
         ('graph', 'targets "pdp-11"', 'pdp-11'),
         ('graph', 'targets "x86-64-v3" "x86-64-v3"', 'x86-64-v3'),

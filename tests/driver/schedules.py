@@ -19,7 +19,8 @@ CASE = os.path.join(common.ROOT, "tests", "numeric", "cases", "pair_subtraction"
 WEIGHTS = os.path.join(CASE, "weights.safetensors")
 INPUT, NO_SUCH_PROCESSOR = 3, 4
 
-# Of the first kernel whose name begins so: the command that begins so becomes this one, and the error stands where < is.
+# (how a kernel's name begins, how a command begins, what it becomes, the message); the error is at
+# the <.
 WRONG = [
     ("conv0", "tile", "<tilt 6",
      "found 'tilt', must be 'tile T' or 'nest I rows R columns C vector V' or 'split C' or 'depth I D' or 'ahead I' or "
@@ -535,7 +536,7 @@ def random_change(loops, rng, gpu):
 
 
 def check_random_changes(sanc, llc, lines, path, tally, seed):
-    """Many commands by chance: each is refused at its place, or what comes out is right."""
+    """Many random commands: each is refused at its place, or the result is right."""
     rng, taken = random.Random(seed), []
     write(path, lines)
     after = common.call(sanc, "ir", path, "--after", "apply_schedules").split("\n")
@@ -557,7 +558,7 @@ def check_random_changes(sanc, llc, lines, path, tally, seed):
     check_result(sanc, llc, path, tally, taken)
 
 
-# What the loops that changes are made to come from, whatever the compiler would choose.
+# The schedules of the loops that are changed, whatever the compiler would choose.
 PINNED = {"x86-64-v3": {
     "conv0_16x16x32": """    tile 6
     nest 0 rows 13 columns 8 vector 8
@@ -602,7 +603,8 @@ def check_changes(sanc, target, scratch, tally):
         check_random_changes(sanc, llc, lines, path, tally, seed)
 
 
-# Loops edited after apply_schedules: what becomes what (every line that has it), and what is said at a line, or nothing.
+# Edits of loops in the dump after apply_schedules: a pattern, what replaces it in every line that
+# has it, and the message at a line, or None.
 LOOPS = [
     (r"( in \d+) parallel {", r"\1 {", None),
     (r"for (i\w* in \d+ unroll), (g\w* in \d+ unroll)", r"for \2, \1", None),

@@ -65,7 +65,7 @@ kernel first target "x86-64-v3" {
 CASES = [
     (SCHEDULED, SCHEDULED[SCHEDULED.index('after schedule'):SCHEDULED.index('first "a"')],
      SCHEDULED[SCHEDULED.index('graph {'):SCHEDULED.index('first "a"')] + '<',
-     'a dump of before the pass lower must hold a graph alone, found kernels'),
+     'a dump from before the pass lower must hold a graph alone, found kernels'),
     (PLANNED, 'tile : stack f32[128] at 0', '<tile : stack f32[128]',
      "kernel first: buffer tile must have a place ('at' and its bytes)"),
     (PLANNED, 'middle : workspace f32[128] at 0', '<middle : workspace f32[128]',
@@ -76,12 +76,12 @@ CASES = [
      '<v in 128 vector\n    tile[v] = image[v div 32]',
      'kernel first: loop v: vector, of 128 lanes, must be of at most 64'),
     (PLANNED, 'd in 128\n    middle', '<q in 20000 unroll, d in 128\n    middle',
-     'kernel first: loop q: unroll, with it more than 16384 statements would be written out'),
+     'kernel first: loop q: unroll would write out more than 16384 statements'),
     (PLANNED, 'e in 128', '<e in 128 thread',
      'kernel first: loop e: thread, which x86-64-v3 does not have'),
     (PLANNED, 'for e in 128\n    result[e] = middle[e]',
      'for e in 128\n    <result[e] = sum k in 2 (middle[e])',
-     'kernel first: a sum or maximum that no pass has made loops of'),
+     'kernel first: a sum or maximum that no pass has turned into loops'),
     (PLANNED, 'for d in 128', '<barrier\n  for d in 128',
      'kernel first: a barrier, which processors do not have'),
     # every worker computes all of it

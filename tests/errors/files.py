@@ -1,4 +1,4 @@
-"""What is wrong not in a file but about it: none there, no permission, no space.
+"""Errors about files, not in them: missing files, no permission, no space.
 
 A test gets a Place and returns what is wrong, or None.
 """
@@ -57,7 +57,7 @@ class Place:
                         '--target', 'x86-64-v3', '-o', output, **options)
 
     def without_root(self):
-        """A prefix of commands that lets no folder be writable for being root."""
+        """A prefix for commands, without which root could write to every folder."""
         if os.geteuid() != 0:
             return ()
         if not shutil.which('setpriv'):

@@ -106,7 +106,7 @@ CASES = [
     ('after schedule', 'after <sched',
      "found a dump after 'sched', must be after one of expand_batch_norm"),
     ('after schedule', 'after <merge_linears',
-     'a dump of before the pass lower must hold a graph alone, found kernels'),
+     'a dump from before the pass lower must hold a graph alone, found kernels'),
     ('after schedule', '<passes 14', "found 'passes', must be 'graph'"),
     ('after schedule', 'after schedule\nworkspace <-1',
      "found '-', must be bytes: an integer from 0 to 4398046511104"),

@@ -354,7 +354,7 @@ CASES = [
                               for i in range(300)}),
      '12 tensors must be there, found none of their names; the first is "conv_in.weight" of shape '
      '(2, 1, 1, 1)',
-     'the model does not have 300 tensors, and a weight file must hold no others; the first is '
+     '300 tensors are not the model\'s, and a weight file must hold no others; the first is '
      '"blocks.0.w0"'),
     ('prefix_on_one', renamed(lambda name: name.replace('fc.bias', 'module.fc.bias')),
      'tensor "fc.bias" of shape (3) must be there, found none of that name; the nearest is '
@@ -364,7 +364,7 @@ CASES = [
      '"conv_in.weight"'),
     ('far_too_many_extra', save({**good(), **{f't{i}': ['U8', [0], b'']
                                               for i in range(100, 200)}}),
-     'the model does not have 100 tensors, and a weight file must hold no others; the first is '
+     '100 tensors are not the model\'s, and a weight file must hold no others; the first is '
      '"t100"'),
     ('rank_too_small', put('conv_in.weight', 'F32', [2, 1], f32(1, 2)),
      'tensor "conv_in.weight" must have the shape (2, 1, 1, 1), found (2, 1)'),

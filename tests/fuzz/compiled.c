@@ -1,7 +1,7 @@
-/* A model and its weights, compiled, loaded and run on one image, beside the evaluator. The
- * bytes are the model's JSON, a zero, and numbers: the weights and the image are made of these,
- * over and over. What compiles has to be right; what cannot be compiled is the input's fault,
- * never a defect. */
+/* Compiles a model with its weights, loads it, runs it on one image, and compares it with the
+ * evaluator. The bytes are the model's JSON, a zero, and numbers, which are repeated to make the
+ * weights and the image. What compiles has to be right; where it cannot be compiled, the error must
+ * blame the input, never the compiler. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "../guarded.h"
 #include "backend.h"
@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-/* So that an input takes a fraction of a second: what is larger is left out. */
+/* An input takes a fraction of a second, since larger ones are left out. */
 enum {
     MOST_BLOCKS = 3,
     MOST_STAGES = 3,
@@ -22,7 +22,7 @@ enum {
     MOST_CLASSES = 100
 };
 
-/* Real errors are of order 1; those of rounding depend on how well the network is conditioned. */
+/* Mistakes give errors of order 1; rounding errors depend on the network's condition. */
 static const double LEAST_BOUND = 1e-3, TIMES_PLAIN = 1000;
 
 static const char *const target[] = {"x86-64-v3"};

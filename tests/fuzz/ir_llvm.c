@@ -1,13 +1,13 @@
-/* From IR text to LLVM: a text that parses and verifies as a dump is carried on through the passes
- * and emitted. Wrong inputs get errors; what LLVM's verifier refuses, and a pass that breaks the
- * module, are defects. */
+/* From IR text to LLVM: a text that parses and verifies as a dump goes through the remaining passes
+ * and is emitted. Wrong inputs get errors. Code that LLVM's verifier refuses and passes that break
+ * the module are defects. */
 #include "backend.h"
 #include "fuzz.h"
 #include "passes.h"
 #include "source.h"
 #include <string.h>
 
-/* So that an input takes milliseconds and megabytes: what is larger is left out. */
+/* An input takes milliseconds and megabytes, since larger ones are left out. */
 enum {
     MOST_ELEMENTS_HERE = 1 << 14,
     MOST_INSTS = 300,
@@ -36,7 +36,7 @@ static bool small_buffers(const struct buffer *buffer)
     return true;
 }
 
-/* Stores, as often as unrolled loops write them out. */
+/* The number of stores once unrolled loops are written out. */
 static int64_t written_out(const struct stmt *stmt)
 {
     int64_t count = 0;
@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct module *module = module_parse((const char *)data, size, &error);
     if (!module)
         return 0;
-    module->file = "fuzz"; /* somebody's dump: a pass that cannot go on from it is no defect */
+    module->file = "fuzz"; /* read from a file: a pass that cannot continue from it is no defect */
     if (module_verify(module, &error) && is_small(module) &&
         module_check_dump(module, "fuzz") == STATUS_DONE) {
         enum status status = passes_run(module, NULL, NULL);

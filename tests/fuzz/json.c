@@ -44,7 +44,7 @@ static void scan(const char *text, size_t size)
     json_free(&json);
 }
 
-/* A model that is right has a graph that is. */
+/* A valid model must have a valid graph. */
 static void read_model(const char *path)
 {
     static const char *const target[] = {"x86-64-v3"};

@@ -1,5 +1,5 @@
-/* Stands in for libFuzzer where it is not there, with the options of it that run.py uses: runs the
- * target on every file of the folders given, then on changed ones until the time is over. */
+/* Replaces libFuzzer where that is missing, with the options that run.py uses: runs the target on
+ * every file of the given folders, then on randomly changed files until the time is over. */
 #define _POSIX_C_SOURCE 200809L
 #include "fuzz.h"
 #include <dirent.h>

@@ -87,8 +87,8 @@ def safetensors_corpus(_, folder):
 
 
 def compiled_corpus(_, folder):
-    """Small networks: every field has another value in one of them. What is behind the zero are
-    numbers."""
+    """Small networks: every field has another value in one of them. Numbers follow
+    the zero."""
     models = [{}, {"share": 4, "footprint": 5,
                    "softmax": False}, {"position": "absolute", "relation": "dot"},
               {"relation": "concatenation", "mapping": 1,

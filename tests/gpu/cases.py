@@ -52,7 +52,7 @@ class Case:
                            "--target", TARGET, "--precision", precision, "--batch", self.batch)
 
     def with_slices(self, sanc, scratch):
-        """A dump with what nests hand on in the workspace; None: there is nothing of it."""
+        """A dump with the values between nests in the workspace; None: there are none."""
         path, text = os.path.join(scratch,
                                   "slices.sanir"), slices.force(self.scheduled(sanc, "f32"))
         if not text:
@@ -68,7 +68,7 @@ class Case:
         return (path, count) if count else None
 
     def dumps(self, sanc, precision, scratch):
-        """Dumps with schedules other than the compiler's, and what is so about them."""
+        """Dumps with schedules other than the compiler's, and a name for each."""
         if precision == "f32":
             path = self.with_slices(sanc, scratch)
             return [(path, "slices")] if path else []
@@ -129,8 +129,8 @@ def found(tally, what, library, network, images, message, plan):
 
 
 def plant_races(network, images, tally):
-    """Barriers left out. Where the same thread writes and reads there is none to miss: results are
-    right then."""
+    """Leaves out barriers. Where the same thread writes and reads, none was needed, and results are
+    right."""
     right, races = network.run(images), 0
     barriers = len(device.BARRIER.findall(network.text))
     for number in range(barriers):
@@ -183,8 +183,8 @@ def plant_matrix(sanc, llc, case, tally):
 
 
 def plant(sanc, llc, folder, tally):
-    """Barriers left out one at a time, a block too many, shared half of the shared memory, a store
-    not told of."""
+    """Barriers left out one at a time, a block too many, half of the shared memory, a store that
+    the plan does not mention."""
     io = common.read_safetensors(os.path.join(folder, "io.safetensors"))
     with tempfile.TemporaryDirectory() as scratch:
         network = device.Network(sanc, llc, folder, scratch)

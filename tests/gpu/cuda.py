@@ -89,8 +89,8 @@ class Case:
 
 
 def check_planted(program, mock, case, tally):
-    """A kernel that leaves its workspace, since that is too small: found while it runs, said by the
-    run."""
+    """A workspace that is too small: accesses beyond it are found while the kernel runs, and the
+    run reports them."""
     source = case.object + ".c"
     with open(source, "w") as file:
         file.write(PLANT.format(name=case.model))

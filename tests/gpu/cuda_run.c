@@ -1,9 +1,9 @@
-/* Runs compiled models on a GPU by every way that san/cuda.h has, all of them at once in the end.
+/* Runs compiled models on a GPU in every way that san/cuda.h offers, in the end all models at once.
  *
  *     cuda_run DEVICE (MODEL.so SYMBOL INPUT OUTPUT)...
  *
  * INPUT holds float32 of whole batches, OUTPUT gets the results. Status 1: two ways give different
- * bits; 2: the command line; 4: the GPU, or what it is needed for, says why not. */
+ * bits; 2: the command line is wrong; 4: there is no GPU, or a call failed, with its message. */
 #include "cuda_driver.h"
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,9 +1,9 @@
 """A GPU on the host: the LLVM text of kernels, made to run on this machine, and launch plans that
 start them.
 
-The kernels are the very ones that become PTX. Only what is a GPU's own is given another meaning:
-the numbers of threads and blocks, barriers, shared memory; and every load and store is announced to
-host.c, which checks it.
+The kernels are the same that become PTX. Only what is specific to a GPU is replaced: the numbers of
+threads and blocks, barriers, shared memory; and every load and store is announced to host.c, which
+checks it.
 """
 import _ctypes
 import array

@@ -16,13 +16,14 @@ enum { STORE = 1, INVARIANT = 2 };
 enum { WARP = 32, ROWS = 16, COLUMNS = 8, MOST_TERMS = 16 };
 enum { SEVERAL = -1 };
 
-/* What last happened to a word, at a time: `run` a launch, or for shared memory a block of one. */
+/* The last accesses of a word. `run`: the launch, or for shared memory the block. */
 struct word {
     int32_t write_run, write_block, write_thread, write_epoch;
     int32_t read_run, read_block, read_thread, read_epoch;
 };
 
-/* What a thread gives to a product, 4 words of a, 2 of b, 4 sums, and gets: the sums, in front. */
+/* What a thread passes to a product: 4 words of a, 2 of b, 4 sums; and gets back: the sums, first.
+ */
 union operands {
     uint32_t word[10];
     float number[10];
@@ -30,7 +31,7 @@ union operands {
 
 struct range {
     char *begin, *end;
-    struct word *word; /* NULL: constant, only read */
+    struct word *word; /* NULL: constant, read-only */
     int readable, writable;
     const char *name;
 };
@@ -51,7 +52,7 @@ static ucontext_t scheduler, fiber[MOST_THREADS];
 static jmp_buf to_scheduler, to_fiber[MOST_THREADS];
 static enum { READY, AT_BARRIER, AT_PRODUCT, FINISHED } state[MOST_THREADS];
 static int started[MOST_THREADS];
-static union operands *product[MOST_THREADS]; /* that a thread waits for */
+static union operands *product[MOST_THREADS]; /* by thread: the product it waits for */
 static int product_terms[MOST_THREADS];
 static char *stacks;
 static void (*kernel)(void *, void *, void *, void *);
@@ -60,7 +61,7 @@ static void *argument[4];
 __attribute__((format(printf, 1, 2))) static void wrong(const char *format, ...)
 {
     if (host.error[0])
-        return; /* the first tells most */
+        return; /* the first error says most */
     va_list args;
     int used =
         snprintf(host.error, sizeof host.error, "block %d, thread %d: ", host.block, host.thread);
@@ -80,9 +81,9 @@ static void check_word(struct word *w, int32_t run, int flags, const char *name,
 {
     int written = w->write_run == run, read = w->read_run == run;
     if (!(flags & STORE) && !w->write_run)
-        wrong("%s: reads float %ld, which nothing was written to", name, at);
+        wrong("%s: reads float %ld, which was never written", name, at);
     if ((flags & INVARIANT) && written)
-        wrong("%s: float %ld is said to be only read, but was written", name, at);
+        wrong("%s: float %ld is loaded as read-only, but was written", name, at);
     if (written && !ordered(w->write_block, w->write_thread, w->write_epoch))
         wrong("%s: race at float %ld: written by block %d, thread %d, and %s", name, at,
               w->write_block, w->write_thread, flags & STORE ? "again" : "read");
@@ -125,7 +126,7 @@ void host_global(char *at, int32_t bytes, int32_t alignment, int32_t flags)
     else if ((uintptr_t)at % (uintptr_t)alignment)
         wrong("%s: byte %ld is not aligned to %d", r->name, (long)(at - r->begin), alignment);
     else if (!(flags & STORE ? r->writable : r->readable))
-        wrong("%s: a %s that the plan does not tell of", r->name, flags & STORE ? "store" : "load");
+        wrong("%s: a %s that the plan does not mention", r->name, flags & STORE ? "store" : "load");
     else if (r->word)
         for (long i = (at - r->begin) / 4; i < (at + bytes - r->begin) / 4; i++)
             check_word(&r->word[i], host.launch, flags, r->name, i);
@@ -153,7 +154,7 @@ void host_shared(char *at, int32_t bytes, int32_t alignment, int32_t flags)
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
-/* What threads have asked for and not waited for. */
+/* Copies that threads have begun and not yet waited for. */
 enum { MOST_COPIES = 1 << 16 };
 static struct copy {
     char *to, *from;
@@ -320,7 +321,7 @@ static void run_warp(int first)
             products += state[i] == AT_PRODUCT && product_terms[i] == product_terms[first];
         }
         if (products && products != WARP)
-            wrong("a product that %d of the warp's %d threads come to", products, WARP);
+            wrong("a product that only %d of the warp's %d threads reach", products, WARP);
         if (host.error[0])
             return;
         if (products)
@@ -380,7 +381,7 @@ void host_buffer(const char *name, char *begin, int64_t bytes, struct word *word
         (struct range){begin, begin + bytes, word, readable, writable, name};
 }
 
-/* Memory that a caller fills is as if an earlier launch had written it. */
+/* Memory that a caller fills counts as written by an earlier launch. */
 void host_written(struct word *word, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)

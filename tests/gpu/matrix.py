@@ -1,5 +1,5 @@
-"""Schedules that give matrix units all that they can have, rests of rows in every other nest, and
-copy all rows that can be copied, for networks too small for the compiler to want it."""
+"""Schedules that use matrix units wherever they can, leave over rows in every other nest, and copy
+all rows that can be copied: for networks so small that the compiler would not."""
 import os
 import re
 

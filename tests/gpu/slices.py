@@ -1,5 +1,5 @@
-"""Schedules that put what nests hand on to each other into the workspace, a slice for each of a few
-blocks, which then take several tiles one after the other."""
+"""Schedules that put the values between nests into the workspace, a slice for each of a few blocks,
+which then take several tiles in turn."""
 import re
 
 BLOCKS = 3

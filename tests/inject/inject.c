@@ -1,17 +1,17 @@
-/* Faults put into a program that this library is loaded before (LD_PRELOAD): inject.py says which.
+/* A library for LD_PRELOAD that injects faults into a program; inject.py chooses them.
  *
- * The program runs once. Where a fault may come, it forks: in the child that one call fails, and
- * the child goes on to its end in a folder of its own, while the parent waits for it and goes on as
- * if nothing had been. So a fault costs what comes after it, and no start.
+ * The program runs once and forks at each fault: in the child that one call fails, and the child
+ * runs to its end in a folder of its own. The parent waits for it and continues undisturbed. So a
+ * fault costs only the rest of the run, without starting the program again.
  *
  *   allocations   a fork at every INJECT_EVERY_OWN-th of the program's own and every
  *                 INJECT_EVERY_OTHER-th of its libraries'; 0: none
  *   calls         a fork before the first file or folder is made, for each of the first
  *                 INJECT_CALLS calls that write and every way in which it may fail
  *
- * INJECT_FOLDER/log has a line for each child: its number, what failed, its wait status. What the
- * child wrote is in INJECT_FOLDER/NUMBER, what it said in INJECT_FOLDER/NUMBER.said. The last line
- * counts the program's own allocations, and its libraries'. */
+ * INJECT_FOLDER/log has a line for each child: its number, what failed, its wait status. The
+ * child's files are in INJECT_FOLDER/NUMBER, its messages in INJECT_FOLDER/NUMBER.said. The last
+ * line counts the program's own allocations, and its libraries'. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -77,7 +77,8 @@ __attribute__((format(printf, 1, 2))) static void write_log(const char *format, 
 
 /* ---- children -------------------------------------------------------------------------------- */
 
-/* Where the child may fail what it likes: true. In the parent: false, and *status. */
+/* Forks. True in the child, which then makes a call fail; false in the parent, with the child's
+ * *status. */
 static bool try_in_child(int *status)
 {
     char path[4096];
@@ -112,7 +113,7 @@ static bool fails(void *caller)
     int status, kept = errno;
     if (every == 0 || count % every != 0)
         return false;
-    armed = false; /* in the parent, too: what is asked for here is no place for a fault */
+    armed = false; /* in the parent, too: no faults in the allocations made here */
     bool child = try_in_child(&status);
     if (!child) {
         Dl_info info = {0};
@@ -171,7 +172,7 @@ static const char *const call_name[] = {"open",   "write",  "fsync", "close",
 enum {
     SHORT = -1 /* half of it is written */,
     CUT_OFF = -2 /* likewise, then no space */,
-    BEFORE = -100 /* less a signal: it comes before the call */,
+    BEFORE = -100 /* minus a signal's number: the signal comes before the call */,
     AFTER = -200 /* after it */
 };
 static const int ways[] = {ENOSPC,
@@ -327,7 +328,7 @@ static int (*program)(int, char **, char **);
 static void finish(void)
 {
     bool counts = armed;
-    armed = false; /* the log is no place for a fault */
+    armed = false; /* no faults while the log is written */
     if (counts)
         write_log("%ld %ld", own_count, other_count);
 }

@@ -3,11 +3,12 @@ moment.
 
     inject.py SANC LIBRARY [--all] [COMMAND...]
 
-Whatever happens, an output is absent or whole, no other file is left, and the status is 0, 4 with
-words, or the signal. LIBRARY is inject.c. Without --all a sample: some 100 allocations, 10 signals.
+Whatever happens, an output is absent or whole, no other file is left, and the status is 0, 4 with a
+message, or the signal. LIBRARY is inject.c. Without --all a sample: some 100 allocations, 10
+signals.
 
 What is promised where memory ends: sanc ends with status 4 and "out of memory", also where LLVM or
-libstdc++ ask for it. Before main, while the libraries are loaded, nothing is.
+libstdc++ ask for it. Before main, while the libraries are loaded, nothing is promised.
 """
 import argparse
 import collections

@@ -1,6 +1,6 @@
-/* How far off the exponentials of compiled code are. exponentials.py writes model_table.h: models
- * of IN inputs and OUT outputs, which are exp of every input, first in vectors, then in scalars.
- * Prints each model's largest error in ULP, or what is wrong; ends with 1 where something is. */
+/* Measures the error of exponentials in compiled code. exponentials.py writes model_table.h: models
+ * of IN inputs and OUT outputs, exp of every input, first in vectors, then in scalars. Prints each
+ * model's largest error in ULP, or what is wrong; ends with 1 where something is. */
 #include "model_table.h"
 #include <math.h>
 #include <stdbool.h>
@@ -26,7 +26,7 @@ static double error_in_ulp(float found, double exact)
     return fabs(found - exact) / ldexp(1, exponent - 24);
 }
 
-/* Whether a result is as it has to be. */
+/* Whether a result is within its bound. */
 static bool is_right(struct run *run, float x, float found)
 {
     double exact = exp((double)x);
@@ -59,7 +59,7 @@ static bool run_once(struct run *run)
     return status == SAN_OK;
 }
 
-/* All over what has a normal result, and a little further. */
+/* The whole range of normal results, and a little more. */
 static bool run_everywhere(struct run *run, int rounds)
 {
     for (int round = 0; round < rounds; round++) {
@@ -71,7 +71,7 @@ static bool run_everywhere(struct run *run, int rounds)
     return true;
 }
 
-/* Where the power of two changes, for every power that a float may be. */
+/* Around each change of the power of two, for every power that a float can be. */
 static bool run_at_powers(struct run *run)
 {
     for (int i = 0; i < IN; i++) {

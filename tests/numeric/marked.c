@@ -1,5 +1,6 @@
-/* Under MemorySanitizer: logits that a model wrote decide what is printed. With an argument, by way
- * of NAME_model, which marks nothing: then the sanitizer has to end the program. C11 and C++11. */
+/* Under MemorySanitizer: logits that a model wrote decide what is printed. With an argument it
+ * calls NAME_model.run, which does not mark the output: then the sanitizer has to end the program.
+ * C11 and C++11. */
 #include "digits_pairwise.h"
 #include <stdio.h>
 #include <stdlib.h>

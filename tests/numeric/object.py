@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a compiled model is to a linker and to a C or C++ program.
+"""A compiled model as a linker and a C or C++ program see it.
 
     object.py SANC
 

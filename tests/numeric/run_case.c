@@ -2,10 +2,10 @@
  *
  *     run_case MODEL WEIGHTS IO TARGET BATCH:THREADS...
  *
- * Each BATCH:THREADS is compiled for so many threads and runs on 1 and on 2; nothing is compiled
- * where an earlier one came to the same loops. It prints the relative error against IO's tensor
- * `output`. All outputs of a batch must be the same bits. The exit status is that of sanc; 1: other
- * bits. */
+ * Each BATCH:THREADS is compiled for THREADS threads and runs on 1 and on 2; it is not compiled
+ * again where an earlier one had the same loops. Prints the relative error against IO's tensor
+ * `output`. All outputs of a batch must have the same bits. The exit status is that of sanc; 1:
+ * different bits. */
 #include "execute.h"
 #include "machine.h"
 #include "observe.h"
@@ -17,7 +17,7 @@
 
 enum { MOST_RUNS = 8 };
 
-/* What one BATCH:THREADS came to. */
+/* The results of one BATCH:THREADS. */
 struct run {
     int batch, threads;
     char *loops; /* their text, but for the number of threads */
@@ -46,7 +46,7 @@ static double error_of(const struct trial *t, const float *output)
     return norm > 0 ? sqrt(difference / norm) : INFINITY;
 }
 
-/* The last run of a batch; with the same loops, where some are given. NULL: there is none. */
+/* The last run of a batch, with these loops unless they are NULL. NULL: there is none. */
 static const struct run *run_before(const struct trial *t, int batch, const char *loops)
 {
     for (int i = t->runs - 1; i >= 0; i--)
@@ -60,7 +60,7 @@ static enum status same_bits(const struct trial *t, const float *output, const f
 {
     if (memcmp(output, other, (size_t)t->numbers * sizeof *output) == 0)
         return STATUS_DONE;
-    printf("other bits %s\n", what);
+    printf("different bits %s\n", what);
     return STATUS_CHECK_FAILED;
 }
 
@@ -83,7 +83,7 @@ static enum status run_compiled(struct trial *t, const struct module *module, fl
 static enum status run_module(struct trial *t, struct module *module, int batch, int threads)
 {
     size_t size;
-    module->threads = 1; /* says how to run it, which the loops do not depend on */
+    module->threads = 1; /* the loops must not depend on it */
     struct run run = {batch, threads, module_text(module, &size), NULL};
     const struct run *same = run_before(t, batch, run.loops), *other = run_before(t, batch, NULL);
     enum status status = STATUS_DONE;

@@ -105,7 +105,7 @@ static int check_errors(const struct job *job)
  */
 
 static unsigned callers; /* what MXCSR holds while a hook and a clock run */
-static int foreign;      /* how often it held something else */
+static int foreign;      /* how often it held another value */
 
 static void serial_hook(void *context, uint32_t count, void (*task)(void *argument, uint32_t index),
                         void *argument)
@@ -117,8 +117,8 @@ static void serial_hook(void *context, uint32_t count, void (*task)(void *argume
     foreign += _mm_getcsr() != callers;
 }
 
-/* The same bits, and every bit of MXCSR as it was, flags too: with any rounding, with all
- * exceptions unmasked, with and without subnormal numbers. */
+/* Results must have the same bits, and MXCSR must be unchanged, flags included: with any rounding,
+ * with all exceptions unmasked, with and without subnormal numbers. */
 static int check_environment(const struct job *job)
 {
     static const unsigned environments[] = {0x1f80,
@@ -145,8 +145,8 @@ static int check_environment(const struct job *job)
     return wrong + check(!foreign, "a hook runs with another MXCSR than its caller's");
 }
 
-/* Infinities and numbers that overflow make invalid results: no exception where these are unmasked,
- * and NaN in the end. Subnormal pixels are zeros. */
+/* Infinities and overflows lead to invalid operations: these must raise no exception, even
+ * unmasked, and give NaN. Subnormal pixels count as zeros. */
 static int check_strange_images(const struct job *job)
 {
     static float image[sizeof images[0] / sizeof(float)], zeros[sizeof images[0] / sizeof(float)];

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What watches a program sees compiled models right: what unwinds stacks, and MemorySanitizer.
+"""Tools that watch a program work with compiled models: stack unwinders, MemorySanitizer.
 
     unwind.py SANC
 """

@@ -1,4 +1,4 @@
-/* Checks in processes of their own, so that a crash is a result like others. */
+/* Runs checks in separate processes, so that a crash is a result like any other. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "random_model.h"
 #include <fcntl.h>

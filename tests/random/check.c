@@ -1,5 +1,5 @@
-/* What has to be right about a model: the compiled one against the evaluator, for every target,
- * number of threads and batch; and the loop form after every pass. */
+/* Checks a model: the compiled one against the evaluator, for every target, number of threads and
+ * batch; and the loop form after every pass. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "check.h"
 #include "../guarded.h"
@@ -211,8 +211,8 @@ static bool check_without_pass(struct trial *t, const char *without)
            trial_fail(t, WRONG_PASSES, "without pass %s the result moves by %.3g", without, error);
 }
 
-/* A target that this machine does not run: what its schedules make of the loops, and that the
- * backend takes them. */
+/* For a target that this machine does not run: evaluates the scheduled loops, and checks that the
+ * backend can emit them. */
 static bool check_other(struct trial *t, const char *target)
 {
     static const uint8_t sha256[32] = {1};
@@ -232,7 +232,8 @@ static bool check_other(struct trial *t, const char *target)
            trial_fail(t, WRONG_PASSES, "%s: the result of its loops moves by %.3g", target, error);
 }
 
-/* Passes move nothing but where operands are rounded, in loops for a GPU's matrix units neither. */
+/* In tf32 and bf16 only the pass that rounds operands may change the result, also with loops for a
+ * GPU's matrix units. */
 static bool check_rounded(struct trial *t, int precision)
 {
     static const char *const target = "nvptx:sm_80";
@@ -264,7 +265,7 @@ static bool check_passes(struct trial *t)
     return good && check_code(t, 1, t->checks->target, without, what);
 }
 
-/* The reference stands; the weights change, so this comes last. */
+/* Changes the weights, while the reference stays the same, so this comes last. */
 static bool check_permuted(struct trial *t)
 {
     return !values_permute(&t->values, t->m) ||
@@ -294,7 +295,7 @@ struct outcome model_check(const struct random_model *asked, const struct checks
     struct trial t = {.m = &m, .checks = checks, .outcome = &outcome};
     t.each = (int64_t)m.model.channels * m.model.height * m.model.width;
     t.outputs = (int64_t)m.batch * m.model.classes;
-    if (!values_make(&t.values, &m)) { /* grow too large to be exact: real ones then */
+    if (!values_make(&t.values, &m)) { /* too large to be exact: then real numbers */
         values_free(&t.values);
         m.exact = false;
         values_make(&t.values, &m);

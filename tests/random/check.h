@@ -9,7 +9,7 @@ struct spread_of_errors {
     double median, decile, largest; /* nine of ten are at most the decile */
 };
 
-/* Images besides a model's own, and what is right for them. */
+/* More images than the model's own, with their right results. */
 struct many {
     int count; /* whole batches */
     double *images, *reference;
@@ -40,13 +40,14 @@ bool run_batch(struct trial *t, const struct san_model *model, const struct san_
 
 /* The graph in float64 and in float32. */
 bool evaluate_graph(struct trial *t, const double *images, double *result, double *single);
-/* What all else is compared with. */
+/* Computes the reference for all comparisons. */
 bool evaluate_reference(struct trial *t);
-/* Whether a model's results with its own images keep their bound; counts: the error joins the
- * statistics of all models. */
+/* Whether a model's results with its own images are within their bound. counts: the error is part
+ * of the statistics over all models. */
 bool right_numbers(struct trial *t, const float *output, const char *what, bool counts);
-/* What is over its bound with its own images keeps it by the median and the decile of many, and is
- * no further off than the plain evaluation may be with the worst of them. */
+/* For a model over its bound with its own images: whether the median and the decile of many other
+ * images are within it, and its own error is no larger than the plain evaluation's for the worst of
+ * them. */
 bool right_over_many(struct trial *t, const struct san_model *model, const char *what);
 /* An image with a NaN or an infinity: results are NaN where the evaluator's are, and those of other
  * images have the same bits as `output`. */

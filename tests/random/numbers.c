@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of float32 against float64: at most twice that of the plain evaluation, or this. */
-static const double LEAST_BOUND = 2e-6;
-/* The error of one image is chance: where all of a network goes through a few numbers, roundings
- * cancel now and then, or all of a result cancels. Of a model that is over its bound with its own
- * images, so many others are compared; and more, where those do not say how far off the plain
- * evaluation may be with the worst of them: a model's own are the worst of some thousand models'.
+/* The bound of the error in float32: twice that of the plain evaluation, or this if that is larger.
  */
+static const double LEAST_BOUND = 2e-6;
+/* The error of one image is random: where a whole network goes through a few numbers, roundings
+ * sometimes cancel, or most of a result does. So a model that is over its bound with its own images
+ * is judged by this many others: first by few, and if these do not clear it, by more. Its own
+ * images are the worst of some thousand models', so the plain evaluation may need many images to
+ * show an error as large. */
 static const int many_images[] = {64, 1024};
 
 static double bound_of(double plain)

@@ -1,8 +1,9 @@
-/* Weight channels in another order: nothing that is seen from outside changes.
+/* Weight channels in another order, which must not change the results.
  *
- * Channel c of beta is weighted by weight channel c mod m. So where the last linear of the mapping
- * gives its m weight channels in another order, and in every group of m channels beta's linear, bn2
- * and the inputs of the block's last linear follow, the block computes what it did. */
+ * Channel c of beta is weighted by weight channel c mod m. If the last linear of the mapping gives
+ * its m weight channels in another order, and beta's linear, bn2 and the inputs of the block's last
+ * linear are reordered alike in every group of m channels, the block computes the same as before.
+ */
 #include "random_model.h"
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,8 @@ static bool role_of(const struct model *model, const char *name, struct role *ro
     return true;
 }
 
-/* phi and psi, when they are beta, would have to follow too, and so would everything up to the
- * weights; with no mapping the weights are the relation itself. */
+/* Where phi and psi are tied to beta, they would have to be reordered too, and with them everything
+ * up to the weights. Without a mapping the weights are the relation itself. */
 static bool may_permute(const struct attention *a)
 {
     return a->transforms != TRANSFORMS_PHI_PSI_BETA && a->mapping > 0;

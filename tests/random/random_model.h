@@ -37,7 +37,7 @@ struct random_model {
 struct random_model random_model_draw(uint64_t seed, uint64_t number);
 /* Whether it keeps the format's rules, and those of exact numbers if it is exact. */
 bool random_model_valid(const struct random_model *m);
-/* Multiplications of one run, about: what its checks take time for. */
+/* The approximate number of multiplications of one run, which decides how long its checks take. */
 double random_model_work(const struct random_model *m);
 
 /* ---- weights and images ---------------------------------------------------------------------- */
@@ -53,8 +53,8 @@ struct values {
  * false: whole numbers grow too large here. values_free in any case. */
 bool values_make(struct values *values, const struct random_model *m);
 void values_free(struct values *values);
-/* Gives the weight channels of every attention another order, and whatever depends on it; false:
- * nothing has changed. */
+/* Reorders the weight channels of every attention, and everything that depends on their order.
+ * False: nothing has changed. */
 bool values_permute(struct values *values, const struct random_model *m);
 
 /* A case, as in tests/numeric/cases, for tests in other languages: FOLDER/exact_N or FOLDER/real_N
@@ -71,7 +71,7 @@ enum verdict {
     WRONG_RUN,     /* NAME_run refused */
     WRONG_NUMBERS, /* error over its bound, or not the bits of exact arithmetic */
     WRONG_THREADS, /* other bits on two threads */
-    WRONG_BATCH,   /* other numbers one by one */
+    WRONG_BATCH,   /* different numbers image by image */
     WRONG_PASSES,  /* other numbers after a pass, or without one */
     WRONG_TEST,    /* the test's own mistake: the exact model is not exact */
     CRASHED,
@@ -97,7 +97,7 @@ struct checks {
     const char *const *target; /* that this machine runs */
     int others;
     const char *const *other; /* that it does not: compiled, and their loops evaluated */
-    bool passes;              /* evaluate after every pass, and without those that may be off */
+    bool passes;              /* evaluate after every pass, and without each optional pass */
     bool batch;               /* and image by image */
     bool together;            /* all targets in one object too */
     bool permuted;            /* and with the weight channels in another order */

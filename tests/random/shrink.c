@@ -1,4 +1,5 @@
-/* A smaller model that fails too: one change after the other, kept where it still fails. */
+/* Finds a smaller model that fails too: tries changes in turn and keeps those with which it still
+ * fails. */
 #include "model_shrink.h"
 #include "random_model.h"
 #include <string.h>

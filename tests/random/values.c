@@ -1,10 +1,10 @@
 /* Weights and images for a model, made while its graph is evaluated: the statistics of a batch norm
  * are those of the values that reach it.
  *
- * Real numbers: activations stay of order one; a batch norm's scale may be negative or zero.
- * Whole numbers: a batch norm with the variance 1 - 1e-5 scales by its weight exactly, its mean
- * shifts what is above a limit down to it, and the ReLU after it cuts off the rest. So numbers
- * stay small, and the sums of their absolute values are checked to fit float32 in any order. */
+ * Real numbers: activations stay of order one; a batch norm's scale may be negative or zero. Whole
+ * numbers: a batch norm with the variance 1 - 1e-5 scales by exactly its weight; its mean shifts
+ * values above a limit down to the limit, and the ReLU after it cuts off the rest. So numbers stay
+ * small, and the sums of their absolute values are checked to fit float32 in any order. */
 #include "execute.h"
 #include "memory.h"
 #include "op.h"
@@ -19,7 +19,7 @@ static const double EPS = 1e-5; /* of every batch norm */
 /* How small the whole numbers are, from the first try to the last. */
 static const struct grade {
     int limit;  /* what a ReLU lets through */
-    int terms;  /* of a row of weights that are not 0 */
+    int terms;  /* nonzero ones in a row of weights */
     int weight; /* the largest */
 } grades[] = {{24, 4, 2}, {12, 4, 2}, {8, 3, 1}, {4, 3, 1}, {2, 2, 1}, {1, 1, 1}};
 
@@ -99,7 +99,8 @@ static double *parameter_new(struct making *k, const struct inst *inst)
     k->values->data[inst->id] = data;
     if (ends_with(name, ".running_mean") || ends_with(name, ".running_var"))
         for (int64_t i = 0; i < count; i++)
-            data[i] = (double)i; /* until they are measured; says where each goes */
+            data[i] =
+                (double)i; /* until they are measured, the index, which says where each goes */
     else if (k->grade)
         fill_whole(k, name, &inst->shape, data);
     else
@@ -116,7 +117,8 @@ static struct inst *parameter_of(struct inst *inst)
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
-/* The shift that takes the largest of `sign` x to a random place in [1, limit] before the ReLU. */
+/* Chooses the shift that moves the largest of `sign` x to a random place in [1, limit] before the
+ * ReLU. */
 static void settle_whole(struct making *k, const double *x, int64_t count, int64_t stride,
                          double weight, double bias, double *mean)
 {
@@ -128,9 +130,8 @@ static void settle_whole(struct making *k, const double *x, int64_t count, int64
     *mean = weight == 0 ? 0 : floor((top + bias - wanted) / weight);
 }
 
-/* Something like what would be measured, but with a mean nearer to 0 and a variance that is not
- * small: where a channel hardly varies, as on a small map, the difference to its mean would be
- * little more than rounding errors, made large. */
+/* Close to measured statistics, but with a mean nearer to 0 and a variance that is not small: where
+ * a channel hardly varies, as on a small map, a batch norm would magnify rounding errors. */
 static void settle_real(struct making *k, const double *x, int64_t count, int64_t stride,
                         double *mean, double *variance)
 {
@@ -177,7 +178,8 @@ static double largest_of(const double *data, int64_t count)
     return largest;
 }
 
-/* The largest sum of absolute values that an instruction can come by, in whatever order. */
+/* The largest sum of absolute values in an instruction, which bounds its partial sums in any order.
+ */
 static double largest_sum(struct making *k, const struct inst *inst, const struct eval *e)
 {
     double *absolute[MAX_INPUTS], sum = 0;

@@ -55,7 +55,8 @@ static bool write_weights(const struct random_model *m, const struct values *val
     return good;
 }
 
-/* The model's own images, of which one batch is known to be exact, else as many as are wanted. */
+/* The model's own images where it is exact, since only these are known to be; else as many as are
+ * wanted. */
 static bool write_images(const struct random_model *m, const struct values *values,
                          const char *folder)
 {

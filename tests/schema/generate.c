@@ -1,6 +1,5 @@
 /* Prints compiler/model/model.schema.json, the JSON Schema of a model file, from the reader's own
- * table; with
- * --page the table of fields in compiler/model/README.md.
+ * table; with --page the table of fields in compiler/model/README.md.
  *
  * Names, ranges, choices, defaults and meanings are those of model_field. Written here: the rules
  * between fields, as far as a schema can say them. It cannot say that one number
@@ -44,7 +43,7 @@ static void say_list(FILE *to, struct field_range range)
              range.least, range.most);
 }
 
-/* The keywords that say what a field can be, for one type of attention or for any. */
+/* The keywords for the values of a field, for one type of attention or for any. */
 static void say_values(FILE *to, enum field_id id, int type)
 {
     const struct field *field = &model_field[id];
@@ -170,7 +169,7 @@ static bool narrower(enum field_id id, int type)
            (range.least != hull.least || range.most != hull.most);
 }
 
-/* An attention object, as far as its type decides what it can have. */
+/* The rules of an attention object that depend on its type. */
 static void say_type(FILE *to, int type)
 {
     int fields = 0;
@@ -185,7 +184,7 @@ static void say_type(FILE *to, int type)
     json_say(to, "}}");
 }
 
-/* That the model says so for stages that do not say otherwise. */
+/* The condition that the model sets this type, for stages without one. */
 static void say_model_has_type(FILE *to, int type)
 {
     bool by_default = type == model_field[ATTENTION_TYPE].range[0].initial;
@@ -218,8 +217,8 @@ static void say_common_type_rule(FILE *to, int type)
              type_name(type));
 }
 
-/* The model has a setting that the type has not: no stage may have the one and inherit the other,
- * whether the type is its own or the model's. */
+/* The model has a setting that does not fit the type: no stage may have that type and inherit the
+ * setting, whether the type is its own or the model's. */
 static void say_inherited_rule(FILE *to, enum field_id id, int type, bool type_of_model)
 {
     const char *name = model_field[id].name;
@@ -245,7 +244,7 @@ static void say_inherited_rule(FILE *to, enum field_id id, int type, bool type_o
     }
 }
 
-/* Stages so narrow that a default would come out as 0, or as less than one weight. */
+/* Stages so narrow that a default would be 0, or less than one weight. */
 static void say_narrow_rules(FILE *to)
 {
     json_say(to,
@@ -287,7 +286,7 @@ static void say_size_rules(FILE *to)
         else
             json_say(to, "}}}}");
         if (least > height->range[0].most)
-            break; /* no map is so large: more stages are as impossible */
+            break; /* no map is so large, so further stages are impossible too */
     }
 }
 

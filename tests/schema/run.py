@@ -77,7 +77,7 @@ def attention(rng, most):
 
 
 def random_model(rng):
-    """Right or wrong: what is random is which settings stand where."""
+    """A model with random settings in random places, right or wrong."""
     stages = []
     for _ in range(rng.randint(1, 3)):
         stage = {'blocks': rng.choice([0, 1, 1]),

@@ -24,7 +24,7 @@ def rows(page, head):
 
 
 def number(text, names):
-    """What a formula of the page comes to."""
+    """The value of a formula on the page."""
     text = text.replace("²", "**2").replace("⁴", "**4").replace("·",
                                                                 "*").replace("input.", "input_")
     return eval(text, {"__builtins__": {}}, names)
@@ -112,7 +112,7 @@ def models(page):
 
 
 def check(sanc, first_pass, text):
-    """Prints models whose tensors the page has otherwise; whether there are none."""
+    """Prints models whose tensors differ from the page's; returns whether there are none."""
     page, count, wrong = Page(text), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.json")

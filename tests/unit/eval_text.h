@@ -46,8 +46,8 @@ static inline void tensors_free(struct tensors *tensors)
         free(tensors->data[--tensors->count]);
 }
 
-/* A module of `images` inputs, `results` outputs and this graph, these buffers and kernels; of what
- * the verifier asks only where it `verifies`. */
+/* A module of `images` inputs, `results` outputs, this graph and these buffers and kernels.
+ * verifies: whether the verifier accepts it. */
 static struct module *module_from(bool verifies, int64_t images, int64_t results, const char *graph,
                                   const char *kernels)
 {

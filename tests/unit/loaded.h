@@ -28,7 +28,7 @@ static inline const double *find_parameter(void *context, const char *name,
 static const struct parameters parameters = {.find = find_parameter};
 static const uint8_t sha256[32] = {1, 2, 3};
 
-/* Whether it makes sense or not. */
+/* Parses without verifying. */
 static inline struct module *parse_unverified(const char *text)
 {
     struct error error;

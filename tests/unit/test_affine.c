@@ -1,4 +1,4 @@
-/* Index arithmetic: whatever the canonical form is, it has the value of what was asked for, and
+/* Index arithmetic: the canonical form always has the value of the expression it was made from, and
  * lies within its range. */
 #include "affine.h"
 #include <setjmp.h>
@@ -92,7 +92,8 @@ static struct tree *tree_new(struct arena *arena, int kind, int64_t number, cons
     return tree;
 }
 
-/* div, mod and lookups are of what is not negative: anything else gets its least value added. */
+/* Operands of div, mod and look-ups must not be negative: where one may be, its least value is
+ * subtracted. */
 static const struct tree *not_negative(struct arena *arena, const struct tree *a)
 {
     int64_t least, most;
@@ -183,7 +184,7 @@ static void test_values(void **state)
     }
 }
 
-/* What the simplifications are for. */
+/* Examples of the simplifications. */
 static void test_simplified(void **state)
 {
     (void)state;

@@ -12,7 +12,7 @@ static void backwards(void *context, uint32_t count, void (*task)(void *, uint32
         task(argument, count);
 }
 
-/* Serial, and in as many chunks as the module allows: what the evaluator says, to the bit. */
+/* Serial, and in as many chunks as the module allows: the same bits as the evaluator. */
 static void check_against_evaluator(const char *text, const char *target)
 {
     struct module *module = parse_for(text, target);

@@ -280,7 +280,7 @@ static void multiplies_what_the_network_does(void **state)
     module_free(module);
 }
 
-/* What a text says of costs is replaced, so that an edited kernel has none of another's. */
+/* Costs in a text are replaced, so that an edited kernel does not keep old ones. */
 static void says_costs_anew(void **state)
 {
     (void)state;

@@ -59,7 +59,7 @@ static int wrong(const float *output, float value)
     return bad;
 }
 
-/* What a program has on a device for itself. */
+/* A program's own memory and streams on a device. */
 struct user {
     CUcontext context;
     CUstream stream[MOST_STREAMS];
@@ -145,7 +145,7 @@ static void test_streams(void **state)
     unsetenv("MOCK_SEED");
 }
 
-/* What the kernels work on must not go while they run. */
+/* Memory must not be freed while kernels use it. */
 static void test_close_waits(void **state)
 {
     (void)state;
@@ -304,7 +304,7 @@ static void test_old_drivers(void **state)
     assert_clean();
 }
 
-/* Opening has to fail so, and leave nothing. */
+/* Opening has to fail with this status and text, and leave nothing behind. */
 static void refuses(const struct san_model *model, int device, int status, const char *text)
 {
     struct san_cuda *cuda = (struct san_cuda *)&status;
@@ -347,7 +347,7 @@ static void test_too_old_a_driver(void **state)
     snprintf(text, sizeof text, "%s80\n%s75\nptxas fatal: a later .version", refusal, refusal);
     mock_ptx(62);
     refuses(&cuda_model, 0, SAN_CUDA_EDRIVER, text);
-    /* what says nothing of the driver's age is no reason to try another */
+    /* errors that do not mean an old driver are no reason to try another target */
     mock_ptx(99);
     mock_fail("cuModuleLoadDataEx", 1, 2);
     struct san_cuda *cuda;

@@ -1,5 +1,5 @@
-/* Every call that a model on a GPU makes of the driver fails in turn, with every kind of result:
- * what is said is right, nothing is left behind, and the caller's context is what it was. */
+/* Every driver call of a model on a GPU fails in turn, with every kind of result: the message is
+ * right, nothing is left behind, and the caller's context is unchanged. */
 #include "cuda_model.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,7 +39,7 @@ struct program {
     CUdeviceptr input, output;
 };
 
-/* What a scenario is about to check: the failure, and where it came. */
+/* One scenario: a failure, and where it happened. */
 struct scenario {
     int kind;         /* of kinds */
     const char *step; /* for messages */
@@ -61,7 +61,7 @@ static void start(struct program *program)
     assert_int_equal(cuCtxSetCurrent(program->other), 0);
 }
 
-/* Waits for the program's stream, whatever comes of it: a lost context has no work left. */
+/* Waits for the program's stream and ignores errors: a lost context has no work left. */
 static void settle(const struct program *program)
 {
     CUcontext popped;
@@ -85,7 +85,7 @@ static bool is_made_up_for(int result, const char *call)
            (result == 209 || result == 218 || result == 222);
 }
 
-/* What a step returned and said, against what failed in it, or before it. */
+/* Checks a step's status and message against what failed in it, or before it. */
 static void check_step(struct scenario *s, const struct program *program, int status,
                        const struct san_cuda_error *error)
 {
@@ -116,7 +116,7 @@ static void check_step(struct scenario *s, const struct program *program, int st
         fail_at(s, "what the text begins with", error->text);
 }
 
-/* What is the program's own is there; nothing else is. */
+/* Checks that the program's own objects are left, and nothing else. */
 static void check_counts(const struct scenario *s, bool unreachable)
 {
     struct mock_counts c = mock_count();
@@ -168,7 +168,7 @@ static bool run_scenario(int kind, int nth, int *opens)
     san_cuda_close(cuda);
     s.call = mock_failed();
     assert_ptr_equal(mock_current(), program.other);
-    /* Where its context cannot be made current nothing in it can be given back. */
+    /* Nothing in a context can be freed where the context cannot be made current. */
     check_counts(&s, in_close && s.call && strcmp(s.call, "cuCtxPushCurrent") == 0);
     return s.call;
 }
@@ -185,7 +185,7 @@ static void test_each_call(void **state)
     }
 }
 
-/* So that a call which no scenario reaches is found. */
+/* Finds calls that no scenario reaches. */
 static void test_all_functions_are_called(void **state)
 {
     (void)state;
@@ -211,7 +211,7 @@ static void test_all_functions_are_called(void **state)
     }
 }
 
-/* A driver that has no words for its results. */
+/* A driver that does not describe its results. */
 static void test_names_fail(void **state)
 {
     (void)state;
@@ -229,10 +229,10 @@ static void test_names_fail(void **state)
     mock_fail("cuGetErrorString", 1, 1);
     assert_int_equal(san_cuda_open(&model, 0, &cuda, &error), SAN_CUDA_EDRIVER);
     assert_non_null(strstr(error.text, "cuModuleLoadDataEx: CUDA_ERROR_INVALID_PTX (218): the "
-                                       "driver has no words for it"));
+                                       "driver gives no description"));
 }
 
-/* Details that a caller needs stand after the driver's words. */
+/* Details for the caller come after the driver's text. */
 static void test_details(void **state)
 {
     (void)state;
@@ -303,7 +303,7 @@ static void test_no_host_memory(void **state)
     }
 }
 
-/* What a kernel or a copy does wrong is found after san_cuda_run has returned. */
+/* Errors of kernels and copies are found after san_cuda_run has returned. */
 static void test_late_failure(void **state)
 {
     (void)state;

@@ -130,7 +130,7 @@ static void test_two_stores(void **state)
                                       "}\n}\n");
 }
 
-/* ---- what iterations have to do with one another --------------------------------------------- */
+/* ---- dependences between iterations ---------------------------------------------------------- */
 
 /* Each iteration reads what the one before has written: not to be done together. */
 static void test_recurrence(void **state)

@@ -1,5 +1,5 @@
-/* The evaluator's memory: what buffers hold before they are written to, where planned ones lie; and
- * what it refuses. */
+/* The evaluator's memory: what buffers hold before they are written, where planned buffers lie; and
+ * what is refused. */
 #include "eval_text.h"
 
 /* Runs kernels on images of 1, 2, 3 ..., also those that the verifier refuses for what they read.

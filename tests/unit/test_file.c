@@ -47,7 +47,7 @@ static void test_replaced(void **state)
     assert_int_equal(file_write(scratch("old"), "new text", 8), STATUS_DONE);
     assert_holds("old", "new text");
     assert_int_equal(permissions("old"), 0604);
-    /* Who had opened it before still reads the old one whole. */
+    /* A reader that opened the file before still reads all of the old one. */
     char text[16] = "";
     assert_int_equal(fread(text, 1, sizeof text, reader), 3);
     assert_string_equal(text, "old");

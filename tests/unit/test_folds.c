@@ -1,11 +1,11 @@
-/* The graph passes that fold: on both sides of each condition, how much is left to do at run time,
+/* The graph passes that fold, on both sides of each condition: how much work is left for run time,
  * and that the network computes the same. */
 #include "eval_text.h"
 #include "passes.h"
 
 enum { IMAGE = 75, RESULTS = 8192 };
 
-/* Scales, shifts and biases on the way of the data: what folding takes away. */
+/* Counts scales, shifts and biases of the data, which folding removes. */
 static int count_left(const struct module *m)
 {
     int left = 0;
@@ -89,7 +89,7 @@ struct relation_case {
     int left;     /* scales and shifts */
 };
 
-/* A fold has to know both operands' linears for itself; these have one reader each. */
+/* A fold needs both operands' linears without other readers; these have one reader each. */
 static const struct relation_case relation_cases[] = {
     {"subtraction", "reflect", 4, false, 0},
     {"subtraction", "zero", 4, false, 0},

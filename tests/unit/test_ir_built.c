@@ -1,4 +1,4 @@
-/* What the verifier says of modules that no text can say; of texts see the folder ir. */
+/* Errors of the verifier in modules that no text can express; for texts see the folder ir. */
 #include "affine.h"
 #include "ir.h"
 #include <setjmp.h>

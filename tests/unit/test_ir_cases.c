@@ -1,4 +1,4 @@
-/* What the parser and the verifier say of the texts in tests/unit/ir. A file there has comments
+/* Errors of the parser and the verifier in the texts in tests/unit/ir. A file there has comments
  * with marks at the beginning of their lines:
  *
  *     ; head                   the text up to the next mark stands before the cases that follow

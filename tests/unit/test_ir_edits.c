@@ -1,5 +1,5 @@
-/* What is said of a kernel that somebody changes: the order of a nest's loops; threads that would
- * have to wait for each other. */
+/* Errors in kernels that a person changes: the order of a nest's loops; threads that would have to
+ * wait for each other. */
 #include "ir.h"
 #include <setjmp.h>
 #include <stdarg.h>

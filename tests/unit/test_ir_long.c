@@ -1,4 +1,4 @@
-/* What the parser says of texts too long to write down; of others see ir/text.sanir. */
+/* Errors of the parser in texts too long to write down; for others see ir/text.sanir. */
 #include "ir.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,4 @@
-/* The text form: what prints reads back to the same bytes, and what is wrong is said with its
- * place.
- */
+/* The text form: what prints reads back to the same bytes, and errors have their place. */
 #include "affine.h"
 #include "ir.h"
 #include <setjmp.h>
@@ -118,7 +116,7 @@ static void test_same(void **state)
         check_same(same[i], false);
 }
 
-/* Forms that are read, and what they come out as. */
+/* Forms that are read, and how they print. */
 static const char *const becomes[][2] = {
     {"x[0] = ((1) + ((2)))", "x[0] = 1 + 2"},
     {"x[0] = 1e0 + 100.000", "x[0] = 1 + 100"},

@@ -1,4 +1,4 @@
-/* What valid model files mean. What invalid ones get is in tests/errors. */
+/* What valid model files mean. Errors of invalid ones are in tests/errors. */
 #include "model.h"
 #include "model_fields.h"
 #include "scratch.h"

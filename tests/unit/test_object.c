@@ -1,4 +1,4 @@
-/* What an object promises: its checks, its symbols and sections, the same bytes every time. */
+/* An object's promises: its checks, its symbols and sections, the same bytes every time. */
 #include "loaded.h"
 #include <elf.h>
 #include <pthread.h>
@@ -362,8 +362,8 @@ static void check_symbols(const struct backend_file *file, const Elf64_Shdr *all
     assert_int_equal(globals, 3);
 }
 
-/* Executable code is relocated only relative to itself; only .data.rel.ro is ever written, and the
- * word that remembers the processor. */
+/* Relocations of executable code are relative to itself. Only .data.rel.ro and the word that
+ * remembers the processor are ever written. */
 static void check_section(const struct backend_file *file, const Elf64_Shdr *all,
                           const Elf64_Shdr *section)
 {

@@ -1,6 +1,6 @@
-/* Planted miscompilations: passes that do their work and then one thing wrong, as a mistake in them
- * would. Running the passes under observation, as `sanc verify --each-pass` does, has to catch them
- * and to name the pass. */
+/* Planted miscompilations: passes that do their work and then one thing wrong, like a mistake in
+ * the pass. `sanc verify --each-pass`, whose observer this uses, has to catch them and to name the
+ * pass. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,7 +56,8 @@ static struct stmt *find_store(struct module *m, store_test *fits)
     return found;
 }
 
-/* Expressions are never changed in a compiler; here they are what a wrong pass made. */
+/* The compiler never changes expressions; here they are changed as if a wrong pass had made them.
+ */
 typedef bool expr_test(const struct expr *expr);
 
 static struct expr *find_in(const struct expr *expr, expr_test *fits)
@@ -137,7 +138,7 @@ static bool drop_last_bias(struct module *m)
     return false;
 }
 
-/* A relu that was part of what the table holds. */
+/* Drops a relu that belongs to the table's contents. */
 static bool forget_relu(struct module *m)
 {
     struct inst *relu = find_inst(m, OP_relu, true);

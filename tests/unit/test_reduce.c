@@ -1,4 +1,4 @@
-/* The smallest model that fails, and weights by chance. */
+/* The smallest model that fails, and random weights. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* The shapes of graph ops, and what is said where operands or attributes do not fit. */
+/* The shapes of graph ops, and the errors where operands or attributes do not fit. */
 #include "ir.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* What is wrong gets named: a pass that changes the result, a kernel that is compiled wrongly. */
+/* Mistakes are named: a pass that changes the result, a kernel that is compiled wrongly. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

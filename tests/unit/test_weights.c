@@ -1,4 +1,4 @@
-/* What valid weight files mean. What invalid ones get is in tests/errors. */
+/* What valid weight files mean. Errors of invalid ones are in tests/errors. */
 #include "file.h"
 #include "safetensors.h"
 #include "scratch.h"

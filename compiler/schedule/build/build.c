@@ -121,7 +121,7 @@ const struct expr *build_step(struct nest_build *b, const struct expr *old)
 
 const struct expr *build_final(struct nest_build *b, const struct expr *total)
 {
-    /* what surrounds the reduction is rewritten; the total is in new variables already */
+    /* the expression around the reduction is rewritten; the total is in new variables already */
     const struct expr *value = b->nest->loops.store->value;
     return rewrite_expr(&b->r, expr_replace(b->k->m, value, b->nest->reduce, total));
 }

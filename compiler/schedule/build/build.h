@@ -1,4 +1,4 @@
-/* A kernel for one target while it is built from its plan: what processors and GPUs share. */
+/* A kernel for one target while it is built from its plan; shared by processors and GPUs. */
 #ifndef COMPILER_BUILD_H
 #define COMPILER_BUILD_H
 #include "plan.h"
@@ -6,13 +6,13 @@
 
 typedef const struct affine *affine_ref;
 
-/* Groups of columns that different iterations compute, one after the other. */
+/* Groups of columns. An iteration computes one of them. */
 struct groups {
-    affine_ref base, number; /* the first one's first column; which one is computed */
+    affine_ref base, number; /* the first group's first column; the group that is computed */
     int64_t count;
 };
 
-/* A buffer that holds one pixel's elements, and the one that holds those of a tile. */
+/* A buffer with the elements of one pixel, and the buffer with those of a tile that replaces it. */
 struct local_build {
     struct buffer *from, *to;
     enum {
@@ -32,12 +32,12 @@ struct kernel_build {
     int64_t tile;     /* pixels of this kernel's tile */
     affine_ref first; /* number of the tile's first pixel, n, y and x flattened */
     int accumulators, locals;
-    struct local_build *local; /* room for those of the kernel and one for each nest */
-    /* Of processors: what nests compute of the columns of their results; 0: all. */
+    struct local_build *local; /* room for the kernel's, and one more for each nest */
+    /* On processors: how many columns of their results nests compute; 0: all. */
     int64_t columns;
     affine_ref first_column;
     struct groups groups;
-    /* The pixel, while nests are built that take pixels one by one; or NULL. */
+    /* The current pixel while nests that run together are built; else NULL. */
     struct var *together;
     /* Of GPUs: blocks that share the last nest's columns, which of them one is; which of all
      * blocks. */
@@ -53,8 +53,8 @@ struct nest_build {
     struct rewriter r;       /* from the nest's variables to the new loops' */
     affine_ref p;            /* the pixel within the tile */
     affine_ref first_column; /* of what this worker or block computes */
-    /* Of processors. */
-    struct groups groups; /* the kernel's; or this one alone */
+    /* On processors. */
+    struct groups groups; /* those of the kernel, or a single one */
     bool pixels_are_rows, pixels_are_columns, halves;
     /* Of GPUs: the register tile at hand, `rows` rows and vectors of columns, each a segment's
      * count apart. */
@@ -86,8 +86,8 @@ void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct
 /* Maps the variables of the pixel, whose number within the tile is `p`. */
 void build_map_pixel(struct nest_build *b, affine_ref p);
 
-/* What an access to a buffer of the original kernel becomes: the buffer that it is to, and `to` its
- * indices, those of the first buffer in terms of the new loops. */
+/* Translates an access to a buffer of the original kernel, whose indices are in terms of the new
+ * loops already: returns the new buffer and sets its indices `to`. */
 struct buffer *build_local_index(const struct nest_build *b, struct buffer *buffer,
                                  const affine_ref *from, affine_ref *to);
 /* The nest's store of a value that is rewritten already. */
@@ -95,8 +95,8 @@ struct stmt *build_store(struct nest_build *b, const struct expr *value);
 
 /* Registers for sums. */
 struct buffer *build_accumulators(struct kernel_build *k, struct shape shape);
-/* What a sum or a maximum begins with, what it is after one more term, and the nest's value with
- * `total` for it. */
+/* The initial value of a sum or a maximum, its value after one more term, and the nest's value with
+ * `total` in its place. */
 const struct expr *build_initial(struct nest_build *b);
 const struct expr *build_step(struct nest_build *b, const struct expr *old);
 const struct expr *build_final(struct nest_build *b, const struct expr *total);
@@ -104,7 +104,7 @@ const struct expr *build_final(struct nest_build *b, const struct expr *total);
 /* The loops of a register tile: rows, vectors, lanes. */
 struct stmt *build_tile_loops(struct module *m, struct var *row, struct var *group,
                               struct var *lane, struct stmt *stmt);
-/* A loop, where there is more than one iteration. */
+/* A loop; only its body where there is one iteration. */
 struct stmt *build_loop(struct module *m, struct var *var, enum loop_kind kind, struct stmt *stmt);
 
 #endif

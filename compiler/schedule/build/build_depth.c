@@ -24,9 +24,9 @@
  *     }
  *   }
  *
- * A block of a panel of weights is in L1 while all rows go by, and the rows of a block lie together
- * in memory instead of a page apart, which would fall into one set of the cache. Rows that are a
- * tile's channels already get that layout where they are made.
+ * A block of a panel of weights stays in L1 while all rows use it. The rows of a block are
+ * consecutive in memory; a page apart, they would fall into one set of the cache. Rows that are the
+ * channels of a tile get that layout where they are computed.
  *
  * Sums are added in the same order as without blocks, so the results are the same bits. */
 #include "build_depth.h"
@@ -37,9 +37,9 @@
 struct blocks {
     struct nest_build *b;
     const struct nest_plan *plan;
-    struct segment panel;       /* the columns that stay for all rows and all of the depth */
+    struct segment panel; /* the columns that all rows and all of the depth are computed for */
     struct buffer *rows, *part; /* rows: NULL where a tile of the kernel has the layout */
-    const struct expr *factor;  /* of the rows */
+    const struct expr *factor;  /* the factor that the rows are made of */
     int64_t depth;              /* in all */
     struct var *block;          /* which panel */
 };
@@ -68,7 +68,8 @@ static struct stmt *copy_rows(struct blocks *s, int64_t rows)
     return stmt_for(m, p, LOOP_SERIAL, stmt_for(m, d, LOOP_SERIAL, stmt));
 }
 
-/* One row of a panel at a time: `begin` it with what the sums begin from, or end it. */
+/* A loop over the rows of a panel: `begin` sets their sums to the initial value, else it stores the
+ * results. */
 static struct stmt *each_row(struct blocks *s, int64_t rows, affine_ref column, bool begin)
 {
     struct nest_build *b = s->b;
@@ -103,7 +104,7 @@ static struct stmt *move_tile(struct blocks *s, const struct segment *rows,
                           : stmt_store(m, s->part, in_part, expr_load(m, acc, in_tile)));
 }
 
-/* Prefetches of the block of weights after this one: deeper, or of the next panel. */
+/* Prefetches the next block of weights: the next in depth, or the first of the next panel. */
 static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
                                const struct origin *tile)
 {
@@ -122,8 +123,8 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
     return fetch_weights(s->b, &ahead);
 }
 
-/* One register tile through one block of the depth. It stands at `tile` within the panel that
- * begins at `panel`. */
+/* One register tile, for one block of the depth. It is at `tile` within the panel that begins at
+ * `panel`. */
 static struct stmt *block_tile(struct blocks *s, struct var *d, const struct segment *rows,
                                const struct segment *columns, affine_ref panel,
                                const struct origin *tile)
@@ -160,7 +161,7 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     return stmt;
 }
 
-/* All rows of a panel through all of the depth. */
+/* All rows of a panel, over the whole depth. */
 static struct stmt *all_blocks(struct blocks *s, int64_t rows, affine_ref panel)
 {
     struct module *m = s->b->k->m;

@@ -7,10 +7,10 @@
  *     acc[i, c] = fma(a[14*r + i, k], w[b, k, c], acc[i, c])
  *   }
  *
- * Weights of a network pass by once, and a processor that finds them missing waits for memory; rows
- * of a map lie a page apart, which no processor guesses. Lines of the next block are asked for
- * evenly over all steps that the block at hand takes: a burst of them would hold up what
- * computes. */
+ * A network's weights are used once per run, and a processor waits for memory where they are
+ * missing. Rows of a map lie a page apart, which no processor predicts. The lines of the next block
+ * are spread evenly over the steps of the current block: a burst of them would delay the
+ * arithmetic. */
 #include "build_fetch.h"
 #include "build_tile.h"
 
@@ -61,7 +61,7 @@ struct fetch {
     struct stmt *all;
 };
 
-/* One load of what a result is made of besides its sum, if it comes from memory. */
+/* Prefetches a load in a result, other than those of its sum, if it is from memory. */
 static void fetch_load(struct fetch *f, const struct expr *load)
 {
     struct nest_build *b = f->b;

@@ -1,7 +1,7 @@
-/* Carries a plan out for a GPU: a block of threads for each tile of pixels, what pixels keep to
- * themselves in shared memory, and the register tiles of each nest dealt out to the threads
- * (build_threads.c). A barrier stands between nests. A kernel becomes several where tiles do not
- * come out even. */
+/* Carries a plan out for a GPU: a block of threads for each tile of pixels, buffers of the stack in
+ * shared memory, and the register tiles of each nest distributed over the threads
+ * (build_threads.c). There is a barrier between nests. A kernel becomes several where the tiles do
+ * not divide the pixels. */
 #include "build_gpu.h"
 #include "build_list.h"
 #include "build_local.h"
@@ -10,7 +10,7 @@
 #include "build_threads.h"
 #include "rules_gpu.h"
 
-/* Nest number i, the last one's columns shared by blocks. */
+/* Nest number i. Blocks share the columns of the last nest. */
 static struct stmt *build_nest(struct kernel_build *k, int i)
 {
     struct nest_build b;
@@ -24,8 +24,8 @@ static struct stmt *build_nest(struct kernel_build *k, int i)
     return plan->matrix.rows ? matrix_nest(&b, plan, &area) : threads_nest(&b, plan, &area);
 }
 
-/* All nests, after what is copied for them; *nests: the kernel's own, which then read the
- * copies. */
+/* The copies that nests need, then all nests; *nests: the kernel's own, which then read the copies.
+ */
 static struct stmt *build_nests(struct kernel_build *k, struct nests *nests)
 {
     struct stmt *all = NULL;
@@ -40,7 +40,7 @@ static struct stmt *build_nests(struct kernel_build *k, struct nests *nests)
     return all;
 }
 
-/* A kernel of so many blocks, which take that many tiles of `tile` pixels one after the other, from
+/* A kernel of `blocks` blocks, each of which takes `turns` tiles of `tile` pixels in turn, from
  * pixel `begin` on. */
 struct part {
     int64_t begin, tile, blocks, turns;
@@ -68,7 +68,7 @@ static struct kernel *build_part(const struct subject *s, const struct plan *pla
         local_add(&k, local, plan->in_workspace[locals++]);
     struct stmt *body = build_nests(&k, nests);
     if (part->turns > 1) {
-        stmt_append(&body, stmt_barrier(m)); /* what the next turn writes is read no more */
+        stmt_append(&body, stmt_barrier(m)); /* the next turn overwrites what this one reads */
         body = stmt_for(m, turn, LOOP_SERIAL, body);
     }
     k.to->body = stmt_for(m, t, LOOP_BLOCK, build_loop(m, k.part, LOOP_BLOCK, body));

@@ -1,4 +1,4 @@
-/* A sum of few columns as two, of the even terms and of the odd ones, beside each other in one
+/* A sum of few columns as two sums, of the even and of the odd terms, next to each other in one
  * vector:
  *
  *   for j in 49, c in 8
@@ -16,8 +16,8 @@
  *     y[2*h + v3 div 8, v3 mod 8] = acc[2*h + v3 div 8, 2*(v3 mod 8)] + acc[2*h + v3 div 8, 2*(v3
  *     mod 8) + 1]
  *
- * Vectors are full where there are half as many columns as lanes. Two terms of x lie beside each
- * other: one load repeats them, as another repeats one term. Sums are rounded in another order. */
+ * Vectors are full where there are half as many columns as lanes. Two terms of x are next to each
+ * other: a load repeats both, as it would repeat one. Sums are rounded in a different order. */
 #include "build_halves.h"
 #include "build_tile.h"
 
@@ -94,7 +94,7 @@ struct stmt *halves_tile(struct nest_build *b, const struct origin *origin, int6
     affine_ref at[2] = {of_var(m, t.row), t.column};
     struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, expr_constant(m, 0)));
     stmt_append(&stmt, accumulate(b, origin, rows, columns, acc));
-    /* rows of one pixel follow each other in memory, two of them fill a vector */
+    /* rows of one pixel are consecutive in memory, so two of them fill a vector */
     int64_t together = b->pixels_are_rows || rows == 1 ? 1 : 2, rest = rows % together;
     stmt_append(&stmt, finish(b, origin, 0, rows - rest, together, columns, acc));
     if (rest)

@@ -20,13 +20,14 @@
  *       ..
  *
  * A nest's own variables, flattened, are its rows, the pixels its columns; what it stores gets the
- * pixel as its last dimension. That is block_nest (build_nest.c), told so by b->pixels_are_columns;
- * here is what lanes are for tables by classes of pixels (tabulate_position.c). Each lane would
- * look up its own class; instead a table gets lines of pixels again, of which lanes are neighbours.
- * A line is short: of the tiles far from both borders there is one, since they are all alike. */
+ * pixel as its last dimension. block_nest (build_nest.c) does this where b->pixels_are_columns.
+ * This file is about tables by classes of pixels (tabulate_position.c). Each lane would have to
+ * look up its own class; instead the table is expanded to lines of pixels, in which lanes are
+ * neighbours. A line is short: all tiles far from both borders are alike, so it has only one of
+ * them. */
 #include "build_lanes.h"
 
-/* Tiles of a line that are near one border. */
+/* The number of tiles of a line that are near one border. */
 static int64_t border_tiles(int64_t border, int64_t tile)
 {
     return (border + tile - 1) / tile;
@@ -59,7 +60,7 @@ static struct buffer *lines_of(struct module *m, const struct buffer *table, con
     struct builder b = {m, table->value, table->value->label};
     for (struct buffer *made = m->buffers; made; made = made->next) {
         const struct inst *map = made->value;
-        for (int i = 0; map && i < 2; i++) /* below a reshape and a transpose */
+        for (int i = 0; map && i < 2; i++) /* under a reshape and a transpose */
             map = map->op == OP_reshape || map->op == OP_transpose ? map->in[0] : NULL;
         if (map && made->shape.rank == 4 && made->shape.dim[3] == size[1].integer &&
             map->op == OP_by_class && map->in[0] == table->value && is_classes(map->in[1], size))
@@ -73,7 +74,7 @@ static struct buffer *lines_of(struct module *m, const struct buffer *table, con
                        make_reshape(&b, map, shape));
 }
 
-/* Which of the tiles of a short line is that of each tile of a line. */
+/* A table that maps each tile of a line to its tile of the short line. */
 static struct buffer *parts_of(struct module *m, struct inst *after, const union attr *size)
 {
     struct builder b = {m, after, after->label};

@@ -1,5 +1,5 @@
 /* Kernels of a GPU that are lists of nests, without pixels or tiles: each nest runs on the whole
- * device, several at once where none meets another. */
+ * device, several at once where they are independent. */
 #include "build_list.h"
 #include "build_threads.h"
 
@@ -55,8 +55,8 @@ static bool all_keep_off(const struct nests *nests, int first, int last)
     return apart;
 }
 
-/* How many nests from the first on run at once: of as many register tiles, none of which meets
- * another nest's. */
+/* How many nests from the first on run at once: they have equally many register tiles and are
+ * independent of each other. */
 static int count_together(const struct kernel_build *k, int first)
 {
     int last = first + 1;
@@ -80,8 +80,8 @@ struct together {
     struct blocking *blocking;
 };
 
-/* Register tiles of nests without pixels or locals: as many to a block as it has threads, then what
- * is left. */
+/* Register tiles of nests without pixels or locals: blocks take as many as they have threads, then
+ * a last kernel takes the rest. */
 static struct kernel **deal_out_blocks(struct together *g, struct kernel **at)
 {
     struct kernel_build *k = g->k;

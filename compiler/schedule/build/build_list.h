@@ -3,8 +3,8 @@
 #define COMPILER_BUILD_LIST_H
 #include "plan.h"
 
-/* They run one after the other, each on the whole device. Kernels are appended at *at; returns
- * where the next one goes. */
+/* The nests run in turn, each on the whole device. Kernels are appended at *at; returns where the
+ * next one goes. */
 struct kernel **list_build(const struct subject *s, const struct plan *plan, struct kernel **at);
 
 #endif

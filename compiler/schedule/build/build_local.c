@@ -1,11 +1,11 @@
-/* What the nests of a kernel hand on to each other on a GPU: buffers of the stack, which hold a
- * pixel each, become buffers in shared memory that hold all of a block's, or slices of the
+/* Buffers through which the nests of a kernel hand values on, on a GPU. Buffers of the stack, which
+ * hold one pixel, become buffers in shared memory that hold all pixels of a block, or slices of the
  * workspace:
  *
  *   tile : stack f32[8]     =>     tile : shared f32[4, 8]
  *                           or     tile_slices : workspace f32[108, 4, 8], of 108 blocks
  *
- * Threads of a block see what others wrote to either after a barrier. */
+ * In both, threads of a block see what others wrote after a barrier. */
 #include "build_local.h"
 #include <assert.h>
 #include <string.h>
@@ -42,8 +42,8 @@ static const char *slices_name(struct module *m, const struct buffer *local)
     return name;
 }
 
-/* Blocks come first, by themselves: what one writes and reads can then be told apart from what
- * others do. */
+/* Blocks are a dimension of their own, the first, so that the verifier can tell the accesses of
+ * different blocks apart. */
 static struct shape slices_shape(const struct kernel_build *k, const struct buffer *local)
 {
     struct shape shape = local_shared_shape(local, k->nests->pixels > 0, k->tile);

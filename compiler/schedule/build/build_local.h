@@ -1,4 +1,4 @@
-/* Buffers of a GPU's kernel that pixels keep to themselves. */
+/* Buffers of a GPU's kernel that are private to a block. */
 #ifndef COMPILER_BUILD_LOCAL_H
 #define COMPILER_BUILD_LOCAL_H
 #include "build.h"
@@ -7,8 +7,8 @@
  * neighbouring rows lie in different banks. */
 struct shape local_shared_shape(const struct buffer *local, bool pixels, int64_t tile);
 
-/* Gives a kernel a buffer for a tile's: in shared memory, or in a slice of the workspace for each
- * block. */
+/* Replaces a local buffer of a kernel by one for a tile: in shared memory, or in the workspace with
+ * a slice for each block. */
 void local_add(struct kernel_build *k, struct buffer *local, bool in_workspace);
 
 #endif

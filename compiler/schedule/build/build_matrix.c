@@ -1,5 +1,5 @@
 /* Nests of products whose factors are rounded, by the matrix units of a GPU: tiles of rows and
- * columns dealt out to the warps of a block.
+ * columns, distributed over the warps of a block.
  *
  *   for n in 1, y in 28, x in 28, c in 64
  *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
@@ -20,12 +20,12 @@
  *       out[0, (16*t + m) div 28, .., 32*w + 4*n + v] = acc[w, 0, 0, m, n, v]
  *   }
  *
- * The columns of neighbouring fragments are interleaved: a thread's columns then follow each other,
- * in weights that it loads and in what it stores. Terms that are no whole fragment are added one by
- * one, to the same sums; rows and columns that are none are register tiles of threads.
+ * The columns of neighbouring fragments are interleaved, so that a thread's columns are consecutive
+ * in the weights that it loads and in what it stores. Terms that do not fill a fragment are added
+ * one by one, to the same sums; rows and columns that do not are register tiles of threads.
  *
- * `pad` gives a tile of 5 pixels 16 rows all the same: row m is that of pixel m mod 5. All sums go
- * to shared memory, and threads make results of those that there are:
+ * `pad` gives even a tile of 5 pixels 16 rows: row m is that of pixel m mod 5. All sums go to
+ * shared memory, and threads compute results for the first 5 rows:
  *
  *     for w in 2 warp { ..
  *       acc[..] = fma(a[.., (m mod 5) ..], w[..], acc[..])
@@ -36,7 +36,8 @@
  *       out[0, (5*t + th div 16) div 28, .., 4*(th mod 16) + v] = sums0[th div 16, 4*(th mod 16) +
  *       v]
  *
- * Right as build_threads.c is, but that the unit adds products in an order of its own. */
+ * Right for the same reasons as build_threads.c, except that the unit adds products in an order of
+ * its own. */
 #include "build_matrix.h"
 #include "build_local.h"
 #include "rounding.h"
@@ -68,9 +69,9 @@ struct warp_tile {
     struct var *warp;
     int64_t rows, columns, lanes;
     affine_ref row, column; /* the first ones */
-    int64_t there;          /* rows of the block; those beyond are others again */
-    struct buffer *sums;    /* where sums go, by row and column; NULL: results where they belong */
-    struct buffer *acc;     /* [warp][row div 16][column div 8 lanes][m][n][column mod lanes] */
+    int64_t there;          /* rows of the block; rows beyond repeat them */
+    struct buffer *sums; /* takes the sums, by row and column; NULL: results are stored directly */
+    struct buffer *acc;  /* [warp][row div 16][column div 8 lanes][m][n][column mod lanes] */
 };
 
 /* The loops over its elements: row 16 i + m, column 8 lanes g + lanes n + v. */
@@ -147,7 +148,7 @@ static struct stmt *add_fragments(const struct warp_tile *t)
     return k->extent > 1 ? stmt_for(m, k, LOOP_SERIAL, stmt) : stmt;
 }
 
-/* The terms that are left, if any. */
+/* The terms that fill no fragment, if any. */
 static struct stmt *add_rest(const struct warp_tile *t)
 {
     struct module *m = t->b->k->m;
@@ -191,14 +192,14 @@ static struct stmt *warp_tile(struct warp_tile *t)
 
 /* ---- all tiles ------------------------------------------------------------------------------- */
 
-/* Tiles of a block's `there` rows; sums: as those of a tile of a warp. */
+/* Where tiles of warps take their rows and sums from: see struct warp_tile. */
 struct warps {
     struct nest_build *b;
     int64_t there;
     struct buffer *sums;
 };
 
-/* Tiles of `rows` and `columns` from number `first` on, one to each of so many warps. */
+/* Tiles of `rows` and `columns` from number `first` on, one for each warp. */
 static struct stmt *one_each(const struct warps *to, const struct segment *rows,
                              const struct segment *columns, affine_ref first, struct var *warp)
 {
@@ -236,7 +237,8 @@ static struct stmt *deal_out(const struct warps *to, const struct segment *rows,
     return all;
 }
 
-/* Whole tiles, and one of what is left in whole fragments; *covered: how far they reach. */
+/* Whole tiles, and one for the whole fragments that remain; *covered: the rows or columns in them.
+ */
 static int matrix_segments(int64_t total, int64_t tile, int64_t fragment, struct segment *segment,
                            int64_t *covered)
 {
@@ -261,7 +263,7 @@ int64_t matrix_sums_bytes(const struct area *area)
     return 4 * shape_elements(&shape);
 }
 
-/* What is made of sums that are there, in the rows of an area that its tile has. */
+/* Computes results from the sums in shared memory, for the rows of an area. */
 static struct stmt *finish(struct nest_build *b, struct buffer *sums, const struct area *area)
 {
     enum { LANES = 4 }; /* columns are whole fragments */

@@ -3,7 +3,7 @@
 #define COMPILER_BUILD_MATRIX_H
 #include "build_threads.h"
 
-/* How many of `steps` steps, each of so many products of 16 x 8 elements, a loop's body writes
+/* How many of `steps` steps, each of `products` products of 16 x 8 elements, a loop's body writes
  * out. */
 int64_t matrix_unroll(int64_t products, int64_t steps);
 /* The columns that follow each other in one thread's registers: 4, 2 or 1. */
@@ -12,7 +12,7 @@ int64_t matrix_lanes(int64_t columns);
 int64_t matrix_padded(int64_t rows);
 int64_t matrix_sums_bytes(const struct area *area);
 
-/* An area of a nest by matrix units, as far as these go; the rest by threads. */
+/* An area of a nest: matrix units compute its whole fragments, threads the rest. */
 struct stmt *matrix_nest(struct nest_build *b, const struct nest_plan *plan,
                          const struct area *area);
 

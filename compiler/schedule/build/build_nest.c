@@ -63,7 +63,8 @@ static struct stmt *accumulate_step(struct nest_build *b, const struct origin *o
     return stmt;
 }
 
-/* Of the next block of columns: those of the block at hand would come too late. */
+/* Prefetches operands of the next block of columns: those of the current one would come too late.
+ */
 static struct stmt *fetch_next_operands(struct nest_build *b, const struct origin *origin,
                                         int64_t rows, int64_t columns)
 {
@@ -123,8 +124,8 @@ static struct stmt *pixel_loop(const struct nest_build *b, struct var *p, struct
     return b->k->together ? body : build_loop(b->k->m, p, LOOP_SERIAL, body);
 }
 
-/* Blocks of columns of one block of rows, one after the other, each for every pixel of `inside`
- * (NULL: for the pixel at hand). */
+/* The blocks of columns of one block of rows in turn, each for every pixel of `inside` (NULL: for
+ * the current pixel). */
 static struct stmt *column_blocks(struct nest_build *b, struct origin *origin, int64_t rows,
                                   const struct segment *columns, struct var *inside)
 {
@@ -180,9 +181,9 @@ static struct stmt *block_nest(struct nest_build *b, const struct nest_plan *pla
     return one ? pixel_loop(b, p, all) : all;
 }
 
-/* One row at a time: the nest's own loops around blocks of columns. A sum of one row, as over a
- * footprint, takes a block of columns of all pixels before the next: what the pixels share is then
- * in L1 still. */
+/* One row at a time: the nest's own loops around blocks of columns. A sum with one row per pixel,
+ * as over a footprint, takes a block of columns for all pixels before the next block: what the
+ * pixels share is then still in L1. */
 static struct stmt *row_nest(struct nest_build *b, const struct segment *columns,
                              int column_segments)
 {
@@ -207,7 +208,7 @@ static struct stmt *row_nest(struct nest_build *b, const struct segment *columns
     return b->k->nests->pixels && !inside ? pixel_loop(b, p, stmt) : stmt;
 }
 
-/* Loads of a tile, and of lines of tables, where pixels are columns. */
+/* Rewrites loads of a tile, and of tables by classes, where pixels are columns. */
 static const struct expr *load_lane(struct rewriter *r, const struct expr *load)
 {
     affine_ref index[MAX_RANK];

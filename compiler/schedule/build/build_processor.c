@@ -1,11 +1,11 @@
-/* Carries a plan out for a processor: a kernel becomes one for whole tiles of pixels, and one more
- * for the pixels, or the columns, that are left over. */
+/* Carries a plan out for a processor: a kernel becomes one for whole tiles of pixels, and another
+ * for the remaining pixels or columns. */
 #include "build_processor.h"
 #include "build_nest.h"
 #include "rules.h"
 #include <string.h>
 
-/* A tile's rows of a whole multiple of 1 KiB would fall into few sets of the L1 cache. */
+/* Rows of a tile with a multiple of 1 KiB would fall into few sets of the L1 cache. */
 static int64_t padded_row(int64_t elements)
 {
     return elements % 256 == 0 ? elements + 16 : elements;
@@ -30,7 +30,7 @@ static struct shape tile_shape(const struct kernel_build *k, const struct local_
     return shape;
 }
 
-/* The depth of the blocks that some nest reads a buffer's elements in; 0: none does. */
+/* The depth of the blocks in which a nest reads a buffer's elements; 0: no nest does. */
 static int64_t depth_of(const struct kernel_build *k, const struct buffer *local)
 {
     for (int i = 0; i < k->nests->count; i++)
@@ -71,8 +71,8 @@ static struct stmt *build_nests(struct kernel_build *k)
     return all;
 }
 
-/* What of a kernel becomes one: `tiles` tiles of `tile` pixels from pixel `pixel` on, and of the
- * columns that go to memory `groups` groups of `columns` from `column` on (0: all of them). */
+/* A share of a kernel, which becomes one kernel: `tiles` tiles of `tile` pixels from pixel `pixel`
+ * on; `groups` groups of `columns` columns of the results from `column` on (0: all columns). */
 struct share {
     int64_t pixel, tile, tiles, column, columns, groups;
     const char *suffix;

@@ -1,4 +1,4 @@
-/* Rows of a nest of products, brought from memory to what a block shares before any nest runs:
+/* Rows of a nest of products, copied from memory to shared memory before any nest runs:
  *
  *   for n in 1, y in 28, x in 28, c in 64
  *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
@@ -15,7 +15,7 @@
  *     barrier
  *     ..                                   ; the nest, which reads rows0[p, k]
  *
- * Each element comes once for all columns, neighbours together, while earlier nests compute.
+ * Each element is copied once for all columns, neighbours together, while earlier nests compute.
  *
  * Right because the kernel does not write what is copied. */
 #include "build_staging.h"

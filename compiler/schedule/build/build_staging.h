@@ -6,7 +6,8 @@
 /* The shared memory that the rows of a nest take. */
 int64_t staging_bytes(const struct nests *nests, int nest, int64_t tile);
 
-/* Copies the rows of a nest with that number to shared memory, which the nest then reads. */
+/* Copies the rows of a nest, with its number, to shared memory, from where the nest then reads
+ * them. */
 struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int number);
 
 #endif

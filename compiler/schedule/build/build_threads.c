@@ -1,4 +1,4 @@
-/* Nests for GPUs: their register tiles dealt out to the threads of a block.
+/* Nests for GPUs: their register tiles, distributed over the threads of a block.
  *
  *   for n in 1, y in 28, x in 28, c in 64
  *     out[n, y, x, c] = sum k in 32 (a[n, y, x, k] * w[k, c])
@@ -17,9 +17,9 @@
  *       out[0, (16*t + th div 16 + 8*i) div 28, .., 4*(th mod 16) + v] = acc[th, i, v]
  *   }
  *
- * Neighbouring threads have neighbouring columns, then neighbouring rows: a tile's own rows and
- * vectors lie apart, so that a warp's loads and stores are consecutive. A barrier stands between
- * nests.
+ * Neighbouring threads have neighbouring columns, then neighbouring rows. The rows and vectors of
+ * one register tile lie apart, so that a warp's loads and stores are consecutive. There is a
+ * barrier between nests.
  *
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. Requires what apply_schedules does. */
@@ -81,7 +81,10 @@ static struct stmt *wrap_tile(struct module *m, const struct thread_tile *t, str
 
 /* ---- register tiles -------------------------------------------------------------------------- */
 
-enum { UNROLLED = 512 /* multiply-adds that a loop may have written out */, MOST_UNROLL = 16 };
+enum {
+    UNROLLED = 512 /* the most multiply-adds that a loop's body writes out */,
+    MOST_UNROLL = 16
+};
 
 int64_t threads_unroll(int64_t elements, int64_t extent)
 {
@@ -158,7 +161,7 @@ struct stmt *threads_tile(struct nest_build *b, affine_ref q)
     return register_tile(b);
 }
 
-/* So many tiles, dealt out to the threads. */
+/* `count` tiles, distributed over the threads. */
 static struct stmt *deal_out(struct nest_build *b, int64_t count)
 {
     struct module *m = b->k->m;

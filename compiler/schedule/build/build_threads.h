@@ -1,4 +1,4 @@
-/* Nests for GPUs, dealt out to the threads of a block. */
+/* Nests for GPUs, distributed over the threads of a block. */
 #ifndef COMPILER_BUILD_THREADS_H
 #define COMPILER_BUILD_THREADS_H
 #include "build.h"
@@ -17,8 +17,8 @@ struct blocking {
 /* The register tiles that cover an area. */
 struct blocking blocking_of_area(const struct nest_plan *plan, const struct area *area);
 
-/* How many iterations of a reduction's innermost loop are written out in a register tile of so many
- * elements: so many loads can be under way at once. */
+/* How many iterations of a reduction's innermost loop are written out in a register tile of
+ * `elements` elements, so that several loads are in flight at once. */
 int64_t threads_unroll(int64_t elements, int64_t extent);
 
 /* Maps the nest's row variables and the pixel, from the number of a row among all rows of the
@@ -26,13 +26,13 @@ int64_t threads_unroll(int64_t elements, int64_t extent);
 void threads_map_row(struct nest_build *b, affine_ref row);
 /* Maps the nest's column variable, if it has one. */
 void threads_map_column(struct nest_build *b, affine_ref column);
-/* Registers of `unit` (the variable of a thread or warp loop) for sums, with as many dimensions
- * more. */
+/* Registers for the sums of each `unit` (the variable of a thread or warp loop); `each`: its own
+ * dimensions. */
 struct buffer *threads_accumulators(struct nest_build *b, struct var *unit, struct shape each);
 /* Register tile number q of b->rows and b->columns, for thread b->thread; columns change
  * fastest. */
 struct stmt *threads_tile(struct nest_build *b, affine_ref q);
-/* An area in register tiles, dealt out to the threads of a block. */
+/* An area in register tiles, distributed over the threads of a block. */
 struct stmt *threads_nest(struct nest_build *b, const struct nest_plan *plan,
                           const struct area *area);
 

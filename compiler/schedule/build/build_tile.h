@@ -9,13 +9,12 @@ struct tile_loops {
     affine_ref column; /* within the tile */
 };
 
-/* Where a register tile stands: its first row and column, and the rows' loops if those are not
- * flattened. */
+/* The place of a register tile: its first row and column. */
 struct origin {
     affine_ref row, column;
-    bool flat;        /* row is the number of a row; else the nest's variables are mapped already */
-    affine_ref next;  /* the column whose weights are fetched ahead; NULL: none are */
-    affine_ref block; /* then, which of `blocks` blocks of rows it is */
+    bool flat;       /* `row` counts flattened rows; else the nest's variables are mapped already */
+    affine_ref next; /* the column whose weights are fetched ahead; NULL: none are */
+    affine_ref block; /* the tile's block of rows, of `blocks` */
     int64_t blocks;
 };
 

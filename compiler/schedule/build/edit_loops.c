@@ -1,4 +1,4 @@
-/* Carries out the commands of a schedule that change the loops which the others have made:
+/* Carries out the commands of a schedule that change the loops made by the other commands:
  *
  *   for b in 2, r in 3 {                           for r in 3, b in 2 {
  *     for k in 4, v in 8 vector             =>       for k in 4 unroll, v in 8 vector
@@ -7,12 +7,12 @@
  *   order r b
  *   kind k unroll
  *
- * Names are those that the loops and buffers have once all other commands are carried out. A kernel
- * may have become several (_rest, _part1): a command is for each of them that has the name, or, as
- * in `kind conv_rest.k unroll`, for one.
+ * Names are those of loops and buffers after all other commands. A kernel may have become several
+ * (_rest, _part1): a command is for each of them that has the name, or, as in `kind conv_rest.k
+ * unroll`, for one.
  *
- * They are carried out one after the other, and the loops have to be right after each: the verifier
- * says which dependence or limit forbids it. */
+ * They are carried out in turn, and the loops have to be right after each: the verifier says which
+ * dependence or limit forbids one. */
 #include "edit_loops.h"
 #include "check.h"
 #include "commands.h"
@@ -24,7 +24,7 @@ enum { MOST_REGISTERS = 64 /* vectors of a buffer in registers */ };
 struct editing {
     struct module *m;
     const struct kernel *from;
-    struct kernel *kernels; /* that it has become */
+    struct kernel *kernels; /* that the kernel has become */
     const struct target *target;
     const struct command *command;
 };
@@ -56,7 +56,8 @@ static enum outcome verify(struct editing *e, const struct kernel *kernel, const
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* What an operand names of this kernel: NAME, or KERNEL.NAME of that one alone. NULL: nothing. */
+/* The name in an operand, if it is about this kernel: NAME, or KERNEL.NAME for that kernel alone.
+ * NULL: it is not. */
 static const char *name_in(const struct kernel *kernel, const char *operand)
 {
     const char *dot = strchr(operand, '.');
@@ -91,7 +92,7 @@ static struct buffer *find_buffer(const struct kernel *kernel, const char *opera
     return buffer;
 }
 
-/* Names, one after the other: "t, b, k". */
+/* A list of names: "t, b, k". */
 struct list {
     struct arena *arena;
     const char *text; /* NULL: none yet */
@@ -151,8 +152,8 @@ static enum outcome fail_unknown(struct editing *e, int operand, bool buffers)
                              list.text ? list.text : "(there are none)"));
 }
 
-/* The number of the second operand among the names that are allowed. False: it is none, which is
- * said. */
+/* Finds the second operand among the names that are allowed. False: it is none of them, and an
+ * error is set. */
 static bool read_name(struct editing *e, int count, const char *const *name,
                       bool (*allowed)(int number, bool gpu), int *number)
 {
@@ -180,7 +181,7 @@ static bool kind_is_for(int kind, bool gpu)
            (gpu ? kind == LOOP_BLOCK || kind == LOOP_THREAD : kind == LOOP_PARALLEL);
 }
 
-/* What the kind's own limits forbid. */
+/* Checks the limits of the kind itself. */
 static enum outcome check_kind(struct editing *e, const struct kernel *kernel,
                                const struct stmt *loop)
 {
@@ -192,11 +193,10 @@ static enum outcome check_kind(struct editing *e, const struct kernel *kernel,
                          "loop %s: vector, has %lld iterations, must be a power of two up to %d",
                          loop->var->name, (long long)extent, e->target->lanes));
     if (loop->loop == LOOP_UNROLL && written_out(kernel->body) > MOST_WRITTEN_OUT)
-        return fail(
-            e, 1, kernel,
-            arena_printf(e->m->arena,
-                         "loop %s: unroll, with it more than %d statements would be written out",
-                         loop->var->name, MOST_WRITTEN_OUT));
+        return fail(e, 1, kernel,
+                    arena_printf(e->m->arena,
+                                 "loop %s: unroll would write out more than %d statements",
+                                 loop->var->name, MOST_WRITTEN_OUT));
     return DONE;
 }
 
@@ -208,8 +208,8 @@ static bool has_barrier(const struct stmt *stmt)
     return false;
 }
 
-/* Blocks share nothing. When one does the work of several, its threads have to be done with what
- * they share before they begin anew. */
+/* Blocks have separate shared memory. When one block does the work of several, all of its threads
+ * must have finished one block's work before any begins the next. */
 static void end_with_barrier(struct editing *e, struct stmt *loop)
 {
     if (has_barrier(loop->body))
@@ -244,7 +244,7 @@ static int number_of(int loops, struct stmt *const *loop, const struct stmt *of)
     return i;
 }
 
-/* The loops as they are nested, from the outermost one of those named. */
+/* Finds the named loops as they are nested, the outermost first. */
 static enum outcome find_nest(struct editing *e, const struct kernel *kernel, int loops,
                               struct stmt *const *named, struct stmt **nest)
 {
@@ -316,7 +316,7 @@ static enum outcome edit_place(struct editing *e, struct kernel *kernel)
     if (!buffer)
         return ABSENT;
     buffer->place = (enum place)place;
-    buffer->at = e->command->at; /* where plan_memory finds shared memory too small */
+    buffer->at = e->command->at; /* for plan_memory's error where shared memory is too small */
     int64_t most = MOST_REGISTERS * e->target->lanes, elements = shape_elements(&buffer->shape);
     if (e->target->gpu)
         elements /= buffer->shape.dim[0]; /* the threads */
@@ -330,7 +330,7 @@ static enum outcome edit_place(struct editing *e, struct kernel *kernel)
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
-/* No kernel has all that the operands name; only of `order` they are several. */
+/* No kernel has all loops that the operands name. Only `order` has several. */
 static void fail_absent(struct editing *e, bool buffers)
 {
     int names = command_identify(e->target, e->command) == COMMAND_order ? e->command->operands : 1;

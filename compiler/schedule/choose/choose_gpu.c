@@ -25,7 +25,7 @@ enum {
     LAUNCH_CYCLES = 3000,
     MATRIX_CYCLES = 8,  /* of a warp: 16 x 8 sums of a fragment's terms */
     LOAD_CYCLES = 2,    /* and a load of a fragment's operands */
-    LEAST_COLUMNS = 32, /* that blocks share further */
+    LEAST_COLUMNS = 32, /* that blocks still share */
     MOST_ROWS = 8,
     LARGEST_TILE = 128,
     MOST_SPLIT = 64,
@@ -40,8 +40,8 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-/* What a nest or a block takes: instructions that its threads issue, in cycles of a multiprocessor,
- * and cycles until it ends however much else that one has to do. */
+/* The cost of a nest or a block: instructions that its threads issue, in cycles of a
+ * multiprocessor; and its latency, the cycles until it ends on an otherwise idle multiprocessor. */
 struct effort {
     double issue, latency;
     double bytes; /* of operands that come from L2 */
@@ -54,7 +54,7 @@ static void effort_add(struct effort *sum, struct effort effort)
     sum->bytes += effort.bytes;
 }
 
-/* `at_once` of them on a multiprocessor. */
+/* Cycles of `at_once` of them on a multiprocessor. */
 static double effort_cycles(struct effort effort, double at_once)
 {
     double issue = at_once * fmax(effort.issue, effort.bytes / FAR_BYTES);
@@ -79,8 +79,8 @@ static struct effort tile_effort(const struct kernel_nest *s, bool far, int64_t 
     return effort;
 }
 
-/* A block reads the weights of its columns once, and its rows where they are in memory; what it
- * reads again L1 has. */
+/* A block reads the weights of its columns once, and its rows if they are in memory. What it reads
+ * again is in L1. */
 static double operand_bytes(const struct view *v, int i, int64_t rows, int64_t columns)
 {
     if (!v->nests->nest[i].multiply)
@@ -135,8 +135,8 @@ static struct effort finish_effort(int64_t sums, int64_t threads)
                            NEST_CYCLES + FAR_CYCLES * (double)divide_up(tiles, threads), 0};
 }
 
-/* A nest in tiles of warps, with what is no whole fragment left to threads, but for rows that are
- * repeated to be one. */
+/* A nest in tiles of warps. Threads compute what fills no fragment, except rows that are repeated
+ * to fill one. */
 static struct effort matrix_effort(const struct view *v, int i, const struct area *area,
                                    int64_t threads, const struct nest_plan *plan,
                                    const struct matrix_plan *matrix)
@@ -161,9 +161,9 @@ static struct effort matrix_effort(const struct view *v, int i, const struct are
     return sum;
 }
 
-/* Makes *best tiles of warps, beside the register tiles of `plan`, where that takes less than
- * `found`, or hardly more: a precision was asked for to have them, and weights that both wait for
- * make them equal. room: bytes of shared memory that sums of repeated rows may take. */
+/* Sets *best to tiles of warps, next to the register tiles of `plan`, where that costs less than
+ * `found` or hardly more: a user asks for a precision to get matrix units, and where both wait for
+ * weights they cost the same. room: bytes of shared memory for the sums of repeated rows. */
 static struct effort plan_matrix(const struct view *v, int i, const struct area *area,
                                  const struct plan *plan, int64_t room, struct effort found,
                                  struct matrix_plan *best)
@@ -216,7 +216,7 @@ static struct effort plan_nest(const struct view *v, int i, int64_t rows, int64_
     return found;
 }
 
-/* What a tile leaves of shared memory, in equal shares to the nests that could do with it. */
+/* The shared memory that a tile leaves, in equal shares for the nests that can use it. */
 static int64_t room_for_sums(const struct view *v, int64_t tile)
 {
     int64_t nests = 0, left = v->gpu->shared_bytes - view_shared_bytes(v, tile);
@@ -236,7 +236,7 @@ static struct effort plan_both(const struct view *v, int i, int64_t rows, int64_
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* Nests but the last, which may be split. */
+/* All nests but the last, which may be split. */
 static struct effort plan_first(const struct view *v, int64_t tile, int64_t threads,
                                 struct plan *plan)
 {
@@ -247,7 +247,7 @@ static struct effort plan_first(const struct view *v, int64_t tile, int64_t thre
     return sum;
 }
 
-/* The last nest, its columns shared by so many blocks. */
+/* The last nest, its columns shared by `split` blocks. */
 static struct effort plan_last(const struct view *v, int64_t split, struct plan *plan)
 {
     int last = v->nests->count - 1;
@@ -292,7 +292,7 @@ static int64_t sums_bytes(const struct view *v, const struct plan *plan)
     return bytes;
 }
 
-/* Rows that matrix units read come to shared memory first, where that leaves room for another
+/* Copies rows that matrix units read to shared memory first, where that leaves room for another
  * block. Returns the bytes. */
 static int64_t plan_staging(const struct view *v, int64_t shared, struct plan *plan)
 {
@@ -308,8 +308,8 @@ static int64_t plan_staging(const struct view *v, int64_t shared, struct plan *p
     return bytes;
 }
 
-/* What lies in the workspace needs a slice for each block: no more of them than run at once, and
- * none of a size to speak of. 0: nothing does. */
+/* Buffers in the workspace need a slice for each block, so there are no more blocks than run at
+ * once, and the slices are limited to MOST_SLICES. 0: there are no such buffers. */
 static int64_t plan_blocks(const struct view *v, int64_t tile, int64_t threads, int64_t shared)
 {
     int64_t slice = view_slice_bytes(v, tile);
@@ -347,7 +347,7 @@ static void plan_tile(const struct view *v, int64_t tile, int64_t threads, doubl
     }
 }
 
-/* Kernels that a list becomes: of whole blocks, and of what is left. */
+/* The number of kernels that a list becomes: for whole blocks, and for the rest. */
 static int count_parts(const struct view *v, const struct plan *plan)
 {
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
@@ -364,7 +364,8 @@ static int count_parts(const struct view *v, const struct plan *plan)
     return parts;
 }
 
-/* Nests on their own: enough threads for all of the device come first, then few kernels. */
+/* Nests on their own: what matters first is enough threads for the whole device, then few kernels.
+ */
 static void plan_list(const struct view *v, struct plan *best)
 {
     struct plan plan = {.tile = 1, .threads = 128, .nests = v->nests->count};

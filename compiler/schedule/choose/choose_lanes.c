@@ -1,17 +1,16 @@
-/* Pixels as lanes: for kernels whose pixels have few channels, and would fill a part of a vector
- * only.
+/* Pixels as lanes: for kernels whose pixels have so few channels that these fill only a part of a
+ * vector.
  *
- * The first nests of a kernel may take them, as far as they stay on the stack: up to the
- * aggregation, whose channels are many. What that costs is what lies in a lane's way otherwise:
- * maps have their channels together, so that a vector of pixels is put together from as many loads;
- * and a later nest that has channels as lanes finds neighbours of its tile apart. Costs are those
- * of choose_processor.c, in cycles of a tile. */
+ * The first nests of a kernel may do so, as long as they store to the stack: up to the aggregation,
+ * which has many channels. It has a cost: in maps the channels are consecutive, so that a vector of
+ * pixels takes one load per pixel; and in the tile a later nest with channels as lanes finds its
+ * neighbours apart. Costs are those of choose_processor.c, in cycles of a tile. */
 #include "choose_lanes.h"
 #include "core_model.h"
 #include "segments.h"
 
 enum { ROWS_CYCLES = 4, LEAST_LANES = 8 };
-/* Vectors that are written out where nothing is summed up: more exponentials would not stay in
+/* The most vectors that are written out where there is no sum: more exponentials would not stay in
  * registers. */
 enum { MOST_VECTORS = 8, MOST_EXPONENTIALS = 2 };
 
@@ -25,7 +24,7 @@ struct reading {
     double loads;
 };
 
-/* How many different values of its index a load has in `rows` rows that follow each other. */
+/* How many different elements a load has in `rows` consecutive rows. */
 static double different(const struct kernel_nest *s, const struct expr *load, int64_t rows)
 {
     double values = 1;
@@ -37,8 +36,8 @@ static double different(const struct kernel_nest *s, const struct expr *load, in
     return values;
 }
 
-/* What it costs to load a vector of pixels, in loads: one of neighbours; of channels beside each
- * other a transposition, four at a time; else one by one. */
+/* The cost of loading a vector of pixels, in loads: one for neighbours; for consecutive channels a
+ * transposition, four at a time; else one per pixel. */
 static double loads_of(const struct reading *r, const struct expr *load)
 {
     enum { FOUR = 4 };
@@ -86,7 +85,7 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s,
     return core_step_cycles(t, work, r.loads) * (double)nest_depth(s) + 2 * work + BLOCK_CYCLES;
 }
 
-/* Half of the registers are left to the operands, of which rows share few. */
+/* Half of the registers are kept for operands, few of which rows share. */
 static int64_t most_vectors(const struct target *t, const struct kernel_nest *s)
 {
     if (s->reduce)
@@ -94,7 +93,7 @@ static int64_t most_vectors(const struct target *t, const struct kernel_nest *s)
     return has_exp(s->loops.store->value) ? MOST_EXPONENTIALS : MOST_VECTORS;
 }
 
-/* Whether blocks of rows are of whole inner loops, or divide one: else each row's variables are
+/* Whether blocks of rows are whole inner loops, or divide one: else each row's variables need
  * divisions. */
 static bool even_rows(const struct kernel_nest *s, int64_t rows)
 {
@@ -127,7 +126,7 @@ static double plan_nest(const struct target *t, const struct kernel_nest *s,
             for (int i = 0; i < segments; i++)
                 cycles += (double)row[i].count * block_cycles(t, s, pixel, &plan, row[i].size);
             cycles *= (double)tile / (double)plan.columns;
-            if (cycles <= least) { /* of equals the largest */
+            if (cycles <= least) { /* of equal ones the largest */
                 least = cycles;
                 *best = plan;
             }
@@ -136,8 +135,9 @@ static double plan_nest(const struct target *t, const struct kernel_nest *s,
     return least;
 }
 
-/* What a nest with channels as lanes pays for reading tiles whose last dimension is the pixel: one
- * element is spread as ever, two and a blend cost another load, more are loaded one by one. */
+/* The cost, for a nest with channels as lanes, of reading tiles whose last dimension is the pixel:
+ * one element is spread as usual, two and a blend cost one more load, more are loaded one by one.
+ */
 struct after {
     const struct nests *nests;
     const struct kernel_nest *nest;

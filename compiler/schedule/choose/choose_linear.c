@@ -1,12 +1,12 @@
-/* Schedules of kernels that are one linear and elementwise work around it: most of a network's
- * arithmetic. Their search weighs what the general one does not: blocks of the reduction (depth),
- * fetching ahead, and splitting columns among workers where a map has few pixels.
+/* Schedules of kernels with one linear and elementwise work around it: most of a network's
+ * arithmetic. This search considers what the general one does not: blocks of the reduction (depth),
+ * prefetches, and splitting columns among workers where a map has few pixels.
  *
- * Cycles of a tile of pixels are those of the register tiles (FMAs or loads, whichever binds, and
- * what beginning and ending one costs), of rows that come from L2 again for every block of columns,
- * of weights that come from L2 for every block of rows, or from beyond once a tile. The shares of
- * these that computation does not hide were fitted to what SAN's shapes took: vectors of 512 bits
- * on a Sapphire Rapids, of 256 bits on a Zen 3. */
+ * The cycles of a tile of pixels are those of its register tiles (FMAs or loads, whichever take
+ * longer, and the beginning and end of each); of rows, which come from L2 again for every block of
+ * columns; and of weights, which come from L2 for every block of rows, or from beyond once per
+ * tile. The parts of these that computation does not hide were fitted to measured times of SAN's
+ * shapes: 512-bit vectors on a Sapphire Rapids, 256-bit vectors on a Zen 3. */
 #include "choose_linear.h"
 #include "core_model.h"
 #include "rules.h"
@@ -14,10 +14,10 @@
 
 #define LOOP_CYCLES 0.5 /* of a step of the reduction */
 enum {
-    SHARE_CYCLES = 2000, /* until a share's weights arrive; like shown_wait, of a Zen 3 */
+    SHARE_CYCLES = 2000, /* until a share's weights arrive; on a Zen 3, like shown_wait */
 };
-/* Rows of a tile: what more of them save of weights they cost in rows that leave L1. Maps that are
- * small as a whole are one tile, since their weights come from memory. */
+/* Rows of a tile: more rows use weights more often, but no longer fit L1. A small map is one tile,
+ * since its weights come from memory. */
 enum {
     DEPTH = 128,
     MOST_DEPTH = 512,
@@ -34,11 +34,12 @@ static const int64_t most_depth[] = {512, 128};
 
 struct linear {
     const struct target *target;
-    int64_t pixels, threads, tile_bytes; /* in all; most at once; of stack tiles per pixel */
+    int64_t pixels, threads, tile_bytes; /* in all; at most; of stack tiles per pixel */
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
     int64_t other;                       /* elements that the other nests make, per pixel */
     int64_t splittable;                  /* columns that may be shared out; 0: none */
-    bool depth_allowed, copies;          /* blocks of the depth; rows that they need a copy of */
+    bool depth_allowed,
+        copies; /* whether the depth may be in blocks; whether these need a copy of the rows */
 };
 
 struct choice {
@@ -64,7 +65,7 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
     return cycles;
 }
 
-/* What a tile's rows take that are made or copied before the sum begins. */
+/* Cycles for the rows of a tile that are computed or copied before the sum begins. */
 static double moved_cycles(const struct linear *l, const struct choice *c, int64_t tile)
 {
     int64_t copied = c->depth && l->copies ? l->own_rows * l->depth : 0;
@@ -130,7 +131,7 @@ static void choose_blocks(const struct linear *l, struct choice c, struct choice
             }
 }
 
-/* Whether the columns can be shared out in so many groups of whole panels. */
+/* Whether the columns can be divided into `groups` groups of whole panels. */
 static bool may_group(const struct linear *l, int64_t groups)
 {
     return groups == 1 ||
@@ -153,10 +154,10 @@ static bool choose(const struct linear *l, struct choice *best)
     return least < HUGE_VAL;
 }
 
-/* Equal threads are as fast with the groups there are; smaller ones let the faster of unequal
- * threads take more of them. Weighed is a part of the time that the slowest would be waited for
- * against what beginning a share costs; its rows come from further away then than when one thread
- * goes through them (a Zen 3). */
+/* Equally fast threads gain nothing from more groups. Where threads are not equally fast, smaller
+ * groups let the faster ones take more. So this weighs a part of the time spent waiting for the
+ * slowest thread against the cost of beginning a share, whose rows come from further away than when
+ * one thread goes through all of them (measured on a Zen 3). */
 static void refine_groups(const struct linear *l, struct choice *best)
 {
     double least = HUGE_VAL;

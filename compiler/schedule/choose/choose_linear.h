@@ -2,8 +2,8 @@
 #define COMPILER_CHOOSE_LINEAR_H
 #include "plan.h"
 
-/* Replaces what a plan says of a kernel that is one linear, if its weights fill much of L2, and
- * decides whether others fetch ahead. */
+/* Replaces the plan of a kernel with one linear, if its weights fill much of L2; for other kernels
+ * decides whether they prefetch. */
 void linear_choose(const struct subject *subject, struct plan *plan);
 
 #endif

@@ -1,8 +1,8 @@
-/* Chooses for processors: register tiles by shape, pixels per tile by what serves all nests of a
- * kernel.
+/* Chooses for processors: register tiles by shape, and the pixels of a tile that are best for all
+ * nests of a kernel together.
  *
  * The cost of a plan is an estimate in cycles: vector FMAs, loads, the latency of a chain of FMAs,
- * weights that come from L2 or beyond, and what every block costs to begin and to end. */
+ * weights from L2 or beyond, and the beginning and end of every block. */
 #include "choose_processor.h"
 #include "choose_lanes.h"
 #include "choose_linear.h"
@@ -16,8 +16,8 @@
 
 enum { FAR_WEIGHTS = 2 << 20 /* bytes; more than this come from memory again at each inference */ };
 
-/* Of a pixel in a tile that is no part of a line nor whole lines; of a smaller last tile, whose
- * code is not in the caches yet. */
+/* For each pixel of a tile that is neither whole lines nor a part of one; for a smaller last tile,
+ * whose code is not in the caches yet. */
 enum { STRADDLE_CYCLES = 24, REST_CYCLES = 300 };
 
 struct sizes {
@@ -53,9 +53,9 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
                       block_cycles(t, s, row[i].size, column[j].size / column[j].lanes,
                                    sizes->depth, plan->halves);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
-    /* Weights that L1 does not hold are one stream, which the machine fetches ahead while it
-     * computes, if not for nothing. Rows are many short ones: they have to be in L1 when the next
-     * column block comes back to them, and the fewer there are the better. */
+    /* Weights that L1 does not hold are one stream, which the machine prefetches while it computes,
+     * at some cost. Rows are many short streams: they have to be in L1 still when the next column
+     * block reads them again, and the fewer there are the better. */
     double stream = sizes->weights > t->l1_bytes ? (double)sizes->weights / rate : 0;
     int64_t row_bytes = s->multiply ? sizes->of.rows * sizes->depth * 4 : 0;
     if (row_bytes > t->l1_bytes)
@@ -66,8 +66,8 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
     return cycles * (double)sizes->of.repeats + (1 - hidden) * stream;
 }
 
-/* Rows and vectors of register tiles: accumulators, a row's operands and the columns' fit the file.
- */
+/* Whether the accumulators of a register tile and the operands of its rows and columns fit the
+ * register file. */
 static bool fits_registers(const struct target *t, const struct kernel_nest *s, int64_t rows,
                            int64_t vectors)
 {
@@ -124,9 +124,10 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_ne
 /* A kernel as plans for processors see it. */
 struct view {
     const struct subject *subject;
-    int64_t width;                      /* of a line of pixels, 1 where there are none */
-    struct nest_range together;         /* nests that take pixels one by one */
-    int64_t tile_bytes, together_bytes; /* of buffers, per pixel; of those only they touch */
+    int64_t width;              /* of a line of pixels, 1 where there are none */
+    struct nest_range together; /* nests that take pixels one by one */
+    int64_t tile_bytes,
+        together_bytes; /* of all buffers, per pixel; of those that only `together` touches */
     bool can_halve[MAX_NESTS];
 };
 
@@ -142,7 +143,8 @@ static double plan_tile(const struct view *v, int64_t tile, struct plan *plan)
     }
     int64_t bytes = tile * v->tile_bytes + v->together_bytes;
     int64_t lanes_bytes = tile * (v->tile_bytes + v->together_bytes);
-    if (v->width % tile == 0 && lanes_bytes <= target->l1_bytes / 2) /* beside lines of maps */
+    if (v->width % tile == 0 &&
+        lanes_bytes <= target->l1_bytes / 2) /* together with lines of maps */
         cycles = lanes_choose(v->subject, without, plan);
     if (plan->lanes.end)
         bytes = lanes_bytes;
@@ -168,7 +170,7 @@ static struct nest_range first_repeating(const struct nests *nests)
     return end > begin + 1 ? (struct nest_range){begin, end} : (struct nest_range){0, 0};
 }
 
-/* Takes them together if their weights and what they hand on among each other stay in L1 so. */
+/* Takes them together if their weights and the values between them then stay in L1. */
 static void find_together(struct view *v)
 {
     const struct nests *nests = v->subject->nests;
@@ -186,8 +188,7 @@ static void find_together(struct view *v)
     }
 }
 
-/* A plan for all pixels: whole tiles, shared by the threads, and one smaller one for what is left.
- */
+/* A plan for all pixels: whole tiles, shared by the threads, and a smaller one for the rest. */
 static double plan_all(const struct view *v, int64_t tile, struct plan *plan)
 {
     struct plan rest;

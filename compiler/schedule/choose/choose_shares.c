@@ -1,5 +1,5 @@
-/* Kernels without loops over pixels (borders, the mean, the classifier) are shared out by columns,
- * so that no part of a network runs on one thread alone. */
+/* Kernels without loops over pixels (borders, the mean, the classifier) are divided by columns, so
+ * that no part of a network runs on a single thread. */
 #include "choose_shares.h"
 #include "rules.h"
 
@@ -13,7 +13,7 @@ static int64_t work_of(const struct kernel_nest *s)
     return work * nest_depth(s);
 }
 
-/* Columns that the slowest thread computes, those that are left over included. */
+/* The columns that the slowest thread computes, remaining ones included. */
 static int64_t slowest(int64_t columns, int64_t split, int64_t threads)
 {
     int64_t groups = columns / split;

@@ -1,4 +1,4 @@
-/* What plans for GPUs see of a kernel, and which of its locals are too large for shared memory. */
+/* A kernel as plans for GPUs see it, and which of its locals are too large for shared memory. */
 #include "view_gpu.h"
 #include "build_local.h"
 #include "plan_shared.h"
@@ -76,7 +76,8 @@ int64_t view_slice_bytes(const struct view *v, int64_t tile)
     return bytes;
 }
 
-/* What shared memory cannot hold of even one pixel goes to the workspace, the largest first. */
+/* If shared memory cannot hold the buffers of even one pixel, some go to the workspace, the largest
+ * first. */
 static void place_locals(struct view *v)
 {
     while (view_shared_bytes(v, 1) > v->gpu->shared_bytes) {

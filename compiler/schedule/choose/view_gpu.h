@@ -5,7 +5,7 @@
 
 struct nest_view {
     int64_t rows, columns, depth;
-    bool far;     /* its reduction reads other than shared memory */
+    bool far;     /* its reduction reads other memory than shared */
     bool matrix;  /* matrix units may do it */
     bool staging; /* its rows may be copied to shared memory */
 };
@@ -20,16 +20,16 @@ struct local_view {
 struct view {
     const struct nests *nests;
     const struct gpu *gpu;
-    int64_t shared_columns; /* of the last nest, that blocks may share */
-    int64_t terms;          /* that a matrix unit adds at once */
+    int64_t shared_columns; /* columns of the last nest that blocks may share */
+    int64_t terms;          /* that a matrix unit adds up at once */
     struct nest_view nest[MAX_NESTS];
     int locals;
     struct local_view local[MAX_NESTS];
 };
 
 void view_init(struct view *view, const struct subject *subject);
-/* All that a tile of so many pixels keeps to itself, the shared memory that it needs, and the bytes
- * of what lies in the workspace instead. */
+/* Bytes of all local buffers for a tile of `tile` pixels; those in shared memory; and those in the
+ * workspace instead. */
 int64_t view_tile_bytes(const struct view *view, int64_t tile);
 int64_t view_shared_bytes(const struct view *view, int64_t tile);
 int64_t view_slice_bytes(const struct view *view, int64_t tile);

@@ -107,7 +107,7 @@ bool command_is_complete(enum command_id id, const struct command *command)
     return open ? command->operands >= operands - 1 : command->operands == operands;
 }
 
-/* Whether all that a syntax has in small letters stands in a command. */
+/* Whether a command has all words that its syntax has in small letters. */
 static bool matches(const char *syntax, const struct command *command)
 {
     bool same = true;

@@ -33,7 +33,7 @@ struct operand_row {
 const struct operand_row *operand_find(enum command_id command, char letter);
 const struct operand_row *operand_last(enum command_id command);
 
-/* What may stand for an operand, as far as the plan is read. */
+/* The values that are allowed for an operand, as far as the plan is read. */
 struct limits {
     const char *what; /* "pixels of a tile" */
     int64_t least, most;
@@ -45,7 +45,7 @@ struct limits nest_limits(const struct subject *s); /* of the number of a nest *
 /* The field of an operand. */
 void *operand_field(const struct operand_row *row, struct plan *plan, int64_t nest);
 
-/* Word number `i` of a syntax, the command itself being number 0; length 0: it has not so many. */
+/* Word number `i` of a syntax; the command itself is number 0. Length 0: there are fewer words. */
 struct syntax_word {
     const char *text;
     int length;
@@ -55,7 +55,7 @@ struct syntax_word syntax_word(const char *syntax, int i);
 bool syntax_word_is(struct syntax_word word, const char *text);
 
 bool command_is_for(enum command_id id, const struct target *target);
-/* Which command this is of those for a target; COMMAND_COUNT: none. */
+/* The command, among those for a target; COMMAND_COUNT: none of them. */
 enum command_id command_identify(const struct target *target, const struct command *command);
 /* Whether it has as many operands as its syntax says. */
 bool command_is_complete(enum command_id id, const struct command *command);

@@ -1,7 +1,7 @@
 #include "nests.h"
 #include <assert.h>
 
-/* ---- what schedules can take ----------------------------------------------------------------- */
+/* ---- which kernels can have schedules -------------------------------------------------------- */
 
 static struct stmt *first_nest(const struct kernel *kernel, int *pixels, struct var **pixel)
 {
@@ -34,7 +34,7 @@ static const char *why_no_nest(struct stmt *stmt)
     return expr_has_reduce(value) && !expr_find_reduce(value) ? "two reductions in one nest" : NULL;
 }
 
-/* Why schedules cannot take a kernel whose nests begin with `nest`, or NULL. */
+/* Why a kernel whose nests begin with `nest` cannot have a schedule, or NULL. */
 static const char *why_no_nests(const struct kernel *kernel, struct stmt *nest, int *count)
 {
     const char *why = kernel->target ? "a target of its own" : NULL;

@@ -1,4 +1,4 @@
-/* The nests of a kernel, as schedules see them: found once for a kernel, and handed on. */
+/* The nests of a kernel, as schedules see them; found once for each kernel. */
 #ifndef COMPILER_NESTS_H
 #define COMPILER_NESTS_H
 #include "loops.h"
@@ -11,8 +11,8 @@ struct kernel_nest {
     const struct expr *reduce; /* the sum or the maximum in its value; NULL: there is none */
     int rows; /* the first loops are rows; the columns are the last loop, if there is one more */
     bool multiply; /* an operand serves all rows, as in a matrix product */
-    /* Of a sum over one variable of products of a factor that differs by rows and by nothing else,
-     * and one that differs by columns: the first of the two. Else NULL. */
+    /* For a sum over one variable of products: the factor that depends on the row but not on the
+     * column, where the other factor depends on the column. Else NULL. */
     const struct expr *row_factor;
 };
 
@@ -26,8 +26,8 @@ struct nests {
     struct kernel_nest nest[];
 };
 
-/* Finds the nests of a kernel; they live as long as the module. NULL: the kernel is not as passes
- * leave it for schedules, which one in a dump need not be, and m->error says why. */
+/* Finds the nests of a kernel; they live as long as the module. NULL: the kernel cannot have a
+ * schedule, as may happen in an edited dump; m->error says why. */
 struct nests *nests_find(struct module *m, const struct kernel *kernel);
 
 /* Nests of the same kernel that may be changed. */
@@ -41,21 +41,21 @@ bool nests_are_list(const struct nests *nests);
 bool nest_has_columns(const struct kernel_nest *nest);
 struct var *nest_column(const struct kernel_nest *nest);
 
-/* Whether a nest stores what the kernel keeps to itself; else results in memory. */
+/* Whether a nest stores to a local buffer; else it stores results to memory. */
 bool nest_stays(const struct kernel_nest *nest);
 
-/* The buffer of the stack whose elements are a nest's row factor, from its first term to its last;
+/* The buffer of the stack whose elements are a nest's row factor, all terms of a row in order.
  * NULL: the factor is something else. */
 struct buffer *nest_row_local(const struct kernel_nest *nest);
 
-/* What a nest computes of a tile: rows x columns, `repeats` times, once for each pixel. Nests of
- * few rows (fewer than OWN_ROWS) have the tile's pixels as rows too, and do not repeat. */
+/* A nest's work for a tile: rows x columns, `repeats` times, once for each pixel. Nests with fewer
+ * than OWN_ROWS rows have the tile's pixels as rows too, and do not repeat. */
 enum { OWN_ROWS = 5 };
 struct nest_size {
     int64_t rows, columns, repeats;
 };
 struct nest_size nest_measure(const struct kernel_nest *nest, int64_t tile);
-/* The same of a nest whose columns are the tile's pixels: all of its own variables are rows. */
+/* The same for a nest whose columns are the tile's pixels: all of its own variables are rows. */
 struct nest_size nest_measure_lanes(const struct kernel_nest *nest, int64_t tile);
 
 /* The terms of a nest's sum, 1 without; the bytes of the weights that it reads. */

@@ -1,6 +1,6 @@
 #include "plan.h"
 
-enum { THREADS = 128 /* of a block, where a schedule says nothing */ };
+enum { THREADS = 128 /* of a block, where a schedule does not say */ };
 
 void plan_init(struct plan *plan, const struct subject *subject)
 {

@@ -1,5 +1,5 @@
-/* Reads a schedule, which a person may have written: what its commands ask for, or, at the place of
- * the word that asks for what cannot be, what is allowed there. */
+/* Reads a schedule, which a person may have written. Where a word asks for something impossible,
+ * the error at its place says what is allowed. */
 #include "plan_read.h"
 #include "commands.h"
 #include <stdarg.h>
@@ -76,7 +76,7 @@ static enum command_id identify(const struct reading *r, const struct command *c
     return command_identify(r->subject->target, command);
 }
 
-/* Whether the command stands before, for the same nest. */
+/* Whether the command was given before, for the same nest. */
 static bool is_second(const struct reading *r, enum command_id id)
 {
     bool found = false;
@@ -117,7 +117,7 @@ static bool fail_unknown(struct reading *r)
     return fail(r, OPERAND_NONE, "found '%s', must be %s", r->command->word, allowed);
 }
 
-/* Reads a command of that scope; others are passed over. */
+/* Reads a command of that scope; skips others. */
 static bool read_command(struct reading *r, enum command_scope scope)
 {
     enum command_id id = identify(r, r->command);
@@ -134,7 +134,7 @@ static bool read_command(struct reading *r, enum command_scope scope)
         return read_fields(r, id);
     case SCOPE_LOCAL:
         return read_local(r);
-    case SCOPE_LOOP: /* read when the loops are there */
+    case SCOPE_LOOP: /* read after the loops are built */
         break;
     }
     return true;

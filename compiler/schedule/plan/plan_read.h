@@ -2,8 +2,8 @@
 #define COMPILER_PLAN_READ_H
 #include "plan.h"
 
-/* What a schedule asks for. False: it asks for what cannot be, and m->error says what is allowed,
- * and where. */
+/* The plan that a schedule asks for. False: it asks for something impossible, and m->error says
+ * what is allowed, with the place. */
 bool plan_read(const struct subject *subject, const struct schedule *schedule, struct plan *plan);
 
 /* The schedule of a kernel for a target, or NULL. */

@@ -2,7 +2,7 @@
 #define COMPILER_PLAN_WRITE_H
 #include "plan.h"
 
-/* Gives a kernel one more schedule, which asks for that plan. */
+/* Adds a schedule for that plan to a kernel. */
 void plan_write(struct module *m, struct kernel *kernel, const char *target,
                 const struct plan *plan);
 

@@ -58,7 +58,7 @@ struct refusal rule_nest(const struct subject *s, const struct plan *plan, int n
 
 /* ---- split ----------------------------------------------------------------------------------- */
 
-/* Loads of what the kernel stores, which columns must not be taken apart from each other by. */
+/* Loads of what the kernel itself stores: with them, columns must not be computed separately. */
 struct stored {
     const struct nests *nests;
     bool own; /* all loads are of their store's own columns */
@@ -118,7 +118,8 @@ static const char *why_no_shares(const struct subject *s, const struct plan *pla
     return columns
                ? arena_printf(s->m->arena, "found %lld, must divide the last nest's %lld columns",
                               (long long)plan->split, (long long)columns)
-               : "a split, which needs a last nest that has columns and alone has results";
+               : "a split, which needs a last nest that has columns and is the only one with "
+                 "results";
 }
 
 static const char *why_no_split(const struct nests *nests, const struct plan *plan)

@@ -1,21 +1,21 @@
-/* The rules: what a plan must keep. Who reads a schedule asks the rule of each command
- * (commands.def); who chooses a plan asks what a kernel allows at all. */
+/* The rules that a plan must obey. plan_read.c checks the rule of each command (commands.def); the
+ * files in choose/ ask what a kernel allows. */
 #ifndef COMPILER_RULES_H
 #define COMPILER_RULES_H
 #include "plan.h"
 
-/* The most that a schedule may ask for: pixels; columns of a register tile; vectors, rows too, of
- * one. */
+/* The most that a schedule may ask for: pixels; columns of a register tile; rows of one, and also
+ * its vectors. */
 enum { MOST_TILE = 4096, MOST_COLUMNS = 1024, MOST_VECTORS = 64 };
 
-/* Why a plan cannot be, and which operand of the command asks for it. */
+/* Why a plan is refused, and the operand of the command that is to blame. */
 struct refusal {
-    const char *why; /* NULL: it can be */
+    const char *why; /* NULL: it is allowed */
     int operand;
 };
-enum { OPERAND_NONE = -1 /* it is said of the word */ };
+enum { OPERAND_NONE = -1 /* the command's word */ };
 
-/* Asked when the plan is read in full. nest: of commands that are for one. */
+/* Checked after the whole plan is read. nest: for commands about one nest. */
 typedef struct refusal plan_rule(const struct subject *s, const struct plan *plan, int nest);
 
 /* The rules that the table names. */
@@ -25,7 +25,7 @@ typedef struct refusal plan_rule(const struct subject *s, const struct plan *pla
 /* The columns of the results that a kernel stores to memory; 0: they cannot be shared out. */
 int64_t nests_split_columns(const struct nests *nests);
 
-/* Whether a nest takes the pixels of a tile one by one anyway. */
+/* Whether a nest takes the pixels of a tile one by one in any case. */
 bool nest_repeats(const struct nests *nests, int64_t nest);
 
 /* Whether a nest is a sum of products x[.., k] * w[k, column], whose even and odd terms may be

@@ -28,7 +28,7 @@ const char *nest_no_matrix(const struct subject *s, int nest)
         return why;
     const struct expr *const *factor = n->reduce->in[0]->in;
     const struct expr *column = factor[row == factor[0]];
-    bool stack = false; /* what a tile holds differs from pixel to pixel */
+    bool stack = false; /* whether a factor is in a tile, which differs from pixel to pixel */
     expr_visit_loads(column, 1, visit_factor, &stack);
     bool good = !stack && !expr_has_reduce(column) && rounding_has(s->rounding, row) &&
                 rounding_has(s->rounding, column);

@@ -3,7 +3,7 @@
 #define COMPILER_RULES_GPU_H
 #include "rules.h"
 
-/* Sums that a thread of a warp has in registers, at most. */
+/* The most sums that a thread of a warp has in registers. */
 enum { MOST_MATRIX_SUMS = 64 };
 
 /* Why matrix units cannot do a nest, and why its rows cannot be copied to shared memory first; or
@@ -11,8 +11,8 @@ enum { MOST_MATRIX_SUMS = 64 };
 const char *nest_no_matrix(const struct subject *s, int nest);
 const char *nest_no_staging(const struct nests *nests, int nest);
 
-/* The columns of the last nest, if blocks may share them: whatever else they do is their own; else
- * 0. */
+/* The columns of the last nest, if blocks may share them, that is, if all other nests store to
+ * local buffers; else 0. */
 int64_t nests_shared_columns(const struct nests *nests);
 
 #endif

@@ -1,4 +1,4 @@
-/* Rows or columns in equal blocks, and what these leave over. */
+/* Rows or columns in equal blocks, and the remainder. */
 #ifndef COMPILER_SEGMENTS_H
 #define COMPILER_SEGMENTS_H
 #include <stdint.h>
@@ -8,12 +8,12 @@ enum { MAX_SEGMENTS = 16 };
 /* `count` blocks of `size` from `begin` on, in vectors of `lanes`. */
 struct segment {
     int64_t begin, size, count, lanes;
-    int64_t first; /* number of the first block, among those of all segments */
+    int64_t first; /* number of the first block, counted over all segments */
 };
 
 /* Both return the number of segments that cover `total`: whole blocks, then smaller ones. */
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment);
-/* The smaller ones have as many lanes as there are left, a power of two. */
+/* The smaller ones have as many lanes as are left, rounded down to a power of two. */
 int segments_of_columns(int64_t total, int64_t columns, int64_t lanes, struct segment *segment);
 
 #endif

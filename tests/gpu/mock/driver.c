@@ -1,7 +1,7 @@
-/* A CUDA driver without a GPU: devices, contexts, what exists, and calls that fail when told to.
+/* A CUDA driver without a GPU: devices, contexts, lists of objects, and calls that fail on request.
  *
- * It is stricter than the real one: it keeps to no order that nobody asked for (streams.c), and
- * takes note of what a driver only may refuse. */
+ * It is stricter than the real one: it keeps no order that was not asked for (streams.c), and
+ * records violations that a real driver need not detect. */
 #include "internal.h"
 #include <pthread.h>
 #include <sched.h>
@@ -103,7 +103,7 @@ void mock_unlock(CUcontext *current)
     bool yields = mock_random() % 2;
     pthread_mutex_unlock(&mock.lock);
     if (yields)
-        sched_yield(); /* so that threads come between each other's calls */
+        sched_yield(); /* so that threads interleave their calls */
 }
 
 static int count_call(const char *function)
@@ -146,7 +146,7 @@ CUresult mock_enter(const char *function, CUcontext current, bool needs_context)
 void mock_violation(const char *format, ...)
 {
     if (mock.violations++)
-        return; /* the first tells most */
+        return; /* the first error says most */
     va_list args;
     va_start(args, format);
     vsnprintf(mock.violation, sizeof mock.violation, format, args);
@@ -188,8 +188,7 @@ void *mock_give_back(enum kind kind, const void *handle, CUcontext context)
     if (object)
         object->given_back = true;
     else
-        mock_violation("%p is given back, and is not (or no longer) an object of kind %d", handle,
-                       kind);
+        mock_violation("%p is freed, but is not (or no longer) an object of kind %d", handle, kind);
     return object;
 }
 
@@ -345,7 +344,7 @@ __attribute__((destructor)) static void report(void)
 
 /* ---- errors and devices ---------------------------------------------------------------------- */
 
-/* Names are asked for when something has failed already: "any" does not stand for these calls. */
+/* Names are asked for after something has failed, so "any" does not include these calls. */
 static CUresult describe(const char *function, CUresult result, const char **text, bool name)
 {
     LOCK;
@@ -435,7 +434,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
     return OK;
 }
 
-/* What is left in a context goes with it. */
+/* Objects left in a context are destroyed with it. */
 static void drop_objects(CUcontext context)
 {
     for (struct object *object = mock.objects; object; object = object->next)

@@ -1,4 +1,4 @@
-/* What the parts of the stand-in driver share. All of it is under one lock. */
+/* Shared by the files of the stand-in driver. One lock protects all of it. */
 #ifndef MOCK_INTERNAL_H
 #define MOCK_INTERNAL_H
 #include "mock.h"
@@ -22,13 +22,13 @@ enum {
 
 enum kind { MEMORY, MODULE, STREAM, EVENT, GRAPH, EXECUTABLE, KINDS };
 
-/* First in each object that a handle stands for. Objects stay in the list when they are destroyed,
- * so that a handle used afterwards is known for what it is. */
+/* The beginning of each object with a handle. Destroyed objects stay in the list, so that later
+ * uses of their handles are recognised. */
 struct object {
     struct object *next;
     enum kind kind;
     CUcontext context;
-    bool alive, given_back; /* given_back: a call that does so was made, even if it failed */
+    bool alive, given_back; /* given_back: a call to free it was made, even if that failed */
 };
 
 struct launch {
@@ -90,7 +90,7 @@ __attribute__((format(printf, 1, 2))) void mock_violation(const char *format, ..
 void *mock_new(enum kind kind, size_t bytes, CUcontext context);
 /* The handle's object, if it is alive and of this context; else NULL. */
 void *mock_find(enum kind kind, const void *handle, CUcontext context);
-/* A call gives it back, whether it fails or not; NULL as above, and a violation. */
+/* For calls that free it, whether they fail or not; NULL as above, which counts as a violation. */
 void *mock_give_back(enum kind kind, const void *handle, CUcontext context);
 void mock_destroy(struct object *object);
 struct object *mock_objects(void);

@@ -8,7 +8,7 @@
 enum { ALIGNMENT = 256, MOST_LIBRARIES = 32, MOST_FUNCTIONS = 256 };
 enum { USUAL_SHARED = 48 << 10, MOST_SHARED = 163 << 10, MOST_THREADS = 1024 };
 
-/* What host.c notes of a float: write_run is the launch that wrote it, 0: none. */
+/* host.c's record of a float. write_run: the launch that wrote it; 0: none. */
 struct word {
     int32_t write_run, rest[7];
 };
@@ -146,7 +146,7 @@ CUresult mock_copy(const struct work *work)
         size_t first = (size_t)((const char *)work->from - (const char *)from->at) / 4;
         for (size_t i = first; i < first + work->bytes / 4; i++)
             if (!from->words[i].write_run)
-                return refuse_copy("of what nothing was written to", work->from, work->bytes);
+                return refuse_copy("of memory that was never written", work->from, work->bytes);
     }
     memcpy(work->to, work->from, work->bytes);
     if (to) {

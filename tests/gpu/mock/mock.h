@@ -1,4 +1,4 @@
-/* A CUDA driver without a GPU: what it counts and how it is told to fail.
+/* A CUDA driver without a GPU: its counts, and how to make it fail.
  *
  * From the environment, for programs that do not know of it:
  *   MOCK_DEVICES=2         devices there are (1)
@@ -19,30 +19,31 @@
 #undef DRIVER
 
 struct mock_counts {
-    /* Not given back: nobody even tried. */
+    /* Objects that nobody tried to free. */
     int contexts, memory, modules, streams, events, graphs, executables;
-    int dropped;    /* objects that went with their context, since nobody gave them back */
-    int violations; /* of rules that a driver need not enforce, such as no copy from freed memory */
+    int dropped;    /* objects destroyed with their context, not freed before */
+    int violations; /* of rules that a driver need not enforce, such as a copy from freed memory */
     const char *violation; /* the first of them */
 };
 
 struct mock_counts mock_count(void);
 
-/* Everything as at the start, the environment's settings too. No stream may have work. */
+/* Resets everything, to the environment's settings. No stream may have work. */
 void mock_reset(void);
 void mock_devices(int count, int capability);
 /* The driver refuses PTX of a later version: 63 for 6.3. */
 void mock_ptx(int newest);
 
 /* The nth call from now on, of `function` (without its version) or of any where it is NULL, does
- * nothing but return `result`. After one that poisons a context all work in it fails alike. */
+ * nothing but return `result`. After an error that breaks the context all work in it fails in the
+ * same way. */
 void mock_fail(const char *function, int nth, int result);
-/* What function failed so; NULL: none yet. */
+/* The function that mock_fail made fail; NULL: none yet. */
 const char *mock_failed(void);
 /* Calls since the last mock_fail or mock_reset, and those of `function` alone. */
 int mock_calls(const char *function);
 
-/* While held (1) calls are neither counted nor made to fail: those of a test's own. */
+/* While held (1), for a test's own calls, calls are neither counted nor made to fail. */
 void mock_hold(int held);
 
 /* The calling thread's contexts: the current one, and how many are on the stack. */

@@ -1,5 +1,6 @@
-/* Streams, events, captures and graphs. Work is done when somebody waits for it, a piece at a time,
- * now of this stream, now of that one, so that what nobody asked to happen in order does not. */
+/* Streams, events, captures and graphs. Work is done only when somebody waits for it, a piece at a
+ * time from alternating streams, so that nothing happens in order unless the program asked for it.
+ */
 #include "internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ void mock_free_stream(struct object *object)
         free(work);
     }
     stream->last = NULL;
-    stream->done = stream->enqueued; /* who waits for it need not any more */
+    stream->done = stream->enqueued; /* so that nobody waits for it any more */
 }
 
 void mock_free_graph(struct object *object)
