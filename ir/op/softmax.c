@@ -33,7 +33,7 @@ bool softmax_eval(const struct eval *e)
 /* One nest of a softmax: of the result's shape, or, where it reduces, over its axis too. */
 struct part {
     struct loops loops;
-    affine_ref whole[MAX_RANK]; /* the element at hand */
+    affine_ref whole[MAX_RANK]; /* the current element */
     affine_ref one[MAX_RANK];   /* its row's maximum or sum */
     struct var *k;              /* along the axis where it reduces; else NULL */
 };

@@ -1,6 +1,6 @@
-/* Sums of many float32 numbers. One after the other loses digits: 3e-3 of the mean of 2048 x 2048
- * numbers from 0 to 1. So at most SUM_AT_ONCE are added up like that; of more, first each
- * SUM_BLOCK, then those sums, and so on. */
+/* Sums of many float32 numbers. Adding them in order loses digits: 3e-3 of the mean of 2048 x 2048
+ * numbers from 0 to 1. So at most SUM_AT_ONCE numbers are added in order. More are added in blocks
+ * of SUM_BLOCK first, then the sums of these in blocks, and so on. */
 #ifndef IR_SUMS_H
 #define IR_SUMS_H
 #include "lowering.h"
@@ -8,13 +8,13 @@
 
 enum { SUM_AT_ONCE = 256, SUM_BLOCK = 64 };
 
-/* Of numbers that lie `stride` apart. */
+/* The sum of numbers that lie `stride` apart. */
 double eval_sum(const struct eval *e, int64_t count, const double *in, int64_t stride);
 
 /* What is added up: a value, or sums of it in a buffer. */
 struct sums {
-    struct inst *of;       /* the value; or NULL and */
-    struct buffer *buffer; /* the buffer */
+    struct inst *of;       /* the value; or NULL, and the sums are in */
+    struct buffer *buffer; /* this buffer */
     struct shape shape;
 };
 

@@ -5,10 +5,10 @@ same object.
     dumps.py SANC [--shared | --models] [--objects] [NAME...]
 
 Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of
-examples/models at 224x224, with weights made up here. What each dump comes to is compared as a
-text, the loops after all passes, and as an object: of a case every sixth dump is compiled, of
-the next one those after them; with --objects all. Every other one of these also compiles with other
-weights, to what the model compiles to with those.
+examples/models at 224x224, with weights made up here. From each dump, the loops after all passes
+are compared as a text. Some dumps are also compiled, and the objects compared: every sixth of a
+case, in the next case those after them; with --objects all. Every other one of these is compiled
+with other weights too, and compared with the model compiled with those.
 """
 import argparse
 import array

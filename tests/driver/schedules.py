@@ -20,12 +20,10 @@ WEIGHTS = os.path.join(CASE, "weights.safetensors")
 INPUT, NO_SUCH_PROCESSOR = 3, 4
 
 # (how a kernel's name begins, how a command begins, what it becomes, the message); the error is at
-# the <.
+# the <. COMMANDS in a message stands for all commands for the target.
 WRONG = [
     ("conv0", "tile", "<tilt 6",
-     "found 'tilt', must be 'tile T' or 'nest I rows R columns C vector V' or 'split C' or 'depth I D' or 'ahead I' or "
-     "'halves I' or 'together I J' or 'lanes I J' or 'kind LOOP KIND' or 'order LOOP LOOP ...' or 'place BUFFER PLACE'\n"
-     ),
+     "found 'tilt', must be COMMANDS\n"),
     ("conv0", "tile", "<tile", "found 0 operands, must be 'tile T'"),
     ("conv0", "tile", "<tile 6 7", "found 2 operands, must be 'tile T'"),
     ("conv0", "tile", "tile <0", "found '0', must be pixels of a tile: an integer from 1 to 256"),
@@ -78,6 +76,18 @@ RIGHT = [
 ]
 
 
+def help_rows(sanc):
+    """(syntax, what it does) of each command that `sanc help schedules` lists."""
+    return re.findall(r"^  (\S.*?)  +(\S.*)", common.call(sanc, "help", "schedules"), re.M)
+
+
+def with_commands(sanc, message, gpu):
+    """The message, with the commands for a GPU or a processor in the place of COMMANDS."""
+    others = "processors: " if gpu else "GPUs: "
+    commands = [f"'{syntax}'" for syntax, does in help_rows(sanc) if not does.startswith(others)]
+    return message.replace("COMMANDS", " or ".join(commands))
+
+
 def kernel_lines(lines, kernel):
     """(first, after the last) line of the kernel whose name begins so."""
     first = next(i for i, line in enumerate(lines) if line.startswith("kernel " + kernel))
@@ -109,6 +119,7 @@ def check_wrong(sanc, lines, path, tally, wrong=WRONG):
             file.write(text.replace("<", ""))
         status, said = run(sanc, "ir", path)
         place = f"{path}:{line + 1}:{column + 1}: error: kernel {kernel}"
+        message = with_commands(sanc, message, False)
         tally.check(
             status == INPUT and said.startswith(place) and message in said
             and said.count("\n") == 1,
@@ -351,9 +362,7 @@ CHANGES_WRONG = {
     ],
     "nvptx:sm_80": [
         ("fc_64", "<kend k unroll",
-         "found 'kend', must be 'threads T' or 'tile T' or 'nest I rows R columns C vector V' or "
-         "'matrix I rows R columns C' or 'pad I' or 'stage I' or 'split C' or 'blocks B' or 'kind LOOP KIND' or "
-         "'order LOOP LOOP ...' or 'place BUFFER PLACE' or 'place LOCAL workspace'"),
+         "found 'kend', must be COMMANDS"),
         ("fc_10", "<blocks 3", "blocks is for kernels that have pixels or tiles"),
         ("conv0", "blocks <0", "found '0', must be blocks: an integer from 1 to 2147483647"),
         ("conv0", "blocks 3; <blocks 4", "a second 'blocks'"),
@@ -454,13 +463,14 @@ def write(path, lines):
         file.write("\n".join(lines))
 
 
-def check_changes_wrong(sanc, lines, path, tally, rows):
+def check_changes_wrong(sanc, lines, path, tally, rows, gpu):
     for kernel, commands, message in rows:
         changed = list(lines)
         line = add(changed, kernel, commands)
         name, column = lines[kernel_lines(lines, kernel)[0]].split()[1], changed[line].index("<")
         changed[line] = changed[line].replace("<", "")
         write(path, changed)
+        message = with_commands(sanc, message, gpu)
         expected = f"{path}:{line + 1}:{column + 1}: error: kernel {name}{'' if message[0] == '_' else ': '}{message}\n"
         status, said = run(sanc, "ir", path)
         tally.check(status == INPUT and said == expected,
@@ -592,13 +602,14 @@ def check_changes(sanc, target, scratch, tally):
                               rf"\1{schedule}\2", text, count=1)
         tally.check(count == 1, f"no schedule of {kernel}")
     lines = text.split("\n")
-    check_changes_wrong(sanc, lines, path, tally, CHANGES_WRONG[target])
+    gpu = target.startswith("nvptx")
+    check_changes_wrong(sanc, lines, path, tally, CHANGES_WRONG[target], gpu)
     check_changes_right(sanc, llc, lines, path, tally, CHANGES_RIGHT[target])
-    if target.startswith("nvptx"):
+    if gpu:
         large = text.replace("sm_80", "sm_75").split("\n")
         edit(large, "conv0", "threads", "threads 1024")
         edit(large, "conv0", "tile", "tile 128")
-        check_changes_wrong(sanc, large, path, tally, TOO_LARGE)
+        check_changes_wrong(sanc, large, path, tally, TOO_LARGE, gpu)
     for seed in range(4):
         check_random_changes(sanc, llc, lines, path, tally, seed)
 
@@ -637,7 +648,7 @@ def check_help(sanc, tally):
     with open(os.path.join(common.ROOT, "compiler", "README.md"), encoding="utf-8") as file:
         section = file.read().split("### Schedules\n")[1].split("\n### ")[0]
     explained = re.findall(r"^\| `(\w+ [^`]*[A-Z][^`]*)` \|", section.replace("…", "..."), re.M)
-    listed = re.findall(r"^  (\S.*?)  +\S", common.call(sanc, "help", "schedules"), re.M)
+    listed = [syntax for syntax, _ in help_rows(sanc)]
     tally.check(
         len(listed) > 15 and sorted(explained) == sorted(listed),
         f"compiler/README.md explains {sorted(explained)}, `sanc help schedules` lists {sorted(listed)}"
