@@ -31,9 +31,11 @@ static const struct expr *load_local(struct rewriter *r, const struct expr *load
     return local == load->buffer ? load : expr_load(r->m, local, index);
 }
 
-void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest)
+void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest,
+                      const struct nest_plan *plan)
 {
-    *b = (struct nest_build){.k = k, .nest = nest, .r = {.m = k->m, .load = load_local}};
+    *b = (struct nest_build){
+        .k = k, .nest = nest, .plan = plan, .r = {.m = k->m, .load = load_local}};
     b->r.context = b;
     b->first_column = affine_constant(k->m->arena, 0);
 }

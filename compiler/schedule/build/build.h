@@ -50,12 +50,13 @@ struct kernel_build {
 struct nest_build {
     struct kernel_build *k;
     const struct kernel_nest *nest;
-    struct rewriter r;       /* from the nest's variables to the new loops' */
-    affine_ref p;            /* the pixel within the tile */
-    affine_ref first_column; /* of what this worker or block computes */
+    const struct nest_plan *plan; /* of the nest */
+    struct rewriter r;            /* from the nest's variables to the new loops' */
+    affine_ref p;                 /* the pixel within the tile */
+    affine_ref first_column;      /* of what this worker or block computes */
     /* On processors. */
     struct groups groups; /* those of the kernel, or a single one */
-    bool pixels_are_rows, pixels_are_columns, halves;
+    bool pixels_are_rows, pixels_are_columns;
     /* Of GPUs: the register tile at hand, `rows` rows and vectors of columns, each a segment's
      * count apart. */
     struct var *thread;
@@ -81,7 +82,8 @@ void build_begin_kernel(struct kernel_build *k, const struct subject *s, const s
 /* Begins another one of the same nests. */
 void build_next_kernel(struct kernel_build *k, const char *target, const char *suffix);
 /* A nest whose variables are to be mapped. */
-void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest);
+void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest,
+                      const struct nest_plan *plan);
 
 /* Maps the variables of the pixel, whose number within the tile is `p`. */
 void build_map_pixel(struct nest_build *b, affine_ref p);

@@ -36,7 +36,6 @@
 /* What the blocks of one nest share. */
 struct blocks {
     struct nest_build *b;
-    const struct nest_plan *plan;
     struct segment panel; /* the columns that all rows and all of the depth are computed for */
     struct buffer *rows, *part; /* rows: NULL where a tile of the kernel has the layout */
     const struct expr *factor;  /* the factor that the rows are made of */
@@ -51,7 +50,7 @@ static struct stmt *copy_rows(struct blocks *s, int64_t rows)
     struct module *m = b->k->m;
     struct arena *arena = m->arena;
     int vars = b->r.vars;
-    int64_t depth = s->plan->depth, lanes = s->plan->lanes;
+    int64_t depth = s->b->plan->depth, lanes = s->b->plan->lanes;
     struct var *p = var_new(m, "p", rows), *d = var_new(m, "d", s->depth / depth);
     struct var *group = var_new(m, "b", depth / lanes), *lane = var_new(m, "v", lanes);
     struct segment one = {0, 1, 1, 1, 0};
@@ -115,7 +114,7 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
         affine_add(arena, affine_scale(arena, of_var(m, s->block), blocks), of_var(m, d));
     next = fetch_next_block(s->b, next, blocks * s->panel.count);
     affine_ref panel = affine_scale(arena, affine_div(arena, next, blocks), s->panel.size);
-    affine_ref deep = affine_scale(arena, affine_mod(arena, next, blocks), s->plan->depth);
+    affine_ref deep = affine_scale(arena, affine_mod(arena, next, blocks), s->b->plan->depth);
     panel = affine_add(arena, panel, s->b->groups.base);
     struct ahead ahead = {.k = deep, .column = panel, .depth = k->extent, .columns = s->panel.size};
     ahead.step = affine_add(arena, affine_scale(arena, tile->block, k->extent), of_var(m, k));
@@ -135,11 +134,11 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     struct buffer *acc = build_accumulators(b->k, SHAPE(rows->size, columns->size));
     struct stmt *stmt = move_tile(s, rows, columns, acc, tile, true);
     int vars = b->r.vars;
-    struct var *k = var_new(m, "k", s->plan->depth);
+    struct var *k = var_new(m, "k", s->b->plan->depth);
     struct tile_loops t = tile_loops_new(m, rows->size, columns);
     struct origin origin = *tile;
     origin.column = affine_add(m->arena, panel, tile->column);
-    affine_ref deep = affine_scale(m->arena, of_var(m, d), s->plan->depth);
+    affine_ref deep = affine_scale(m->arena, of_var(m, d), s->b->plan->depth);
     tile_enter(b, &origin, &t);
     rewriter_map(&b->r, b->nest->reduce->var[0], affine_add(m->arena, deep, of_var(m, k)));
     affine_ref at[2] = {of_var(m, t.row), t.column};
@@ -151,7 +150,7 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     const struct expr *sum = expr_op(m, SCALAR_fma, factor[0], factor[1], expr_load(m, acc, at));
     b->r.vars = vars;
     struct stmt *inside = NULL;
-    if (s->plan->ahead) {
+    if (s->b->plan->ahead) {
         stmt_append(&stmt, fetch_operands(b, &origin, rows->size, columns->size));
         inside = fetch_next(s, d, k, tile);
     }
@@ -167,11 +166,11 @@ static struct stmt *all_blocks(struct blocks *s, int64_t rows, affine_ref panel)
     struct module *m = s->b->k->m;
     struct arena *arena = m->arena;
     struct segment row[MAX_SEGMENTS];
-    struct segment column = {0, s->plan->columns, s->panel.size / s->plan->columns, s->plan->lanes,
-                             0};
-    struct var *d = var_new(m, "d", s->depth / s->plan->depth);
+    struct segment column = {0, s->b->plan->columns, s->panel.size / s->b->plan->columns,
+                             s->b->plan->lanes, 0};
+    struct var *d = var_new(m, "d", s->depth / s->b->plan->depth);
     struct stmt *inside = NULL;
-    int segments = segments_of_rows(rows, s->plan->rows, row);
+    int segments = segments_of_rows(rows, s->b->plan->rows, row);
     int64_t blocks = row[segments - 1].first + row[segments - 1].count;
     for (int i = 0; i < segments; i++) {
         struct var *r = var_new(m, "r", row[i].count), *c = var_new(m, "c", column.count);
@@ -189,13 +188,13 @@ static struct stmt *all_blocks(struct blocks *s, int64_t rows, affine_ref panel)
     return stmt_for(m, d, LOOP_SERIAL, inside);
 }
 
-struct stmt *depth_nest(struct nest_build *b, const struct nest_plan *plan, int64_t rows,
-                        int64_t columns)
+struct stmt *depth_nest(struct nest_build *b, int64_t rows, int64_t columns)
 {
+    const struct nest_plan *plan = b->plan;
     struct kernel_build *to = b->k;
     struct module *m = to->m;
     int64_t width = plan->columns > PANEL ? plan->columns : PANEL;
-    struct blocks s = {.b = b, .plan = plan, .panel = {0, width, columns / width, plan->lanes, 0}};
+    struct blocks s = {.b = b, .panel = {0, width, columns / width, plan->lanes, 0}};
     s.factor = b->nest->row_factor;
     s.depth = b->nest->reduce->var[0]->extent;
     struct stmt *stmt = NULL;

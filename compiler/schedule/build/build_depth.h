@@ -4,7 +4,6 @@
 #include "build.h"
 
 /* A nest whose reduction runs in blocks of plan->depth, of `rows` rows and `columns` columns. */
-struct stmt *depth_nest(struct nest_build *b, const struct nest_plan *plan, int64_t rows,
-                        int64_t columns);
+struct stmt *depth_nest(struct nest_build *b, int64_t rows, int64_t columns);
 
 #endif

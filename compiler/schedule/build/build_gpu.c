@@ -16,12 +16,12 @@ static struct stmt *build_nest(struct kernel_build *k, int i)
     struct nest_build b;
     const struct kernel_nest *nest = &k->nests->nest[i];
     const struct nest_plan *plan = &k->plan->nest[i];
-    build_begin_nest(&b, k, nest);
+    build_begin_nest(&b, k, nest, plan);
     int64_t split = i == k->nests->count - 1 ? k->split : 1;
     if (split > 1)
         b.first_column = scaled(k->m, k->part, nest_column(nest)->extent / split);
     struct area area = area_of_nest(nest, k->tile, split);
-    return plan->matrix.rows ? matrix_nest(&b, plan, &area) : threads_nest(&b, plan, &area);
+    return plan->matrix.rows ? matrix_nest(&b, &area) : threads_nest(&b, &area);
 }
 
 /* The copies that nests need, then all nests; *nests: the kernel's own, which then read the copies.

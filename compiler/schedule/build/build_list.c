@@ -114,7 +114,8 @@ static struct kernel **deal_out_blocks(struct together *g, struct kernel **at)
 static struct kernel **build_together(struct together *g, int first, struct kernel **at)
 {
     for (int i = 0; i < g->count; i++) {
-        build_begin_nest(&g->nest[i], g->k, &g->k->nests->nest[first + i]);
+        build_begin_nest(&g->nest[i], g->k, &g->k->nests->nest[first + i],
+                         &g->k->plan->nest[first + i]);
         g->blocking[i] = blocking_of(g->k, first + i);
     }
     for (int j = 0; j < g->blocking[0].rows * g->blocking[0].columns; j++) {

@@ -269,16 +269,18 @@ static struct stmt *finish(struct nest_build *b, struct buffer *sums, const stru
     enum { LANES = 4 }; /* columns are whole fragments */
     struct nest_plan plan = {.rows = 1, .columns = LANES, .lanes = LANES};
     struct stmt *stmt = stmt_barrier(b->k->m);
+    const struct nest_plan *of_nest = b->plan;
+    b->plan = &plan;
     b->sums = sums;
-    stmt_append(&stmt, threads_nest(b, &plan, area));
+    stmt_append(&stmt, threads_nest(b, area));
     b->sums = NULL;
+    b->plan = of_nest;
     return stmt;
 }
 
-struct stmt *matrix_nest(struct nest_build *b, const struct nest_plan *plan,
-                         const struct area *area)
+struct stmt *matrix_nest(struct nest_build *b, const struct area *area)
 {
-    const struct matrix_plan *matrix = &plan->matrix;
+    const struct matrix_plan *matrix = &b->plan->matrix;
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
     int64_t rows_done, columns_done;
     bool pad = matrix->pad && area->rows % MATRIX_ROWS;
@@ -287,7 +289,7 @@ struct stmt *matrix_nest(struct nest_build *b, const struct nest_plan *plan,
     int columns =
         matrix_segments(area->columns, matrix->columns, MATRIX_COLUMNS, column, &columns_done);
     if (!rows || !columns)
-        return threads_nest(b, plan, area);
+        return threads_nest(b, area);
     rows_done = pad ? area->rows : rows_done;
     struct area done = {0, rows_done, 0, columns_done};
     struct warps warps = {b, area->rows, NULL};
@@ -304,8 +306,8 @@ struct stmt *matrix_nest(struct nest_build *b, const struct nest_plan *plan,
     struct area right = {0, rows_done, columns_done, area->columns - columns_done};
     struct area below = {rows_done, area->rows - rows_done, 0, area->columns};
     if (right.columns)
-        stmt_append(&all, threads_nest(b, plan, &right));
+        stmt_append(&all, threads_nest(b, &right));
     if (below.rows)
-        stmt_append(&all, threads_nest(b, plan, &below));
+        stmt_append(&all, threads_nest(b, &below));
     return all;
 }

@@ -13,7 +13,6 @@ int64_t matrix_padded(int64_t rows);
 int64_t matrix_sums_bytes(const struct area *area);
 
 /* An area of a nest: matrix units compute its whole fragments, threads the rest. */
-struct stmt *matrix_nest(struct nest_build *b, const struct nest_plan *plan,
-                         const struct area *area);
+struct stmt *matrix_nest(struct nest_build *b, const struct area *area);
 
 #endif

@@ -77,7 +77,7 @@ static struct stmt *register_tile(struct nest_build *b, const struct origin *ori
                                   const struct segment *columns)
 {
     struct module *m = b->k->m;
-    if (b->halves)
+    if (b->plan->halves)
         return halves_tile(b, origin, rows, columns);
     int vars = b->r.vars;
     struct tile_loops t = tile_loops_new(m, rows, columns);
@@ -151,12 +151,12 @@ static struct stmt *row_blocks(struct nest_build *b, struct origin *origin,
 }
 
 /* Register tiles of several rows. */
-static struct stmt *block_nest(struct nest_build *b, const struct nest_plan *plan, int64_t total,
-                               const struct segment *columns, int column_segments)
+static struct stmt *block_nest(struct nest_build *b, int64_t total, const struct segment *columns,
+                               int column_segments)
 {
     struct module *m = b->k->m;
     struct segment rows[MAX_SEGMENTS];
-    int row_segments = segments_of_rows(total, plan->rows, rows);
+    int row_segments = segments_of_rows(total, b->plan->rows, rows);
     struct stmt *all = NULL;
     bool one = b->k->nests->pixels && !b->pixels_are_rows && !b->pixels_are_columns;
     struct var *p = one ? pixel_var(b) : NULL;
@@ -167,7 +167,7 @@ static struct stmt *block_nest(struct nest_build *b, const struct nest_plan *pla
         struct origin origin = {.flat = true};
         origin.column = column_of(b, of_var(m, block), &columns[j]);
         origin.blocks = rows[row_segments - 1].first + rows[row_segments - 1].count;
-        if (plan->ahead) {
+        if (b->plan->ahead) {
             affine_ref next = fetch_next_block(b, of_var(m, block), block->extent);
             next = affine_offset(m->arena, affine_scale(m->arena, next, columns[j].size),
                                  columns[j].begin);
@@ -221,7 +221,7 @@ struct stmt *build_nest(struct kernel_build *k, int i)
     struct nest_build b;
     const struct kernel_nest *nest = &k->nests->nest[i];
     const struct nest_plan *plan = &k->plan->nest[i];
-    build_begin_nest(&b, k, nest);
+    build_begin_nest(&b, k, nest, plan);
     bool lanes = b.pixels_are_columns = range_has(&k->plan->lanes, i);
     if (lanes)
         b.r.load = load_lane;
@@ -237,9 +237,8 @@ struct stmt *build_nest(struct kernel_build *k, int i)
                    ? k->groups
                    : (struct groups){b.first_column, affine_constant(k->m->arena, 0), 1};
     b.pixels_are_rows = k->nests->pixels && size.repeats == 1 && !lanes;
-    b.halves = plan->halves;
     if (plan->depth)
-        return depth_nest(&b, plan, size.rows, size.columns);
-    return plan->rows > 1 || lanes ? block_nest(&b, plan, size.rows, segment, segments)
+        return depth_nest(&b, size.rows, size.columns);
+    return plan->rows > 1 || lanes ? block_nest(&b, size.rows, segment, segments)
                                    : row_nest(&b, segment, segments);
 }

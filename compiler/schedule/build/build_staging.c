@@ -68,10 +68,10 @@ struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int
     copy.loops.vars = nest->rows + 1;
     copy.loops.store = stmt_store(m, local, index, row);
     struct nest_build b;
-    build_begin_nest(&b, k, &copy);
-    struct area area = area_of_nest(&copy, k->tile, 1);
     struct nest_plan plan = {.rows = 1, .columns = LANES, .lanes = LANES};
-    struct stmt *stmt = threads_nest(&b, &plan, &area);
+    build_begin_nest(&b, k, &copy, &plan);
+    struct area area = area_of_nest(&copy, k->tile, 1);
+    struct stmt *stmt = threads_nest(&b, &area);
     set_async(stmt);
     const struct expr *value = nest->loops.store->value;
     nest->loops.store = arena_copy(m->arena, nest->loops.store, sizeof *nest->loops.store);

@@ -207,10 +207,9 @@ struct blocking blocking_of_area(const struct nest_plan *plan, const struct area
     return blocking;
 }
 
-struct stmt *threads_nest(struct nest_build *b, const struct nest_plan *plan,
-                          const struct area *area)
+struct stmt *threads_nest(struct nest_build *b, const struct area *area)
 {
-    struct blocking blocking = blocking_of_area(plan, area);
+    struct blocking blocking = blocking_of_area(b->plan, area);
     struct stmt *all = NULL;
     for (int i = 0; i < blocking.rows; i++)
         for (int j = 0; j < blocking.columns; j++) {

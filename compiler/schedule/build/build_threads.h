@@ -33,7 +33,6 @@ struct buffer *threads_accumulators(struct nest_build *b, struct var *unit, stru
  * fastest. */
 struct stmt *threads_tile(struct nest_build *b, affine_ref q);
 /* An area in register tiles, distributed over the threads of a block. */
-struct stmt *threads_nest(struct nest_build *b, const struct nest_plan *plan,
-                          const struct area *area);
+struct stmt *threads_nest(struct nest_build *b, const struct area *area);
 
 #endif
