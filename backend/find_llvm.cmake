@@ -6,7 +6,6 @@
 set(SANC_LLVM "" CACHE STRING "LLVM's major version; empty: the newest that is installed")
 option(SANC_LLVM_STATIC "Link LLVM into the compiler, so that it starts without libLLVM" OFF)
 set(llvm_versions 22 21 20 19)
-set(llvm_components x86 nvptx passes orcjit irreader)
 
 # Whether a version serves, as 19.1.7.
 function(sanc_llvm_serves version result)
@@ -54,7 +53,8 @@ macro(sanc_llvm_from_program)
     endif()
     sanc_llvm_ask(llvm_include --includedir)
     sanc_llvm_ask(llvm_libdir --libdir)
-    sanc_llvm_ask(llvm_libs ${link} --libs --system-libs ${llvm_components})
+    sanc_llvm_ask(llvm_libs ${link} --libs --system-libs
+                 x86 nvptx passes orcjit irreader)
     separate_arguments(llvm_libs UNIX_COMMAND "${llvm_libs}")
 endmacro()
 
@@ -65,13 +65,13 @@ macro(sanc_llvm_from_cmake)
     sanc_llvm_serves(${llvm_version} serves)
     if(NOT serves)
         message(FATAL_ERROR "LLVM_DIR: ${LLVM_DIR} has LLVM ${llvm_version}; "
-                            "wanted is ${SANC_LLVM}, of versions 19 to 22")
+                            "versions 19 to 22 serve, or the one that SANC_LLVM says")
     endif()
     set(llvm_include ${LLVM_INCLUDE_DIRS})
     set(llvm_libdir ${LLVM_LIBRARY_DIRS})
     set(llvm_libs LLVM)
     if(SANC_LLVM_STATIC OR NOT LLVM_LINK_LLVM_DYLIB)
-        llvm_map_components_to_libnames(llvm_libs ${llvm_components})
+        llvm_map_components_to_libnames(llvm_libs X86 NVPTX passes orcjit irreader)
     endif()
 endmacro()
 
