@@ -8,6 +8,7 @@ are written, its commands run, and what they print is compared. After its last c
 left.
 """
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -157,6 +158,22 @@ def check_subproject(home, section, tally):
     tally.check(named and not other, f"targets without a prefix: {other}")
 
 
+def check_editors(home, section, tally):
+    if shutil.which("man"):
+        printed = home.run(section["sh"][0])
+        tally.check("SANC-COMPILE(1)" in printed, f"man: {printed}")
+    else:
+        tally.skip("no man")
+    home.run(section["sh"][1])
+    extension = os.path.join(os.path.dirname(home.prefix), ".vscode", "extensions", "sanir")
+    with open(os.path.join(extension, "package.json"), encoding="utf-8") as file:
+        grammar = json.load(file)["contributes"]["grammars"][0]
+    with open(os.path.join(extension, grammar["path"]), encoding="utf-8") as file:
+        tally.check(json.load(file)["scopeName"] == grammar["scopeName"], "another grammar")
+    schema = json.loads(section["json"][0])["json.schemas"][0]["url"].split("/usr/")[1]
+    tally.check(os.path.exists(os.path.join(home.prefix, schema)), f"no {schema}")
+
+
 def check_remove(home, section, tally):
     home.run(section["sh"][0])
     tally.check(not home.installed(), f"left: {home.installed()}")
@@ -173,6 +190,7 @@ def main():
         check_shared(home, files, tally)
         check_programs(home, sections, tally)
         check_subproject(home, sections["As part of another project"], tally)
+        check_editors(home, sections["Manual, completion, editors"], tally)
         check_remove(home, sections["Removed"], tally)
     return tally.end()
 
