@@ -28,9 +28,7 @@ PACKAGES = {  # files that have to be there, but for the folder of libraries
                      "/cmake/sanc/sanc-config.cmake", "/pkgconfig/sanrt.pc",
                      "/doc/libsanrt-dev/copyright"),
 }
-# The search path is that of an LLVM which is not Debian's own; the preset `deb` has none.
-LINTIAN = ("lintian", "--allow-root", "--fail-on", "error", "--suppress-tags",
-           "custom-library-search-path")
+LINTIAN = ("lintian", "--allow-root", "--fail-on", "error")
 
 
 def files_of(package):
