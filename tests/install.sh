@@ -4,6 +4,7 @@
 #   tests/install.sh GROUP...        build: what `sanc` and the example need to be built
 #                                    test: what the tests need besides; clang; llvm22
 #                                    linkers: other linkers, for the test of that name
+#                                    packages: what Debian packages are made and checked with
 #                                    browser: what the test of the report draws its page with
 set -eu
 
@@ -11,12 +12,13 @@ packages=
 for group in "$@"; do
     case $group in
         build) packages="$packages gcc libc6-dev make cmake llvm-19-dev libcjson-dev libpng-dev" ;;
-        test) packages="$packages g++ python3 python3-jsonschema libcmocka-dev binutils" ;;
+        test) packages="$packages g++ python3 python3-jsonschema libcmocka-dev binutils pkg-config" ;;
         clang) packages="$packages clang-19 libclang-rt-19-dev" ;;
         llvm22) packages="$packages llvm-22-dev" ;;
         linkers) packages="$packages lld mold musl-tools" ;;
+        packages) packages="$packages dpkg-dev file lintian pkg-config python3" ;;
         browser) packages="$packages chromium fonts-dejavu-core" ;;
-        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers and browser" >&2; exit 2 ;;
+        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, packages and browser" >&2; exit 2 ;;
     esac
 done
 

@@ -6,6 +6,14 @@
 #include "word_list.h"
 #include <string.h>
 
+const char help_of_program[] = "Compiles self-attention networks for image recognition (SAN).";
+const char help_of_model[] =
+    "MODEL is a model's JSON file, or a .sanir dump, which says its targets, batch and threads "
+    "itself; sanc continues from there. - is standard input.";
+const char help_of_status[] =
+    "Exit status: 0 done, 1 the check failed, 2 wrong command line, 3 wrong input, 4 the system "
+    "failed, 5 a defect in sanc.";
+
 enum { WIDTH = 80, TEXT_COLUMN = 28, SUMMARY_COLUMN = 12 };
 
 /* Words of a text, from `column` on, where the line is already; lines begin at `indent`. An
@@ -31,10 +39,23 @@ static void print_wrapped(const char *text, int column, int indent, FILE *file)
     fputc('\n', file);
 }
 
+void help_option_text(const struct option_info *info, const struct command_info *command,
+                      char text[HELP_TEXT])
+{
+    int used = snprintf(text, HELP_TEXT, "%s%s",
+                        option_is_required(info, command) ? "required: " : "", info->help);
+    struct word_list words = {0};
+    const char *word;
+    for (int i = 0; info->kind == VALUE_KINDS && (word = option_word(info, i)); i++)
+        word_list_add(&words, word, !option_word(info, i + 1));
+    if (words.used)
+        snprintf(text + used, HELP_TEXT - (size_t)used, ": %s", words.text);
+}
+
 static void print_option(const struct option_info *info, const struct command_info *command,
                          FILE *file)
 {
-    char text[1024];
+    char text[HELP_TEXT];
     int column = info->letter ? fprintf(file, "  -%c, --%s", info->letter, info->name)
                               : fprintf(file, "      --%s", info->name);
     if (info->value)
@@ -43,20 +64,13 @@ static void print_option(const struct option_info *info, const struct command_in
         fputc('\n', file);
         column = 0;
     }
-    int used = snprintf(text, sizeof text, "%s%s",
-                        option_is_required(info, command) ? "required: " : "", info->help);
-    struct word_list words = {0};
-    const char *word;
-    for (int i = 0; info->kind == VALUE_KINDS && (word = option_word(info, i)); i++)
-        word_list_add(&words, word, !option_word(info, i + 1));
-    if (words.used)
-        snprintf(text + used, sizeof text - (size_t)used, ": %s", words.text);
+    help_option_text(info, command, text);
     print_wrapped(text, column, TEXT_COLUMN, file);
 }
 
-static void print_usage(const struct command_info *command, FILE *file)
+void help_usage(const struct command_info *command, FILE *file)
 {
-    fprintf(file, "usage: sanc %s %s", command->name, command->operand);
+    fprintf(file, "sanc %s %s", command->name, command->operand);
     bool more = false;
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_info *info = &option_table[i];
@@ -67,22 +81,20 @@ static void print_usage(const struct command_info *command, FILE *file)
         else
             fprintf(file, " --%s %s", info->name, info->value);
     }
-    fprintf(file, more ? " [OPTIONS]\n\n" : "\n\n");
+    fputs(more ? " [OPTIONS]" : "", file);
 }
 
 static void print_commands(FILE *file)
 {
-    fprintf(file, "usage: sanc COMMAND ...\n\n"
-                  "Compiles self-attention networks for image recognition (SAN).\n\n");
+    fprintf(file, "usage: sanc COMMAND ...\n\n%s\n\n", help_of_program);
     for (int i = 0; i < command_count; i++)
         fprintf(file, "  %-10s%s\n", command_table[i].name, command_table[i].summary);
     fputc('\n', file);
     print_wrapped(
         "`sanc help COMMAND` explains a command, `sanc help schedules` what a schedule in a "
-        "dump may say, `sanc --version` names versions.\n"
-        "Exit status: 0 done, 1 the check failed, 2 wrong command line, 3 wrong input, "
-        "4 the system failed, 5 a defect in sanc.",
+        "dump may say, `sanc --version` names versions.",
         0, 0, file);
+    print_wrapped(help_of_status, 0, 0, file);
 }
 
 void help_print(const struct command_info *command, FILE *file)
@@ -91,15 +103,16 @@ void help_print(const struct command_info *command, FILE *file)
         print_commands(file);
         return;
     }
-    print_usage(command, file);
-    fprintf(file, "sanc %s %s.\n\n", command->name, command->summary);
+    fputs("usage: ", file);
+    help_usage(command, file);
+    fprintf(file, "\n\nsanc %s %s.\n\n", command->name, command->summary);
     if (*command->details)
         print_wrapped(command->details, 0, 0, file);
-    if (takes_model(command))
-        print_wrapped(
-            "\nMODEL is a model's JSON file, or a .sanir dump, which says its targets, batch "
-            "and threads itself; sanc continues from there. - is standard input.\n",
-            0, 0, file);
+    if (takes_model(command)) {
+        fputc('\n', file);
+        print_wrapped(help_of_model, 0, 0, file);
+        fputc('\n', file);
+    }
     for (int i = 0; i < OPTION_COUNT; i++)
         if (option_is_for(&option_table[i], command))
             print_option(&option_table[i], command, file);

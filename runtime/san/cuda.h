@@ -19,6 +19,8 @@
 #define SAN_CUDA_H
 #include "san/abi.h"
 
+#pragma GCC visibility push(default) /* all else of the runtime is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -83,4 +85,5 @@ void san_cuda_close(struct san_cuda *cuda);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

@@ -10,6 +10,8 @@
 #define SAN_RUNTIME_H
 #include "san/abi.h"
 
+#pragma GCC visibility push(default) /* all else of the runtime is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -47,4 +49,5 @@ void san_profile_free(struct san_profile *profile); /* NULL is no error */
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

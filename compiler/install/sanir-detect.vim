@@ -1,0 +1,2 @@
+" Files of sanc's intermediate representation.
+autocmd BufRead,BufNewFile *.sanir setfiletype sanir
