@@ -11,7 +11,7 @@ packages=
 for group in "$@"; do
     case $group in
         build) packages="$packages gcc libc6-dev make cmake llvm-19-dev libcjson-dev libpng-dev" ;;
-        test) packages="$packages g++ python3 python3-jsonschema libcmocka-dev binutils" ;;
+        test) packages="$packages g++ python3 python3-jsonschema python3-numpy libcmocka-dev binutils" ;;
         clang) packages="$packages clang-19 libclang-rt-19-dev" ;;
         llvm22) packages="$packages llvm-22-dev" ;;
         linkers) packages="$packages lld mold musl-tools" ;;
