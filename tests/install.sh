@@ -12,7 +12,10 @@ packages=
 for group in "$@"; do
     case $group in
         build) packages="$packages gcc libc6-dev make cmake llvm-19-dev libcjson-dev libpng-dev" ;;
-        test) packages="$packages g++ python3 python3-jsonschema libcmocka-dev binutils pkg-config" ;;
+        test)
+            packages="$packages g++ python3 python3-jsonschema python3-numpy libcmocka-dev binutils"
+            packages="$packages pkg-config"
+            ;;
         clang) packages="$packages clang-19 libclang-rt-19-dev" ;;
         llvm22) packages="$packages llvm-22-dev" ;;
         linkers) packages="$packages lld mold musl-tools" ;;

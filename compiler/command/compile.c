@@ -4,6 +4,7 @@
 #include "observe.h"
 #include "outputs.h"
 #include "report.h"
+#include "shared.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,21 @@ static enum status emit_code(const struct emission *e, enum backend_kind kind, c
 static enum status emit_obj(const struct emission *e, struct output *output)
 {
     return emit_code(e, BACKEND_OBJECT, NULL, output);
+}
+
+/* Of the object that is written besides, or of one made for it. */
+static enum status emit_shared(const struct emission *e, struct output *output)
+{
+    struct output own = {0};
+    const struct output *object = &own;
+    for (int i = 0; i < e->outputs->count; i++)
+        if (e->outputs->output[i].kind == EMIT_obj)
+            object = &e->outputs->output[i];
+    enum status status = object == &own ? emit_obj(e, &own) : STATUS_DONE;
+    if (status == STATUS_DONE)
+        status = shared_link(&object->file, &output->file);
+    free(own.file.data);
+    return status;
 }
 
 static enum status emit_asm(const struct emission *e, struct output *output)
@@ -141,8 +157,8 @@ static enum status check_options(const struct options *options)
 {
     unsigned emit = emit_asked(options);
     const char *wrong = NULL;
-    if (emit_has(emit, EMIT_obj) && !options->weights)
-        wrong = "'sanc compile' needs --weights FILE to make an object";
+    if ((emit_has(emit, EMIT_obj) || emit_has(emit, EMIT_shared)) && !options->weights)
+        wrong = "'sanc compile' needs --weights FILE to make an object or a library";
     else if (options->profile && !emit_has(emit, EMIT_report))
         wrong = "--profile FILE is for a report: --emit report";
     else if ((emit_has(emit, EMIT_launch) || emit_has(emit, EMIT_weights)) && !options->weights)

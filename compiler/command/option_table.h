@@ -8,6 +8,7 @@
 enum value_kind {
     VALUE_SWITCH,  /* given or not */
     VALUE_FILE,    /* a path */
+    VALUE_NAME,    /* of a model */
     VALUE_INTEGER, /* from least to most */
     VALUE_REAL,    /* from least to most */
     VALUE_CHOICE,  /* one of the words of options.def */

@@ -1,4 +1,5 @@
 #include "option_value.h"
+#include "identifier.h"
 #include "nearest.h"
 #include "outputs.h"
 #include "passes.h"
@@ -47,6 +48,12 @@ static int read_word(const struct option_info *info, const char *value)
     diag_error(NULL, 0, 0, "--%s must be %s, found '%s'%s", info->name, allowed.text, value,
                nearest_hint(&nearest, hint));
     return -1;
+}
+
+static bool read_name(const struct option_info *info, const char *value, const char **result)
+{
+    *result = value;
+    return identifier_valid(value) || refuse(info, value, IDENTIFIER_RULE);
 }
 
 static bool read_integer(const struct option_info *info, const char *value, int64_t *result)
@@ -145,6 +152,8 @@ static bool read_value(const struct option_info *info, const char *value, struct
     case VALUE_FILE:
         *(const char **)field = value;
         return *value ? true : refuse(info, value, "a file's name");
+    case VALUE_NAME:
+        return read_name(info, value, field);
     case VALUE_INTEGER:
         return read_integer(info, value, field);
     case VALUE_REAL:

@@ -39,6 +39,7 @@ struct target_names {
 /* What the field of an option holds, by its kind. */
 #define FIELD_SWITCH bool
 #define FIELD_FILE const char * /* a path; NULL: not given */
+#define FIELD_NAME const char * /* of a model; NULL: not given */
 #define FIELD_INTEGER int64_t   /* 0: not given */
 #define FIELD_REAL double       /* 0: not given */
 #define FIELD_CHOICE enum choice

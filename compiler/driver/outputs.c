@@ -15,9 +15,9 @@ const struct emit_info emit_table[EMIT_none] = {
 
 /* Extensions of other formats, which `sanc compile` does not write. */
 static const char *const other_extensions[] = {
-    ".a",   ".so",  ".dylib", ".dll", ".lib",  ".exe",         ".bc",  ".c",   ".cc",   ".cpp",
-    ".py",  ".npy", ".npz",   ".pt",  ".pth",  ".safetensors", ".csv", ".png", ".jpg",  ".jpeg",
-    ".zip", ".gz",  ".pdf",   ".md",  ".onnx", ".json",        ".tsv", ".bmp", ".ckpt", ".pkl"};
+    ".a",   ".dylib", ".dll", ".lib",  ".exe",         ".bc",  ".c",   ".cc",   ".cpp",  ".py",
+    ".npy", ".npz",   ".pt",  ".pth",  ".safetensors", ".csv", ".png", ".jpg",  ".jpeg", ".zip",
+    ".gz",  ".pdf",   ".md",  ".onnx", ".json",        ".tsv", ".bmp", ".ckpt", ".pkl"};
 
 unsigned emit_asked(const struct options *options)
 {

@@ -109,6 +109,8 @@ enum status source_read(struct source *source, const struct options *options)
         status = check_precision(&source->target, precision_asked(options));
     if (status == STATUS_DONE)
         status = model_parse(options->operand, source->text, source->size, &source->model);
+    if (status == STATUS_DONE && options->name)
+        snprintf(source->model.name, sizeof source->model.name, "%s", options->name);
     return status;
 }
 
@@ -292,11 +294,9 @@ enum status module_check_dump(const struct module *module, const char *file)
         diag_error(file, 0, 0, "there must be a target, found none");
         status = STATUS_INPUT;
     }
-    if (strlen(module->name) > MAX_NAME || !identifier_valid(module->name)) {
-        diag_error(file, 0, 0,
-                   "the model's name must be a C identifier of at most %d characters, not san or "
-                   "san_..., found '%s'",
-                   MAX_NAME, module->name);
+    if (!identifier_valid(module->name)) {
+        diag_error(file, 0, 0, "the model's name must be " IDENTIFIER_RULE ", found '%s'",
+                   module->name);
         status = STATUS_INPUT;
     }
     for (int i = 0; i < module->targets && module->turns > 1; i++)
@@ -379,6 +379,8 @@ static enum status parse_dump(const struct source *source, const char *only, str
     const struct target_names one = {1, {only}};
     const struct target_names *kept = only ? &one : &source->target;
     *result = kept->count ? keep_targets(module, kept) : module;
+    if (source->options->name)
+        (*result)->name = arena_printf(module->arena, "%s", source->options->name);
     return STATUS_DONE;
 }
 

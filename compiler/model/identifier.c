@@ -39,5 +39,5 @@ bool identifier_valid(const char *name)
     for (int i = 0; identifier_keyword[i]; i++)
         if (strcmp(name, identifier_keyword[i]) == 0)
             return false;
-    return strcmp(name, "san") != 0 && strncmp(name, "san_", 4) != 0;
+    return strlen(name) <= MAX_NAME && strcmp(name, "san") != 0 && strncmp(name, "san_", 4) != 0;
 }

@@ -6,8 +6,13 @@
 /* The keywords of C (to C23) and C++ (to C++23), up to NULL. */
 extern const char *const identifier_keyword[];
 
-/* Whether it is an ASCII identifier of C, no such keyword, and none of the names of san/abi.h and
- * its like: `san` and those that begin with `san_`. */
+enum { MAX_NAME = 63 };
+#define IDENTIFIER_RULE                                                                            \
+    "a C identifier of at most 63 characters, no keyword of C or C++, not san or san_..."
+
+/* Whether it keeps this rule: an ASCII identifier of C of at most MAX_NAME characters, no such
+ * keyword, and none of the names of san/abi.h and its like, `san` and those that begin with `san_`.
+ */
 bool identifier_valid(const char *name);
 
 #endif

@@ -88,8 +88,7 @@ static bool read_choice(const cJSON *item, enum field_id id, int *value)
 
 static bool read_name(struct draft *draft, const cJSON *item)
 {
-    if (!cJSON_IsString(item) || strlen(item->valuestring) > MAX_NAME ||
-        !identifier_valid(item->valuestring))
+    if (!cJSON_IsString(item) || !identifier_valid(item->valuestring))
         return false;
     strcpy(draft->name, item->valuestring);
     return true;

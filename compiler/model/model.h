@@ -2,11 +2,12 @@
 #ifndef COMPILER_MODEL_H
 #define COMPILER_MODEL_H
 #include "diag.h"
+#include "identifier.h"
 #include "ir.h"
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_STAGES = 16, MAX_NAME = 63 };
+enum { MAX_STAGES = 16 };
 
 enum model_output { OUTPUT_LOGITS, OUTPUT_PROBABILITIES };
 enum position { POSITION_NONE, POSITION_RELATIVE, POSITION_ABSOLUTE };

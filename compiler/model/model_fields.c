@@ -116,10 +116,7 @@ const char *field_allowed(enum field_id id, int type, char allowed[FIELD_ALLOWED
         list_choices(field, range, allowed, FIELD_ALLOWED);
         break;
     case FIELD_NAME:
-        snprintf(
-            allowed, FIELD_ALLOWED,
-            "a C identifier of at most %d characters, no keyword of C or C++, not san or san_...",
-            range.most);
+        snprintf(allowed, FIELD_ALLOWED, IDENTIFIER_RULE);
         break;
     case FIELD_TEXT:
         snprintf(allowed, FIELD_ALLOWED, "a string");

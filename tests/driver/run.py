@@ -4,6 +4,7 @@ usage: run.py SANC [NAME...]
 
 Each function that begins with test_ gets a folder of its own, with a small model in it.
 """
+import ctypes
 import inspect
 import json
 import os
@@ -102,12 +103,12 @@ def test_help(folder):
 
 def test_help_names_every_option(folder):
     for command, options in {'compile': '-w -o --emit --target --batch --threads --precision '
-                                        '--dump-ir --print-after --print-before --stop-after '
+                                        '--name --dump-ir --print-after --print-before --stop-after '
                                         '--time-passes --profile -v',
                              'run': '-w --input --output --engine --target --batch --threads',
                              'verify': '-w --input --tolerance --each-pass --reduce --json',
                              'bench': '-w --kernels --seconds --json --target --batch --threads',
-                             'stats': '--json --target --batch --threads',
+                             'stats': '--json --name --target --batch --threads',
                              'ir': '--after --before --list-passes'}.items():
         text = folder.run('help', command)
         for option in options.split():
@@ -134,7 +135,7 @@ def test_wrong_command_lines(folder):
         ([*make, '--emmit', 'obj'], 'unknown option --emmit'),
         ([*make, '--input', 'io.safetensors'], 'takes no option --input'),
         ([*make, '--emit',
-          'exe'], 'obj, header, asm, llvm, ir, report, ptx, cubin, launch or weights'),
+          'exe'], 'obj, header, shared, asm, llvm, ir, report, ptx, cubin, launch or weights'),
         ([*make, '--emit', 'obj,ptx'], 'ptx is for GPUs'),
         ([*make, '--emit', 'cubin'], 'for GPUs'),
         ([*make, '--emit', 'launch'], 'for GPUs'),
@@ -409,6 +410,77 @@ def test_cubin(folder):
                'nvptx:sm_80', status=SYSTEM, says=['ptxas of an unknown version', 'nvptx:sm_80'],
                environment={'PATH': os.path.dirname(folder / 'ptxas')})
     only_new(folder, before)
+
+
+def tools(folder, **scripts):
+    """A PATH of programs of the system and of scripts."""
+    path = tempfile.mkdtemp(dir=folder.path)
+    for name, script in scripts.items():
+        if script is None:
+            os.symlink(shutil.which(name), os.path.join(path, name))
+            continue
+        with open(os.path.join(path, name), 'w') as file:
+            file.write(script)
+        os.chmod(os.path.join(path, name), 0o755)
+    return {**os.environ, 'PATH': path}
+
+
+def test_shared(folder):
+    """A library alone, beside other kinds, by a linker without a compiler: it loads and runs."""
+    shared = ['compile', 'model.json', *WEIGHTS, '--emit']
+    if not shutil.which('cc'):
+        print('skipped test_shared: no cc')
+        return
+    before = folder.files()
+    folder.run(*shared, 'shared', '-o', 'lib.so')
+    only_new(folder, before, 'lib.so')
+    folder.run(*shared, 'obj,shared', '-o', 'net', environment={**os.environ, 'TMPDIR': '/var/tmp'})
+    only_new(folder, before, 'lib.so', 'net.o', 'net.h', 'net.so')
+    expect(folder.read('lib.so') == folder.read('net.so'), 'another folder, other bytes')
+    for linker in filter(shutil.which, ('ld', 'ld.lld')):
+        folder.run(*shared, 'shared', '-o', linker + '.so',
+                   environment=tools(folder, **{linker: None}))
+        ctypes.CDLL(folder / linker + '.so').pair_subtraction_run
+    library = ctypes.CDLL(folder / 'lib.so', mode=os.RTLD_NOW)
+    library.pair_subtraction_run.argtypes = [ctypes.c_void_p] * 4
+    expect(library.pair_subtraction_run(None, None, None, None) == -1, 'null pointers are run')
+    said = subprocess.run(['nm', '-D', folder / 'lib.so'], capture_output=True, text=True).stdout
+    symbols = [line.split()[-2:] for line in said.splitlines()]
+    expect(all(kind != 'U' and name.startswith('pair_subtraction_') for kind, name in symbols), said)
+
+
+def test_shared_refused(folder):
+    """What does not link says why, and leaves nothing."""
+    make = ['compile', 'model.json', '--emit', 'shared', '-o', 'lib.so']
+    fails = '#!/bin/sh\necho cannot find -lc >&2\nexit 1\n'
+    environments = [tools(folder), tools(folder, cc=fails), tools(folder, gcc='#!/none/such\n')]
+    before = folder.files()
+    folder.run(*make, status=USAGE, says='--weights')
+    folder.run(*make[:-1], 'lib.o', *WEIGHTS, status=USAGE, says='--output lib.o')
+    for environment, says in zip(environments, (
+            'needs a C compiler or a linker', 'cc does not link the shared library: cannot find -lc',
+            'needs a C compiler or a linker')):
+        said = folder.run(*make, *WEIGHTS, status=SYSTEM, says=says, environment=environment)
+        expect(said.count('error:') == 1, said)
+    only_new(folder, before)
+
+
+def test_name(folder):
+    """--name is as another name in the model; of a dump, too."""
+    folder.write('other.json', folder.read('model.json').replace(b'"pair_subtraction"', b'"Other"'))
+    folder.run('compile', 'other.json', *WEIGHTS, '-o', 'a.o')
+    folder.run('compile', 'model.json', *WEIGHTS, '--name', 'Other', '-o', 'b.o')
+    folder.run('ir', 'model.json', '-o', 'dump.sanir')
+    folder.run('compile', 'dump.sanir', *WEIGHTS, '--name=Other', '-o', 'c.o')
+    for name in ('b', 'c'):
+        for extension in ('.o', '.h'):
+            expect(folder.read('a' + extension) == folder.read(name + extension), name + extension)
+    folder.run('verify', 'model.json', *WEIGHTS, '--name', 'Other', prints='ok')
+    for wrong in ('', 'for', 'san', 'san_net', '1net', 'a-b', 'n' * 64):
+        folder.run('stats', 'model.json', '--name', wrong, status=USAGE,
+                   says=f"--name must be a C identifier of at most 63 characters, no keyword of C "
+                   f"or C++, not san or san_..., found '{wrong}'")
+    folder.run('ir', 'model.json', '--name', 'n' * 63, prints='n' * 63)
 
 
 def test_same_bytes(folder):

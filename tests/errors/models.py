@@ -21,8 +21,8 @@ FIRST = '"channels": 32 }'
 SECOND = '"attention": { "share": 4 }'
 
 FIELDS = (
-    'the model must have no fields but $schema, format, version, name, input, classes, stem_channels, '
-    'attention, stages, found ')
+    'the model must have no fields but $schema, format, version, name, input, classes, output, '
+    'stem_channels, attention, stages, found ')
 NAME = 'name must be a C identifier of at most 63 characters, no keyword of C or C++, not san or san_..., found '
 ESCAPE = 'expected four hexadecimal digits after \\u, whole surrogate pairs'
 

@@ -1,0 +1,285 @@
+"""A compiled model, loaded into this process."""
+from __future__ import annotations
+
+import collections
+import ctypes
+import os
+import re
+import threading
+import warnings
+import weakref
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _abi
+from ._elf import model_names
+from ._engines import Floats, Gpu, Pool, Processor, Workers, finish
+from ._errors import LoadError, RunError
+
+MOST_THREADS = 1024
+
+
+class Model:
+    """A function of images, made by `load` or `compile`. Any threads may call it at once."""
+
+    path: Optional[str]
+    """The library; None where it was a temporary file."""
+    name: str
+    """As in MODEL.json, or as --name says."""
+    input_shape: Tuple[int, int, int]
+    """(channels, height, width) of an image."""
+    classes: int
+    batch: int
+    """Images of one run. Any number may be given; the last run is filled up."""
+    threads: int
+    """Threads that share the work of a call."""
+    device: str
+    """"cpu", or which GPU and its target."""
+    targets: Tuple[str, ...]
+    """What the library has code for."""
+    kernels: Tuple[str, ...]
+    """What runs, in order."""
+    workspace_bytes: int
+    """Memory of one run on a processor, besides images and logits."""
+    weights_bytes: int
+    weights_sha256: str
+    """Of the safetensors file."""
+    compiler: str
+    """Which sanc, and which LLVM."""
+
+    def __init__(self, path: str, name: Optional[str], threads: int, device: Optional[str]) -> None:
+        if not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"threads must be from 1 to {MOST_THREADS}, found {threads}")
+        self.path, self._arguments = path, (path, name, threads, device)
+        symbol = _choose(path, name) + "_model"
+        library = _Library(path)
+        try:
+            struct = library.model(symbol)
+            self._describe(struct, threads)
+            self._engine = _open(struct, device, path)
+        except BaseException:
+            library.close()
+            raise
+        self.device = self._engine.device
+        self._workers, self._pool = _threads(threads, struct, self._engine, path)
+        self._idle = threading.Condition()
+        self._running, self._closed = 0, False  # calls; both under _idle
+        self._release = weakref.finalize(self, _release, self._workers, self._pool, self._engine,
+                                         library)
+        self._release.atexit = False  # other threads may still be in a run then
+
+    def _describe(self, struct: _abi.ModelStruct, threads: int) -> None:
+        """Copies what the library says, which is gone when it is closed."""
+        self.name = struct.name.decode()
+        self.input_shape = struct.channels, struct.height, struct.width
+        self.classes, self.batch, self.threads = struct.classes, struct.batch, threads
+        self.targets = tuple(struct.targets.decode().split(","))
+        self.kernels = tuple(struct.kernel_names[i].decode() for i in range(struct.kernel_count))
+        self.workspace_bytes, self.weights_bytes = struct.workspace_bytes, struct.weights_bytes
+        self.weights_sha256 = bytes(struct.weights_sha256).hex()
+        self.compiler = struct.compiler.decode()
+
+    def __call__(self, images: npt.ArrayLike) -> Floats:
+        """The logits, (n, classes) float32, of `images`, (n, channels, height, width); or
+        probabilities, where MODEL.json says `"output": "probabilities"`. Of a single image
+        (channels, height, width) they are (classes,).
+
+        `images` may have any layout and floating-point type; what is not contiguous float32 is
+        copied first. TypeError for integers and other types: scale pixels as in training first.
+        ValueError for another shape, and after `close`.
+        """
+        array = self._checked(images)
+        single = array.ndim == 3
+        if single:
+            array = array[np.newaxis]
+        logits = np.empty((len(array), self.classes), np.float32)
+        with self._idle:
+            if self._closed:
+                raise ValueError(f"model {self.name} is closed")
+            self._running += 1
+        try:
+            self._run_all(array, logits)
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+        return logits[0] if single else logits
+
+    def _checked(self, images: npt.ArrayLike) -> Floats:
+        array = np.asarray(images)
+        if array.dtype.kind != "f":
+            raise TypeError(f"model {self.name}: images must be of a floating-point type, found "
+                            f"{array.dtype}; scale pixels as in training")
+        if array.ndim not in (3, 4) or array.shape[-3:] != self.input_shape:
+            shape = ", ".join(map(str, self.input_shape))
+            raise ValueError(f"model {self.name}: images must be of shape (n, {shape}) or "
+                             f"({shape}), found {array.shape}")
+        return np.require(array, np.float32, ["C", "A"])
+
+    def _run_all(self, images: Floats, logits: Floats) -> None:
+        """Threads take batches in turns; where there is one batch, they share its tasks."""
+        firsts = range(0, len(images), self.batch)
+        if self._workers is None or len(firsts) == 1:
+            for first in firsts:
+                self._run_batch(images, logits, first, self._pool)
+            return
+        turns = collections.deque(firsts)
+
+        def take_turns() -> None:
+            try:
+                while True:
+                    self._run_batch(images, logits, turns.popleft(), None)
+            except IndexError:
+                pass  # all are taken
+            finally:
+                turns.clear()  # after an error nobody goes on
+
+        count = min(self.threads, len(firsts)) - 1
+        others = [self._workers.submit(take_turns) for _ in range(count)]
+        try:
+            take_turns()
+        finally:
+            finish(others)
+
+    def _run_batch(self, images: Floats, logits: Floats, first: int,
+                   pool: Optional[Pool]) -> None:
+        count = min(self.batch, len(images) - first)
+        part, out = images[first:first + count], logits[first:first + count]
+        if count < self.batch:  # filled up with the last image
+            part = np.concatenate([part, np.repeat(part[-1:], self.batch - count, axis=0)])
+            out = np.empty((self.batch, self.classes), np.float32)
+        try:
+            self._engine.run(part, out, pool)
+        except RunError as error:
+            raise RunError(f"model {self.name}: {error}", error.status) from None
+        logits[first:first + count] = out[:count]
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Waits for runs of other threads and gives everything back. May be called twice."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: self._running == 0)
+            self._release()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.input_shape))
+        state = "closed" if self._closed else f"on {self.device}"
+        return f"<san.Model {self.name}: {shape} -> {self.classes}, batch {self.batch}, {state}>"
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """Another process loads the library again."""
+        if self.path is None:
+            raise TypeError("a model that was compiled without `output` has no file for another "
+                            "process to load")
+        return load, self._arguments
+
+
+def load(path: Union[str, os.PathLike[str]], name: Optional[str] = None, threads: int = 1,
+         device: Optional[str] = None) -> Model:
+    """A model of a shared library that `sanc compile --emit shared` made.
+
+    name: which model, where the library has several. threads: how many share the work of a call,
+    on a processor: they take batches in turns; a single batch they share where the library was
+    compiled with `--threads` and libsanrt.so is there. Results are the same bits for any number.
+
+    device: "cpu", "cuda" or "cuda:N". None is "cuda" where the library has code for GPUs and it
+    runs here, else "cpu".
+
+    OSError where the file cannot be read; LoadError where it is no such library, or nothing here
+    runs it. Loading runs code: take libraries from those you trust with that.
+    """
+    return Model(os.path.abspath(path), name, threads, device)
+
+
+class _Library:
+    """dlopen and dlclose."""
+
+    # By path, which files of that name were loaded. dlopen takes a path that it has loaded for the
+    # same file, also where another one is there now; so the second one gets the path DIR/./NAME.
+    _seen: Dict[str, List[Tuple[int, int]]] = {}
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        info = os.stat(path)
+        seen, file = self._seen.setdefault(path, []), (info.st_dev, info.st_ino)
+        if file not in seen:
+            seen.append(file)
+        folder, name = os.path.split(path)
+        try:
+            self._library = ctypes.CDLL(os.path.join(folder, "./" * seen.index(file) + name))
+        except OSError as error:
+            raise LoadError(str(error)) from None
+
+    def model(self, symbol: str) -> _abi.ModelStruct:
+        version = ctypes.c_uint32.in_dll(self._library, symbol).value
+        if version != _abi.ABI_VERSION:
+            raise LoadError(f"{self._path}: {symbol} must be of ABI version {_abi.ABI_VERSION}, as "
+                            f"this package is, found {version}")
+        return _abi.ModelStruct.in_dll(self._library, symbol)
+
+    def close(self) -> None:
+        close = ctypes.CDLL(None).dlclose
+        close.argtypes = [ctypes.c_void_p]
+        close(self._library._handle)
+
+
+def _release(*parts: Union[Workers, Pool, Processor, Gpu, _Library, None]) -> None:
+    for part in parts:
+        if part is not None:
+            part.close()
+
+
+def _threads(count: int, struct: _abi.ModelStruct, engine: Union[Processor, Gpu],
+             path: str) -> Tuple[Optional[Workers], Optional[Pool]]:
+    if count == 1 or not isinstance(engine, Processor):
+        return None, None
+    if struct.threads == 1:
+        return Workers(count), None
+    try:
+        return Workers(count), Pool(count)
+    except LoadError as error:
+        warnings.warn(f"{path}: threads take batches in turns, but cannot share a single one: "
+                      f"{error}", RuntimeWarning, stacklevel=4)
+        return Workers(count), None
+
+
+def _choose(path: str, name: Optional[str]) -> str:
+    names = model_names(path)
+    if not names:
+        raise LoadError(f"{path}: there is no model in this library; `sanc compile --emit shared` "
+                        "makes one")
+    if name is None and len(names) > 1:
+        raise LoadError(f"{path}: name one of its models: {', '.join(names)}")
+    if name is not None and name not in names:
+        raise LoadError(f"{path}: must have a model {name}, found {', '.join(names)}")
+    return name or names[0]
+
+
+def _open(struct: _abi.ModelStruct, device: Optional[str], path: str) -> Union[Processor, Gpu]:
+    if device is not None and not re.fullmatch("cpu|cuda(:[0-9]+)?", device):
+        raise ValueError(f"device must be cpu, cuda or cuda:N, found {device}")
+    asked = device is not None and device != "cpu"
+    if struct.gpu_count and device != "cpu":
+        try:
+            return Gpu(struct, int((device or "").partition(":")[2] or 0))
+        except LoadError as error:
+            if asked or not struct.run:
+                raise LoadError(f"{path}: {error}") from None
+    has = struct.targets.decode()
+    if asked:
+        raise LoadError(f"{path}: it has no code for GPUs, but for {has}")
+    if not struct.run:
+        raise LoadError(f"{path}: it has no code for processors, but for {has}")
+    return Processor(struct)
