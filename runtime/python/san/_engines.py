@@ -134,7 +134,8 @@ class Gpu:
 def _runtime_library() -> ctypes.CDLL:
     """libsanrt as a shared library. Only GPUs and a run on several threads need it."""
     given = os.environ.get("SAN_RUNTIME")
-    names: Tuple[str, ...] = (given,) if given else ("libsanrt.so.0", "libsanrt.so")
+    names: Tuple[str, ...] = (given,) if given else (
+        f"libsanrt.so.{_abi.ABI_VERSION}", "libsanrt.so")
     said = []
     for name in names:
         try:
