@@ -18,7 +18,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/sanc_add_model.cmake)
 foreach(component ${sanc_FIND_COMPONENTS})
     if(sanc_FIND_REQUIRED_${component} AND NOT sanc_${component}_FOUND)
         set(sanc_FOUND FALSE)
-        set(sanc_NOT_FOUND_MESSAGE "sanc is installed without '${component}'; "
-                                   "its components are compiler and runtime")
+        set(sanc_NOT_FOUND_MESSAGE
+            "'${component}' is not installed; the components are compiler and runtime")
     endif()
 endforeach()

@@ -120,13 +120,16 @@ def check_programs(home, sections, tally):
     # A newer model is compiled again.
     printed = home.run("touch model.json\ncmake --build out\n")
     tally.check("Compiling the model digits" in printed, f"a newer model: {printed}")
-    wrong = section["cmake"][0].replace("THREADS 2", "TREADS 2")
-    home.write("CMakeLists.txt", wrong)
-    try:
-        printed = home.run(section["sh"][0])
-    except common.Failure as failure:
-        printed = str(failure)
-    tally.check("'TREADS;2' is not known" in printed, f"a wrong word: {printed}")
+    for right, wrong, message in (
+            ("THREADS 2", "TREADS 2", "'TREADS;2' is not known"),
+            (" WEIGHTS weights.safetensors", "", "digits needs WEIGHTS and a file"),
+            ("sanc REQUIRED", "sanc REQUIRED COMPONENTS gpu", "'gpu' is not installed")):
+        home.write("CMakeLists.txt", section["cmake"][0].replace(right, wrong))
+        try:
+            printed = home.run(section["sh"][0])
+        except common.Failure as failure:
+            printed = str(failure)
+        tally.check(message in printed, f"{wrong}: {printed}")
     section = sections["A program, by make"]
     home.write("Makefile", section["make"][0])
     printed = home.run(section["sh"][0])
