@@ -70,7 +70,8 @@ static void print_option(const struct option_info *info, const struct command_in
 
 void help_usage(const struct command_info *command, FILE *file)
 {
-    fprintf(file, "sanc %s %s", command->name, command->operand);
+    const char *operand = command->operand;
+    fprintf(file, "sanc %s%s%s", command->name, *operand ? " " : "", operand);
     bool more = false;
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_info *info = &option_table[i];

@@ -649,10 +649,10 @@ def check_help(sanc, tally):
         section = file.read().split("### Schedules\n")[1].split("\n### ")[0]
     explained = re.findall(r"^\| `(\w+ [^`]*[A-Z][^`]*)` \|", section.replace("…", "..."), re.M)
     listed = [syntax for syntax, _ in help_rows(sanc)]
+    missing, unknown = sorted(set(listed) - set(explained)), sorted(set(explained) - set(listed))
     tally.check(
-        len(listed) > 15 and sorted(explained) == sorted(listed),
-        f"compiler/README.md explains {sorted(explained)}, `sanc help schedules` lists {sorted(listed)}"
-    )
+        len(listed) > 15 and not missing and not unknown,
+        f"compiler/README.md must explain {missing}, and not {unknown}, which are no commands")
 
 
 def main():
