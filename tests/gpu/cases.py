@@ -140,7 +140,7 @@ def plant_races(network, images, tally):
             tally.check(out == right, f"barrier {number} left out is not found")
         except device.Wrong as wrong:
             races += 1
-            tally.check("race" in str(wrong) or "nothing was written" in str(wrong), str(wrong))
+            tally.check("race" in str(wrong) or "was never written" in str(wrong), str(wrong))
     tally.check(races > barriers // 2, f"of {barriers} barriers left out only {races} are found")
 
 
@@ -179,7 +179,7 @@ def plant_matrix(sanc, llc, case, tally):
         library = device.compile_host(llc, text, scratch)
         tally.check(waits > 0, "nothing is copied by the way")
         found(tally, "copies that are not waited for", library, network, case.images.tobytes(),
-              "nothing was written", network.plan)
+              "was never written", network.plan)
 
 
 def plant(sanc, llc, folder, tally):
@@ -198,14 +198,14 @@ def plant(sanc, llc, folder, tally):
                 return {**network.plan, "kernels": kernels}
             more = [kernel["grid"][0] + 1, 1, 1]
             found(tally, f"a block too many of {kernel['name']}", network.library, network, images,
-                  "outside|race|does not tell|shared", changed(grid=more))
+                  "outside|race|does not mention|shared", changed(grid=more))
             if kernel["shared_bytes"]:
                 found(tally, f"too little shared memory for {kernel['name']}", network.library,
                       network, images, "in shared memory",
                       changed(shared_bytes=kernel["shared_bytes"] // 2))
             for name in kernel["writes"]:
                 found(tally, f"a store to {name}", network.library, network, images,
-                      "outside|does not tell",
+                      "outside|does not mention",
                       changed(writes=[other for other in kernel["writes"] if other != name]))
 
 
