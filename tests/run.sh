@@ -18,8 +18,8 @@ preset=$what
 groups=(build test)
 targets=()
 case $what in
-    quick) preset=release select=(-LE slow) minutes=3 ;;
-    all) preset=release select=() minutes=20 ;;
+    quick) preset=release select=(-LE slow) minutes=4 ;;
+    all) preset=release select=() minutes=25 ;;
     release | debug) select=(-LE slow) minutes=3 ;;
     clang) groups+=(clang) select=(-L unit) minutes=2 ;;
     llvm22) groups+=(llvm22) select=(-L 'unit|backend') minutes=4 ;;
@@ -37,7 +37,7 @@ if [ $# -gt 0 ]; then
 else
     echo "Tests of the preset $preset, about $minutes minutes on two processors"
 fi
-[ "$what" != quick ] || echo "(A sample of everything; all of it: tests/run.sh all, about 20 minutes)"
+[ "$what" != quick ] || echo "(A sample of everything; all of it: tests/run.sh all, about 25 minutes)"
 
 tests/install.sh "${groups[@]}"
 jobs=$(nproc)
