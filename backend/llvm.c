@@ -55,3 +55,10 @@ void llvm_begin(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, begin);
 }
+
+void *llvm_copied(void *copy)
+{
+    if (!copy)
+        memory_fail();
+    return copy;
+}

@@ -17,7 +17,7 @@ static bool good(LLVMErrorRef failure, struct error *error)
 {
     if (!failure)
         return true;
-    char *text = LLVMGetErrorMessage(failure);
+    char *text = llvm_copied(LLVMGetErrorMessage(failure));
     error_set(error, "LLVM: %s", text);
     LLVMDisposeErrorMessage(text);
     return false;
@@ -44,8 +44,8 @@ const struct san_model *backend_load(const struct backend_file *object, const ch
     llvm_begin();
     if (!good(LLVMOrcCreateLLJIT(&jit, NULL), error))
         return NULL;
-    LLVMMemoryBufferRef buffer =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, name);
+    LLVMMemoryBufferRef buffer = llvm_copied(
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, name));
     snprintf(symbol, sizeof symbol, "%s_model", name);
     if (!add_process_symbols(jit, error) ||
         !good(LLVMOrcLLJITAddObjectFile(jit, LLVMOrcLLJITGetMainJITDylib(jit), buffer), error) ||

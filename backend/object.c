@@ -85,7 +85,7 @@ static void set_flags(LLVMModuleRef out, LLVMTargetMachineRef machine)
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
     LLVMSetModuleDataLayout(out, layout);
     LLVMDisposeTargetData(layout);
-    char *triple = LLVMGetTargetMachineTriple(machine);
+    char *triple = llvm_copied(LLVMGetTargetMachineTriple(machine));
     bool x86 = !strcmp(triple, x86_triple);
     LLVMSetTarget(out, triple);
     LLVMDisposeMessage(triple);
@@ -102,7 +102,7 @@ static LLVMModuleRef parse(LLVMContextRef context, const char *text, const char 
     LLVMModuleRef out;
     char *message = NULL;
     LLVMMemoryBufferRef buffer =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), name);
+        llvm_copied(LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), name));
     if (LLVMParseIRInContext(context, buffer, &out, &message)) {
         take_error(&message, error);
         return NULL;
@@ -159,7 +159,7 @@ static bool optimise(LLVMModuleRef out, LLVMTargetMachineRef machine, struct err
     LLVMDisposePassBuilderOptions(options);
     if (!failure)
         return true;
-    char *text = LLVMGetErrorMessage(failure);
+    char *text = llvm_copied(LLVMGetErrorMessage(failure));
     error_set(error, "LLVM: %s", text);
     LLVMDisposeErrorMessage(text);
     return false;
@@ -178,7 +178,7 @@ static bool write_out(LLVMModuleRef out, LLVMTargetMachineRef machine, enum back
                       struct backend_file *file, struct error *error)
 {
     if (kind == BACKEND_LLVM) {
-        char *text = LLVMPrintModuleToString(out);
+        char *text = llvm_copied(LLVMPrintModuleToString(out));
         copy_out(file, text, strlen(text));
         LLVMDisposeMessage(text);
         return true;
@@ -189,6 +189,7 @@ static bool write_out(LLVMModuleRef out, LLVMTargetMachineRef machine, enum back
     LLVMCodeGenFileType type = kind == BACKEND_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
     if (LLVMTargetMachineEmitToMemoryBuffer(machine, out, type, &message, &buffer))
         return take_error(&message, error);
+    llvm_copied(buffer);
     copy_out(file, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
     return true;
@@ -314,7 +315,7 @@ int llvm_major(void)
 const char *cpu_host_name(void)
 {
     static char name[64];
-    char *text = LLVMGetHostCPUName();
+    char *text = llvm_copied(LLVMGetHostCPUName());
     snprintf(name, sizeof name, "%s", text);
     LLVMDisposeMessage(text);
     return name;

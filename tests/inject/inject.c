@@ -118,9 +118,10 @@ static bool fails(void *caller)
     if (!child) {
         Dl_info info = {0};
         dladdr(caller, &info);
-        write_log("%ld allocation %ld of %s+%lx %d", children, count,
+        write_log("%ld allocation %ld of %s+%lx in %s %d", children, count,
                   info.dli_fname ? info.dli_fname : "?",
-                  (unsigned long)((uintptr_t)caller - (uintptr_t)info.dli_fbase), status);
+                  (unsigned long)((uintptr_t)caller - (uintptr_t)info.dli_fbase),
+                  info.dli_sname ? info.dli_sname : "?", status);
         armed = true;
     }
     errno = child ? ENOMEM : kept;
