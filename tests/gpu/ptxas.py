@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """What NVIDIA's assembler says of the PTX: nothing in local memory, no register spilled.
 
+A kernel that keeps two blocks or more on a multiprocessor has fewer registers for it and may spill
+SPILLED bytes: estimated for 56x56 attention, the second block saves a fifth of the time.
+
     ptxas.py SANC [--shared]
 
 --shared: the cases of ../shared/cases and those of examples/models.
@@ -18,6 +21,7 @@ from device import common
 
 TARGETS = ["sm_80", "sm_90"]
 PRECISIONS = ["f32", "tf32", "bf16"]
+SPILLED = 32
 # More than shared memory has for one pixel.
 OWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models")
 
@@ -38,18 +42,28 @@ def assemble(sanc, ptxas, model, sm, precision):
             [ptxas, "-v", f"--gpu-name={sm}", "-o",
              os.path.join(scratch, "cubin"), ptx], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, timeout=600)
+        with open(ptx, encoding="ascii") as file:
+            blocks = dict(re.findall(r"\.entry (\w+)\([^{]*\.minnctapersm (\d+)", file.read()))
     what = f"{model} {sm} {precision}"
     tally.check(done.returncode == 0, f"{what}: ptxas: {done.stdout[-500:]}")
     reports = re.findall(
+        r"Function properties for (\w+)\s+"
         r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stdout)
     registers = [int(number) for number in re.findall(r"Used (\d+) registers", done.stdout)]
     tally.check(
         len(reports) > 0 and len(reports) == len(registers),
         f"{what}: no report: {done.stdout[-500:]}")
-    tally.check(all(numbers == ("0", "0", "0") for numbers in reports),
-                f"{what}: stack or spills: {set(reports)}")
+    spills = {kernel: max(map(int, numbers)) for kernel, *numbers in reports}
+    wrong = {
+        kernel: spilled
+        for kernel, spilled in spills.items()
+        if spilled > (SPILLED if int(blocks.get(kernel, 1)) > 1 else 0)
+    }
+    tally.check(not wrong, f"{what}: bytes on the stack or spilled: {wrong}")
     tally.check("lmem" not in done.stdout, f"{what}: local memory")
-    return tally, f"{what}: {len(reports)} kernels, at most {max(registers, default=0)} registers"
+    line = (f"{what}: {len(reports)} kernels, at most {max(registers, default=0)} registers, "
+            f"{max(spills.values(), default=0)} bytes spilled")
+    return tally, line
 
 
 def main():
