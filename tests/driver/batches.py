@@ -4,9 +4,9 @@
     batches.py SANC --networks                       the networks of examples/models, in every precision; their kernels too
     batches.py SANC --random RANDOM_MODELS [COUNT]   models over the whole format, which RANDOM_MODELS draws
 """
+import concurrent.futures
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -39,11 +39,9 @@ LARGE = model('large', 4096, [(26, 4)], footprint=3, share=1, relation_channels=
 
 def run(sanc, arguments):
     """The status, what is said, seconds of processor time."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.run([sanc, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             text=True, timeout=600)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return process.returncode, process.stdout, after.ru_utime - before.ru_utime
+    before = sanc.child_seconds()
+    status, out, said = sanc.run(*arguments)
+    return status, out + said, sanc.child_seconds() - before
 
 
 def check(sanc, path, batch, setting, seconds=SECONDS):
@@ -95,12 +93,14 @@ def networks(sanc, folder):
 def random(sanc, folder, program, count='300'):
     subprocess.run([program, '--write', folder, '--count', count], check=True,
                    stdout=subprocess.DEVNULL)
-    return [check(sanc, os.path.join(folder, name, 'model.json'), batch, setting)
+    jobs = [(os.path.join(folder, name, 'model.json'), batch, setting)
             for name in sorted(os.listdir(folder)) for batch in BATCHES for setting in SETTINGS]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda job: check(sanc, *job), jobs))
 
 
 def main():
-    sanc = os.path.abspath(sys.argv[1])
+    sanc = common.Sanc(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         if sys.argv[2:3] == ['--networks']:
             good = networks(sanc, folder)

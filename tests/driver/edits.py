@@ -8,17 +8,16 @@ exchanges lines, in dumps after six passes. What is for processors is verified, 
 compiled to PTX. Status 5 is for what the compiler made by itself.
 """
 import argparse
+import concurrent.futures
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'numeric'))
 import common  # noqa: E402
 
-SECONDS = 60
 PASSES = ['expand_batch_norm', 'lower', 'fuse_pixels', 'schedule', 'apply_schedules', 'plan_memory']
 TARGETS = ['x86-64-v3', 'nvptx:sm_80']
 CASES = ['exact_pairwise', 'mixed', 'footprint1', 'patch_concatenation']
@@ -83,23 +82,42 @@ def edit(rng, lines):
         return lines, f'line {at + 1} {kind}: {old.strip()}'
 
 
-def check(sanc, folder, weights, target, lines):
+def check(sanc, weights, target, lines):
     """What sanc does wrong with an edited dump, or None."""
-    path = os.path.join(folder, 'edited.sanir')
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write('\n'.join(lines))
-    words = ['verify', path, '-w', weights] if target in TARGETS[:1] else \
-        ['compile', path, '--emit', 'ptx', '-o', os.path.join(folder, 'edited.ptx')]
-    try:
-        process = subprocess.run([sanc, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                 text=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        return f'no result after {SECONDS} s'
-    if process.returncode == 0:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'edited.sanir')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('\n'.join(lines))
+        words = ['verify', path, '-w', weights] if target in TARGETS[:1] else \
+            ['compile', path, '--emit', 'ptx', '-o', os.path.join(folder, 'edited.ptx')]
+        status, _, said = sanc.run(*words)
+    if status == 0:
         return None
-    place = re.match(r'\S+\.sanir:\d+:\d+: error: |\S+\.safetensors: error: tensor ',
-                     process.stderr)
-    return None if process.returncode == 3 and place else f'status {process.returncode}: {process.stderr}'
+    place = re.match(r'\S+\.sanir:\d+:\d+: error: |\S+\.safetensors: error: tensor ', said)
+    return None if status == 3 and place else f'status {status}: {said}'
+
+
+class Edits:
+    def __init__(self, sanc):
+        self.sanc, self.dumps = sanc, {}
+        for case in CASES:
+            for target in TARGETS:
+                for after in PASSES:
+                    text = common.call(sanc, 'ir', self.path(case, 'model.json'), '--target',
+                                       target, '--after', after)
+                    self.dumps[case, target, after] = text.split('\n')
+
+    @staticmethod
+    def path(case, name):
+        return os.path.join(common.ROOT, 'tests', 'numeric', 'cases', case, name)
+
+    def check(self, number):
+        """What is wrong with an edit, or None."""
+        rng = random.Random(number)
+        case, target, after = rng.choice(CASES), rng.choice(TARGETS), rng.choice(PASSES)
+        lines, what = edit(rng, self.dumps[case, target, after])
+        why = check(self.sanc, self.path(case, 'weights.safetensors'), target, lines)
+        return why and f'FAILED {number}: {case} for {target} after {after}, {what}\n{why}'
 
 
 def main():
@@ -108,23 +126,12 @@ def main():
     parser.add_argument('--count', type=int, default=150)
     parser.add_argument('--first', type=int, default=0)
     args = parser.parse_args()
-    sanc = os.path.abspath(args.sanc)
-    dumps = {}
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(args.first, args.first + args.count):
-            rng = random.Random(number)
-            case, target, after = rng.choice(CASES), rng.choice(TARGETS), rng.choice(PASSES)
-            source = os.path.join(common.ROOT, 'tests', 'numeric', 'cases', case)
-            if (case, target, after) not in dumps:
-                text = common.call(sanc, 'ir', os.path.join(source, 'model.json'), '--target',
-                                   target, '--after', after)
-                dumps[case, target, after] = text.split('\n')
-            lines, what = edit(rng, dumps[case, target, after])
-            why = check(sanc, folder, os.path.join(source, 'weights.safetensors'), target, lines)
+    edits, failed = Edits(common.Sanc(args.sanc)), 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for why in pool.map(edits.check, range(args.first, args.first + args.count)):
             if why:
                 failed += 1
-                print(f'FAILED {number}: {case} for {target} after {after}, {what}\n{why}')
+                print(why, flush=True)
     print(f'{args.count - failed} of {args.count} edits are as they should be')
     return 1 if failed else 0
 

@@ -427,7 +427,7 @@ def tools(folder, **scripts):
 
 def test_shared(folder):
     """A library alone, beside other kinds, by a linker without a compiler: it loads and runs."""
-    shared = ['compile', 'model.json', *WEIGHTS, '--emit']
+    shared = ['compile', 'model.json', *WEIGHTS, *V3, '--emit']
     if not shutil.which('cc'):
         print('skipped test_shared: no cc')
         return
@@ -451,7 +451,7 @@ def test_shared(folder):
 
 def test_shared_refused(folder):
     """What does not link says why, and leaves nothing."""
-    make = ['compile', 'model.json', '--emit', 'shared', '-o', 'lib.so']
+    make = ['compile', 'model.json', *V3, '--emit', 'shared', '-o', 'lib.so']
     fails = '#!/bin/sh\necho cannot find -lc >&2\nexit 1\n'
     environments = [tools(folder), tools(folder, cc=fails), tools(folder, gcc='#!/none/such\n')]
     before = folder.files()
@@ -468,14 +468,14 @@ def test_shared_refused(folder):
 def test_name(folder):
     """--name is as another name in the model; of a dump, too."""
     folder.write('other.json', folder.read('model.json').replace(b'"pair_subtraction"', b'"Other"'))
-    folder.run('compile', 'other.json', *WEIGHTS, '-o', 'a.o')
-    folder.run('compile', 'model.json', *WEIGHTS, '--name', 'Other', '-o', 'b.o')
-    folder.run('ir', 'model.json', '-o', 'dump.sanir')
+    folder.run('compile', 'other.json', *WEIGHTS, '-o', 'a.o', *V3)
+    folder.run('compile', 'model.json', *WEIGHTS, '--name', 'Other', '-o', 'b.o', *V3)
+    folder.run('ir', 'model.json', '-o', 'dump.sanir', *V3)
     folder.run('compile', 'dump.sanir', *WEIGHTS, '--name=Other', '-o', 'c.o')
     for name in ('b', 'c'):
         for extension in ('.o', '.h'):
             expect(folder.read('a' + extension) == folder.read(name + extension), name + extension)
-    folder.run('verify', 'model.json', *WEIGHTS, '--name', 'Other', prints='ok')
+    folder.run('verify', 'model.json', *WEIGHTS, '--name', 'Other', *V3, prints='ok')
     for wrong in ('', 'for', 'san', 'san_net', '1net', 'a-b', 'n' * 64):
         folder.run('stats', 'model.json', '--name', wrong, status=USAGE,
                    says=f"--name must be a C identifier of at most 63 characters, no keyword of C "

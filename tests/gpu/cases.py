@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Networks compiled for a GPU, their kernels run on the host by their launch plans.
 
-    cases.py SANC [--shared] [--sample] [NAME...]
+    cases.py SANC [--all | --sample] [NAME...]
 
 Outputs are compared with references in float64; every access of memory is checked on the way (see
 host.c). In tf32 and bf16 they may be off by twice as much as the evaluator in that precision, with
 the schedules that the compiler chooses and with matrix units wherever they can be (matrix.py); in
-f32 also with all that nests hand on in the workspace (slices.py). --sample: each in one precision.
-In the end mistakes are planted, and have to be found.
+f32 also with all that nests hand on in the workspace (slices.py). --all: the cases of ../shared/cases, which are more.
+--sample: each in one precision, and in the end mistakes are planted, which have to be found.
 """
 import argparse
 import concurrent.futures
@@ -212,12 +212,15 @@ def plant(sanc, llc, folder, tally):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
-    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
     own = os.path.join(common.ROOT, "tests", "numeric", "cases")
-    folder = common.shared("cases") if args.shared else own
+    more = os.path.join(common.SHARED, "cases")
+    folder = more if args.all and os.path.exists(more) else own
+    if args.all and folder == own:
+        print(f"no {os.path.relpath(more, common.ROOT)}: the project's own cases alone")
     names = args.name or sorted(os.listdir(folder))
     sanc = common.Sanc(args.sanc)
     llc, total = device.find_llc(sanc), common.Tally()
@@ -231,7 +234,7 @@ def main():
             print(line, flush=True)
             total.passed += tally.passed
             total.failed += tally.failed
-    if not args.shared:
+    if args.sample:
         check_large_tiles(sanc, total)
         plant(sanc, llc, os.path.join(own, "mixed"), total)
         plant_slices(sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)

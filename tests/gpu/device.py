@@ -139,12 +139,12 @@ def host_object():
 
 
 def compile_host(llc, text, folder):
-    """A shared object of the kernels and host.c."""
+    """A shared object of the kernels and host.c. They run once: making them fast takes longer."""
     source, code, library = (os.path.join(folder, name)
                              for name in ("host.ll", "host.o", "host.so"))
     with open(source, "w") as file:
         file.write(to_host(text))
-    common.call(llc, "-O1", "-relocation-model=pic", "-filetype=obj",
+    common.call(llc, "-O0", "-relocation-model=pic", "-filetype=obj",
                 "-mtriple=x86_64-unknown-linux-gnu", source, "-o", code)
     common.call("cc", "-shared", "-o", library, host_object(), code, "-lm")
     return library

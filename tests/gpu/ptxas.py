@@ -6,7 +6,8 @@ SPILLED bytes: estimated for 56x56 attention, the second block saves a fifth of 
 
     ptxas.py SANC [--shared]
 
---shared: the cases of ../shared/cases and those of examples/models.
+--shared: the cases of ../shared/cases and those of examples/models. Kernels that differ in their
+names only are assembled once.
 """
 import argparse
 import concurrent.futures
@@ -31,19 +32,39 @@ def find_ptxas():
     return path if os.path.exists(path) else common.skip("no ptxas (NVIDIA's CUDA toolkit)")
 
 
-def assemble(sanc, ptxas, model, sm, precision):
-    """(tally, line to print)"""
+def new_kernels(text, seen):
+    """The PTX without the kernels whose text is in `seen`, names and labels apart, which gets the
+    others."""
+    declared = "".join(re.findall(r"\.extern \.shared.*\n", text))
+    head, *kernels = re.split(r"(?=\t// \.globl)", re.sub(r"\.extern \.shared.*\n", "", text))
+    new = []
+    for kernel in kernels:
+        name = re.search(r"\.entry (\w+)\(", kernel)[1]
+        plain = re.sub(r"\$L__BB\d+_", "$L_", kernel.replace(name, ""))
+        if plain not in seen:
+            seen.add(plain)
+            new.append(kernel)
+    return "".join([head, declared, *new]) if new else ""
+
+
+def assemble(sanc, ptxas, model, sm, precision, seen):
+    """(tally, line to print). seen: of this target, see new_kernels"""
     tally = common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
         ptx = os.path.join(scratch, "net.ptx")
         common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}",
                     "--precision", precision, "-o", ptx)
+        with open(ptx, encoding="ascii") as file:
+            text = new_kernels(file.read(), seen)
+        if not text:
+            return tally, f"{model} {sm} {precision}: no kernels that were not seen before"
+        with open(ptx, "w", encoding="ascii") as file:
+            file.write(text)
         done = subprocess.run(
             [ptxas, "-v", f"--gpu-name={sm}", "-o",
              os.path.join(scratch, "cubin"), ptx], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, timeout=600)
-        with open(ptx, encoding="ascii") as file:
-            blocks = dict(re.findall(r"\.entry (\w+)\([^{]*\.minnctapersm (\d+)", file.read()))
+    blocks = dict(re.findall(r"\.entry (\w+)\([^{]*\.minnctapersm (\d+)", text))
     what = f"{model} {sm} {precision}"
     tally.check(done.returncode == 0, f"{what}: ptxas: {done.stdout[-500:]}")
     reports = re.findall(
@@ -83,8 +104,9 @@ def main():
             for name in sorted(os.listdir(networks)) if name.endswith(".json")
         ]
     total = common.Tally()
+    seen = {sm: set() for sm in TARGETS}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [(model, sm, precision) for model in models for sm in TARGETS
+        jobs = [(model, sm, precision, seen[sm]) for model in models for sm in TARGETS
                 for precision in PRECISIONS]
         for tally, line in pool.map(lambda job: assemble(sanc, ptxas, *job), jobs):
             print(line, flush=True)
