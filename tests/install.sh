@@ -5,6 +5,7 @@
 #                                    test: what the tests need besides; clang; llvm22
 #                                    linkers: other linkers, for the test of that name
 #                                    packages: what Debian packages are made and checked with
+#                                    cluster: MPI, for examples/cluster
 #                                    browser: what the test of the report draws its page with
 set -eu
 
@@ -20,8 +21,9 @@ for group in "$@"; do
         llvm22) packages="$packages llvm-22-dev" ;;
         linkers) packages="$packages lld mold musl-tools" ;;
         packages) packages="$packages dpkg-dev file lintian pkg-config python3" ;;
+        cluster) packages="$packages libopenmpi-dev openmpi-bin libpng-dev python3" ;;
         browser) packages="$packages chromium fonts-dejavu-core" ;;
-        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, packages and browser" >&2; exit 2 ;;
+        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, packages, cluster and browser" >&2; exit 2 ;;
     esac
 done
 

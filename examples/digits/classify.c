@@ -2,37 +2,8 @@
  * sees in each, with the probabilities of all ten. Needs the two files that `sanc compile` wrote.
  */
 #include "digits_pairwise.h"
+#include "picture.h"
 #include <math.h>
-#include <png.h>
-#include <stdio.h>
-
-enum { SIZE = 28, DIGITS = 10 };
-
-/* Pixels as the network was trained on them: (byte / 255 - mean) / deviation of the training set.
- */
-static int read_image(const char *path, float *input)
-{
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    png_byte pixels[SIZE * SIZE];
-    if (!png_image_begin_read_from_file(&image, path)) {
-        fprintf(stderr, "%s: %s\n", path, image.message);
-        return 0;
-    }
-    if (image.width != SIZE || image.height != SIZE) {
-        fprintf(stderr, "%s: %u x %u pixels, not 28 x 28\n", path, (unsigned)image.width,
-                (unsigned)image.height);
-        png_image_free(&image);
-        return 0;
-    }
-    image.format = PNG_FORMAT_GRAY;
-    if (!png_image_finish_read(&image, NULL, pixels, SIZE, NULL)) {
-        fprintf(stderr, "%s: %s\n", path, image.message);
-        return 0;
-    }
-    for (int i = 0; i < SIZE * SIZE; i++)
-        input[i] = ((float)pixels[i] / 255.0f - 0.1307f) / 0.3081f;
-    return 1;
-}
 
 static void print_digit(const char *path, const float *logits)
 {
@@ -54,7 +25,7 @@ int main(int argc, char **argv)
     int failed = 0;
     for (int i = 1; i < argc; i++) {
         float input[SIZE * SIZE], logits[DIGITS];
-        if (!read_image(argv[i], input)) {
+        if (!picture_read(argv[i], input)) {
             failed = 1;
             continue;
         }

@@ -3,23 +3,11 @@
 # counts what the networks get right of 1000. Installs with apt what is not there yet.
 set -eu
 cd "$(dirname "$0")/../.."
-here=examples/digits out=build/digits log=build/digits.log
+here=examples/digits out=build/digits
 
-show() {
-    echo "\$ $*"
-    "$@"
-}
+. examples/build.sh
+build_sanc digits
 
-tests/install.sh build
-echo "Building sanc in build/release (what the build prints goes to $log)"
-mkdir -p build
-cmake --preset release >$log 2>&1 &&
-    cmake --build --preset release --target sanc sanrt -j "$(nproc)" >>$log 2>&1 || {
-    cat $log >&2
-    exit 1
-}
-
-mkdir -p $out
 for kind in pairwise patchwise; do
     show build/release/sanc compile $here/$kind/model.json -w $here/$kind/weights.safetensors \
         --threads 2 -o $out/digits_$kind.o

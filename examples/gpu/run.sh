@@ -3,22 +3,11 @@
 # and where Python has CuPy, from its PTX and launch plan. Building needs nothing of CUDA.
 set -eu
 cd "$(dirname "$0")/../.."
-net=examples/digits/pairwise out=build/gpu log=build/gpu.log
+net=examples/digits/pairwise out=build/gpu
 images=examples/digits/images.safetensors
 
-show() {
-    echo "\$ $*"
-    "$@"
-}
-
-tests/install.sh build
-echo "Building sanc in build/release (what the build prints goes to $log)"
-mkdir -p $out
-cmake --preset release >$log 2>&1 &&
-    cmake --build --preset release --target sanc sanrt -j "$(nproc)" >>$log 2>&1 || {
-    cat $log >&2
-    exit 1
-}
+. examples/build.sh
+build_sanc gpu
 
 show build/release/sanc compile $net/model.json -w $net/weights.safetensors --batch 100 \
     --target nvptx:sm_70,nvptx:sm_80,nvptx:sm_90 -o $out/digits_pairwise.o

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""The examples that need more than sanc: each one's command, and what its README promises.
+
+    run.py SANC openmp | cluster
+
+Their run.sh builds in build/release, as a user's would. Python with Ray is RAY_PYTHON,
+TORCH_PYTHON or python3.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'numeric'))
+import common  # noqa: E402
+
+EXAMPLES = os.path.join(common.ROOT, 'examples')
+WORKER = rb'ray::MapWorker\(MapBatches\(Classifier\)\)\.'  # at work; an idle one has no dot
+SECONDS = 300
+
+
+def run(name, **environment):
+    """What run.sh prints."""
+    done = subprocess.run([os.path.join(EXAMPLES, name, 'run.sh')], env={**os.environ, **environment},
+                          capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode:
+        raise common.Failure([f'examples/{name}/run.sh'], done.returncode, done.stdout + done.stderr)
+    return done.stdout
+
+
+def check_openmp(tally):
+    for threads in '1', '2', '3':
+        text = run('openmp', OMP_NUM_THREADS=threads)
+        tally.check('986 of 1000 correct, 1000 with the bits of one thread' in text, text)
+        tally.check(f'on {threads} threads' in text, text)
+
+
+def ray_python():
+    for python in os.environ.get('RAY_PYTHON'), os.environ.get('TORCH_PYTHON'), sys.executable:
+        if python and subprocess.run([python, '-c', 'import ray, numpy, pandas, pyarrow, PIL'],
+                                     capture_output=True, check=False).returncode == 0:
+            return python
+    return None
+
+
+def worker_at_work():
+    """The process of a worker that is at work, or None."""
+    for number in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{number}/cmdline', 'rb') as file:
+                if re.match(WORKER, file.read()):
+                    return int(number)
+        except OSError:
+            pass
+    return None
+
+
+def check_killed(tally, python):
+    """A worker dies in the middle: every image once, in order, all the same."""
+    out = os.path.join(common.ROOT, 'build', 'cluster')
+    environment = {**os.environ, 'PYTHONPATH': os.path.join(common.ROOT, 'runtime', 'python')}
+    with subprocess.Popen([
+            python, os.path.join(EXAMPLES, 'cluster', 'classify_ray.py'),
+            os.path.join(out, 'digits_pairwise.so'), os.path.join(out, 'pictures'),
+            os.path.join(out, 'killed.csv')], env=environment, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True) as child:
+        end = time.monotonic() + SECONDS
+        while not (worker := worker_at_work()) and child.poll() is None and time.monotonic() < end:
+            time.sleep(0.005)
+        if worker:
+            os.kill(worker, signal.SIGKILL)
+        said = child.stderr.read()
+    tally.check(worker, 'no worker was seen at work')
+    tally.check(child.returncode == 0, f'with a worker killed: status {child.returncode}: {said}')
+    tally.check(files_equal(out, 'killed.csv', 'mpi.csv'), 'with a worker killed: another result')
+
+
+def files_equal(folder, *names):
+    contents = []
+    for name in names:
+        with open(os.path.join(folder, name), 'rb') as file:
+            contents.append(file.read())
+    return contents[0] == contents[1]
+
+
+def check_cluster(tally):
+    if not shutil.which('mpicc') and os.getuid() != 0:
+        common.skip("no mpicc (Debian: libopenmpi-dev)")
+    python = ray_python()
+    text = run('cluster', RAY_PYTHON=python or sys.executable)
+    tally.check('2000 pictures in build/cluster/mpi.csv; right are 1972' in text, text)
+    if not python:
+        tally.skip("Ray Data, since no Python here has it (pip install 'ray[data]' pillow)")
+        return
+    tally.check('2000 images on 2 workers' in text and 'cmp build/cluster/mpi.csv' in text, text)
+    check_killed(tally, python)
+
+
+def main():
+    tally = common.Tally()
+    {'openmp': check_openmp, 'cluster': check_cluster}[sys.argv[2]](tally)
+    return tally.end()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
