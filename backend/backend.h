@@ -8,7 +8,8 @@
 enum backend_kind { BACKEND_OBJECT, BACKEND_ASSEMBLY, BACKEND_LLVM };
 
 /* What to write. BACKEND_OBJECT: one object with NAME_model, the kernels of all targets and the
- * constants, and NAME_run where one of the targets is an x86. Other kinds: the kernels of one
+ * constants, and NAME_run where one of the targets is an x86; for smaller batches, too, whose
+ * kernels have names of their own (module->smaller). Other kinds: the kernels of one
  * `target` as text; a GPU's assembly is PTX. */
 struct backend_request {
     enum backend_kind kind;

@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a task needs. `taken` says for each of `ranges` ranges how far it is taken. */
+/* What a task needs, of a unit's run. `taken` says for each of `ranges` ranges how far it is taken. */
 struct job {
     void *kernel, *input, *output, *workspace, *scratch;
+    int64_t scratch_bytes; /* of a task */
     int64_t iterations, ranges;
     void *exec, *taken;
 };
@@ -49,12 +50,64 @@ static int64_t round_up(int64_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* ---- units ----------------------------------------------------------------------------------- */
+
+static int64_t image_bytes(const struct module *m)
+{
+    return 4 * m->channels * m->height * m->width;
+}
+
+static int64_t result_bytes(const struct module *m)
+{
+    return 4 * m->classes;
+}
+
+void plan_units(struct plan *plan)
+{
+    plan->units = 0;
+    for (const struct module *m = plan->module; m; m = m->smaller) {
+        int place = 0;
+        while (place < plan->units && plan->unit[place]->batch > m->batch)
+            place++;
+        if (place < plan->units && plan->unit[place]->batch == m->batch)
+            continue; /* it runs the same code */
+        for (int i = plan->units++; i > place; i--)
+            plan->unit[i] = plan->unit[i - 1];
+        plan->unit[place] = m;
+    }
+}
+
+static int64_t unit_workspace(const struct module *unit)
+{
+    return round_up(unit->workspace_bytes) + unit->threads * round_up(unit->scratch_bytes);
+}
+
+/* Where a rest's images are in the workspace; then its results. */
+static int64_t rest_input(const struct module *unit)
+{
+    return unit_workspace(unit);
+}
+
+static int64_t rest_output(const struct module *unit)
+{
+    return rest_input(unit) + round_up(unit->batch * image_bytes(unit));
+}
+
 int64_t workspace_total(const struct module *module)
 {
-    int64_t bytes =
-        round_up(module->workspace_bytes) + module->threads * round_up(module->scratch_bytes);
-    return bytes ? bytes : ALIGNMENT;
+    struct plan plan = {.module = module};
+    int64_t most = ALIGNMENT;
+    plan_units(&plan);
+    for (int i = 0; i < plan.units; i++) {
+        int64_t bytes = unit_workspace(plan.unit[i]);
+        most = bytes > most ? bytes : most;
+    }
+    const struct module *smallest = plan.unit[plan.units - 1];
+    int64_t bytes = rest_output(smallest) + round_up(smallest->batch * result_bytes(smallest));
+    return smallest->batch > 1 && bytes > most ? bytes : most;
 }
+
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 bool kernel_is_for(const struct kernel *kernel, const struct target *target)
 {
@@ -78,16 +131,24 @@ static int kernel_number(const struct kernel_names *names, const struct kernel *
     return number;
 }
 
+static void add_kernels(struct kernel_names *names, const struct plan *plan,
+                        const struct module *unit)
+{
+    int most = names->count;
+    for (const struct kernel *k = unit->kernels; k; k = k->next)
+        most++;
+    names->name = allocate_again(names->name, most + 1, sizeof *names->name);
+    for (const struct kernel *k = unit->kernels; k; k = k->next)
+        for (int i = 0; i < plan->targets; i++)
+            if (kernel_is_for(k, plan->target[i]) && kernel_number(names, k) == names->count)
+                names->name[names->count++] = k->name;
+}
+
 struct kernel_names kernel_names(const struct plan *plan)
 {
-    int most = 1;
-    for (const struct kernel *k = plan->module->kernels; k; k = k->next)
-        most++;
-    struct kernel_names names = {.name = allocate(most, sizeof *names.name)};
-    for (const struct kernel *k = plan->module->kernels; k; k = k->next)
-        for (int i = 0; i < plan->targets; i++)
-            if (kernel_is_for(k, plan->target[i]) && kernel_number(&names, k) == names.count)
-                names.name[names.count++] = k->name;
+    struct kernel_names names = {0};
+    for (int i = 0; i < plan->units; i++)
+        add_kernels(&names, plan, plan->unit[i]);
     return names;
 }
 
@@ -96,17 +157,17 @@ static void put(FILE *file, const char *section, const struct hole *holes)
     template_put(file, (const char *)dispatch_template, section, holes);
 }
 
-/* A section for each kernel of a target. */
-static void put_kernels(FILE *file, const char *section, const struct plan *plan,
+/* A section for each kernel of a unit and a target. */
+static void put_kernels(FILE *file, const char *section, const struct module *unit,
                         const struct kernel_names *names, const struct target *target)
 {
-    for (const struct kernel *k = plan->module->kernels; k; k = k->next) {
+    for (const struct kernel *k = unit->kernels; k; k = k->next) {
         if (!kernel_is_for(k, target))
             continue;
         const struct stmt *parallel = kernel_parallel(k);
-        char *symbol = kernel_symbol(plan->module, k, target);
+        char *symbol = kernel_symbol(unit, k, target);
         const struct hole holes[] = {
-            {.name = "model", .text = plan->module->name},
+            {.name = "model", .text = unit->name},
             {.name = "kernel", .text = symbol},
             {.name = "iterations", .number = parallel ? parallel->var->extent : 1},
             {.name = "number", .number = kernel_number(names, k)},
@@ -116,27 +177,60 @@ static void put_kernels(FILE *file, const char *section, const struct plan *plan
     }
 }
 
-static void put_plan(FILE *file, const struct plan *plan, const struct kernel_names *names,
+static void put_plan(FILE *file, const struct module *unit, const struct kernel_names *names,
                      const struct target *target)
 {
-    const struct module *m = plan->module;
     const struct hole holes[] = {
-        FIELD(job, input),
-        FIELD(job, output),
-        {.name = "model", .text = m->name},
+        FIELD(job, workspace),
+        FIELD(job, scratch),
+        FIELD(job, scratch_bytes),
+        {.name = "model", .text = unit->name},
+        {.name = "unit", .number = unit->batch},
         {.name = "symbol", .text = target->symbol},
-        {.name = "input_bytes", .number = 4 * m->batch * m->channels * m->height * m->width},
-        {.name = "output_bytes", .number = 4 * m->batch * m->classes},
-        {.name = "turns", .number = m->turns},
+        {.name = "scratch_begin", .number = round_up(unit->workspace_bytes)},
+        {.name = "scratch_bytes", .number = round_up(unit->scratch_bytes)},
         {0}};
-    put_kernels(file, "declare", plan, names, target);
+    put_kernels(file, "declare", unit, names, target);
     put(file, "plan", holes);
-    if (m->turns > 1)
-        put(file, "turn_begin", holes);
-    put_kernels(file, "call", plan, names, target);
-    if (m->turns > 1)
-        put(file, "turn_end", holes);
+    put_kernels(file, "call", unit, names, target);
     put(file, "plan_end", holes);
+}
+
+/* All images: as many runs of each unit as there are images for, the largest unit first; the rest
+ * by a run of the smallest that is filled up. */
+static void put_images(FILE *file, const struct plan *plan, const struct target *target)
+{
+    char before[32] = "0", left[32] = "images", next[32];
+    const struct module *smallest = plan->unit[plan->units - 1];
+    const char *end = smallest->batch > 1 ? "rest" : "out";
+    struct hole holes[] = {FIELD(job, input),
+                           FIELD(job, output),
+                           FIELD(job, workspace),
+                           {.name = "model", .text = smallest->name},
+                           {.name = "symbol", .text = target->symbol},
+                           {.name = "image_bytes", .number = image_bytes(smallest)},
+                           {.name = "result_bytes", .number = result_bytes(smallest)},
+                           {.name = "rest_input", .number = rest_input(smallest)},
+                           {.name = "rest_output", .number = rest_output(smallest)},
+                           {.name = "before", .text = before},
+                           {.name = "left", .text = left},
+                           {.name = "next", .text = next},
+                           {.name = "unit", .number = plan->unit[0]->batch},
+                           {0}};
+    int64_t *unit = &holes[sizeof holes / sizeof *holes - 2].number;
+    put(file, "images", holes);
+    for (int i = 0; i < plan->units; i++) {
+        *unit = plan->unit[i]->batch;
+        snprintf(next, sizeof next, "%s", end);
+        if (i + 1 < plan->units)
+            snprintf(next, sizeof next, "unit.%" PRId64, plan->unit[i + 1]->batch);
+        put(file, "unit", holes);
+        snprintf(before, sizeof before, "unit.%" PRId64, *unit);
+        snprintf(left, sizeof left, "left.%" PRId64, *unit);
+    }
+    if (smallest->batch > 1)
+        put(file, "rest", holes);
+    put(file, "images_end", holes);
 }
 
 /* A section for target number `i` of the plan. */
@@ -165,6 +259,7 @@ static void put_run(FILE *file, const struct plan *plan)
                                  FIELD(job, output),
                                  FIELD(job, workspace),
                                  FIELD(job, scratch),
+                                 FIELD(job, scratch_bytes),
                                  FIELD(job, iterations),
                                  FIELD(job, ranges),
                                  FIELD(job, exec),
@@ -179,9 +274,8 @@ static void put_run(FILE *file, const struct plan *plan)
                                  {.name = "mxcsr", .number = MXCSR},
                                  {.name = "job.bytes", .number = sizeof(struct job)},
                                  {.name = "model", .text = m->name},
-                                 {.name = "scratch_bytes", .number = round_up(m->scratch_bytes)},
                                  {.name = "threads", .number = m->threads},
-                                 {.name = "scratch_begin", .number = round_up(m->workspace_bytes)},
+                                 {.name = "batch", .number = module_images(m)},
                                  {.name = "workspace_low", .number = ALIGNMENT - 1},
                                  {.name = "abi_version", .number = SAN_ABI_VERSION},
                                  {.name = "strongest", .number = plan->targets - 1},
@@ -191,6 +285,8 @@ static void put_run(FILE *file, const struct plan *plan)
                                  {.name = "EEXEC", .number = SAN_EEXEC},
                                  {.name = "ECPU", .number = SAN_ECPU},
                                  {0}};
+    if (plan->unit[plan->units - 1]->batch > 1)
+        put(file, "copy", holes);
     put(file, "task", holes);
     put(file, "launch", holes);
     put(file, "run", holes);
@@ -211,8 +307,11 @@ char *dispatch_text(const struct plan *plan)
     size_t size;
     FILE *file = memory_stream(&text, &size);
     struct kernel_names names = kernel_names(plan);
-    for (int i = 0; i < plan->targets; i++)
-        put_plan(file, plan, &names, plan->target[i]);
+    for (int i = 0; i < plan->targets; i++) {
+        for (int j = 0; j < plan->units; j++)
+            put_plan(file, plan->unit[j], &names, plan->target[i]);
+        put_images(file, plan, plan->target[i]);
+    }
     if (plan->targets)
         put_run(file, plan);
     free(names.name);

@@ -1,11 +1,13 @@
 ; The part of an object that is the same for every model: how NAME_run shares the kernels out.
 ;
-;   NAME_run            checks, chooses the strongest target that the processor has
-;   NAME__plan_TARGET   its kernels in order, one call of NAME__launch each
-;   NAME__launch        serially or as tasks on the caller's threads; the clock before and after
-;   NAME__task          iterations of a kernel as long as there are some to take, with scratch of its own
-;   NAME__iterate       some iterations of a kernel, one after the other: to nearest, without exceptions, subnormal numbers are zeros;
-;                       the thread's own MXCSR is back afterwards, so that hooks and clocks run with that
+;   NAME_run              a batch, NAME_run_images any number of images:
+;   NAME__run             checks, chooses the strongest target that the processor has
+;   NAME__images_TARGET   all images, as many at a time as there is code for
+;   NAME__plan_N_TARGET   the kernels for N images in order, one call of NAME__launch each
+;   NAME__launch          serially or as tasks on the caller's threads; the clock before and after
+;   NAME__task            iterations of a kernel as long as there are some to take, with scratch of its own
+;   NAME__iterate         some iterations of a kernel, one after the other: to nearest, without exceptions, subnormal numbers are
+;                         zeros; the thread's own MXCSR is back afterwards, so that hooks and clocks run with that
 ;
 ; dispatch.c writes the sections in this order and fills ${HOLES} by their names: the model's name and numbers, and the
 ; offsets of fields (job is its struct job, exec and profile are those of san/abi.h). Comments are left out.
@@ -25,7 +27,9 @@ define internal void @${model}__iterate(ptr %job, i64 %worker, i64 %begin, i64 %
   %workspace = load ptr, ptr %workspace.at
   %scratch.at = getelementptr i8, ptr %job, i64 ${job.scratch}
   %scratches = load ptr, ptr %scratch.at
-  %scratch.offset = mul i64 %worker, ${scratch_bytes}
+  %scratch.bytes.at = getelementptr i8, ptr %job, i64 ${job.scratch_bytes}
+  %scratch.bytes = load i64, ptr %scratch.bytes.at
+  %scratch.offset = mul i64 %worker, %scratch.bytes
   %scratch = getelementptr i8, ptr %scratches, i64 %scratch.offset
   %callers = alloca i32, align 4
   %ours = alloca i32, align 4
@@ -167,31 +171,79 @@ after:
 out:
   ret void
 }
-; The declaration of each kernel of a target, its plan's first line, then calls, and turns around them if there are several.
+; The declaration of each kernel of a unit and a target, its plan's first lines, then calls.
 ;; section declare
 declare void @${kernel}(ptr, ptr, ptr, ptr, i64, i64)
 ;; section plan
-define internal void @${model}__plan_${symbol}(ptr %job) #0 {
-;; section turn_begin
-  %input.at = getelementptr i8, ptr %job, i64 ${job.input}
-  %output.at = getelementptr i8, ptr %job, i64 ${job.output}
-  br label %turn
-turn:
-  %t = phi i64 [ 0, %0 ], [ %t.next, %turn ]
+define internal void @${model}__plan_${unit}_${symbol}(ptr %job) #0 {
+  %workspace.at = getelementptr i8, ptr %job, i64 ${job.workspace}
+  %workspace = load ptr, ptr %workspace.at
+  %scratch = getelementptr i8, ptr %workspace, i64 ${scratch_begin}
+  %scratch.at = getelementptr i8, ptr %job, i64 ${job.scratch}
+  store ptr %scratch, ptr %scratch.at
+  %scratch.bytes.at = getelementptr i8, ptr %job, i64 ${job.scratch_bytes}
+  store i64 ${scratch_bytes}, ptr %scratch.bytes.at
 ;; section call
   call void @${model}__launch(ptr %job, ptr @${kernel}, i64 ${iterations}, i64 ${number})
-;; section turn_end
-  %input = load ptr, ptr %input.at
-  %input.next = getelementptr i8, ptr %input, i64 ${input_bytes}
-  store ptr %input.next, ptr %input.at
-  %output = load ptr, ptr %output.at
-  %output.next = getelementptr i8, ptr %output, i64 ${output_bytes}
-  store ptr %output.next, ptr %output.at
-  %t.next = add i64 %t, 1
-  %more = icmp ult i64 %t.next, ${turns}
-  br i1 %more, label %turn, label %out
-out:
 ;; section plan_end
+  ret void
+}
+; All images, at least one. Input and output of the job go on with each run.
+;; section images
+define internal void @${model}__images_${symbol}(ptr %job, i64 %images) #0 {
+  %input.at = getelementptr i8, ptr %job, i64 ${job.input}
+  %output.at = getelementptr i8, ptr %job, i64 ${job.output}
+  br label %unit.${unit}
+; A loop for each unit, `before` the one before it, which has `left` some images for it.
+;; section unit
+unit.${unit}:
+  %left.${unit} = phi i64 [ %${left}, %${before} ], [ %left.next.${unit}, %run.${unit} ]
+  %enough.${unit} = icmp uge i64 %left.${unit}, ${unit}
+  br i1 %enough.${unit}, label %run.${unit}, label %${next}
+run.${unit}:
+  call void @${model}__plan_${unit}_${symbol}(ptr %job)
+  %input.${unit} = load ptr, ptr %input.at
+  %input.next.${unit} = getelementptr [${unit} x [${image_bytes} x i8]], ptr %input.${unit}, i64 1
+  store ptr %input.next.${unit}, ptr %input.at
+  %output.${unit} = load ptr, ptr %output.at
+  %output.next.${unit} = getelementptr [${unit} x [${result_bytes} x i8]], ptr %output.${unit}, i64 1
+  store ptr %output.next.${unit}, ptr %output.at
+  %left.next.${unit} = sub i64 %left.${unit}, ${unit}
+  br label %unit.${unit}
+; Fewer images than the smallest unit takes are copied into the workspace, and the last one again and again after them, since the
+; copy reads what it has written. Nothing of the caller's beyond the images and their results is touched.
+;; section rest
+rest:
+  %none = icmp eq i64 %left.${unit}, 0
+  br i1 %none, label %out, label %fill
+fill:
+  %workspace.at = getelementptr i8, ptr %job, i64 ${job.workspace}
+  %workspace = load ptr, ptr %workspace.at
+  %inputs = getelementptr i8, ptr %workspace, i64 ${rest_input}
+  %outputs = getelementptr i8, ptr %workspace, i64 ${rest_output}
+  %input.rest = load ptr, ptr %input.at
+  %output.rest = load ptr, ptr %output.at
+  %input.bytes = mul i64 %left.${unit}, ${image_bytes}
+  call void @${model}__copy(ptr %inputs, ptr %input.rest, i64 %input.bytes)
+  %free = getelementptr i8, ptr %inputs, i64 %input.bytes
+  %last = getelementptr i8, ptr %free, i64 -${image_bytes}
+  %missing = sub i64 ${unit}, %left.${unit}
+  %missing.bytes = mul i64 %missing, ${image_bytes}
+  call void @${model}__copy(ptr %free, ptr %last, i64 %missing.bytes)
+  store ptr %inputs, ptr %input.at
+  store ptr %outputs, ptr %output.at
+  call void @${model}__plan_${unit}_${symbol}(ptr %job)
+  %output.bytes = mul i64 %left.${unit}, ${result_bytes}
+  call void @${model}__copy(ptr %output.rest, ptr %outputs, i64 %output.bytes)
+  br label %out
+;; section images_end
+out:
+  ret void
+}
+; Byte after byte, upwards.
+;; section copy
+define internal void @${model}__copy(ptr %to, ptr %from, i64 %bytes) #0 {
+  %moved = call { ptr, ptr, i64 } asm sideeffect "rep movsb", "={di},={si},={cx},0,1,2,~{memory}"(ptr %to, ptr %from, i64 %bytes)
   ret void
 }
 ;; section run
@@ -199,6 +251,20 @@ out:
 ; not known yet; -1: none. Threads that come at once all find the same.
 @${model}__processor = internal global i32 0, align 4
 define i32 @${model}_run(ptr %input, ptr %output, ptr %workspace, ptr %exec) #0 {
+  %status = call i32 @${model}__run(ptr %input, ptr %output, i64 ${batch}, ptr %workspace, ptr %exec)
+  ret i32 %status
+}
+define i32 @${model}_run_images(ptr %input, ptr %output, i64 %images, ptr %workspace, ptr %exec) #0 {
+  %nothing = icmp eq i64 %images, 0
+  br i1 %nothing, label %done, label %some
+some:
+  %some.status = call i32 @${model}__run(ptr %input, ptr %output, i64 %images, ptr %workspace, ptr %exec)
+  br label %done
+done:
+  %status = phi i32 [ 0, %0 ], [ %some.status, %some ]
+  ret i32 %status
+}
+define internal i32 @${model}__run(ptr %input, ptr %output, i64 %images, ptr %workspace, ptr %exec) #0 {
   %job = alloca [${job.bytes} x i8], align 8
   %taken = alloca [${threads} x i64]
   %no.input = icmp eq ptr %input, null
@@ -257,9 +323,6 @@ processor:
   store ptr %output, ptr %output.at
   %workspace.at = getelementptr i8, ptr %job, i64 ${job.workspace}
   store ptr %workspace, ptr %workspace.at
-  %scratch = getelementptr i8, ptr %workspace, i64 ${scratch_begin}
-  %scratch.at = getelementptr i8, ptr %job, i64 ${job.scratch}
-  store ptr %scratch, ptr %scratch.at
   %exec.at = getelementptr i8, ptr %job, i64 ${job.exec}
   store ptr %exec, ptr %exec.at
   %taken.at = getelementptr i8, ptr %job, i64 ${job.taken}
@@ -303,7 +366,7 @@ found.${target}:
   store atomic i32 ${target_code}, ptr @${model}__processor monotonic, align 4
   br label %use.${target}
 use.${target}:
-  call void @${model}__plan_${symbol}(ptr %job)
+  call void @${model}__images_${symbol}(ptr %job, i64 %images)
   br label %out
 ;; section out
 out:

@@ -19,7 +19,7 @@ enum { MAX_DEPTH = 64, MAX_LOCALS = 256, MAX_LANES = 64, ALIGNMENT = 64 };
 
 /* The contents of the weights buffers; equal contents are stored once. */
 struct constants {
-    const struct module *module;
+    const struct module *module;         /* whose buffers are asked for */
     const struct parameters *parameters; /* NULL: declare the buffers, leave the contents out */
     LLVMModuleRef out;
     int count, room;
@@ -178,13 +178,19 @@ struct value emit_expr(struct emitter *emitter, const struct expr *expr);
 
 /* ---- dispatch.c ------------------------------------------------------------------------------ */
 
+/* An object for the batch of `module` and the smaller ones. */
 struct plan {
     const struct module *module;
+    int units;                                /* modules with code of their own: */
+    const struct module *unit[MAX_BATCHES];   /* each for another number of images, most first */
     int targets;                              /* the x86 targets, or a single target of any kind */
     const struct target *target[MAX_TARGETS]; /* the strongest last */
     const uint8_t *weights_sha256;
     bool unwind_tables;
 };
+
+/* The units of a plan, of its module and the smaller ones. */
+void plan_units(struct plan *plan);
 
 /* NAME_run and what it calls, as LLVM's text; free() it. Kernels are declared by their names. Empty
  * where there are no targets. */
@@ -199,7 +205,9 @@ struct kernel_names kernel_names(const struct plan *plan);
 char *kernel_symbol(const struct module *module, const struct kernel *kernel,
                     const struct target *target); /* free() it */
 bool kernel_is_for(const struct kernel *kernel, const struct target *target);
-int64_t workspace_total(const struct module *module); /* bytes, with every worker's scratch */
+/* Bytes of the largest unit, with every worker's scratch. Where no unit takes single images, there
+ * is also room for the images and the results of a rest. */
+int64_t workspace_total(const struct module *module);
 
 /* ---- header.c -------------------------------------------------------------------------------- */
 

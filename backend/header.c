@@ -38,6 +38,15 @@ static void put_sizes(FILE *file, const struct module *m, const char *upper)
             upper, ALIGNMENT, upper, ALIGNMENT);
 }
 
+/* "8 and 1" */
+static void put_batches(FILE *file, const struct module *m)
+{
+    for (const char *before = ""; m; m = m->smaller) {
+        fprintf(file, "%s%" PRId64, before, module_images(m));
+        before = m->smaller && m->smaller->smaller ? ", " : " and ";
+    }
+}
+
 static void put_run(FILE *file, const struct module *m, const char *upper)
 {
     fprintf(
@@ -53,6 +62,15 @@ static void put_run(FILE *file, const struct module *m, const char *upper)
             "int %s_run(const float *input, float *output, void *workspace,\n"
             "    const struct san_exec *exec);\n\n",
             m->name);
+    fprintf(file, "/* The same for any number of images, in batches of ");
+    put_batches(file, m);
+    fprintf(
+        file,
+        ", the largest first. What is left at the\n * end runs too; nothing beyond the images and "
+        "their results is read or written. An image gives the\n * same bits in any batch. */\n"
+        "int %s_run_images(const float *input, float *output, size_t images, void *workspace,\n"
+        "    const struct san_exec *exec);\n\n",
+        m->name);
 }
 
 static void put_prototypes(FILE *file, const struct module *m, const char *upper)
@@ -129,7 +147,7 @@ static void put_sanitizer(FILE *file, const struct module *m)
     fprintf(file,
             "\n/* MemorySanitizer (clang -fsanitize=memory) does not see what %s_run writes: "
             "there, the\n"
-            " * name stands for a function that marks the output as written. */\n"
+            " * names stand for functions that mark the output as written. */\n"
             "#ifdef __has_feature\n#if __has_feature(memory_sanitizer)\n"
             "#include <sanitizer/msan_interface.h>\n"
             "static inline int %s_run_marked(const float *input, float *output, void *workspace,\n"
@@ -137,8 +155,17 @@ static void put_sanitizer(FILE *file, const struct module *m)
             "{\n    int status = %s_run(input, output, workspace, exec);\n"
             "    if (status == SAN_OK)\n"
             "        __msan_unpoison(output, sizeof *output * %s_BATCH * %s_CLASSES);\n"
-            "    return status;\n}\n#define %s_run %s_run_marked\n#endif\n#endif\n",
+            "    return status;\n}\n#define %s_run %s_run_marked\n",
             m->name, m->name, m->name, prefix, prefix, m->name, m->name);
+    fprintf(
+        file,
+        "static inline int %s_run_images_marked(const float *input, float *output, size_t images,\n"
+        "    void *workspace, const struct san_exec *exec)\n"
+        "{\n    int status = %s_run_images(input, output, images, workspace, exec);\n"
+        "    if (status == SAN_OK)\n"
+        "        __msan_unpoison(output, sizeof *output * images * %s_CLASSES);\n"
+        "    return status;\n}\n#define %s_run_images %s_run_images_marked\n#endif\n#endif\n",
+        m->name, m->name, prefix, m->name, m->name);
 }
 
 void backend_header(const struct module *m, struct backend_file *file)

@@ -16,7 +16,10 @@ _Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_mode
                    offsetof(struct san_model, weights_sha256) == 88 &&
                    offsetof(struct san_model, run) == 120 &&
                    offsetof(struct san_model, gpus) == 128 &&
-                   offsetof(struct san_model, gpu_count) == 136 && sizeof(struct san_model) == 144,
+                   offsetof(struct san_model, gpu_count) == 136 &&
+                   offsetof(struct san_model, batch_count) == 140 &&
+                   offsetof(struct san_model, batches) == 144 &&
+                   offsetof(struct san_model, run_images) == 152 && sizeof(struct san_model) == 160,
                "model_define");
 
 static char *join_targets(const struct module *module)
@@ -41,6 +44,17 @@ static LLVMValueRef put_kernel_names(LLVMModuleRef out, const struct kernel_name
     LLVMValueRef array = LLVMConstArray2(ptr, item, (uint64_t)names->count);
     free(item);
     return global_put(out, "kernels", array, 8);
+}
+
+/* The sizes asked for, the largest first. */
+static LLVMValueRef put_batches(LLVMModuleRef out, const struct module *module, uint32_t *count)
+{
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(LLVMGetModuleContext(out));
+    LLVMValueRef size[MAX_BATCHES];
+    *count = 0;
+    for (const struct module *m = module; m; m = m->smaller)
+        size[(*count)++] = global_integer(i32, (uint64_t)module_images(m));
+    return global_put(out, "batches", LLVMConstArray2(i32, size, *count), 4);
 }
 
 static LLVMValueRef put_targets(LLVMModuleRef out, const struct module *module)
@@ -74,6 +88,15 @@ static void define_fingerprint(const struct module *m, LLVMModuleRef out)
     LLVMSetGlobalConstant(global, 1);
 }
 
+/* NAME_run or NAME_run_images. */
+static LLVMValueRef entry(const struct plan *plan, LLVMModuleRef out, const char *function)
+{
+    char symbol[128];
+    snprintf(symbol, sizeof symbol, "%s_%s", plan->module->name, function);
+    return plan->targets ? LLVMGetNamedFunction(out, symbol)
+                         : LLVMConstNull(LLVMPointerTypeInContext(LLVMGetModuleContext(out), 0));
+}
+
 bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
                   struct error *error)
 {
@@ -81,11 +104,9 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
     LLVMContextRef c = LLVMGetModuleContext(out);
     LLVMTypeRef ptr = LLVMPointerTypeInContext(c, 0), i64 = LLVMInt64TypeInContext(c);
     struct kernel_names names = kernel_names(plan);
-    char symbol[128];
-    uint32_t gpu_count;
+    uint32_t gpu_count, batch_count;
+    LLVMValueRef batches = put_batches(out, m, &batch_count);
     LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, error);
-    snprintf(symbol, sizeof symbol, "%s_run", m->name);
-    LLVMValueRef run = plan->targets ? LLVMGetNamedFunction(out, symbol) : LLVMConstNull(ptr);
     LLVMValueRef field[] = {
         word(c, SAN_ABI_VERSION),
         word(c, names.count),
@@ -103,12 +124,16 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
         global_integer(i64, ALIGNMENT),
         global_integer(i64, (uint64_t)constants->bytes),
         LLVMConstStringInContext2(c, (const char *)plan->weights_sha256, 32, 1),
-        run,
+        entry(plan, out, "run"),
         gpus ? gpus : LLVMConstNull(ptr),
         word(c, gpu_count),
+        word(c, batch_count),
+        batches,
+        entry(plan, out, "run_images"),
     };
     free(names.name);
     LLVMValueRef contents = LLVMConstStructInContext(c, field, sizeof field / sizeof *field, 0);
+    char symbol[128];
     snprintf(symbol, sizeof symbol, "%s_model", m->name);
     LLVMValueRef model = LLVMAddGlobal(out, LLVMTypeOf(contents), symbol);
     LLVMSetInitializer(model, contents);

@@ -112,12 +112,13 @@ static LLVMModuleRef parse(LLVMContextRef context, const char *text, const char 
     return out;
 }
 
-/* Every kernel of a target. */
-static bool emit_target(struct emitter *e, const struct target *target)
+/* Every kernel of a unit for a target. */
+static bool emit_target(struct emitter *e, const struct module *unit, const struct target *target)
 {
     bool good = true;
+    e->module = e->constants->module = unit;
     e->target = target;
-    for (const struct kernel *k = e->module->kernels; k && good; k = k->next) {
+    for (const struct kernel *k = unit->kernels; k && good; k = k->next) {
         if (!kernel_is_for(k, target))
             continue;
         char *symbol = kernel_symbol(e->module, k, target);
@@ -131,8 +132,7 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
                          struct error *error)
 {
     LLVMContextRef context = LLVMGetModuleContext(out);
-    struct emitter e = {.module = plan->module,
-                        .constants = constants,
+    struct emitter e = {.constants = constants,
                         .context = context,
                         .out = out,
                         .builder = LLVMCreateBuilderInContext(context),
@@ -143,7 +143,8 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
                         .error = error};
     bool good = true;
     for (int i = 0; i < plan->targets && good; i++)
-        good = emit_target(&e, plan->target[i]);
+        for (int j = 0; j < plan->units && good; j++)
+            good = emit_target(&e, plan->unit[j], plan->target[i]);
     LLVMDisposeBuilder(e.builder);
     return good;
 }
@@ -271,13 +272,15 @@ bool backend_emit(const struct module *module, const struct parameters *paramete
                   struct backend_file *file, struct error *error)
 {
     const enum backend_kind kind = request->kind;
-    struct plan plan = {.module = module, .weights_sha256 = weights_sha256};
+    struct plan plan = {.module = module, .units = 1, .unit = {module}};
     if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : request->target, error))
         return false;
+    if (kind == BACKEND_OBJECT)
+        plan_units(&plan);
     struct failure failure = {.error = error};
-    struct constants constants = {.module = module,
-                                  .parameters = kind == BACKEND_OBJECT ? parameters : NULL};
+    struct constants constants = {.parameters = kind == BACKEND_OBJECT ? parameters : NULL};
     bool gpu = plan.targets && plan.target[0]->gpu;
+    plan.weights_sha256 = weights_sha256;
     plan.unwind_tables = request->unwind_tables && !gpu;
     LLVMTargetMachineRef machine = machine_new(gpu ? plan.target[0] : NULL);
     LLVMContextRef context = LLVMContextCreate();

@@ -38,8 +38,11 @@ bool module_fail(struct module *module, struct location at, const char *format, 
 
 void module_free(struct module *module)
 {
-    if (module)
+    while (module) {
+        struct module *smaller = module->smaller;
         arena_free(module->arena);
+        module = smaller;
+    }
 }
 
 /* ---- graph form ------------------------------------------------------------------------------ */

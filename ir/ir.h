@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { MAX_RANK = 8, MAX_INPUTS = 16, MAX_TARGETS = 8, IR_VERSION = 1 };
+enum { MAX_RANK = 8, MAX_INPUTS = 16, MAX_TARGETS = 8, MAX_BATCHES = 16, IR_VERSION = 1 };
 
 struct shape {
     int rank;
@@ -319,6 +319,8 @@ struct module {
     struct kernel *kernels;  /* in the order they run */
     int64_t workspace_bytes; /* of the tensors, once planned; else 0 */
     int64_t scratch_bytes;   /* of one worker's stack tiles, once planned; else 0 */
+    /* The same network for fewer images, with code in the same object; or NULL. Not in dumps. */
+    struct module *smaller;
 };
 
 /* Images that one call of the compiled model takes. */
@@ -361,7 +363,7 @@ const char *attr_enum_name(enum attr_type type, int64_t value); /* NULL: no such
 /* ---- builder (build.c) ----------------------------------------------------------------------- */
 
 struct module *module_new(void);
-void module_free(struct module *module);
+void module_free(struct module *module); /* and the smaller ones; NULL is none */
 /* Sets module->error; false, for `return module_fail(...)`. */
 bool module_fail(struct module *module, struct location at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -15,32 +15,56 @@ static int refuse(const struct san_cuda *cuda, struct san_cuda_error *error)
     return error->status;
 }
 
-/* What a run reads and writes, one of each pair: in device memory, or in the host's. */
+/* What is left to read and write, one of each pair: in device memory, or in the host's. */
 struct job {
-    const void *host_input;
-    void *host_output;
+    const char *host_input;
+    char *host_output;
     CUdeviceptr input, output;
+    size_t images;
     CUstream stream;
 };
 
-static int copy_input(const struct san_cuda *cuda, const struct job *job,
+static int copy_input(const struct san_cuda *cuda, const struct job *job, size_t bytes,
                       struct san_cuda_error *error)
 {
     if (job->host_input)
-        return CALL(cuda->driver, error, cuMemcpyHtoDAsync, cuda->input, job->host_input,
-                    cuda->input_bytes, job->stream);
-    return CALL(cuda->driver, error, cuMemcpyDtoDAsync, cuda->input, job->input, cuda->input_bytes,
+        return CALL(cuda->driver, error, cuMemcpyHtoDAsync, cuda->input, job->host_input, bytes,
+                    job->stream);
+    return CALL(cuda->driver, error, cuMemcpyDtoDAsync, cuda->input, job->input, bytes,
                 job->stream);
 }
 
-static int copy_output(const struct san_cuda *cuda, const struct job *job,
+static int copy_output(const struct san_cuda *cuda, const struct job *job, size_t bytes,
                        struct san_cuda_error *error)
 {
     if (job->host_output)
-        return CALL(cuda->driver, error, cuMemcpyDtoHAsync, job->host_output, cuda->output,
-                    cuda->output_bytes, job->stream);
-    return CALL(cuda->driver, error, cuMemcpyDtoDAsync, job->output, cuda->output,
-                cuda->output_bytes, job->stream);
+        return CALL(cuda->driver, error, cuMemcpyDtoHAsync, job->host_output, cuda->output, bytes,
+                    job->stream);
+    return CALL(cuda->driver, error, cuMemcpyDtoDAsync, job->output, cuda->output, bytes,
+                job->stream);
+}
+
+/* A batch, or what is left. Then the memory after these images holds older ones; what the kernels
+ * make of them goes nowhere. */
+static int enqueue_batch(const struct san_cuda *cuda, struct job *job, struct san_cuda_error *error)
+{
+    size_t batch = cuda->model->batch, images = job->images < batch ? job->images : batch;
+    size_t input_bytes = cuda->input_bytes / batch * images;
+    size_t output_bytes = cuda->output_bytes / batch * images;
+    int status = copy_input(cuda, job, input_bytes, error);
+    if (!status)
+        status = CALL(cuda->driver, error, cuGraphLaunch, cuda->executable, job->stream);
+    if (!status)
+        status = copy_output(cuda, job, output_bytes, error);
+    if (job->host_input) {
+        job->host_input += input_bytes;
+        job->host_output += output_bytes;
+    } else {
+        job->input += input_bytes;
+        job->output += output_bytes;
+    }
+    job->images -= images;
+    return status;
 }
 
 static int check_stream(const struct san_cuda *cuda, CUstream stream, struct san_cuda_error *error)
@@ -75,18 +99,15 @@ static int enqueue_end(struct san_cuda *cuda, const struct job *job, int status,
 /* In the handle's context, under its mutex. Every run waits, even one on the stream of the run
  * before: one stream handle may mean a stream for each thread, or a different stream than before.
  */
-static int enqueue(struct san_cuda *cuda, const struct job *job, struct san_cuda_error *error)
+static int enqueue(struct san_cuda *cuda, struct job *job, struct san_cuda_error *error)
 {
     int status = check_stream(cuda, job->stream, error);
     if (!status && cuda->ran)
         status = CALL(cuda->driver, error, cuStreamWaitEvent, job->stream, cuda->done, 0);
     if (status)
         return status;
-    status = copy_input(cuda, job, error);
-    if (!status)
-        status = CALL(cuda->driver, error, cuGraphLaunch, cuda->executable, job->stream);
-    if (!status)
-        status = copy_output(cuda, job, error);
+    while (!status && job->images)
+        status = enqueue_batch(cuda, job, error);
     return enqueue_end(cuda, job, status, error);
 }
 
@@ -100,7 +121,7 @@ static int wait_for_host(const struct san_cuda *cuda, const struct job *job, int
     return status ? status : san_cuda_check(cuda->driver, error, "cuStreamSynchronize", result);
 }
 
-static int run(struct san_cuda *cuda, const struct job *job, struct san_cuda_error *error)
+static int run(struct san_cuda *cuda, struct job *job, struct san_cuda_error *error)
 {
     CUcontext before;
     pthread_mutex_lock(&cuda->mutex);
@@ -131,26 +152,42 @@ static int check_pointers(const struct san_cuda *cuda, const float *input, const
     return 0;
 }
 
-int san_cuda_run(struct san_cuda *cuda, const float *input, float *output, void *stream,
-                 struct san_cuda_error *error)
+int san_cuda_run_images(struct san_cuda *cuda, const float *input, float *output, size_t images,
+                        void *stream, struct san_cuda_error *error)
 {
     struct san_cuda_error unused;
     error = san_cuda_begin(error, &unused);
-    if (check_pointers(cuda, input, output, error))
+    if (!images || check_pointers(cuda, input, output, error))
         return error->status;
-    struct job job = {.input = (uintptr_t)input, .output = (uintptr_t)output, .stream = stream};
+    struct job job = {
+        .input = (uintptr_t)input, .output = (uintptr_t)output, .images = images, .stream = stream};
     return run(cuda, &job, error);
+}
+
+int san_cuda_run_images_host(struct san_cuda *cuda, const float *input, float *output,
+                             size_t images, struct san_cuda_error *error)
+{
+    struct san_cuda_error unused;
+    error = san_cuda_begin(error, &unused);
+    if (!images || check_pointers(cuda, input, output, error))
+        return error->status;
+    struct job job = {.host_input = (const char *)input,
+                      .host_output = (char *)output,
+                      .images = images,
+                      .stream = cuda->stream};
+    return run(cuda, &job, error);
+}
+
+int san_cuda_run(struct san_cuda *cuda, const float *input, float *output, void *stream,
+                 struct san_cuda_error *error)
+{
+    return san_cuda_run_images(cuda, input, output, cuda ? cuda->model->batch : 1, stream, error);
 }
 
 int san_cuda_run_host(struct san_cuda *cuda, const float *input, float *output,
                       struct san_cuda_error *error)
 {
-    struct san_cuda_error unused;
-    error = san_cuda_begin(error, &unused);
-    if (check_pointers(cuda, input, output, error))
-        return error->status;
-    struct job job = {.host_input = input, .host_output = output, .stream = cuda->stream};
-    return run(cuda, &job, error);
+    return san_cuda_run_images_host(cuda, input, output, cuda ? cuda->model->batch : 1, error);
 }
 
 const char *san_cuda_target(const struct san_cuda *cuda)

@@ -195,37 +195,51 @@ void execution_free(struct execution *execution)
     free(execution->workspace);
 }
 
-enum status execution_once(const struct execution *execution, const struct san_exec *exec)
+static enum status run_device(const struct execution *execution, int64_t count)
+{
+    struct san_cuda_error error;
+    if (!san_cuda_run_images_host(execution->cuda, execution->input, execution->output,
+                                  (size_t)count, &error))
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "%s: %s", execution->model->name, error.text);
+    return STATUS_SYSTEM;
+}
+
+/* Runs the first images of what is in `input`. */
+static enum status run_first(const struct execution *execution, const struct san_exec *exec,
+                             int64_t count)
 {
     const struct san_model *model = execution->model;
-    struct san_cuda_error error;
-    if (execution->cuda) {
-        if (!san_cuda_run_host(execution->cuda, execution->input, execution->output, &error))
-            return STATUS_DONE;
-        diag_error(NULL, 0, 0, "%s: %s", model->name, error.text);
-        return STATUS_SYSTEM;
-    }
-    int code = model->run(execution->input, execution->output, execution->workspace, exec);
+    if (execution->cuda)
+        return run_device(execution, count);
+    int code = count == model->batch
+                   ? model->run(execution->input, execution->output, execution->workspace, exec)
+                   : model->run_images(execution->input, execution->output, (size_t)count,
+                                       execution->workspace, exec);
     if (code == SAN_OK)
         return STATUS_DONE;
     diag_error(NULL, 0, 0, "%s_run: %s (%d)", model->name, san_error(code), code);
     return code == SAN_ECPU ? STATUS_SYSTEM : STATUS_DEFECT;
 }
 
+enum status execution_once(const struct execution *execution, const struct san_exec *exec)
+{
+    return run_first(execution, exec, execution->model->batch);
+}
+
 enum status execution_run(const struct execution *execution, const struct san_exec *exec,
                           const struct images *images, int64_t first)
 {
     const struct san_model *model = execution->model;
-    size_t output_bytes = (size_t)model->batch * model->classes * sizeof(float);
-    for (int64_t i = 0; i < model->batch; i++) {
-        const double *from = images->value + image_of_batch(images, first, i) * images->each;
-        for (int64_t j = 0; j < images->each; j++)
-            execution->input[i * images->each + j] = (float)from[j];
-    }
-    memset(execution->output, 0xff, output_bytes); /* all bits set: NaN */
+    int64_t left = images->count - first, count = left < model->batch ? left : model->batch;
+    const double *from = images->value + first * images->each;
+    for (int64_t i = 0; i < count * images->each; i++)
+        execution->input[i] = (float)from[i];
+    /* all bits set: NaN */
+    memset(execution->output, 0xff, (size_t)(count * model->classes) * sizeof(float));
     if (execution->workspace)
         memset(execution->workspace, 0xff, model->workspace_bytes);
-    return execution_once(execution, exec);
+    return run_first(execution, exec, count);
 }
 
 static enum status execute_compiled(const struct san_model *model, const struct san_exec *exec,

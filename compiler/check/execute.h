@@ -56,8 +56,8 @@ void execution_free(struct execution *execution);
 /* Runs what is in `input`. exec: as NAME_run takes it, or NULL. Errors are printed. */
 enum status execution_once(const struct execution *execution, const struct san_exec *exec);
 
-/* Runs the batch that begins with image `first`, filled up with the last image. Output and
- * workspace hold NaN before. */
+/* Runs the images from `first` on, as many as the model takes or as there are. Output and workspace
+ * hold NaN before. */
 enum status execution_run(const struct execution *execution, const struct san_exec *exec,
                           const struct images *images, int64_t first);
 

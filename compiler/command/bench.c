@@ -1,4 +1,5 @@
 #include "bench.h"
+#include "batches.h"
 #include "command.h"
 #include "escape.h"
 #include "machine.h"
@@ -229,7 +230,9 @@ enum status command_bench(const struct options *options)
     struct source source = {0};
     struct module *graph = NULL;
     const char *target = NULL;
-    enum status status = source_read(&source, options);
+    enum status status = batches_single(options);
+    if (status == STATUS_DONE)
+        status = source_read(&source, options);
     if (status == STATUS_DONE)
         status = source_module(&source, NULL, &graph);
     if (status == STATUS_DONE)

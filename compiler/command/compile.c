@@ -1,3 +1,4 @@
+#include "batches.h"
 #include "command.h"
 #include "cubin.h"
 #include "execute.h"
@@ -22,10 +23,19 @@ static const char *target_of(const struct emission *e, const struct output *outp
     return output->target ? output->target : e->module->target[0];
 }
 
+/* The module of a file that is for one size of --batch. */
+static const struct module *module_of(const struct emission *e, const struct output *output)
+{
+    const struct module *module = e->module;
+    while (output->batch && module_images(module) != output->batch)
+        module = module->smaller;
+    return module;
+}
+
 static enum status emit_code(const struct emission *e, enum backend_kind kind, const char *target,
                              struct output *output)
 {
-    return module_emit(e->source, e->module, kind, target, &output->file);
+    return module_emit(e->source, module_of(e, output), kind, target, &output->file);
 }
 
 static enum status emit_obj(const struct emission *e, struct output *output)
@@ -69,16 +79,17 @@ static enum status emit_header(const struct emission *e, struct output *output)
     return STATUS_DONE;
 }
 
-/* Text of the IR for one target alone: the passes run again, so that the dump holds nothing that
- * only other targets use. */
+/* Text of the IR. Of one target alone, or of one size of several: the passes run again, so that the
+ * dump holds nothing that only other targets use, and kernels have their own names. */
 static enum status emit_ir(const struct emission *e, struct output *output)
 {
     const char *last = e->source->options->stop_after;
     const struct module *module = e->module;
     struct module *own = NULL;
     enum status status = STATUS_DONE;
-    if (output->target) {
-        status = source_module(e->source, output->target, &own);
+    if (output->target || output->batch) {
+        status = output->batch ? source_module_of(e->source, output->batch, output->target, &own)
+                               : source_module(e->source, output->target, &own);
         if (status == STATUS_DONE)
             status = passes_run(own, last, NULL);
         module = own;
@@ -92,14 +103,14 @@ static enum status emit_ir(const struct emission *e, struct output *output)
 
 static enum status emit_report(const struct emission *e, struct output *output)
 {
-    return report_make(e->source, e->module, target_of(e, output), &output->file);
+    return report_make(e->source, module_of(e, output), target_of(e, output), &output->file);
 }
 
 /* The PTX of one target, assembled. */
 static enum status emit_cubin(const struct emission *e, struct output *output)
 {
     struct error error = {0};
-    struct output ptx = {.target = target_of(e, output)};
+    struct output ptx = {.target = target_of(e, output), .batch = output->batch};
     const struct target *target = target_find(ptx.target, &error);
     if (!target)
         return emit_failed(e->source, e->module, &error);
@@ -117,17 +128,18 @@ static enum status emit_launch(const struct emission *e, struct output *output)
     const char *weights = "";
     for (int i = 0; i < e->outputs->count; i++) {
         const char *path = e->outputs->output[i].path, *slash = strrchr(path, '/');
-        if (e->outputs->output[i].kind == EMIT_weights)
+        if (e->outputs->output[i].kind == EMIT_weights &&
+            e->outputs->output[i].batch == output->batch)
             weights = slash ? slash + 1 : path;
     }
-    bool made = backend_launch(e->module, target_of(e, output), weights, &output->file);
+    bool made = backend_launch(module_of(e, output), target_of(e, output), weights, &output->file);
     return made ? STATUS_DONE : STATUS_SYSTEM;
 }
 
 static enum status emit_weights(const struct emission *e, struct output *output)
 {
     struct error error = {0};
-    if (backend_weights(e->module, &e->source->parameters, &output->file, &error))
+    if (backend_weights(module_of(e, output), &e->source->parameters, &output->file, &error))
         return STATUS_DONE;
     return emit_failed(e->source, e->module, &error);
 }
@@ -190,6 +202,8 @@ enum status command_compile(const struct options *options)
         status = pass_reachable(module, options->stop_after, false);
     if (status == STATUS_DONE)
         status = passes_run_observed(module, options->stop_after, options, NULL);
+    if (status == STATUS_DONE && !options->stop_after)
+        status = batches_join(&source, NULL, module);
     if (status == STATUS_DONE)
         status = emit_all(&source, module, &outputs);
     if (status == STATUS_DONE)

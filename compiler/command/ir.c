@@ -1,3 +1,4 @@
+#include "batches.h"
 #include "command.h"
 #include "file.h"
 #include "observe.h"
@@ -52,6 +53,8 @@ enum status command_ir(const struct options *options)
     enum status status = STATUS_DONE;
     if (options->output)
         status = output_check(options, options->output, emit_table[EMIT_ir].extension);
+    if (status == STATUS_DONE)
+        status = batches_single(options);
     if (status == STATUS_DONE)
         status = source_read(&source, options);
     if (status == STATUS_DONE)

@@ -54,5 +54,6 @@ bool option_is_required(const struct option_info *info, const struct command_inf
 
 bool option_takes_list(const struct option_info *info)
 {
-    return info->kind == VALUE_PASSES || info->kind == VALUE_TARGETS || info->kind == VALUE_KINDS;
+    return info->kind == VALUE_PASSES || info->kind == VALUE_TARGETS ||
+           info->kind == VALUE_BATCHES || info->kind == VALUE_KINDS;
 }

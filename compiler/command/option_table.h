@@ -15,6 +15,7 @@ enum value_kind {
     VALUE_PASS,    /* the name of a pass */
     VALUE_PASSES,  /* several with commas */
     VALUE_TARGETS, /* several with commas */
+    VALUE_BATCHES, /* integers from least to most, several with commas */
     VALUE_KINDS    /* of output, several with commas */
 };
 

@@ -132,6 +132,31 @@ static bool read_target(const struct option_info *info, const char *value,
     return true;
 }
 
+/* Keeps the largest first. */
+static bool read_batch(const struct option_info *info, const char *value,
+                       struct batch_sizes *batches)
+{
+    int64_t size;
+    if (!read_integer(info, value, &size))
+        return false;
+    int place = 0;
+    while (place < batches->count && batches->size[place] > size)
+        place++;
+    if (place < batches->count && batches->size[place] == size) {
+        diag_error(NULL, 0, 0, "--%s names %s twice", info->name, value);
+        return false;
+    }
+    if (batches->count == MAX_BATCHES) {
+        diag_error(NULL, 0, 0, "--%s names more than %d sizes", info->name, MAX_BATCHES);
+        return false;
+    }
+    memmove(batches->size + place + 1, batches->size + place,
+            (size_t)(batches->count - place) * sizeof *batches->size);
+    batches->size[place] = size;
+    batches->count++;
+    return true;
+}
+
 static bool read_pass_names(const struct option_info *info, const char *value,
                             struct pass_names *names)
 {
@@ -166,6 +191,8 @@ static bool read_value(const struct option_info *info, const char *value, struct
         return read_pass_names(info, value, field);
     case VALUE_TARGETS:
         return read_target(info, value, field);
+    case VALUE_BATCHES:
+        return read_batch(info, value, field);
     case VALUE_KINDS:
         return read_kind(info, value, field);
     }

@@ -1,3 +1,4 @@
+#include "batches.h"
 #include "command.h"
 #include "execute.h"
 #include "machine.h"
@@ -19,6 +20,8 @@ static enum status run_native(const struct source *source, struct module *graph,
         status = source_module(source, target, &module);
     if (status == STATUS_DONE)
         status = passes_run_observed(module, NULL, source->options, NULL);
+    if (status == STATUS_DONE)
+        status = batches_join(source, target, module);
     if (status == STATUS_DONE)
         status = compiled_load(module, source, &compiled);
     if (status == STATUS_DONE && source->options->verbose)

@@ -1,4 +1,5 @@
 #include "stats.h"
+#include "batches.h"
 #include "command.h"
 #include "escape.h"
 #include "execute.h"
@@ -124,7 +125,9 @@ enum status command_stats(const struct options *options)
     struct source source = {0};
     struct report report = {0};
     struct module *module = NULL;
-    enum status status = source_read(&source, options);
+    enum status status = batches_single(options);
+    if (status == STATUS_DONE)
+        status = source_read(&source, options);
     if (status == STATUS_DONE)
         status = source_read_weights(&source);
     if (status == STATUS_DONE)

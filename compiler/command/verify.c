@@ -1,4 +1,5 @@
 #include "verify.h"
+#include "batches.h"
 #include "command.h"
 #include "machine.h"
 #include "memory.h"
@@ -46,7 +47,10 @@ static enum status get_images(struct verification *v)
     const struct module *m = v->module;
     const char *path = v->source->options->input;
     if (!path) {
-        int64_t count = module_images(m);
+        const struct batch_sizes *batches = &v->source->options->batch;
+        int64_t count = module_images(m); /* a run of each size */
+        for (int i = 1; i < batches->count; i++)
+            count += batches->size[i];
         v->random = random_images(SEED, count, m->channels, m->height, m->width);
         v->images = (struct images){v->random, count, m->channels * m->height * m->width};
         return STATUS_DONE;
@@ -180,6 +184,7 @@ static void print_pass(const struct pass_check *check)
 static enum status find_kernel(const struct verification *v, const char *target)
 {
     struct module *module = module_for_target(v->module, target);
+    module->smaller = NULL;
     struct compiled compiled = {0};
     struct kernel_check check = {0};
     progress_show("looking for the kernel that is off");
@@ -394,6 +399,8 @@ static enum status verify(struct verification *v)
             return STATUS_SYSTEM;
         return status;
     }
+    if (status == STATUS_DONE)
+        status = batches_join(v->source, NULL, v->module);
     for (int i = 0; i < v->module->targets && status == STATUS_DONE; i++) {
         progress_show("compiling and running for %s", v->module->target[i]);
         status = run_target(v, v->module->target[i], &v->finding[i]);

@@ -36,6 +36,12 @@ struct target_names {
     const char *name[MAX_TARGETS];
 };
 
+/* The largest first, all different. */
+struct batch_sizes {
+    int count;
+    int64_t size[MAX_BATCHES];
+};
+
 /* What the field of an option holds, by its kind. */
 #define FIELD_SWITCH bool
 #define FIELD_FILE const char * /* a path; NULL: not given */
@@ -46,6 +52,7 @@ struct target_names {
 #define FIELD_PASS const char * /* the name of a pass; NULL: not given */
 #define FIELD_PASSES struct pass_names
 #define FIELD_TARGETS struct target_names
+#define FIELD_BATCHES struct batch_sizes
 #define FIELD_KINDS unsigned /* a bit for each enum emit of outputs.h; 0: not given */
 
 struct options {

@@ -1,6 +1,7 @@
 #include "outputs.h"
 #include "file.h"
 #include "memory.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -83,16 +84,20 @@ static const char *target_part(const char *target)
     return colon ? colon + 1 : target;
 }
 
-/* The path is stem (its first `length` bytes), ".TARGET" unless NULL, extension. */
-static void add(struct outputs *outputs, enum emit kind, const char *target, const char *stem,
+/* The path is stem (its first `length` bytes), ".bN" unless 0, ".TARGET" unless NULL, extension. */
+static void add(struct outputs *outputs, const struct output *output, const char *stem,
                 size_t length, const char *extension)
 {
-    const char *part = target ? target_part(target) : "";
-    size_t size = length + strlen(part) + 1 + strlen(extension) + 1;
-    struct output *output = &outputs->output[outputs->count++];
-    *output = (struct output){.kind = kind, .target = target, .path = allocate((int64_t)size, 1)};
-    snprintf(output->path, size, "%.*s%s%s%s", (int)length, stem, target ? "." : "", part,
-             extension);
+    const char *part = output->target ? target_part(output->target) : "";
+    char batch[24] = "";
+    if (output->batch)
+        snprintf(batch, sizeof batch, ".b%" PRId64, output->batch);
+    size_t size = length + strlen(batch) + 1 + strlen(part) + strlen(extension) + 1;
+    struct output *added = &outputs->output[outputs->count++];
+    *added = *output;
+    added->path = allocate((int64_t)size, 1);
+    snprintf(added->path, size, "%.*s%s%s%s%s", (int)length, stem, batch, output->target ? "." : "",
+             part, extension);
 }
 
 static bool has_place_beside(const char *path)
@@ -103,38 +108,67 @@ static bool has_place_beside(const char *path)
     return stat(path, &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode);
 }
 
-/* A file for each of the targets that the kind is for. */
-static void add_each(struct outputs *outputs, enum emit kind, const char *stem, size_t length,
-                     int targets, const char *const *target)
+/* What files are made for. */
+struct variety {
+    int targets;
+    const char *const *target;
+    const struct batch_sizes *batches;
+};
+
+static bool makes_several(const struct variety *v, enum emit kind)
 {
-    for (int i = 0; i < targets; i++)
-        if (is_for(kind, target[i]))
-            add(outputs, kind, target[i], stem, length, emit_table[kind].extension);
+    enum files files = emit_table[kind].files;
+    return (files != ONE_FILE && v->batches->count > 1) || (files == FILE_EACH && v->targets > 1);
 }
 
-/* One kind: -o is the file; with several targets, it is the stem, with or without its extension. */
+/* A file of a size (0: of the only one) for each of the targets that the kind is for. */
+static void add_targets(struct outputs *outputs, enum emit kind, int64_t batch, const char *stem,
+                        size_t length, const struct variety *v)
+{
+    const char *extension = emit_table[kind].extension;
+    if (emit_table[kind].files != FILE_EACH || v->targets == 1) {
+        add(outputs, &(struct output){.kind = kind, .batch = batch}, stem, length, extension);
+        return;
+    }
+    for (int i = 0; i < v->targets; i++)
+        if (is_for(kind, v->target[i]))
+            add(outputs, &(struct output){.kind = kind, .batch = batch, .target = v->target[i]},
+                stem, length, extension);
+}
+
+/* The files of a kind. */
+static void add_each(struct outputs *outputs, enum emit kind, const char *stem, size_t length,
+                     const struct variety *v)
+{
+    bool split = emit_table[kind].files != ONE_FILE && v->batches->count > 1;
+    for (int i = 0; i < (split ? v->batches->count : 1); i++)
+        add_targets(outputs, kind, split ? v->batches->size[i] : 0, stem, length, v);
+}
+
+/* One kind: -o is the file; where there are several, it is the stem, with or without its extension.
+ */
 static enum status plan_one(struct outputs *outputs, const struct options *options, enum emit kind,
-                            int targets, const char *const *target)
+                            const struct variety *v)
 {
     const char *path = options->output, *extension = emit_table[kind].extension;
     size_t stem = without_extension(path, extension);
     enum emit companion = emit_table[kind].companion;
-    bool each = emit_table[kind].files == FILE_EACH && targets > 1;
+    bool each = makes_several(v, kind);
     if (each && strcmp(path, "-") == 0) {
-        diag_error(NULL, 0, 0, "--output - takes one file: choose one --target");
+        diag_error(NULL, 0, 0, "--output - takes one file: choose one --target and one --batch");
         return STATUS_USAGE;
     }
     if (each)
-        add_each(outputs, kind, path, stem, targets, target);
+        add_each(outputs, kind, path, stem, v);
     else
-        add(outputs, kind, NULL, path, strlen(path), "");
+        add(outputs, &(struct output){.kind = kind}, path, strlen(path), "");
     if (companion != EMIT_none && has_place_beside(path))
-        add(outputs, companion, NULL, path, stem, emit_table[companion].extension);
+        add_each(outputs, companion, path, stem, v);
     return output_check(options, path, extension);
 }
 
 static enum status plan_several(struct outputs *outputs, const struct options *options,
-                                unsigned kinds, int targets, const char *const *target)
+                                unsigned kinds, const struct variety *v)
 {
     const char *stem = options->output, *promised = promised_extension(stem);
     if (promised || strcmp(stem, "-") == 0) {
@@ -147,14 +181,9 @@ static enum status plan_several(struct outputs *outputs, const struct options *o
     for (enum emit kind = 0; kind < EMIT_none; kind++)
         if (emit_has(kinds, kind) && emit_table[kind].companion != EMIT_none)
             kinds |= 1u << emit_table[kind].companion;
-    for (enum emit kind = 0; kind < EMIT_none; kind++) {
-        if (!emit_has(kinds, kind))
-            continue;
-        if (emit_table[kind].files == FILE_EACH && targets > 1)
-            add_each(outputs, kind, stem, strlen(stem), targets, target);
-        else
-            add(outputs, kind, NULL, stem, strlen(stem), emit_table[kind].extension);
-    }
+    for (enum emit kind = 0; kind < EMIT_none; kind++)
+        if (emit_has(kinds, kind))
+            add_each(outputs, kind, stem, strlen(stem), v);
     return STATUS_DONE;
 }
 
@@ -202,8 +231,9 @@ enum status outputs_plan(struct outputs *outputs, const struct options *options,
     while (!emit_has(kinds, first))
         first++;
     bool single = kinds == 1u << first;
-    enum status status = single ? plan_one(outputs, options, first, targets, target)
-                                : plan_several(outputs, options, kinds, targets, target);
+    const struct variety v = {targets, target, &options->batch};
+    enum status status =
+        single ? plan_one(outputs, options, first, &v) : plan_several(outputs, options, kinds, &v);
     for (int i = 0; i < outputs->count && status == STATUS_DONE; i++)
         status = check_input(options, outputs->output[i].path);
     return status;
@@ -211,7 +241,7 @@ enum status outputs_plan(struct outputs *outputs, const struct options *options,
 
 enum status outputs_write(const struct outputs *outputs)
 {
-    bool existed[EMIT_none * MAX_TARGETS];
+    bool existed[MOST_OUTPUTS];
     enum status status = STATUS_DONE;
     int done = 0;
     while (done < outputs->count && status == STATUS_DONE) {

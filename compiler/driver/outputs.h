@@ -12,7 +12,7 @@ enum emit {
 };
 
 enum devices { PROCESSORS = 1, GPUS = 2, BOTH = 3 };
-enum files { ONE_FILE, FILE_EACH };
+enum files { ONE_FILE, FILE_BATCH, FILE_EACH };
 
 struct emit_info {
     const char *name, *extension; /* "obj", ".o" */
@@ -22,16 +22,19 @@ struct emit_info {
 };
 extern const struct emit_info emit_table[EMIT_none];
 
+enum { MOST_OUTPUTS = EMIT_none * MAX_TARGETS * MAX_BATCHES };
+
 struct output {
     enum emit kind;
     const char *target; /* of a file for one target; else NULL */
+    int64_t batch;      /* of a file for one of several sizes of --batch; else 0 */
     char *path;
     struct backend_file file;
 };
 
 struct outputs {
     int count;
-    struct output output[EMIT_none * MAX_TARGETS];
+    struct output output[MOST_OUTPUTS];
 };
 
 /* The bits of --emit, or of its default. */

@@ -245,6 +245,8 @@ static struct module *keep_targets(const struct module *module, const struct tar
         tail = &(*tail)->next;
     }
     *tail = NULL;
+    if (module->smaller)
+        copy->smaller = keep_targets(module->smaller, names);
     return copy;
 }
 
@@ -332,7 +334,12 @@ static bool agrees(const char *option, int64_t given, int64_t dump)
  * targets. */
 static enum status check_options(const struct source *source, const struct module *module)
 {
-    bool good = agrees("batch", source->options->batch, module_images(module));
+    const struct batch_sizes *batches = &source->options->batch;
+    bool good = agrees("batch", batches->size[0], module_images(module));
+    if (batches->count > 1) {
+        diag_error(NULL, 0, 0, "--batch with several sizes needs a model; a dump is for one size");
+        good = false;
+    }
     good &= agrees("threads", source->options->threads, module->threads);
     int precision = precision_asked(source->options);
     if (source->options->precision != CHOICE_NONE && precision != module->precision) {
@@ -386,11 +393,17 @@ static enum status parse_dump(const struct source *source, const char *only, str
 
 enum status source_module(const struct source *source, const char *only, struct module **module)
 {
+    const struct batch_sizes *batches = &source->options->batch;
     *module = NULL;
     if (source->is_dump)
         return parse_dump(source, only, module);
+    return source_module_of(source, batches->count ? batches->size[0] : 1, only, module);
+}
+
+enum status source_module_of(const struct source *source, int64_t batch, const char *only,
+                             struct module **module)
+{
     const struct options *options = source->options;
-    int64_t batch = options->batch ? options->batch : 1;
     int64_t images =
         images_of_turn(&source->model, batch, source->target.count, source->target.name);
     *module = graph_from_model(&source->model, images, options->threads ? options->threads : 1,

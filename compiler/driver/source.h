@@ -25,8 +25,11 @@ enum status source_read(struct source *source, const struct options *options);
 enum status source_read_weights(struct source *source);
 
 /* A new module: the graph of the model, or what the dump says, for all targets or `only` one (a
- * name among them). Free it with module_free. */
+ * name among them), and for the largest size of --batch. Free it with module_free. */
 enum status source_module(const struct source *source, const char *only, struct module **module);
+/* The same of a model for another size. */
+enum status source_module_of(const struct source *source, int64_t batch, const char *only,
+                             struct module **module);
 
 /* Checks what the verifier cannot know about a dump: passes, targets, symbols. Errors are printed
  * with `file`. */

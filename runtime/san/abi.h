@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SAN_ABI_VERSION 2
+#define SAN_ABI_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* What NAME_run returns: 0, or one of these before anything was touched. */
+/* What NAME_run and NAME_run_images return: 0, or one of these before anything was touched. */
 enum san_status {
     SAN_OK = 0,
     SAN_EPOINTER = -1, /* input, output or workspace is null */
@@ -81,6 +81,12 @@ struct san_model {
     int (*run)(const float *input, float *output, void *workspace, const struct san_exec *exec);
     const struct san_gpu *gpus; /* the weakest first */
     uint32_t gpu_count;
+    uint32_t batch_count;
+    const uint32_t
+        *batches; /* batch_count sizes that it has code for; `batch`, the largest, first */
+    /* Any number of images; NULL where all targets are GPUs. */
+    int (*run_images)(const float *input, float *output, size_t images, void *workspace,
+                      const struct san_exec *exec);
 };
 
 #ifdef __cplusplus

@@ -74,6 +74,13 @@ int san_cuda_run(struct san_cuda *cuda, const float *input, float *output, void 
 int san_cuda_run_host(struct san_cuda *cuda, const float *input, float *output,
                       struct san_cuda_error *error);
 
+/* The same for any number of images, in batches of san_model.batch; the last is the rest. Nothing
+ * beyond the images and their results is touched. */
+int san_cuda_run_images(struct san_cuda *cuda, const float *input, float *output, size_t images,
+                        void *stream, struct san_cuda_error *error);
+int san_cuda_run_images_host(struct san_cuda *cuda, const float *input, float *output,
+                             size_t images, struct san_cuda_error *error);
+
 /* For printing; they last as long as the handle: "nvptx:sm_80", "NVIDIA A100-SXM4-40GB". */
 const char *san_cuda_target(const struct san_cuda *cuda);
 const char *san_cuda_device(const struct san_cuda *cuda);

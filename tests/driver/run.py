@@ -786,6 +786,39 @@ def test_run(folder):
     return None
 
 
+def test_several_batches(folder):
+    """An object for several sizes; of kinds for one size, a file each."""
+    before = folder.files()
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'm', '--emit', 'obj,ir', '--batch', '1,3',
+               *V3)
+    only_new(folder, before, 'm.o', 'm.h', 'm.b1.sanir', 'm.b3.sanir')
+    for batch in ('1', '3'):
+        folder.run('compile', 'model.json', '-o', 'one.sanir', '--emit', 'ir', '--batch', batch,
+                   *V3)
+        expect(folder.read(f'm.b{batch}.sanir') == folder.read('one.sanir'), f'dump for {batch}')
+    expect(b'batches of 3 and 1,' in folder.read('m.h'), 'the header does not say its batches')
+    before = folder.files()
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'g', '--emit', 'launch', '--batch', '2,4',
+               '--target', 'nvptx:sm_80,nvptx:sm_90')
+    only_new(folder, before, 'g.b2.weights.bin', 'g.b4.weights.bin',
+             *(f'g.b{n}.sm_{m}.launch.json' for n in (2, 4) for m in (80, 90)))
+    expect(b'"file": "g.b2.weights.bin"' in folder.read('g.b2.sm_80.launch.json'), 'weights of 2')
+    for words, says in [(['bench', 'model.json', *WEIGHTS], '--batch takes one size here'),
+                        (['stats', 'model.json'], '--batch takes one size here'),
+                        (['ir', 'model.json'], '--batch takes one size here'),
+                        (['compile', 'model.json', '--emit', 'ir', '-o', '-', *V3],
+                         'choose one --target and one --batch'),
+                        (['compile', 'one.sanir', *WEIGHTS, '-o', 'x.o'], 'a dump is for one size')]:
+        folder.run(*words, '--batch', '3,1', status=USAGE, says=says)
+    if not runs_v3(folder):
+        return 'this machine has no AVX2'
+    _, found = run_model(folder, '--batch', '1', *V3)
+    for batches in ('2,1', '2', '4,2'):
+        expect(run_model(folder, '--batch', batches, *V3)[1] == found, f'--batch {batches}: others')
+    folder.run('verify', 'model.json', *WEIGHTS, *V3, '--batch', '5,2')
+    return None
+
+
 def test_turns(folder):
     """A batch in turns: the same results, from a workspace of one turn; large maps take turns
     unasked."""

@@ -113,7 +113,7 @@ static enum status run_for(struct trial *t, int batch, int threads)
 {
     struct module *module = NULL;
     const char *target;
-    t->options.batch = batch;
+    t->options.batch = (struct batch_sizes){1, {batch}};
     t->options.threads = threads;
     enum status status = source_module(&t->source, NULL, &module);
     if (status == STATUS_DONE)

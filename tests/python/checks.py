@@ -298,7 +298,7 @@ class Loading(Case):
         self.refuses(IsADirectoryError, "", san.load, SCRATCH)
         for name, says in ((__file__, "found another file"), (path("pairwise.o"), "another kind"),
                            (path("none.so"), "no model in this library"),
-                           (path("old.so"), "must be of ABI version 2, as this package is, found 1"),
+                           (path("old.so"), "must be of ABI version 3, as this package is, found 1"),
                            (sys.executable, "")):
             self.refuses(san.LoadError, says, san.load, name)
 
@@ -333,6 +333,12 @@ class Compiling(Case):
             self.assertEqual(model.targets, ("x86-64-v3", ))
             self.same(model(IMAGES), LOGITS)
             self.refuses(TypeError, "without `output`", pickle.dumps, model)
+
+    def test_batches(self):
+        with san.compile(MODEL, WEIGHTS, batch=[2, 7]) as model:
+            self.assertEqual((model.batch, model.batches), (7, (7, 2)))
+            for count in (1, 2, 9, 10, 20):
+                self.same(model(IMAGES[:count]), LOGITS[:count])
 
     def test_output(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -374,7 +380,7 @@ class Package(Case):
             names = [re.sub(r"\[.*", "", part).split()[-1].strip("*")
                      for part in re.split("[;,]", body) if part.strip()]
             self.assertEqual([field[0] for field in structure._fields_], names)
-        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 144)
+        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 160)
         statuses = {int(number) for number in re.findall(r"SAN_E\w+ =\s*(-\d+)", text)}
         self.assertEqual(statuses, set(_abi.STATUS_TEXT))
         with open(os.path.join(ROOT, "runtime", "san", "cuda.h")) as file:

@@ -110,6 +110,40 @@ static void test_host_memory(void **state)
     assert_clean();
 }
 
+/* The model takes two images of four floats: a rest of one leaves alone what is after it. */
+static void test_any_number(void **state)
+{
+    (void)state;
+    enum { EACH = MODEL_FLOATS / 2, MOST = 5 };
+    struct san_cuda *cuda = open_model(0);
+    struct user user;
+    CUdeviceptr in, out;
+    assert_int_equal(start_user(&user, 0), 0);
+    assert_int_equal(cuMemAlloc_v2(&in, MOST * EACH * 4) | cuMemAlloc_v2(&out, MOST * EACH * 4), 0);
+    float input[MOST * EACH], output[2][MOST * EACH];
+    for (int i = 0; i < MOST * EACH; i++)
+        input[i] = (float)i;
+    assert_int_equal(cuMemcpyHtoDAsync_v2(in, input, sizeof input, NULL), 0);
+    for (size_t images = 0; images <= MOST; images++) {
+        memset(output, 0xff, sizeof output);
+        assert_int_equal(cuMemcpyHtoDAsync_v2(out, output[0], sizeof output[0], NULL), 0);
+        assert_int_equal(san_cuda_run_images_host(cuda, input, output[0], images, NULL), 0);
+        assert_int_equal(san_cuda_run_images(cuda, (const float *)(uintptr_t)in,
+                                             (float *)(uintptr_t)out, images, NULL, NULL),
+                         0);
+        assert_int_equal(cuMemcpyDtoHAsync_v2(output[1], out, sizeof output[1], NULL), 0);
+        assert_int_equal(cuStreamSynchronize(NULL), 0);
+        for (int k = 0; k < 2; k++)
+            for (size_t i = 0; i < MOST * EACH; i++)
+                assert_true(i < images * EACH ? output[k][i] == input[i] + MODEL_WEIGHT
+                                              : output[k][i] != output[k][i]);
+    }
+    assert_int_equal(cuMemFree_v2(in) | cuMemFree_v2(out), 0);
+    san_cuda_close(cuda);
+    assert_int_equal(end_user(&user, 0), 0);
+    assert_clean();
+}
+
 /* Runs are enqueued on streams in turn, none waited for, then waited for in any order. */
 static void run_streams(int seed, bool default_stream)
 {
@@ -367,7 +401,7 @@ static void test_models_refused(void **state)
     refuses(&model, 0, SAN_CUDA_EDEVICE,
             "model twice has no code for GPUs: it has nvptx:sm_75,nvptx:sm_80");
     model.abi_version = 1;
-    refuses(&model, 0, SAN_CUDA_EABI, "the model has ABI version 1, this runtime has 2");
+    refuses(&model, 0, SAN_CUDA_EABI, "the model has ABI version 1, this runtime has 3");
     model = cuda_model;
     model.gpus = &gpu;
     model.gpu_count = 1;
@@ -423,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_host_memory, reset),
+        cmocka_unit_test_setup(test_any_number, reset),
         cmocka_unit_test_setup(test_streams, reset),
         cmocka_unit_test_setup(test_close_waits, reset),
         cmocka_unit_test_setup(test_threads, reset),

@@ -13,14 +13,14 @@
 
 #include <cmocka.h>
 
-static struct backend_file header_for(const char *target, const char *name, int64_t workspace,
-                                      int64_t scratch)
+static struct backend_file header_for(const char *target, const char *name, int64_t batch,
+                                      int64_t workspace, int64_t scratch)
 {
     struct backend_file file;
     struct module *module = module_new();
     module->name = name;
     module->target[module->targets++] = target;
-    module->batch = 2;
+    module->batch = batch;
     module->channels = 3;
     module->height = 5;
     module->width = 7;
@@ -35,7 +35,7 @@ static struct backend_file header_for(const char *target, const char *name, int6
 
 static struct backend_file header_of(const char *name, int64_t workspace, int64_t scratch)
 {
-    return header_for("x86-64-v3", name, workspace, scratch);
+    return header_for("x86-64-v3", name, 2, workspace, scratch);
 }
 
 static void says_sizes(void **state)
@@ -46,8 +46,9 @@ static void says_sizes(void **state)
     assert_non_null(strstr(file.data, "#define some_Net_BATCH 2\n"));
     assert_non_null(strstr(file.data, "#define some_Net_CLASSES 11\n"));
     assert_non_null(
-        strstr(file.data, "#define some_Net_WORKSPACE_BYTES 640\n")); /* 128 + 4 * 128 */
+        strstr(file.data, "#define some_Net_WORKSPACE_BYTES 1664\n")); /* 128 + 4 * 128, rest */
     assert_non_null(strstr(file.data, "int some_Net_run(const float *input"));
+    assert_non_null(strstr(file.data, "int some_Net_run_images(const float *input"));
     assert_non_null(strstr(file.data, "extern const struct san_model some_Net_model;"));
     assert_null(strchr(file.data, '\t'));
     free(file.data);
@@ -56,7 +57,7 @@ static void says_sizes(void **state)
 static void empty_workspace_is_an_array_still(void **state)
 {
     (void)state;
-    struct backend_file file = header_of("net", 0, 0);
+    struct backend_file file = header_for("x86-64-v3", "net", 1, 0, 0);
     assert_non_null(strstr(file.data, "#define NET_WORKSPACE_BYTES 64\n"));
     free(file.data);
 }
@@ -89,7 +90,7 @@ static void compiles(const char *folder, const char *compiler, const char *sourc
 static void for_gpus_there_is_nothing_to_call(void **state)
 {
     (void)state;
-    struct backend_file file = header_for("nvptx:sm_80", "net", 640, 0);
+    struct backend_file file = header_for("nvptx:sm_80", "net", 2, 640, 0);
     assert_null(strstr(file.data, "net_run"));
     assert_null(strstr(file.data, "NET_WORKSPACE_BYTES"));
     assert_non_null(strstr(file.data, "#define NET_CLASSES 11\n"));

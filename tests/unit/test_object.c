@@ -46,6 +46,8 @@ static void model_says_what_it_is(void **state)
     assert_string_equal(m->kernel_names[1], "second");
     assert_int_equal(m->batch * m->channels * m->height * m->width, 60);
     assert_int_equal(m->classes, 60);
+    assert_int_equal(m->batch_count, 1);
+    assert_int_equal(m->batches[0], m->batch);
     assert_int_equal(m->threads, 4);
     assert_int_equal(m->workspace_bytes, 256 + 4 * 256);
     assert_int_equal(m->workspace_alignment, 64);
@@ -355,11 +357,11 @@ static void check_symbols(const struct backend_file *file, const Elf64_Shdr *all
         if (ELF64_ST_BIND(symbol[i].st_info) == STB_LOCAL)
             continue;
         globals++;
-        assert_true(!strcmp(name, "t_run") || !strcmp(name, "t_model") ||
-                    !strncmp(name, "t_header_", 9));
+        assert_true(!strcmp(name, "t_run") || !strcmp(name, "t_run_images") ||
+                    !strcmp(name, "t_model") || !strncmp(name, "t_header_", 9));
         assert_true(symbol[i].st_shndx != SHN_UNDEF);
     }
-    assert_int_equal(globals, 3);
+    assert_int_equal(globals, 4);
 }
 
 /* Relocations of executable code are relative to itself. Only .data.rel.ro and the word that

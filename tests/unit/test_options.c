@@ -54,7 +54,8 @@ static void reads_all_fields(void **state)
     assert_int_equal(2, o.target.count);
     assert_string_equal("x86-64-v3", o.target.name[0]);
     assert_string_equal("native", o.target.name[1]);
-    assert_int_equal(8, o.batch);
+    assert_int_equal(1, o.batch.count);
+    assert_int_equal(8, o.batch.size[0]);
     assert_int_equal(3, o.threads);
     assert_int_equal(CHOICE_precision_bf16, o.precision);
     assert_true(o.verbose);
@@ -67,7 +68,7 @@ static void leaves_what_is_not_given(void **state)
     struct options o;
     assert_int_equal(STATUS_DONE, parse("stats net.json", &o));
     assert_null(o.weights);
-    assert_int_equal(0, o.batch);
+    assert_int_equal(0, o.batch.count);
     assert_int_equal(0, o.target.count);
     assert_false(o.json);
     options_free(&o);
@@ -83,6 +84,17 @@ static void reads_short_and_joined_values(void **state)
     assert_string_equal("O", o.output);
     assert_string_equal("-m.json", o.operand);
     assert_int_equal(CHOICE_engine_eval32, o.engine);
+    options_free(&o);
+}
+
+static void sorts_batches(void **state)
+{
+    (void)state;
+    static const int64_t sorted[] = {65536, 13, 8, 1};
+    struct options o;
+    assert_int_equal(STATUS_DONE, parse("compile a.json -o x --batch 8,1,65536 --batch 13", &o));
+    assert_int_equal(4, o.batch.count);
+    assert_memory_equal(sorted, o.batch.size, sizeof sorted);
     options_free(&o);
 }
 
@@ -119,6 +131,9 @@ static void refuses(void **state)
         "compile a.json -o x --batch +1",
         "compile a.json -o x --batch -1",
         "compile a.json -o x --batch ''",
+        "compile a.json -o x --batch 1,",
+        "compile a.json -o x --batch 1,8,1",
+        "compile a.json -o x --batch 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
         "compile a.json -o x --batch 99999999999999999999999",
         "compile a.json -o x --threads 1025",
         "compile a.json -o x --precision f16",
@@ -178,6 +193,7 @@ int main(void)
         cmocka_unit_test(reads_all_fields),
         cmocka_unit_test(leaves_what_is_not_given),
         cmocka_unit_test(reads_short_and_joined_values),
+        cmocka_unit_test(sorts_batches),
         cmocka_unit_test(help_needs_nothing_else),
         cmocka_unit_test(refuses),
         cmocka_unit_test(lists_need_no_model),

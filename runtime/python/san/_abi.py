@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import (CFUNCTYPE, POINTER, c_char, c_char_p, c_int, c_uint, c_uint8, c_uint32,
+from ctypes import (CFUNCTYPE, POINTER, c_char, c_char_p, c_int, c_size_t, c_uint, c_uint8, c_uint32,
                     c_uint64, c_void_p)
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 
 STATUS_TEXT = {
     -1: "a pointer is null",
@@ -15,8 +15,8 @@ STATUS_TEXT = {
     -5: "more than one thread and no way to run them",
 }
 
-# (input, output, workspace, exec)
-RUN = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p)
+# (input, output, images, workspace, exec)
+RUN_IMAGES = CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p)
 
 
 class Exec(ctypes.Structure):
@@ -54,6 +54,9 @@ class ModelStruct(ctypes.Structure):
         ("run", c_void_p),
         ("gpus", c_void_p),
         ("gpu_count", c_uint32),
+        ("batch_count", c_uint32),
+        ("batches", POINTER(c_uint32)),
+        ("run_images", c_void_p),
     ]
 
 
@@ -69,7 +72,7 @@ FUNCTIONS = {
     "san_pool_free": (None, c_void_p),
     "san_pool_exec": (Exec, c_void_p),
     "san_cuda_open": (c_int, c_void_p, c_int, POINTER(c_void_p), c_void_p),
-    "san_cuda_run_host": (c_int, c_void_p, c_void_p, c_void_p, c_void_p),
+    "san_cuda_run_images_host": (c_int, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p),
     "san_cuda_target": (c_char_p, c_void_p),
     "san_cuda_device": (c_char_p, c_void_p),
     "san_cuda_close": (None, c_void_p),

@@ -13,21 +13,22 @@ from ._model import Model, load
 Path = Union[str, "os.PathLike[str]"]
 
 
-def compile(model: Path, weights: Path, output: Optional[Path] = None, *, batch: int = 1,
+def compile(model: Path, weights: Path, output: Optional[Path] = None, *, batch: Union[int, Iterable[int]] = 1,
             threads: int = 1, targets: Union[str, Iterable[str], None] = None,
             precision: Optional[str] = None, name: Optional[str] = None,
             device: Optional[str] = None, options: Iterable[str] = ()) -> Model:
     """Compiles MODEL.json (or a .sanir dump) with a safetensors file and loads the result.
 
     output: the library to write, NAME.so; None for a temporary one. batch, threads, targets,
-    precision and name are the options of `sanc compile` (targets: --target), `options` are further
-    ones, as they stand on a command line. threads and device are those of `load`, too.
+    precision and name are the options of `sanc compile` (targets: --target; batch: one size or
+    several), `options` are further ones, as they stand on a command line. threads and device are those of `load`, too.
 
     The program is that of the environment variable SANC, or the `sanc` of the PATH. It needs a C
     compiler or a linker. CompileError with all that it says where it fails.
     """
     command = [_find_sanc(), "compile", f"--weights={os.fspath(weights)}", "--emit=shared",
-               f"--batch={batch}", f"--threads={threads}"]
+               "--batch=" + (",".join(map(str, batch)) if isinstance(batch, Iterable) else str(batch)),
+               f"--threads={threads}"]
     if targets is not None:
         command.append("--target=" + (targets if isinstance(targets, str) else ",".join(targets)))
     for option, value in (("precision", precision), ("name", name)):

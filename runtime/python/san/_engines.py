@@ -1,6 +1,7 @@
-"""What runs a batch: a processor or a GPU.
+"""What runs images: a processor or a GPU.
 
-An engine's `run` takes one batch and room for its logits, both contiguous. Any threads may call it.
+An engine's `run` takes any number of images and room for their logits, both contiguous. Any threads
+may call it.
 """
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ class Processor:
     device = "cpu"
 
     def __init__(self, struct: _abi.ModelStruct) -> None:
-        self._function = _abi.RUN(struct.run)
+        self._function = _abi.RUN_IMAGES(struct.run_images)
         self._bytes, self._alignment = struct.workspace_bytes, struct.workspace_alignment
         self._free: List[npt.NDArray[np.uint8]] = []  # workspaces that no run has now
 
@@ -96,7 +97,8 @@ class Processor:
             workspace = np.empty(self._bytes + self._alignment, np.uint8)
         address = workspace.ctypes.data + -workspace.ctypes.data % self._alignment
         exec_address = pool.exec_address() if pool else None
-        status = self._function(images.ctypes.data, logits.ctypes.data, address, exec_address)
+        status = self._function(images.ctypes.data, logits.ctypes.data, len(images), address,
+                                exec_address)
         self._free.append(workspace)
         if status:
             text = _abi.STATUS_TEXT.get(status, "an unknown error")
@@ -121,8 +123,8 @@ class Gpu:
 
     def run(self, images: Floats, logits: Floats, pool: Optional[Pool]) -> None:
         error = _abi.CudaError()
-        status = self._library.san_cuda_run_host(self._handle, images.ctypes.data,
-                                                 logits.ctypes.data, byref(error))
+        status = self._library.san_cuda_run_images_host(
+            self._handle, images.ctypes.data, logits.ctypes.data, len(images), byref(error))
         if status:
             raise RunError(error.text.decode(errors="replace"), status)
 

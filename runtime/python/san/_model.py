@@ -32,7 +32,9 @@ class Model:
     """(channels, height, width) of an image."""
     classes: int
     batch: int
-    """Images of one run. Any number may be given; the last run is filled up."""
+    """Images of one run, the largest of `batches`. Any number may be given."""
+    batches: Tuple[int, ...]
+    """Sizes of --batch. Images run in these, the largest first; what is left at the end runs too."""
     threads: int
     """Threads that share the work of a call."""
     device: str
@@ -75,6 +77,7 @@ class Model:
         self.name = struct.name.decode()
         self.input_shape = struct.channels, struct.height, struct.width
         self.classes, self.batch, self.threads = struct.classes, struct.batch, threads
+        self.batches = tuple(struct.batches[i] for i in range(struct.batch_count))
         self.targets = tuple(struct.targets.decode().split(","))
         self.kernels = tuple(struct.kernel_names[i].decode() for i in range(struct.kernel_count))
         self.workspace_bytes, self.weights_bytes = struct.workspace_bytes, struct.weights_bytes
@@ -145,16 +148,11 @@ class Model:
 
     def _run_batch(self, images: Floats, logits: Floats, first: int,
                    pool: Optional[Pool]) -> None:
-        count = min(self.batch, len(images) - first)
-        part, out = images[first:first + count], logits[first:first + count]
-        if count < self.batch:  # filled up with the last image
-            part = np.concatenate([part, np.repeat(part[-1:], self.batch - count, axis=0)])
-            out = np.empty((self.batch, self.classes), np.float32)
+        part, out = images[first:first + self.batch], logits[first:first + self.batch]
         try:
             self._engine.run(part, out, pool)
         except RunError as error:
             raise RunError(f"model {self.name}: {error}", error.status) from None
-        logits[first:first + count] = out[:count]
 
     @property
     def closed(self) -> bool:

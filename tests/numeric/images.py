@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""NAME_run_images: any number of images, by objects with code for one batch or several.
+
+    images.py SANC             the digits' networks, SAN10 for its size
+    images.py SANC --shared    also the cases of ../shared
+
+Kernels for any batch sum in the same order, on every target: the bits have to be those of single
+runs, on memory between pages that cannot be touched; an object
+with several batches holds its weights once, and needs no larger workspace than the largest batch.
+"""
+import array
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+import common
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "driver"))
+import limits
+
+DIGITS = os.path.join(common.ROOT, "examples", "digits")
+BATCHES = ["1", "8", "1,8"]
+MORE = ["8,3", "7,4,6", "2,9,1"]
+COUNTS = [0, 1, 7, 8, 9]
+MANY = 1000
+ORDERS = ["x86-64-v3", "x86-64-v4", "nvptx:sm_70", "nvptx:sm_80"]
+SIZE = 1.1  # of an object for two batches, by one for one
+
+
+class Network:
+    def __init__(self, sanc, folder, model, weights, scratch):
+        self.sanc, self.scratch = sanc, scratch
+        self.single = None
+        self.model, self.weights = os.path.join(folder, model), os.path.join(folder, weights)
+
+    def compile(self, name, batches, *options):
+        path = os.path.join(self.scratch, name + ".o")
+        common.call(self.sanc, "compile", self.model, "-w", self.weights, "--name", name, "--batch",
+                    batches, *options, "-o", path)
+        return path
+
+    def facts(self, batches, counts):
+        """What the program says of an object for these batches: sizes, bytes of the workspace and
+        of weights."""
+        program = os.path.join(self.scratch, "program")
+        self.single = self.single or self.compile("single", 1)
+        several = self.compile("several", batches, "--threads", 2)
+        common.call("gcc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
+                    "-I", os.path.join(HERE, ".."), "-I", self.scratch,
+                    os.path.join(HERE, "images.c"), self.single, several, "-o", program)
+        done = subprocess.run([program, *map(str, counts)], capture_output=True, text=True)
+        if done.returncode:
+            raise common.Failure(["images.c"], done.returncode, done.stdout + done.stderr)
+        said, workspace, weights = done.stdout.split()
+        return said, int(workspace), int(weights)
+
+
+def check_network(network, what, lists, counts, tally):
+    facts = {}
+    for batches in lists:
+        try:
+            facts[batches] = network.facts(batches, counts)
+        except common.Failure as failure:
+            tally.check(False, f"{what}, --batch {batches}: {failure}")
+            continue
+        in_order = ",".join(sorted(batches.split(","), key=int, reverse=True))
+        tally.check(facts[batches][0] == in_order, f"{what}: the model says {facts[batches][0]}")
+    if {"1", "8", "1,8"} <= facts.keys():
+        most = max(facts["1"][1], facts["8"][1])
+        tally.check(facts["1,8"][1] <= most,
+                    f"{what}: workspace of {facts['1,8'][1]} bytes, must be at most {most}")
+        most = max(facts["1"][2], facts["8"][2])
+        tally.check(facts["1,8"][2] <= SIZE * most,
+                    f"{what}: weights of {facts['1,8'][2]} bytes, must be at most 1.1 times {most}")
+
+
+def check_order(sanc, name, scratch, tally):
+    """Of targets that this machine may lack: their loops, evaluated in float32."""
+    pixels = array.array("f", (random.Random(1).uniform(-1, 1) for _ in range(8 * 28 * 28)))
+    images = os.path.join(scratch, "images.safetensors")
+    common.write_safetensors(images, "input", (8, 1, 28, 28), pixels)
+    network = Network(sanc, os.path.join(DIGITS, name), "model.json", "weights.safetensors", scratch)
+    dump, out = os.path.join(scratch, "loops.sanir"), os.path.join(scratch, "out.safetensors")
+    for target in ORDERS:
+        found = []
+        for batch in (1, 8):
+            common.call(sanc, "ir", network.model, "--batch", batch, "--target", target, "-o", dump)
+            common.call(sanc, "run", dump, "-w", network.weights, "--engine", "eval32", "--input",
+                        images, "--output", out)
+            found.append(common.read_safetensors(out)["output"][1])
+        tally.check(found[0] == found[1], f"{name}, {target}: a batch of 8 gives other bits")
+
+
+def check_size(sanc, scratch, tally):
+    model = os.path.join(common.NETWORKS, "san10_pairwise.json")
+    weights = os.path.join(scratch, "san10.safetensors")
+    limits.write_weights(weights, limits.parameters(str(sanc), model))
+    network = Network(sanc, "", model, weights, scratch)
+    sizes = [os.path.getsize(network.compile("net", batches)) for batches in ("1", "8", "1,8")]
+    print("SAN10 pairwise: objects for 1, 8 and both of", *sizes, "bytes", flush=True)
+    tally.check(sizes[2] <= SIZE * min(sizes), "SAN10 pairwise: the object for both is too large")
+
+
+def main():
+    sanc, tally = common.Sanc(sys.argv[1]), common.Tally()
+    cases = common.shared("cases") if "--shared" in sys.argv else None
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("pairwise", "patchwise"):
+            network = Network(sanc, os.path.join(DIGITS, name), "model.json", "weights.safetensors",
+                              scratch)
+            check_network(network, name, BATCHES + (MORE if name == "pairwise" else []), COUNTS,
+                          tally)
+            check_order(sanc, name, scratch, tally)
+        check_network(network, name, ["1,8"], [MANY], tally)
+        for name in sorted(os.listdir(cases)) if cases else []:
+            network = Network(sanc, os.path.join(cases, name), "model.json", "weights.safetensors",
+                              scratch)
+            check_network(network, name, BATCHES, COUNTS, tally)
+        check_size(sanc, scratch, tally)
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
