@@ -146,7 +146,7 @@ def main():
     entries = os.listdir(folder)
     if args.models:
         entries = [file.removesuffix(".json") for file in entries if file.endswith(".json")]
-    names = args.name or sorted(entries)
+    names = args.name or sorted(entries, reverse=args.models)  # what takes long comes first
     check, total = check_network if args.models else check_case, common.Tally()
 
     def run(number):
