@@ -26,6 +26,11 @@ static void put_sizes(FILE *file, const struct module *m, const char *upper)
             "\n#define %s_CLASSES %" PRId64 "\n",
             upper, module_images(m), upper, m->channels, upper, m->height, upper, m->width, upper,
             m->classes);
+    if (m->map[0])
+        fprintf(file,
+                "#define %s_OUTPUT_CHANNELS %" PRId64 "\n#define %s_OUTPUT_HEIGHT %" PRId64
+                "\n#define %s_OUTPUT_WIDTH %" PRId64 "\n",
+                upper, m->map[0], upper, m->map[1], upper, m->map[2]);
     if (!runs_on_processors(m)) {
         fputc('\n', file);
         return;
@@ -47,17 +52,31 @@ static void put_batches(FILE *file, const struct module *m)
     }
 }
 
+static void put_output(FILE *file, const struct module *m)
+{
+    if (m->map[0])
+        fprintf(file,
+                "%" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
+                " (batch, channels, height, width)",
+                module_images(m), m->map[0], m->map[1], m->map[2]);
+    else
+        fprintf(file, "%" PRId64 " x %" PRId64 " (batch, classes)", module_images(m), m->classes);
+}
+
 static void put_run(FILE *file, const struct module *m, const char *upper)
 {
+    fprintf(file,
+            "/* input is %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
+            " floats (batch, channels, height, width),\n * output ",
+            module_images(m), m->channels, m->height, m->width);
+    put_output(file, m);
     fprintf(
         file,
-        "/* input is %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
-        " floats (batch, channels, height, width), output %" PRId64 " x %" PRId64
-        " (batch,\n * classes), row-major; workspace %s_WORKSPACE_BYTES bytes, apart from both;"
-        " exec NULL for one\n * thread. Returns 0, or before anything was touched: SAN_EPOINTER,"
-        " SAN_EALIGN, SAN_EABI,\n * SAN_EEXEC, SAN_ECPU. Keeps no state: any number of threads"
+        ", row-major;\n * workspace %s_WORKSPACE_BYTES bytes, apart from both; exec NULL for one"
+        "\n * thread. Returns 0, or before anything was touched: SAN_EPOINTER, SAN_EALIGN, "
+        "SAN_EABI,\n * SAN_EEXEC, SAN_ECPU. Keeps no state: any number of threads"
         " may call it, each with a workspace\n * of its own. */\n",
-        module_images(m), m->channels, m->height, m->width, module_images(m), m->classes, upper);
+        upper);
     fprintf(file,
             "int %s_run(const float *input, float *output, void *workspace,\n"
             "    const struct san_exec *exec);\n\n",

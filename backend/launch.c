@@ -164,6 +164,8 @@ static void put_head(FILE *file, const struct module *m, const struct target *ta
 {
     struct shape input = {4, {m->batch, m->channels, m->height, m->width}};
     struct shape output = {2, {m->batch, m->classes}};
+    if (m->map[0])
+        output = (struct shape){4, {m->batch, m->map[0], m->map[1], m->map[2]}};
     fprintf(file, "{\n  \"plan\": %d, \"model\": \"%s\", \"target\": \"%s\",\n", PLAN_VERSION,
             m->name, target->name);
     fputs("  \"input\": {\"type\": \"f32\", \"shape\": ", file);

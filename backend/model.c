@@ -19,7 +19,10 @@ _Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_mode
                    offsetof(struct san_model, gpu_count) == 136 &&
                    offsetof(struct san_model, batch_count) == 140 &&
                    offsetof(struct san_model, batches) == 144 &&
-                   offsetof(struct san_model, run_images) == 152 && sizeof(struct san_model) == 160,
+                   offsetof(struct san_model, run_images) == 152 &&
+                   offsetof(struct san_model, output_rank) == 160 &&
+                   offsetof(struct san_model, output_width) == 172 &&
+                   sizeof(struct san_model) == 176,
                "model_define");
 
 static char *join_targets(const struct module *module)
@@ -130,6 +133,10 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
         word(c, batch_count),
         batches,
         entry(plan, out, "run_images"),
+        word(c, m->map[0] ? 3 : 1),
+        word(c, m->map[0] ? m->map[0] : m->classes),
+        word(c, m->map[0] ? m->map[1] : 1),
+        word(c, m->map[0] ? m->map[2] : 1),
     };
     free(names.name);
     LLVMValueRef contents = LLVMConstStructInContext(c, field, sizeof field / sizeof *field, 0);

@@ -302,7 +302,9 @@ struct kernel {
 struct module {
     struct arena *arena;
     const char *name; /* the model's, prefix of every symbol */
-    int64_t batch, channels, height, width, classes;
+    int64_t batch, channels, height, width;
+    int64_t classes;   /* numbers of an image's result */
+    int64_t map[3];    /* it is a map of these channels, height, width; 0: it is none */
     int64_t turns;     /* how often it runs, for `batch` other images each time */
     int64_t threads;   /* workers the workspace has scratch for */
     int precision;     /* of the products of linears: a precision_kind */
@@ -319,8 +321,7 @@ struct module {
     struct kernel *kernels;  /* in the order they run */
     int64_t workspace_bytes; /* of the tensors, once planned; else 0 */
     int64_t scratch_bytes;   /* of one worker's stack tiles, once planned; else 0 */
-    /* The same network for fewer images, with code in the same object; or NULL. Not in dumps. */
-    struct module *smaller;
+    struct module *smaller;  /* for fewer images, with code in the same object; or NULL */
 };
 
 /* Images that one call of the compiled model takes. */

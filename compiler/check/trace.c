@@ -92,6 +92,7 @@ static struct buffer *replace_output(struct module *copy, const struct trace *tr
     for (struct buffer *buffer = copy->buffers; buffer; buffer = buffer->next)
         if (buffer->place == PLACE_OUTPUT)
             buffer->place = PLACE_WORKSPACE;
+    copy->map[0] = 0;
     copy->classes = (trace->elements + copy->batch - 1) / copy->batch;
     struct shape shape = {2, {copy->batch, copy->classes}};
     return buffer_new(copy, &copy->buffers, "trace", PLACE_OUTPUT, shape);

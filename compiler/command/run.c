@@ -59,6 +59,10 @@ static enum status run_images(const struct source *source, struct module *graph,
     const struct options *options = source->options;
     float *output = allocate(images->count * graph->classes, sizeof(float));
     struct tensor_data result = {"output", output, 2, {images->count, graph->classes}, NULL};
+    if (graph->map[0]) {
+        result.rank = 4;
+        memcpy(result.dim + 1, graph->map, sizeof graph->map);
+    }
     bool native = options->engine == CHOICE_NONE || options->engine == CHOICE_engine_native;
     enum status status = (native ? run_native : run_evaluator)(source, graph, images, output);
     if (status == STATUS_DONE)

@@ -307,6 +307,10 @@ static enum status check_reduce(const struct source *source)
         diag_error(NULL, 0, 0, "--reduce takes a model's JSON file, found a dump");
         return STATUS_USAGE;
     }
+    if (stem && source->options->features) {
+        diag_error(NULL, 0, 0, "--reduce looks for a smaller model, which --features does not fit");
+        return STATUS_USAGE;
+    }
     static const char *const ends[] = {".json", ".safetensors"};
     struct arena *arena = arena_new();
     for (int i = 0; stem && i < 2; i++) {

@@ -90,6 +90,20 @@ static enum status check_standard_input(const struct options *options)
     return STATUS_USAGE;
 }
 
+static enum status choose_features(const struct options *options, struct model *model)
+{
+    int choice = (int)options->features - CHOICE_features_pooled;
+    if (!options->features)
+        return STATUS_DONE;
+    model->features = FEATURES_POOLED + choice;
+    if (model->features < FEATURES_STAGE + model->stages)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0,
+               "--features must be pooled, or a stage from stage0 to stage%d of this model",
+               model->stages - 1);
+    return STATUS_USAGE;
+}
+
 enum status source_read(struct source *source, const struct options *options)
 {
     *source = (struct source){.options = options, .target = options->target};
@@ -109,6 +123,8 @@ enum status source_read(struct source *source, const struct options *options)
         status = check_precision(&source->target, precision_asked(options));
     if (status == STATUS_DONE)
         status = model_parse(options->operand, source->text, source->size, &source->model);
+    if (status == STATUS_DONE)
+        status = choose_features(options, &source->model);
     if (status == STATUS_DONE && options->name)
         snprintf(source->model.name, sizeof source->model.name, "%s", options->name);
     return status;
@@ -338,6 +354,10 @@ static enum status check_options(const struct source *source, const struct modul
     bool good = agrees("batch", batches->size[0], module_images(module));
     if (batches->count > 1) {
         diag_error(NULL, 0, 0, "--batch with several sizes needs a model; a dump is for one size");
+        good = false;
+    }
+    if (source->options->features) {
+        diag_error(NULL, 0, 0, "--features needs a model; a dump says what it returns");
         good = false;
     }
     good &= agrees("threads", source->options->threads, module->threads);

@@ -222,7 +222,7 @@ static void check_tensors(struct check *check, const struct tensor_need *needs, 
         needed[index] = 1;
         if (index < weights->count)
             check_tensor(check, &weights->tensors[index], &needs[i]);
-        else
+        else if (!needs[i].spare)
             names->needed[names->needs++] = &needs[i];
     }
     for (size_t i = 0; i < weights->count; i++)

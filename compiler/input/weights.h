@@ -20,6 +20,7 @@ struct tensor_need {
     int rank;
     int64_t dim[MAX_TENSOR_RANK];
     bool nonnegative; /* a variance */
+    bool spare;       /* it may be missing */
 };
 
 /* Checks that the file holds exactly these tensors (and num_batches_tracked), each with the right

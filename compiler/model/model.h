@@ -10,6 +10,8 @@
 enum { MAX_STAGES = 16 };
 
 enum model_output { OUTPUT_LOGITS, OUTPUT_PROBABILITIES };
+/* What is returned instead: what fc takes, or the map of a stage. Not in files. */
+enum features { FEATURES_NONE, FEATURES_POOLED, FEATURES_STAGE /* + its number */ };
 enum position { POSITION_NONE, POSITION_RELATIVE, POSITION_ABSOLUTE };
 enum padding { PADDING_REFLECT, PADDING_ZERO };
 enum transforms { TRANSFORMS_DISTINCT, TRANSFORMS_PHI_PSI, TRANSFORMS_PHI_PSI_BETA };
@@ -36,7 +38,8 @@ struct stage {
 struct model {
     char name[MAX_NAME + 1];
     int channels, height, width, classes, stem_channels;
-    int output; /* enum model_output */
+    int output;   /* enum model_output */
+    int features; /* enum features */
     int stages;
     struct stage stage[MAX_STAGES];
 };

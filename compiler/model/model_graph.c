@@ -198,6 +198,20 @@ static struct inst *block(struct builder *b, const struct attention *a, struct i
     return make_2(b, OP_add, x, y);
 }
 
+/* The mean of each channel, or of a map (n, h, w, c) its rows (n, c h w), as the module says. */
+static struct inst *features(struct builder *b, const struct model *model, struct inst *x)
+{
+    struct module *m = b->module;
+    const int64_t *map = x->shape.dim;
+    m->classes = last_dim(x);
+    if (model->features == FEATURES_POOLED)
+        return make_1(b, OP_mean, x);
+    memcpy(m->map, (int64_t[]){map[3], map[1], map[2]}, sizeof m->map);
+    m->classes *= map[1] * map[2];
+    x = make_transpose(b, x, SHAPE(0, 3, 1, 2));
+    return make_reshape(b, x, SHAPE(map[0], m->classes));
+}
+
 static struct inst *network(struct builder *b, const struct model *model)
 {
     struct arena *arena = b->module->arena;
@@ -215,7 +229,11 @@ static struct inst *network(struct builder *b, const struct model *model)
         for (int j = 0; j < stage->blocks; j++)
             x = block(b, &stage->attention, x, arena_printf(arena, "layer%d.%d", i, j));
         x = make_1(b, OP_relu, norm(b, x, arena_printf(arena, "bn%d", i)));
+        if (model->features == FEATURES_STAGE + i)
+            break;
     }
+    if (model->features)
+        return make_1(b, OP_output, features(b, model, x));
     b->label = "fc";
     x = make_1(b, OP_mean, x);
     struct inst *w = parameter(b, "fc", "weight", SHAPE(model->classes, last_dim(x)));
@@ -253,9 +271,21 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+static bool has_parameter(const struct module *module, const char *name)
+{
+    const struct inst *inst = module->first;
+    while (inst &&
+           (inst->op != OP_parameter || strcmp(inst->attr[SLOT_parameter_name].string, name)))
+        inst = inst->next;
+    return inst;
+}
+
 struct tensor_need *graph_parameters(const struct model *model, struct arena *arena, size_t *count)
 {
-    struct module *m = graph_from_model(model, 1, 1, 0, NULL);
+    struct module *used = graph_from_model(model, 1, 1, 0, NULL);
+    struct model whole = *model;
+    whole.features = FEATURES_NONE;
+    struct module *m = graph_from_model(&whole, 1, 1, 0, NULL);
     *count = 0;
     for (struct inst *inst = m->first; inst; inst = inst->next)
         *count += inst->op == OP_parameter;
@@ -268,8 +298,10 @@ struct tensor_need *graph_parameters(const struct model *model, struct arena *ar
         need->rank = inst->shape.rank;
         memcpy(need->dim, inst->shape.dim, sizeof need->dim);
         need->nonnegative = ends_with(name, ".running_var");
+        need->spare = !has_parameter(used, name);
         need++;
     }
     module_free(m);
+    module_free(used);
     return needs;
 }

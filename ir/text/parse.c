@@ -93,6 +93,9 @@ static void parse_head(struct parser *parser)
     module->width = input.dim[3];
     expect_word(parser, "classes");
     module->classes = expect_integer(parser, "classes", 1, INT32_MAX);
+    if (accept_word(parser, "map"))
+        for (int i = 0; i < 3; i++)
+            module->map[i] = expect_integer(parser, "extent", 1, 1 << 16);
     expect_word(parser, "targets");
     while (parser->token.kind == TOKEN_STRING) {
         if (module->targets == MAX_TARGETS)

@@ -170,7 +170,11 @@ static void print_head(const struct module *module, FILE *file)
     print_string(module->name, file);
     fprintf(file, "\ninput f32[%lld, %lld, %lld, %lld]\n", (long long)module->batch,
             (long long)module->channels, (long long)module->height, (long long)module->width);
-    fprintf(file, "classes %lld\ntargets", (long long)module->classes);
+    fprintf(file, "classes %lld\n", (long long)module->classes);
+    if (module->map[0])
+        fprintf(file, "map %lld %lld %lld\n", (long long)module->map[0], (long long)module->map[1],
+                (long long)module->map[2]);
+    fputs("targets", file);
     for (int i = 0; i < module->targets; i++) {
         fputc(' ', file);
         print_string(module->target[i], file);

@@ -274,6 +274,11 @@ static bool verify_head(struct verifier *verifier)
         return wrong(verifier,
                      "turns, batch, channels, height, width and classes must be at least 1, "
                      "input and output have fewer than 2^40 elements");
+    const int64_t *map = module->map;
+    if (map[0] && module->classes != map[0] * map[1] * map[2])
+        return wrong(verifier, "classes is %lld, must be that of the map, %lld x %lld x %lld",
+                     (long long)module->classes, (long long)map[0], (long long)map[1],
+                     (long long)map[2]);
     if (module->threads < 1 || module->threads > 1 << 16)
         return wrong(verifier, "threads is %lld, must be from 1 to 65536",
                      (long long)module->threads);

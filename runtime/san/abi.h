@@ -70,11 +70,11 @@ struct san_model {
     uint32_t abi_version;
     uint32_t kernel_count;
     const char *name;
-    const char *compiler;            /* "sanc 0.1.0, LLVM 19.1.7" */
-    const char *targets;             /* "x86-64-v3,x86-64-v4" */
-    const char *const *kernel_names; /* kernel_count of them */
-    uint32_t batch, channels, height, width, classes;
-    uint32_t threads; /* the most tasks that share its work */
+    const char *compiler;                             /* "sanc 0.1.0, LLVM 19.1.7" */
+    const char *targets;                              /* "x86-64-v3,x86-64-v4" */
+    const char *const *kernel_names;                  /* kernel_count of them */
+    uint32_t batch, channels, height, width, classes; /* or numbers of a result */
+    uint32_t threads;                                 /* the most tasks that share its work */
     uint64_t workspace_bytes, workspace_alignment, weights_bytes; /* for run */
     uint8_t weights_sha256[32];                                   /* of the safetensors file */
     /* NULL where all targets are GPUs */
@@ -82,11 +82,12 @@ struct san_model {
     const struct san_gpu *gpus; /* the weakest first */
     uint32_t gpu_count;
     uint32_t batch_count;
-    const uint32_t
-        *batches; /* batch_count sizes that it has code for; `batch`, the largest, first */
+    const uint32_t *batches; /* batch_count sizes; the largest, `batch`, first */
     /* Any number of images; NULL where all targets are GPUs. */
     int (*run_images)(const float *input, float *output, size_t images, void *workspace,
                       const struct san_exec *exec);
+    /* An image's result. Rank 1: a number for each channel; 3: a map, row-major. */
+    uint32_t output_rank, output_channels, output_height, output_width;
 };
 
 #ifdef __cplusplus

@@ -819,6 +819,22 @@ def test_several_batches(folder):
     return None
 
 
+def test_features(folder):
+    """A dump says what it returns."""
+    folder.run('ir', 'model.json', '-o', 'f.sanir', '--features', 'stage0', *V3)
+    text = folder.read('f.sanir')
+    height = re.search(rb'\nclasses \d+\nmap \d+ (\d+) \d+\n', text)[1]
+    folder.run('compile', 'f.sanir', *WEIGHTS, '-o', 'a.o')
+    folder.run('compile', 'model.json', *WEIGHTS, '-o', 'b.o', '--features', 'stage0', *V3)
+    expect(folder.read('a.o') == folder.read('b.o'), 'another object')
+    expect(b'_OUTPUT_HEIGHT %s\n' % height in folder.read('b.h'), 'the header does not say the map')
+    folder.write('wrong.sanir', re.sub(rb'\nmap \d+', b'\nmap 997', text))
+    folder.run('stats', 'wrong.sanir', status=INPUT, says='must be that of the map')
+    folder.run('stats', 'f.sanir', '--features', 'pooled', status=USAGE, says='needs a model')
+    folder.run('verify', 'model.json', *WEIGHTS, '--features', 'pooled', '--reduce', 'r',
+               status=USAGE, says='--reduce looks for a smaller model')
+
+
 def test_turns(folder):
     """A batch in turns: the same results, from a workspace of one turn; large maps take turns
     unasked."""

@@ -340,6 +340,16 @@ class Compiling(Case):
             for count in (1, 2, 9, 10, 20):
                 self.same(model(IMAGES[:count]), LOGITS[:count])
 
+    def test_features(self):
+        with san.compile(MODEL, WEIGHTS, options=["--features=stage0"]) as model:
+            self.assertEqual((model.output_shape, model.classes), ((64, 14, 14), 64 * 14 * 14))
+            maps = model(IMAGES)
+            self.assertEqual(maps.shape, (len(IMAGES), 64, 14, 14))
+            self.same(model(IMAGES[3]), maps[3])
+            self.assertEqual(model(IMAGES[:0]).shape, (0, 64, 14, 14))
+        with san.compile(MODEL, WEIGHTS, options=["--features=pooled"]) as model:
+            self.assertEqual(model(IMAGES).shape, (len(IMAGES), 128))
+
     def test_output(self):
         with tempfile.TemporaryDirectory() as folder:
             library = os.path.join(folder, "net.so")
@@ -380,7 +390,7 @@ class Package(Case):
             names = [re.sub(r"\[.*", "", part).split()[-1].strip("*")
                      for part in re.split("[;,]", body) if part.strip()]
             self.assertEqual([field[0] for field in structure._fields_], names)
-        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 160)
+        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 176)
         statuses = {int(number) for number in re.findall(r"SAN_E\w+ =\s*(-\d+)", text)}
         self.assertEqual(statuses, set(_abi.STATUS_TEXT))
         with open(os.path.join(ROOT, "runtime", "san", "cuda.h")) as file:

@@ -123,7 +123,7 @@ static void test_structure(void **state)
 
 static enum status check_four(const char *dtype, const void *data, size_t size, bool nonnegative)
 {
-    const struct tensor_need need = {"x", 1, {4}, nonnegative};
+    const struct tensor_need need = {"x", 1, {4}, nonnegative, false};
     struct weights *weights = read_four(dtype, data, size);
     enum status status = weights_check(weights, &need, 1);
     weights_free(weights);
@@ -162,7 +162,7 @@ static void test_prefix_and_counters(void **state)
         "",     "module.", "_orig_mod.", "model.", "_orig_mod.module.", "a.b.c.d.e.f.g.",
         "ema_", "f",       "fc.bias."};
     static const char *const name[] = {"fc.bias"};
-    const struct tensor_need need = {"fc.bias", 1, {2}, false};
+    const struct tensor_need need = {"fc.bias", 1, {2}, false, false};
     for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
         struct weights *weights = read_prefixed(prefix[i]);
         assert_int_equal(weights_check(weights, &need, 1), STATUS_DONE);
@@ -185,7 +185,8 @@ static void test_no_prefix(void **state)
         "{\"fc.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
         "\"fc.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
     const float data[] = {1, 2};
-    const struct tensor_need needs[] = {{"fc.weight", 1, {1}, false}, {"fc.bias", 1, {1}, false}};
+    const struct tensor_need needs[] = {{"fc.weight", 1, {1}, false, false},
+                                        {"fc.bias", 1, {1}, false, false}};
     struct weights *weights = read_bytes(header, data, sizeof data);
     assert_int_equal(weights_check(weights, needs, 2), STATUS_DONE);
     assert_true(weights_find(weights, "fc.weight", 1)[0] == 2);

@@ -57,6 +57,10 @@ class ModelStruct(ctypes.Structure):
         ("batch_count", c_uint32),
         ("batches", POINTER(c_uint32)),
         ("run_images", c_void_p),
+        ("output_rank", c_uint32),
+        ("output_channels", c_uint32),
+        ("output_height", c_uint32),
+        ("output_width", c_uint32),
     ]
 
 

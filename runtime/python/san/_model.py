@@ -31,6 +31,9 @@ class Model:
     input_shape: Tuple[int, int, int]
     """(channels, height, width) of an image."""
     classes: int
+    """Numbers of an image's result."""
+    output_shape: Tuple[int, ...]
+    """Of an image's result: (classes,), or (channels, height, width) of a map (--features)."""
     batch: int
     """Images of one run, the largest of `batches`. Any number may be given."""
     batches: Tuple[int, ...]
@@ -77,6 +80,8 @@ class Model:
         self.name = struct.name.decode()
         self.input_shape = struct.channels, struct.height, struct.width
         self.classes, self.batch, self.threads = struct.classes, struct.batch, threads
+        self.output_shape = (struct.classes, ) if struct.output_rank == 1 else (
+            struct.output_channels, struct.output_height, struct.output_width)
         self.batches = tuple(struct.batches[i] for i in range(struct.batch_count))
         self.targets = tuple(struct.targets.decode().split(","))
         self.kernels = tuple(struct.kernel_names[i].decode() for i in range(struct.kernel_count))
@@ -86,8 +91,9 @@ class Model:
 
     def __call__(self, images: npt.ArrayLike) -> Floats:
         """The logits, (n, classes) float32, of `images`, (n, channels, height, width); or
-        probabilities, where MODEL.json says `"output": "probabilities"`. Of a single image
-        (channels, height, width) they are (classes,).
+        probabilities, where MODEL.json says `"output": "probabilities"`; or, where it was compiled
+        with --features, those, (n, *output_shape). Of a single image (channels, height, width) the
+        n is left out.
 
         `images` may have any layout and floating-point type; what is not contiguous float32 is
         copied first. TypeError for integers and other types: scale pixels as in training first.
@@ -108,6 +114,7 @@ class Model:
             with self._idle:
                 self._running -= 1
                 self._idle.notify_all()
+        logits = logits.reshape(len(array), *self.output_shape)
         return logits[0] if single else logits
 
     def _checked(self, images: npt.ArrayLike) -> Floats:
