@@ -17,7 +17,8 @@ enum { MAX_DEPTH = 64, MAX_LOCALS = 256, MAX_LANES = 64, ALIGNMENT = 64 };
 
 /* ---- constants.c ----------------------------------------------------------------------------- */
 
-/* The contents of the weights buffers; equal contents are stored once. */
+/* The contents of the weights buffers; equal contents are stored once. LLVM never sees large ones:
+ * it leaves zeros in the object, and constants_fill puts the contents there. */
 struct constants {
     const struct module *module;         /* whose buffers are asked for */
     const struct parameters *parameters; /* NULL: declare the buffers, leave the contents out */
@@ -27,8 +28,8 @@ struct constants {
         const struct buffer *buffer;
         LLVMValueRef global;
         uint64_t hash;
-        void *data; /* until constants_free; NULL where an earlier one is the same */
         size_t size;
+        bool stored; /* none before it is the same */
     } * entry;
     int64_t bytes; /* stored */
 };
@@ -36,6 +37,9 @@ struct constants {
 /* The global of a weights buffer; NULL with a reason. */
 LLVMValueRef constants_find(struct constants *constants, const struct buffer *buffer,
                             struct error *error);
+/* Puts large contents into the finished object, while the module is there. False, with a reason:
+ * the file that they come from has changed. */
+bool constants_fill(const struct constants *constants, char *object, struct error *error);
 void constants_free(struct constants *constants);
 
 /* What a weights buffer holds, float32 or int32 by its type; free() it. NULL:

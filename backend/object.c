@@ -287,8 +287,10 @@ bool backend_emit(const struct module *module, const struct parameters *paramete
     LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
     LLVMModuleRef out = build(&plan, kind, context, machine, &constants, error);
     bool good = out && write_out(out, machine, kind, file, error);
-    if (good && failure.failed) {
+    if (good && (failure.failed ||
+                 (kind == BACKEND_OBJECT && !constants_fill(&constants, file->data, error)))) {
         free(file->data);
+        *file = (struct backend_file){0};
         good = false;
     }
     if (out)
