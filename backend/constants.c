@@ -4,6 +4,7 @@
  * ones only. A large one is zeros to it, of which it must not assume anything; their place in the
  * object is found by their symbol. Their contents are computed a second time then, rather than kept
  * while LLVM has two copies of the object. */
+#include "backend.h"
 #include "emit.h"
 #include "memory.h"
 #include <elf.h>
@@ -73,7 +74,7 @@ static LLVMValueRef define(struct constants *c, const struct buffer *buffer, con
 /* The contents again; free() them. NULL: the file that they come from has changed. */
 static void *contents_again(const struct constants *c, const struct constant *entry)
 {
-    return constants_contents(c->module, c->parameters, entry->buffer, entry->size / 4);
+    return constants_contents(entry->module, c->parameters, entry->buffer, entry->size / 4);
 }
 
 static bool same(const struct constants *c, const struct constant *a, const struct constant *b,
@@ -81,45 +82,63 @@ static bool same(const struct constants *c, const struct constant *a, const stru
 {
     if (!a->stored || a->hash != b->hash || a->size != b->size)
         return false;
+    if (c->outside)
+        return !memcmp(outside_at(c, a->offset), data, a->size);
     void *again = contents_again(c, a);
     bool equal = again && !memcmp(again, data, a->size);
     free(again);
     return equal;
 }
 
-/* The global of an earlier one with the same contents. */
-static LLVMValueRef find_equal(const struct constants *c, const struct constant *entry,
-                               const void *data)
+/* An earlier one with the same contents. */
+static const struct constant *find_equal(const struct constants *c, const struct constant *entry,
+                                         const void *data)
 {
     for (int i = 0; i < c->count; i++)
         if (same(c, &c->entry[i], entry, data))
-            return c->entry[i].global;
+            return &c->entry[i];
     return NULL;
 }
 
-static LLVMValueRef add(struct constants *c, struct constant entry)
+static const struct constant *add(struct constants *c, struct constant entry)
 {
     if (c->count == c->room) {
         c->room = c->room ? 2 * c->room : 64;
         c->entry = allocate_again(c->entry, c->room, sizeof *c->entry);
     }
-    c->entry[c->count++] = entry;
-    return entry.global;
+    c->entry[c->count] = entry;
+    return &c->entry[c->count++];
 }
 
-LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, struct error *error)
+static void store(struct constants *c, struct constant *entry, const void *data)
+{
+    entry->hash = hash_words(data, entry->size / 4);
+    const struct constant *equal = find_equal(c, entry, data);
+    entry->stored = !equal;
+    if (equal) {
+        entry->global = equal->global;
+        entry->offset = equal->offset;
+    } else if (c->outside) {
+        entry->offset = outside_add(c, data, entry->size);
+    } else {
+        entry->global = define(c, entry->buffer, data, entry->size);
+    }
+}
+
+const struct constant *constants_find(struct constants *c, const struct buffer *buffer,
+                                      struct error *error)
 {
     for (int i = 0; i < c->count; i++)
         if (c->entry[i].buffer == buffer)
-            return c->entry[i].global;
+            return &c->entry[i];
     int64_t elements = shape_elements(&buffer->shape);
-    struct constant entry = {.buffer = buffer, .size = 4 * (size_t)elements};
+    struct constant entry = {.module = c->module, .buffer = buffer, .size = 4 * (size_t)elements};
     if (!c->parameters) {
         entry.global = declare(c, buffer, entry.size);
         return add(c, entry);
     }
-    if (elements > (INT32_MAX - c->bytes) / 4) {
-        error_set(error, "weights over 2 GiB");
+    if (!c->outside && elements > (INT32_MAX - c->bytes) / 4) {
+        error_set(error, "weights over 2 GiB: --weights-in FILE keeps them out of the object");
         return NULL;
     }
     void *data = constants_contents(c->module, c->parameters, buffer, (size_t)elements);
@@ -127,11 +146,7 @@ LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, st
         error_set(error, "a constant is refused");
         return NULL;
     }
-    entry.hash = hash_words(data, (size_t)elements);
-    entry.global = find_equal(c, &entry, data);
-    entry.stored = !entry.global;
-    if (entry.stored)
-        entry.global = define(c, buffer, data, entry.size);
+    store(c, &entry, data);
     free(data);
     return add(c, entry);
 }
@@ -164,7 +179,7 @@ bool constants_fill(const struct constants *c, char *object, struct error *error
 {
     for (int i = 0; i < c->count; i++) {
         const struct constant *entry = &c->entry[i];
-        if (entry->stored && entry->size > MOST_SMALL && !fill(c, entry, object)) {
+        if (entry->stored && entry->global && entry->size > MOST_SMALL && !fill(c, entry, object)) {
             error_set(error, "the weights have changed");
             return false;
         }

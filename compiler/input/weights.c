@@ -57,14 +57,14 @@ static enum status read_digest(struct weights *weights)
     unsigned char part[8 * PART];
     const struct file_parts *file = &weights->file;
     enum status status = STATUS_DONE;
-    struct sha256 hash;
-    sha256_begin(&hash);
+    struct san_sha256 hash;
+    san_sha256_begin(&hash);
     for (size_t at = 0; at < file->size && status == STATUS_DONE; at += sizeof part) {
         size_t count = file->size - at < sizeof part ? file->size - at : sizeof part;
         status = file_part(file, at, count, part);
-        sha256_add(&hash, part, count);
+        san_sha256_add(&hash, part, count);
     }
-    sha256_end(&hash, weights->digest);
+    san_sha256_end(&hash, weights->digest);
     return status;
 }
 

@@ -20,14 +20,14 @@ static void assert_text(const uint8_t digest[SHA256_BYTES], const char *expected
 static void assert_digest(const char *data, size_t size, const char *expected)
 {
     uint8_t digest[SHA256_BYTES];
-    struct sha256 hash;
-    sha256(data, size, digest);
+    struct san_sha256 hash;
+    san_sha256(data, size, digest);
     assert_text(digest, expected);
-    sha256_begin(&hash);
+    san_sha256_begin(&hash);
     hash.by_instructions = false;
     for (size_t at = 0, part = 1; at < size; at += part, part = part % 150 + 1)
-        sha256_add(&hash, data + at, size - at < part ? size - at : part);
-    sha256_end(&hash, digest);
+        san_sha256_add(&hash, data + at, size - at < part ? size - at : part);
+    san_sha256_end(&hash, digest);
     assert_text(digest, expected);
 }
 

@@ -97,7 +97,7 @@ static bool has_instructions(void)
            __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_SSE4_1);
 }
 
-static void compress(struct sha256 *hash, const uint8_t *block)
+static void compress(struct san_sha256 *hash, const uint8_t *block)
 {
     if (hash->by_instructions)
         compress_by_instructions(hash->state, block);
@@ -105,14 +105,14 @@ static void compress(struct sha256 *hash, const uint8_t *block)
         compress_plainly(hash->state, block);
 }
 
-void sha256_begin(struct sha256 *hash)
+void san_sha256_begin(struct san_sha256 *hash)
 {
-    *hash = (struct sha256){.by_instructions = has_instructions(),
-                            .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
-                                      0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+    *hash = (struct san_sha256){.by_instructions = has_instructions(),
+                                .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
 }
 
-void sha256_add(struct sha256 *hash, const void *data, size_t size)
+void san_sha256_add(struct san_sha256 *hash, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
     while (size) {
@@ -131,22 +131,22 @@ void sha256_add(struct sha256 *hash, const void *data, size_t size)
 }
 
 /* The end: a one bit, zeros, and the length in bits in the last eight bytes. */
-void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_BYTES])
+void san_sha256_end(struct san_sha256 *hash, uint8_t digest[SHA256_BYTES])
 {
     uint8_t tail[2 * BLOCK] = {0x80};
     uint64_t bits = hash->size * 8;
     size_t used = hash->size % BLOCK, pad = (used + 9 > BLOCK ? 2 * BLOCK : BLOCK) - used;
     for (size_t i = 0; i < 8; i++)
         tail[pad - 1 - i] = (uint8_t)(bits >> 8 * i);
-    sha256_add(hash, tail, pad);
+    san_sha256_add(hash, tail, pad);
     for (int i = 0; i < SHA256_BYTES; i++)
         digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-void sha256(const void *data, size_t size, uint8_t digest[SHA256_BYTES])
+void san_sha256(const void *data, size_t size, uint8_t digest[SHA256_BYTES])
 {
-    struct sha256 hash;
-    sha256_begin(&hash);
-    sha256_add(&hash, data, size);
-    sha256_end(&hash, digest);
+    struct san_sha256 hash;
+    san_sha256_begin(&hash);
+    san_sha256_add(&hash, data, size);
+    san_sha256_end(&hash, digest);
 }
