@@ -7,20 +7,21 @@
 
 enum backend_kind { BACKEND_OBJECT, BACKEND_ASSEMBLY, BACKEND_LLVM };
 
+/* A file in memory; free(data). */
+struct backend_file {
+    char *data;
+    size_t size;
+};
+
 /* What to write. BACKEND_OBJECT: one object with NAME_model, the kernels of all targets and the
  * constants, and NAME_run where one of the targets is an x86; for smaller batches, too, whose
  * kernels have names of their own (module->smaller). Other kinds: the kernels of one
  * `target` as text; a GPU's assembly is PTX. */
 struct backend_request {
     enum backend_kind kind;
-    const char *target; /* NULL for an object */
-    bool unwind_tables; /* .eh_frame, so that stacks unwind through functions */
-};
-
-/* A file in memory; free(data). */
-struct backend_file {
-    char *data;
-    size_t size;
+    const char *target;           /* NULL for an object */
+    bool unwind_tables;           /* .eh_frame, so that stacks unwind through functions */
+    struct backend_file *outside; /* of an object without GPUs: gets the constants; NULL: none */
 };
 
 /* Writes the loops of `module`. The error says what failed: "a constant is refused"
@@ -37,8 +38,8 @@ bool backend_launch(const struct module *module, const char *target, const char 
 bool backend_weights(const struct module *module, const struct parameters *parameters,
                      struct backend_file *file, struct error *error);
 
-/* The C header that goes with the object. */
-void backend_header(const struct module *module, struct backend_file *file);
+/* The C header that goes with the object. outside: the weights are in a file. */
+void backend_header(const struct module *module, bool outside, struct backend_file *file);
 
 /* An object loaded into this process, as `sanc run` does. */
 struct backend_loaded;

@@ -5,7 +5,13 @@
 #include <stdio.h>
 
 /* A GPU's kernel has weights where others have scratch. */
-enum argument { ARGUMENT_INPUT, ARGUMENT_OUTPUT, ARGUMENT_WORKSPACE, ARGUMENT_SCRATCH };
+enum argument {
+    ARGUMENT_INPUT,
+    ARGUMENT_OUTPUT,
+    ARGUMENT_WORKSPACE,
+    ARGUMENT_SCRATCH,
+    ARGUMENT_OUTSIDE = 6
+};
 
 const struct base *base_find(struct emitter *e, const struct buffer *buffer)
 {
@@ -16,13 +22,31 @@ const struct base *base_find(struct emitter *e, const struct buffer *buffer)
     return NULL;
 }
 
+static LLVMValueRef add_bytes(struct emitter *e, LLVMValueRef from, int64_t bytes,
+                              const struct buffer *buffer)
+{
+    LLVMValueRef offset = LLVMConstInt(e->i64, (unsigned long long)bytes, 0);
+    return LLVMBuildInBoundsGEP2(e->builder, LLVMInt8TypeInContext(e->context), from, &offset, 1,
+                                 buffer->name);
+}
+
 static LLVMValueRef at_offset(struct emitter *e, LLVMValueRef from, const struct buffer *buffer)
 {
     if (buffer->offset < 0)
         emit_fail(e, "buffer %s has no place yet", buffer->name);
-    LLVMValueRef offset = LLVMConstInt(e->i64, (unsigned long long)buffer->offset, 0);
-    return LLVMBuildInBoundsGEP2(e->builder, LLVMInt8TypeInContext(e->context), from, &offset, 1,
-                                 buffer->name);
+    return add_bytes(e, from, buffer->offset, buffer);
+}
+
+/* Of an x86: in the object or outside. */
+static LLVMValueRef weights_of(struct emitter *e, const struct buffer *buffer)
+{
+    struct error error;
+    const struct constant *constant = constants_find(e->constants, buffer, &error);
+    if (!constant)
+        emit_fail(e, "%s", error.text);
+    if (!constant || constant->global)
+        return constant ? constant->global : NULL;
+    return add_bytes(e, LLVMGetParam(e->function, ARGUMENT_OUTSIDE), constant->offset, buffer);
 }
 
 /* One alloca per buffer; LLVM's sroa makes registers of it. */
@@ -37,8 +61,6 @@ static LLVMValueRef registers(struct emitter *e, const struct buffer *buffer)
 
 static LLVMValueRef pointer_of(struct emitter *e, const struct buffer *buffer)
 {
-    struct error error;
-    LLVMValueRef pointer = NULL;
     switch (buffer->place) {
     case PLACE_INPUT:
         return LLVMGetParam(e->function, ARGUMENT_INPUT);
@@ -55,10 +77,7 @@ static LLVMValueRef pointer_of(struct emitter *e, const struct buffer *buffer)
     case PLACE_WEIGHTS:
         if (e->target->gpu)
             return at_offset(e, LLVMGetParam(e->function, ARGUMENT_SCRATCH), buffer);
-        pointer = constants_find(e->constants, buffer, &error);
-        if (!pointer)
-            emit_fail(e, "%s", error.text);
-        return pointer;
+        return weights_of(e, buffer);
     case PLACE_SHARED:
         if (!e->target->gpu)
             break;

@@ -1,11 +1,21 @@
-/* Weights: recipes evaluated in float64, rounded once, equal contents stored once. The bytes are
- * one string constant per buffer, which LLVM writes without looking at them. */
+/* Weights: recipes evaluated in float64, rounded once, equal contents stored once.
+ *
+ * LLVM has up to eight copies of a constant before an object is finished, so it is given the small
+ * ones only. A large one is zeros to it, of which it must not assume anything; their place in the
+ * object is found by their symbol. Their contents are computed a second time then, rather than kept
+ * while LLVM has two copies of the object. */
+#include "backend.h"
 #include "emit.h"
 #include "memory.h"
+#include <elf.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Bytes. LLVM may compute with elements of the small ones where a loop is unrolled over all of it.
+ */
+static const size_t MOST_SMALL = 1 << 16;
 
 /* FNV-1a over words: contents that differ in it differ. */
 static uint64_t hash_words(const uint32_t *word, size_t count)
@@ -51,71 +61,133 @@ static LLVMValueRef define(struct constants *c, const struct buffer *buffer, con
 {
     LLVMContextRef context = LLVMGetModuleContext(c->out);
     LLVMValueRef global = declare(c, buffer, size);
-    LLVMSetInitializer(global, LLVMConstStringInContext2(context, data, size, 1));
+    bool small = size <= MOST_SMALL;
+    LLVMSetInitializer(global, small ? LLVMConstStringInContext2(context, data, size, 1)
+                                     : LLVMConstNull(LLVMGlobalGetValueType(global)));
+    LLVMSetExternallyInitialized(global, !small);
     LLVMSetVisibility(global, LLVMDefaultVisibility);
     LLVMSetLinkage(global, LLVMInternalLinkage);
     c->bytes += (int64_t)size;
     return global;
 }
 
-static LLVMValueRef find_equal(const struct constants *c, uint64_t hash, const void *data,
-                               size_t size)
+/* The contents again; free() them. NULL: the file that they come from has changed. */
+static void *contents_again(const struct constants *c, const struct constant *entry)
 {
-    for (int i = 0; i < c->count; i++) {
-        const struct constant *entry = &c->entry[i];
-        if (entry->data && entry->hash == hash && entry->size == size &&
-            !memcmp(entry->data, data, size))
-            return entry->global;
-    }
+    return constants_contents(entry->module, c->parameters, entry->buffer, entry->size / 4);
+}
+
+static bool same(const struct constants *c, const struct constant *a, const struct constant *b,
+                 const void *data)
+{
+    if (!a->stored || a->hash != b->hash || a->size != b->size)
+        return false;
+    if (c->outside)
+        return !memcmp(outside_at(c, a->offset), data, a->size);
+    void *again = contents_again(c, a);
+    bool equal = again && !memcmp(again, data, a->size);
+    free(again);
+    return equal;
+}
+
+/* An earlier one with the same contents. */
+static const struct constant *find_equal(const struct constants *c, const struct constant *entry,
+                                         const void *data)
+{
+    for (int i = 0; i < c->count; i++)
+        if (same(c, &c->entry[i], entry, data))
+            return &c->entry[i];
     return NULL;
 }
 
-static void add(struct constants *c, struct constant entry)
+static const struct constant *add(struct constants *c, struct constant entry)
 {
     if (c->count == c->room) {
         c->room = c->room ? 2 * c->room : 64;
         c->entry = allocate_again(c->entry, c->room, sizeof *c->entry);
     }
-    c->entry[c->count++] = entry;
+    c->entry[c->count] = entry;
+    return &c->entry[c->count++];
 }
 
-LLVMValueRef constants_find(struct constants *c, const struct buffer *buffer, struct error *error)
+static void store(struct constants *c, struct constant *entry, const void *data)
+{
+    entry->hash = hash_words(data, entry->size / 4);
+    const struct constant *equal = find_equal(c, entry, data);
+    entry->stored = !equal;
+    if (equal) {
+        entry->global = equal->global;
+        entry->offset = equal->offset;
+    } else if (c->outside) {
+        entry->offset = outside_add(c, data, entry->size);
+    } else {
+        entry->global = define(c, entry->buffer, data, entry->size);
+    }
+}
+
+const struct constant *constants_find(struct constants *c, const struct buffer *buffer,
+                                      struct error *error)
 {
     for (int i = 0; i < c->count; i++)
         if (c->entry[i].buffer == buffer)
-            return c->entry[i].global;
+            return &c->entry[i];
     int64_t elements = shape_elements(&buffer->shape);
-    size_t size = 4 * (size_t)elements;
-    struct constant entry = {.buffer = buffer, .size = size};
+    struct constant entry = {.module = c->module, .buffer = buffer, .size = 4 * (size_t)elements};
     if (!c->parameters) {
-        entry.global = declare(c, buffer, size);
-        add(c, entry);
-        return entry.global;
+        entry.global = declare(c, buffer, entry.size);
+        return add(c, entry);
     }
-    if (elements > (INT32_MAX - c->bytes) / 4) {
-        error_set(error, "weights over 2 GiB");
+    if (!c->outside && elements > (INT32_MAX - c->bytes) / 4) {
+        error_set(error, "weights over 2 GiB: --weights-in FILE keeps them out of the object");
         return NULL;
     }
-    entry.data = constants_contents(c->module, c->parameters, buffer, (size_t)elements);
-    if (!entry.data) {
+    void *data = constants_contents(c->module, c->parameters, buffer, (size_t)elements);
+    if (!data) {
         error_set(error, "a constant is refused");
         return NULL;
     }
-    entry.hash = hash_words(entry.data, (size_t)elements);
-    entry.global = find_equal(c, entry.hash, entry.data, size);
-    if (entry.global) {
-        free(entry.data);
-        entry.data = NULL;
-    } else {
-        entry.global = define(c, buffer, entry.data, size);
+    store(c, &entry, data);
+    free(data);
+    return add(c, entry);
+}
+
+/* Where a symbol of an object is in its file. LLVM has just written both. */
+static char *find_symbol(char *object, const char *name)
+{
+    const Elf64_Ehdr *head = (const void *)object;
+    const Elf64_Shdr *sections = (const void *)(object + head->e_shoff), *table = sections;
+    while (table->sh_type != SHT_SYMTAB)
+        table++;
+    const Elf64_Sym *symbol = (const void *)(object + table->sh_offset);
+    const char *names = object + sections[table->sh_link].sh_offset;
+    while (strcmp(names + symbol->st_name, name) != 0)
+        symbol++;
+    return object + sections[symbol->st_shndx].sh_offset + symbol->st_value;
+}
+
+static bool fill(const struct constants *c, const struct constant *entry, char *object)
+{
+    size_t length;
+    void *data = contents_again(c, entry);
+    if (data)
+        memcpy(find_symbol(object, LLVMGetValueName2(entry->global, &length)), data, entry->size);
+    free(data);
+    return data;
+}
+
+bool constants_fill(const struct constants *c, char *object, struct error *error)
+{
+    for (int i = 0; i < c->count; i++) {
+        const struct constant *entry = &c->entry[i];
+        if (entry->stored && entry->global && entry->size > MOST_SMALL && !fill(c, entry, object)) {
+            error_set(error, "the weights have changed");
+            return false;
+        }
     }
-    add(c, entry);
-    return entry.global;
+    return true;
 }
 
 void constants_free(struct constants *c)
 {
-    for (int i = 0; i < c->count; i++)
-        free(c->entry[i].data);
     free(c->entry);
 }

@@ -17,6 +17,7 @@ struct job {
     int64_t scratch_bytes; /* of a task */
     int64_t iterations, ranges;
     void *exec, *taken;
+    const void *weights; /* only where they are outside of the object */
 };
 
 /* While a kernel runs: exceptions are masked, rounding is to nearest, subnormal operands and
@@ -29,7 +30,8 @@ enum {
 };
 
 _Static_assert(offsetof(struct job, kernel) == 0 && offsetof(struct san_exec, abi_version) == 0 &&
-                   offsetof(struct san_profile, clock) == 0,
+                   offsetof(struct san_profile, clock) == 0 &&
+                   offsetof(struct san_weights, data) == 0,
                "dispatch.ll reads the first field of each without an offset");
 
 #define FIELD(type, field)                                                                         \
@@ -158,8 +160,9 @@ static void put(FILE *file, const char *section, const struct hole *holes)
 }
 
 /* A section for each kernel of a unit and a target. */
-static void put_kernels(FILE *file, const char *section, const struct module *unit,
-                        const struct kernel_names *names, const struct target *target)
+static void put_kernels(FILE *file, const char *section, const struct plan *plan,
+                        const struct module *unit, const struct kernel_names *names,
+                        const struct target *target)
 {
     for (const struct kernel *k = unit->kernels; k; k = k->next) {
         if (!kernel_is_for(k, target))
@@ -169,6 +172,7 @@ static void put_kernels(FILE *file, const char *section, const struct module *un
         const struct hole holes[] = {
             {.name = "model", .text = unit->name},
             {.name = "kernel", .text = symbol},
+            {.name = "and_weights", .text = plan->outside ? ", ptr" : ""},
             {.name = "iterations", .number = parallel ? parallel->var->extent : 1},
             {.name = "number", .number = kernel_number(names, k)},
             {0}};
@@ -177,8 +181,8 @@ static void put_kernels(FILE *file, const char *section, const struct module *un
     }
 }
 
-static void put_plan(FILE *file, const struct module *unit, const struct kernel_names *names,
-                     const struct target *target)
+static void put_plan(FILE *file, const struct plan *plan, const struct module *unit,
+                     const struct kernel_names *names, const struct target *target)
 {
     const struct hole holes[] = {
         FIELD(job, workspace),
@@ -190,9 +194,9 @@ static void put_plan(FILE *file, const struct module *unit, const struct kernel_
         {.name = "scratch_begin", .number = round_up(unit->workspace_bytes)},
         {.name = "scratch_bytes", .number = round_up(unit->scratch_bytes)},
         {0}};
-    put_kernels(file, "declare", unit, names, target);
+    put_kernels(file, "declare", plan, unit, names, target);
     put(file, "plan", holes);
-    put_kernels(file, "call", unit, names, target);
+    put_kernels(file, "call", plan, unit, names, target);
     put(file, "plan_end", holes);
 }
 
@@ -252,27 +256,66 @@ static void put_target(FILE *file, const char *section, const struct plan *plan,
     put(file, section, holes);
 }
 
+static size_t job_bytes(const struct plan *plan)
+{
+    return plan->outside ? sizeof(struct job) : offsetof(struct job, weights);
+}
+
+/* How a kernel is shared out. */
+static void put_launch(FILE *file, const struct plan *plan)
+{
+    const struct hole holes[] = {
+        FIELD(job, input),
+        FIELD(job, output),
+        FIELD(job, workspace),
+        FIELD(job, scratch),
+        FIELD(job, scratch_bytes),
+        FIELD(job, iterations),
+        FIELD(job, ranges),
+        FIELD(job, exec),
+        FIELD(job, taken),
+        FIELD(job, weights),
+        EXEC(threads),
+        EXEC(parallel),
+        EXEC(context),
+        EXEC(profile),
+        PROFILE(context),
+        PROFILE(ticks),
+        PROFILE(calls),
+        {.name = "mxcsr", .number = MXCSR},
+        {.name = "model", .text = plan->module->name},
+        {.name = "threads", .number = plan->module->threads},
+        {.name = "and_weights", .text = plan->outside ? ", ptr %weights" : ""},
+        {0}};
+    if (plan->unit[plan->units - 1]->batch > 1)
+        put(file, "copy", holes);
+    put(file, "iterate", holes);
+    if (plan->outside)
+        put(file, "iterate_weights", holes);
+    put(file, "task", holes);
+    put(file, "launch", holes);
+    if (plan->outside)
+        put(file, "hash", holes);
+}
+
 static void put_run(FILE *file, const struct plan *plan)
 {
     const struct module *m = plan->module;
+    const char *checked = plan->outside ? "handed" : "processor";
     const struct hole holes[] = {FIELD(job, input),
                                  FIELD(job, output),
                                  FIELD(job, workspace),
-                                 FIELD(job, scratch),
-                                 FIELD(job, scratch_bytes),
-                                 FIELD(job, iterations),
-                                 FIELD(job, ranges),
                                  FIELD(job, exec),
                                  FIELD(job, taken),
+                                 FIELD(job, weights),
+                                 FIELD(san_weights, sha256),
                                  EXEC(threads),
                                  EXEC(parallel),
-                                 EXEC(context),
                                  EXEC(profile),
-                                 PROFILE(context),
+                                 EXEC(weights),
                                  PROFILE(ticks),
                                  PROFILE(calls),
-                                 {.name = "mxcsr", .number = MXCSR},
-                                 {.name = "job.bytes", .number = sizeof(struct job)},
+                                 {.name = "job.bytes", .number = (int64_t)job_bytes(plan)},
                                  {.name = "model", .text = m->name},
                                  {.name = "threads", .number = m->threads},
                                  {.name = "batch", .number = module_images(m)},
@@ -284,18 +327,22 @@ static void put_run(FILE *file, const struct plan *plan)
                                  {.name = "EABI", .number = SAN_EABI},
                                  {.name = "EEXEC", .number = SAN_EEXEC},
                                  {.name = "ECPU", .number = SAN_ECPU},
+                                 {.name = "EWEIGHTS", .number = SAN_EWEIGHTS},
+                                 {.name = "alone", .text = plan->outside ? "out" : checked},
+                                 {.name = "guided", .text = checked},
                                  {0}};
-    if (plan->unit[plan->units - 1]->batch > 1)
-        put(file, "copy", holes);
-    put(file, "task", holes);
-    put(file, "launch", holes);
     put(file, "run", holes);
+    if (plan->outside)
+        put(file, "weights", holes);
+    put(file, "processor", holes);
     for (int i = 0; i < plan->targets; i++)
         put_target(file, "known", plan, i);
     put(file, "look", holes);
     for (int i = plan->targets; i-- > 0;)
         put_target(file, "try", plan, i);
     put(file, "out", holes);
+    if (plan->outside)
+        put(file, "out_weights", holes);
     for (int i = 0; i < plan->targets; i++)
         put_target(file, "used", plan, i);
     put(file, "end", holes);
@@ -309,11 +356,13 @@ char *dispatch_text(const struct plan *plan)
     struct kernel_names names = kernel_names(plan);
     for (int i = 0; i < plan->targets; i++) {
         for (int j = 0; j < plan->units; j++)
-            put_plan(file, plan->unit[j], &names, plan->target[i]);
+            put_plan(file, plan, plan->unit[j], &names, plan->target[i]);
         put_images(file, plan, plan->target[i]);
     }
-    if (plan->targets)
+    if (plan->targets) {
+        put_launch(file, plan);
         put_run(file, plan);
+    }
     free(names.name);
     memory_stream_end(file);
     return text;

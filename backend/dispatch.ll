@@ -16,7 +16,7 @@
 ; of the others': pieces that get smaller, so that a slower thread is waited for shortly at the end, and neighbouring iterations
 ; that mostly stay on one core. `taken` says where each range goes on. Whoever runs the tasks orders them before the caller's
 ; next kernel.
-;; section task
+;; section iterate
 define internal void @${model}__iterate(ptr %job, i64 %worker, i64 %begin, i64 %end) #0 {
   %kernel = load ptr, ptr %job
   %input.at = getelementptr i8, ptr %job, i64 ${job.input}
@@ -34,9 +34,13 @@ define internal void @${model}__iterate(ptr %job, i64 %worker, i64 %begin, i64 %
   %callers = alloca i32, align 4
   %ours = alloca i32, align 4
   store i32 ${mxcsr}, ptr %ours
+;; section iterate_weights
+  %weights.at = getelementptr i8, ptr %job, i64 ${job.weights}
+  %weights = load ptr, ptr %weights.at
+;; section task
   call void @llvm.x86.sse.stmxcsr(ptr %callers)
   call void @llvm.x86.sse.ldmxcsr(ptr %ours)
-  call void %kernel(ptr %input, ptr %output, ptr %workspace, ptr %scratch, i64 %begin, i64 %end)
+  call void %kernel(ptr %input, ptr %output, ptr %workspace, ptr %scratch, i64 %begin, i64 %end${and_weights})
   call void @llvm.x86.sse.ldmxcsr(ptr %callers)
   ret void
 }
@@ -173,7 +177,7 @@ out:
 }
 ; The declaration of each kernel of a unit and a target, its plan's first lines, then calls.
 ;; section declare
-declare void @${kernel}(ptr, ptr, ptr, ptr, i64, i64)
+declare void @${kernel}(ptr, ptr, ptr, ptr, i64, i64${and_weights})
 ;; section plan
 define internal void @${model}__plan_${unit}_${symbol}(ptr %job) #0 {
   %workspace.at = getelementptr i8, ptr %job, i64 ${job.workspace}
@@ -246,6 +250,9 @@ define internal void @${model}__copy(ptr %to, ptr %from, i64 %bytes) #0 {
   %moved = call { ptr, ptr, i64 } asm sideeffect "rep movsb", "={di},={si},={cx},0,1,2,~{memory}"(ptr %to, ptr %from, i64 %bytes)
   ret void
 }
+; Weights outside of the object are known by their hash, which is filled in when all of them are there.
+;; section hash
+@${model}__outside_sha256 = external hidden constant [32 x i8], align 8
 ;; section run
 ; Which target the processor runs, plus 1: looked up by the first call, since CPUID takes microseconds in a virtual machine. 0:
 ; not known yet; -1: none. Threads that come at once all find the same.
@@ -285,7 +292,7 @@ align:
   br i1 %crooked, label %out, label %guide
 guide:
   %alone = icmp eq ptr %exec, null
-  br i1 %alone, label %processor, label %version
+  br i1 %alone, label %${alone}, label %version
 version:
   %abi = load i32, ptr %exec
   %foreign = icmp ne i32 %abi, ${abi_version}
@@ -303,7 +310,7 @@ timing:
   %profile.at = getelementptr i8, ptr %exec, i64 ${exec.profile}
   %profile = load ptr, ptr %profile.at
   %untimed = icmp eq ptr %profile, null
-  br i1 %untimed, label %processor, label %timed
+  br i1 %untimed, label %${guided}, label %timed
 timed:
   %clock = load ptr, ptr %profile
   %no.clock = icmp eq ptr %clock, null
@@ -315,7 +322,31 @@ timed:
   %no.calls = icmp eq ptr %calls, null
   %no.count = or i1 %no.ticks, %no.calls
   %no.profile = or i1 %no.clock, %no.count
-  br i1 %no.profile, label %out, label %processor
+  br i1 %no.profile, label %out, label %${guided}
+;; section weights
+handed:
+  %weights.at = getelementptr i8, ptr %exec, i64 ${exec.weights}
+  %weights = load ptr, ptr %weights.at
+  %no.weights = icmp eq ptr %weights, null
+  br i1 %no.weights, label %out, label %belong
+belong:
+  %weights.data = load ptr, ptr %weights
+  %no.weights.data = icmp eq ptr %weights.data, null
+  %weights.bits = ptrtoint ptr %weights.data to i64
+  %weights.low = and i64 %weights.bits, ${workspace_low}
+  %weights.crooked = icmp ne i64 %weights.low, 0
+  %hash.at = getelementptr i8, ptr %weights, i64 ${san_weights.sha256}
+  %hash = load i256, ptr %hash.at, align 8
+  %hash.own = load i256, ptr @${model}__outside_sha256, align 8
+  %hash.other = icmp ne i256 %hash, %hash.own
+  %weights.bad = or i1 %no.weights.data, %weights.crooked
+  %weights.wrong = or i1 %weights.bad, %hash.other
+  br i1 %weights.wrong, label %out, label %outside
+outside:
+  %job.weights.at = getelementptr i8, ptr %job, i64 ${job.weights}
+  store ptr %weights.data, ptr %job.weights.at
+  br label %processor
+;; section processor
 processor:
   %input.at = getelementptr i8, ptr %job, i64 ${job.input}
   store ptr %input, ptr %input.at
@@ -371,6 +402,8 @@ use.${target}:
 ;; section out
 out:
   %status = phi i32 [ ${EPOINTER}, %0 ], [ ${EALIGN}, %align ], [ ${EABI}, %version ], [ ${EEXEC}, %hook ], [ ${EEXEC}, %timed ], [ ${ECPU}, %processor ], [ ${ECPU}, %none ]
+;; section out_weights
+    , [ ${EWEIGHTS}, %guide ], [ ${EWEIGHTS}, %handed ], [ ${EWEIGHTS}, %belong ]
 ;; section used
     , [ 0, %use.${target} ]
 ;; section end

@@ -72,7 +72,7 @@ static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
 {
     struct backend_file ptx;
     uint32_t kernels;
-    const struct backend_request request = {BACKEND_ASSEMBLY, target->name, false};
+    const struct backend_request request = {.kind = BACKEND_ASSEMBLY, .target = target->name};
     if (!backend_emit(e->module, NULL, NULL, &request, &ptx, e->error))
         return NULL;
     LLVMValueRef table = put_kernels(e, target, &kernels);

@@ -210,8 +210,10 @@ static void emit_chunk(struct emitter *e, const struct stmt *loop)
 /* Finds the declaration that the dispatcher made, or makes one. */
 static void begin_function(struct emitter *e, const char *name)
 {
-    LLVMTypeRef parameter[6] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64};
-    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameter, 6, 0);
+    const bool outside = e->constants->outside;
+    LLVMTypeRef parameter[7] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->ptr};
+    LLVMTypeRef type =
+        LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameter, outside ? 7 : 6, 0);
     e->function = LLVMGetNamedFunction(e->out, name);
     if (e->function)
         LLVMSetLinkage(e->function, LLVMInternalLinkage);
@@ -221,6 +223,10 @@ static void begin_function(struct emitter *e, const char *name)
     emit_attributes(e->context, e->function, e->target);
     for (unsigned i = 1; i <= 4; i++)
         add_flag(e->context, e->function, i, "noalias");
+    if (outside) {
+        add_flag(e->context, e->function, 7, "noalias");
+        LLVMSetParamAlignment(LLVMGetParam(e->function, 6), ALIGNMENT);
+    }
     LLVMPositionBuilderAtEnd(e->builder,
                              LLVMAppendBasicBlockInContext(e->context, e->function, "entry"));
 }

@@ -2,7 +2,8 @@
  *
  *     void kernel(input, output, workspace, scratch, begin, end)
  *
- * that runs iterations begin to end - 1 of its parallel loop; for a GPU (device.c)
+ * that runs iterations begin to end - 1 of its parallel loop, with a seventh argument where the
+ * weights are in a file; for a GPU (device.c)
  *
  *     void kernel(input, output, workspace, weights)
  */
@@ -17,26 +18,48 @@ enum { MAX_DEPTH = 64, MAX_LOCALS = 256, MAX_LANES = 64, ALIGNMENT = 64 };
 
 /* ---- constants.c ----------------------------------------------------------------------------- */
 
-/* The contents of the weights buffers; equal contents are stored once. */
+/* The contents of the weights buffers; equal contents are stored once: as globals of the object, or
+ * outside of it, in a file. LLVM never sees large ones: it leaves zeros in the object, and
+ * constants_fill puts the contents there. */
 struct constants {
     const struct module *module;         /* whose buffers are asked for */
     const struct parameters *parameters; /* NULL: declare the buffers, leave the contents out */
     LLVMModuleRef out;
+    struct backend_file *outside; /* NULL: in the object */
+    size_t outside_room;
     int count, room;
     struct constant {
+        const struct module *module; /* which has the buffer */
         const struct buffer *buffer;
-        LLVMValueRef global;
+        LLVMValueRef global; /* NULL: outside */
+        int64_t offset;      /* in the weights outside */
         uint64_t hash;
-        void *data; /* until constants_free; NULL where an earlier one is the same */
         size_t size;
+        bool stored; /* none before it is the same */
     } * entry;
     int64_t bytes; /* stored */
 };
 
-/* The global of a weights buffer; NULL with a reason. */
-LLVMValueRef constants_find(struct constants *constants, const struct buffer *buffer,
-                            struct error *error);
+/* Where a weights buffer is; NULL with a reason. Until the next call. */
+const struct constant *constants_find(struct constants *constants, const struct buffer *buffer,
+                                      struct error *error);
+/* Puts large contents into the finished object, while the module is there. False, with a reason:
+ * the file that they come from has changed. */
+bool constants_fill(const struct constants *constants, char *object, struct error *error);
 void constants_free(struct constants *constants);
+
+/* ---- outside.c ------------------------------------------------------------------------------- */
+
+/* The file that holds an object's weights: its head is begun, contents are added, then it is
+ * finished, and the object knows its hash. */
+void outside_begin(struct constants *constants);
+int64_t outside_add(struct constants *constants, const void *data, size_t size);
+const void *outside_at(const struct constants *constants, int64_t offset);
+void outside_end(struct constants *constants);
+/* Its head, once it is finished; NULL: the weights are in the object. */
+const struct weights_head *outside_head(const struct constants *constants);
+
+/* ---- constants.c ----------------------------------------------------------------------------- */
 
 /* What a weights buffer holds, float32 or int32 by its type; free() it. NULL:
  * module_check_constants says why. */
@@ -187,6 +210,7 @@ struct plan {
     const struct target *target[MAX_TARGETS]; /* the strongest last */
     const uint8_t *weights_sha256;
     bool unwind_tables;
+    bool outside; /* the weights are in a file */
 };
 
 /* The units of a plan, of its module and the smaller ones. */
@@ -213,7 +237,7 @@ int64_t workspace_total(const struct module *module);
 
 /* A symbol that names a hash of the header's text: the object defines it, the header refers to it.
  */
-void header_fingerprint(const struct module *module, char symbol[128]);
+void header_fingerprint(const struct module *module, bool outside, char symbol[128]);
 
 /* ---- model.c --------------------------------------------------------------------------------- */
 

@@ -63,20 +63,30 @@ static void put_output(FILE *file, const struct module *m)
         fprintf(file, "%" PRId64 " x %" PRId64 " (batch, classes)", module_images(m), m->classes);
 }
 
-static void put_run(FILE *file, const struct module *m, const char *upper)
+/* The comment of NAME_run. */
+static void put_contract(FILE *file, const struct module *m, bool outside, const char *upper)
 {
     fprintf(file,
             "/* input is %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
             " floats (batch, channels, height, width),\n * output ",
             module_images(m), m->channels, m->height, m->width);
     put_output(file, m);
-    fprintf(
-        file,
-        ", row-major;\n * workspace %s_WORKSPACE_BYTES bytes, apart from both; exec NULL for one"
-        "\n * thread. Returns 0, or before anything was touched: SAN_EPOINTER, SAN_EALIGN, "
-        "SAN_EABI,\n * SAN_EEXEC, SAN_ECPU. Keeps no state: any number of threads"
-        " may call it, each with a workspace\n * of its own. */\n",
-        upper);
+    fprintf(file, ", row-major;\n * workspace %s_WORKSPACE_BYTES bytes, apart from both;", upper);
+    fputs(outside
+              ? " exec with the weights of the\n * file that was written with the object, which "
+                "san/weights.h opens. Returns 0, or before\n * anything was touched: "
+                "SAN_EPOINTER, SAN_EALIGN, SAN_EABI, SAN_EEXEC, SAN_ECPU, SAN_EWEIGHTS.\n * "
+                "Keeps no state: any number of threads may call it, each with a workspace of its "
+                "own. */\n"
+              : " exec NULL for one\n * thread. Returns 0, or before anything was touched: "
+                "SAN_EPOINTER, SAN_EALIGN, SAN_EABI,\n * SAN_EEXEC, SAN_ECPU. Keeps no state: "
+                "any number of threads may call it, each with a workspace\n * of its own. */\n",
+          file);
+}
+
+static void put_run(FILE *file, const struct module *m, bool outside, const char *upper)
+{
+    put_contract(file, m, outside, upper);
     fprintf(file,
             "int %s_run(const float *input, float *output, void *workspace,\n"
             "    const struct san_exec *exec);\n\n",
@@ -92,11 +102,11 @@ static void put_run(FILE *file, const struct module *m, const char *upper)
         m->name);
 }
 
-static void put_prototypes(FILE *file, const struct module *m, const char *upper)
+static void put_prototypes(FILE *file, const struct module *m, bool outside, const char *upper)
 {
     fprintf(file, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     if (runs_on_processors(m))
-        put_run(file, m, upper);
+        put_run(file, m, outside, upper);
     else
         fprintf(file, "/* For GPUs alone: san/cuda.h runs it. */\n");
     fprintf(file, "extern const struct san_model %s_model;\n\n", m->name);
@@ -116,7 +126,7 @@ static void macro_prefix(const char *name, char prefix[128])
 }
 
 /* The text between the guards. */
-static void put_model(FILE *file, const struct module *m)
+static void put_model(FILE *file, const struct module *m, bool outside)
 {
     char prefix[128];
     macro_prefix(m->name, prefix);
@@ -127,15 +137,15 @@ static void put_model(FILE *file, const struct module *m)
             "models with one sanc\"\n#endif\n\n",
             prefix, SAN_ABI_VERSION);
     put_sizes(file, m, prefix);
-    put_prototypes(file, m, prefix);
+    put_prototypes(file, m, outside, prefix);
 }
 
-void header_fingerprint(const struct module *m, char symbol[128])
+void header_fingerprint(const struct module *m, bool outside, char symbol[128])
 {
     char *text;
     size_t size;
     FILE *file = memory_stream(&text, &size);
-    put_model(file, m);
+    put_model(file, m, outside);
     memory_stream_end(file);
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     for (size_t i = 0; i < size; i++)
@@ -144,10 +154,10 @@ void header_fingerprint(const struct module *m, char symbol[128])
     snprintf(symbol, 128, "%s_header_%016" PRIx64, m->name, hash);
 }
 
-static void put_fingerprint(FILE *file, const struct module *m)
+static void put_fingerprint(FILE *file, const struct module *m, bool outside)
 {
     char symbol[128];
-    header_fingerprint(m, symbol);
+    header_fingerprint(m, outside, symbol);
     fprintf(
         file,
         "\n/* Only the object that this header was written with defines it: with another one, a "
@@ -187,14 +197,14 @@ static void put_sanitizer(FILE *file, const struct module *m)
         m->name, m->name, prefix, m->name, m->name);
 }
 
-void backend_header(const struct module *m, struct backend_file *file)
+void backend_header(const struct module *m, bool outside, struct backend_file *file)
 {
     FILE *out = memory_stream(&file->data, &file->size);
     fprintf(out, "/* The compiled model %s. Written by sanc " SANC_VERSION ". */\n", m->name);
     fputs(strstr((const char *)abi_text, "#ifndef SAN_ABI_H"), out);
     fprintf(out, "\n#ifndef SAN_MODEL_%s_H\n#define SAN_MODEL_%s_H\n\n", m->name, m->name);
-    put_model(out, m);
-    put_fingerprint(out, m);
+    put_model(out, m, outside);
+    put_fingerprint(out, m, outside);
     if (runs_on_processors(m))
         put_sanitizer(out, m);
     fprintf(out, "\n#endif\n");

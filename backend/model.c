@@ -4,6 +4,7 @@
 #include "emit.h"
 #include "globals.h"
 #include "memory.h"
+#include "weights_file.h"
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -22,7 +23,9 @@ _Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_mode
                    offsetof(struct san_model, run_images) == 152 &&
                    offsetof(struct san_model, output_rank) == 160 &&
                    offsetof(struct san_model, output_width) == 172 &&
-                   sizeof(struct san_model) == 176,
+                   offsetof(struct san_model, outside) == 176 &&
+                   offsetof(struct san_model, outside_sha256) == 180 &&
+                   sizeof(struct san_model) == 216,
                "model_define");
 
 static char *join_targets(const struct module *module)
@@ -81,10 +84,17 @@ static LLVMValueRef word(LLVMContextRef context, int64_t value)
     return global_integer(LLVMInt32TypeInContext(context), (uint64_t)value);
 }
 
-static void define_fingerprint(const struct module *m, LLVMModuleRef out)
+/* SHA-256; NULL: zeros. */
+static LLVMValueRef put_hash(LLVMContextRef context, const uint8_t *hash)
+{
+    static const uint8_t none[32];
+    return LLVMConstStringInContext2(context, (const char *)(hash ? hash : none), 32, 1);
+}
+
+static void define_fingerprint(const struct plan *plan, LLVMModuleRef out)
 {
     char symbol[128];
-    header_fingerprint(m, symbol);
+    header_fingerprint(plan->module, plan->outside, symbol);
     LLVMTypeRef byte = LLVMInt8TypeInContext(LLVMGetModuleContext(out));
     LLVMValueRef global = LLVMAddGlobal(out, byte, symbol);
     LLVMSetInitializer(global, LLVMConstNull(byte));
@@ -109,6 +119,7 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
     struct kernel_names names = kernel_names(plan);
     uint32_t gpu_count, batch_count;
     LLVMValueRef batches = put_batches(out, m, &batch_count);
+    const struct weights_head *outside = outside_head(constants);
     LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, error);
     LLVMValueRef field[] = {
         word(c, SAN_ABI_VERSION),
@@ -126,7 +137,7 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
         global_integer(i64, (uint64_t)workspace_total(m)),
         global_integer(i64, ALIGNMENT),
         global_integer(i64, (uint64_t)constants->bytes),
-        LLVMConstStringInContext2(c, (const char *)plan->weights_sha256, 32, 1),
+        put_hash(c, plan->weights_sha256),
         entry(plan, out, "run"),
         gpus ? gpus : LLVMConstNull(ptr),
         word(c, gpu_count),
@@ -137,6 +148,8 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
         word(c, m->map[0] ? m->map[0] : m->classes),
         word(c, m->map[0] ? m->map[1] : 1),
         word(c, m->map[0] ? m->map[2] : 1),
+        word(c, outside != NULL),
+        put_hash(c, outside ? outside->sha256 : NULL),
     };
     free(names.name);
     LLVMValueRef contents = LLVMConstStructInContext(c, field, sizeof field / sizeof *field, 0);
@@ -145,6 +158,6 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
     LLVMValueRef model = LLVMAddGlobal(out, LLVMTypeOf(contents), symbol);
     LLVMSetInitializer(model, contents);
     LLVMSetGlobalConstant(model, 1);
-    define_fingerprint(m, out);
+    define_fingerprint(plan, out);
     return !gpu_count || gpus;
 }

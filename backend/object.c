@@ -257,6 +257,8 @@ static LLVMModuleRef build(const struct plan *plan, enum backend_kind kind, LLVM
     constants->out = out;
     set_flags(out, machine);
     bool good = emit_kernels(plan, out, constants, error);
+    if (good && plan->outside)
+        outside_end(constants);
     if (good && kind == BACKEND_OBJECT)
         good = model_define(plan, constants, out, error);
     if (plan->unwind_tables)
@@ -272,13 +274,18 @@ bool backend_emit(const struct module *module, const struct parameters *paramete
                   struct backend_file *file, struct error *error)
 {
     const enum backend_kind kind = request->kind;
-    struct plan plan = {.module = module, .units = 1, .unit = {module}};
+    struct plan plan = {
+        .module = module, .units = 1, .unit = {module}, .outside = request->outside};
     if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : request->target, error))
         return false;
     if (kind == BACKEND_OBJECT)
         plan_units(&plan);
     struct failure failure = {.error = error};
-    struct constants constants = {.parameters = kind == BACKEND_OBJECT ? parameters : NULL};
+    struct constants constants = {.module = module,
+                                  .parameters = kind == BACKEND_OBJECT ? parameters : NULL,
+                                  .outside = request->outside};
+    if (plan.outside)
+        outside_begin(&constants);
     bool gpu = plan.targets && plan.target[0]->gpu;
     plan.weights_sha256 = weights_sha256;
     plan.unwind_tables = request->unwind_tables && !gpu;
@@ -287,8 +294,10 @@ bool backend_emit(const struct module *module, const struct parameters *paramete
     LLVMContextSetDiagnosticHandler(context, on_diagnostic, &failure);
     LLVMModuleRef out = build(&plan, kind, context, machine, &constants, error);
     bool good = out && write_out(out, machine, kind, file, error);
-    if (good && failure.failed) {
+    if (good && (failure.failed ||
+                 (kind == BACKEND_OBJECT && !constants_fill(&constants, file->data, error)))) {
         free(file->data);
+        *file = (struct backend_file){0};
         good = false;
     }
     if (out)

@@ -461,10 +461,11 @@ bool kernel_verify_order(const struct module *module, const struct kernel *kerne
 /* ---- evaluator (eval_graph.c, eval_loops.c) -------------------------------------------------- */
 
 /* Where parameters come from: the tensor of that name in float64, row-major; NULL if there is none.
- */
+ * forget, unless it is NULL, says that the one that was found is not needed for now. */
 struct parameters {
     const double *(*find)(void *context, const char *name, const struct shape *shape);
     void *context;
+    void (*forget)(void *context, const char *name);
 };
 
 enum precision { PRECISION_F64, PRECISION_F32 };

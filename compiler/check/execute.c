@@ -88,12 +88,12 @@ enum status emit_failed(const struct source *source, const struct module *module
 }
 
 enum status module_emit(const struct source *source, const struct module *module,
-                        enum backend_kind kind, const char *target, struct backend_file *file)
+                        struct backend_request request, struct backend_file *file)
 {
     static const uint8_t no_weights[32];
     const uint8_t *sha256 = source->weights ? weights_sha256(source->weights) : no_weights;
-    const struct backend_request request = {kind, target, source->options->unwind_tables};
     struct error error = {0};
+    request.unwind_tables = source->options->unwind_tables;
     if ((!module->file || backend_check(module, &error)) &&
         backend_emit(module, &source->parameters, sha256, &request, file, &error))
         return STATUS_DONE;
@@ -116,7 +116,8 @@ enum status compiled_load(const struct module *module, const struct source *sour
 {
     struct error error = {0};
     *compiled = (struct compiled){0};
-    enum status status = module_emit(source, module, BACKEND_OBJECT, NULL, &compiled->object);
+    enum status status = module_emit(
+        source, module, (struct backend_request){.kind = BACKEND_OBJECT}, &compiled->object);
     if (status != STATUS_DONE)
         return status;
     compiled->model = backend_load(&compiled->object, module->name, &compiled->loaded, &error);
@@ -145,6 +146,8 @@ static const char *san_error(int code)
         return "this processor lacks instructions that every target needs";
     case SAN_EABI:
         return "another ABI version";
+    case SAN_EWEIGHTS:
+        return "its weights are in a file";
     case SAN_EEXEC:
         return "more than one thread and no way to run them";
     default:

@@ -30,10 +30,10 @@ enum status compiled_load(const struct module *module, const struct source *sour
                           struct compiled *compiled);
 void compiled_free(struct compiled *compiled);
 
-/* backend_emit; also says what is wrong with an edited dump that cannot be emitted. Errors are
- * printed. */
+/* backend_emit, with the options of the command line; also says what is wrong with an edited dump
+ * that cannot be emitted. Errors are printed. */
 enum status module_emit(const struct source *source, const struct module *module,
-                        enum backend_kind kind, const char *target, struct backend_file *file);
+                        struct backend_request request, struct backend_file *file);
 /* The status and the message where a function of the backend failed. */
 enum status emit_failed(const struct source *source, const struct module *module,
                         struct error *error);

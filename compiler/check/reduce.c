@@ -129,7 +129,7 @@ static const double *find_drawn(void *context, const char *name, const struct sh
 
 struct parameters drawn_parameters(struct drawn *drawn)
 {
-    return (struct parameters){find_drawn, drawn};
+    return (struct parameters){find_drawn, drawn, NULL};
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 struct emission {
     const struct source *source;
     const struct module *module;
-    const struct outputs *outputs;
+    struct outputs *outputs;
 };
 
 /* The target of a file that is for one. */
@@ -32,28 +32,40 @@ static const struct module *module_of(const struct emission *e, const struct out
     return module;
 }
 
+/* The output of a kind; NULL: there is none. */
+static struct output *output_of(const struct emission *e, enum emit kind)
+{
+    for (int i = 0; i < e->outputs->count; i++)
+        if (e->outputs->output[i].kind == kind)
+            return &e->outputs->output[i];
+    return NULL;
+}
+
 static enum status emit_code(const struct emission *e, enum backend_kind kind, const char *target,
                              struct output *output)
 {
-    return module_emit(e->source, module_of(e, output), kind, target, &output->file);
+    return module_emit(e->source, module_of(e, output),
+                       (struct backend_request){.kind = kind, .target = target}, &output->file);
 }
 
+/* And the file of weights that belongs to it. */
 static enum status emit_obj(const struct emission *e, struct output *output)
 {
-    return emit_code(e, BACKEND_OBJECT, NULL, output);
+    struct output *outside = output_of(e, EMIT_outside);
+    return module_emit(e->source, e->module,
+                       (struct backend_request){.kind = BACKEND_OBJECT,
+                                                .outside = outside ? &outside->file : NULL},
+                       &output->file);
 }
 
 /* Of the object that is written besides, or of one made for it. */
 static enum status emit_shared(const struct emission *e, struct output *output)
 {
     struct output own = {0};
-    const struct output *object = &own;
-    for (int i = 0; i < e->outputs->count; i++)
-        if (e->outputs->output[i].kind == EMIT_obj)
-            object = &e->outputs->output[i];
-    enum status status = object == &own ? emit_obj(e, &own) : STATUS_DONE;
+    const struct output *object = output_of(e, EMIT_obj);
+    enum status status = object ? STATUS_DONE : emit_obj(e, &own);
     if (status == STATUS_DONE)
-        status = shared_link(&object->file, &output->file);
+        status = shared_link(object ? &object->file : &own.file, &output->file);
     free(own.file.data);
     return status;
 }
@@ -75,7 +87,7 @@ static enum status emit_llvm(const struct emission *e, struct output *output)
 
 static enum status emit_header(const struct emission *e, struct output *output)
 {
-    backend_header(e->module, &output->file);
+    backend_header(e->module, e->source->options->weights_in, &output->file);
     return STATUS_DONE;
 }
 
@@ -158,7 +170,8 @@ static enum status emit_all(const struct source *source, const struct module *mo
     enum status status = STATUS_DONE;
     for (int i = 0; i < outputs->count && status == STATUS_DONE; i++) {
         struct output *output = &outputs->output[i];
-        status = emitters[output->kind](&emission, output);
+        if (output->kind != EMIT_outside) /* which the object's fills */
+            status = emitters[output->kind](&emission, output);
         if (source->options->verbose && status == STATUS_DONE)
             fprintf(stderr, "sanc: %s: %zu bytes\n", output->path, output->file.size);
     }
@@ -171,6 +184,8 @@ static enum status check_options(const struct options *options)
     const char *wrong = NULL;
     if ((emit_has(emit, EMIT_obj) || emit_has(emit, EMIT_shared)) && !options->weights)
         wrong = "'sanc compile' needs --weights FILE to make an object or a library";
+    else if (options->weights_in && !emit_has(emit, EMIT_obj) && !emit_has(emit, EMIT_shared))
+        wrong = "--weights-in FILE is for an object or a library: --emit obj or shared";
     else if (options->profile && !emit_has(emit, EMIT_report))
         wrong = "--profile FILE is for a report: --emit report";
     else if ((emit_has(emit, EMIT_launch) || emit_has(emit, EMIT_weights)) && !options->weights)

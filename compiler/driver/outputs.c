@@ -220,6 +220,54 @@ static bool check_kinds(unsigned kinds, int targets, const char *const *target)
     return good;
 }
 
+/* The folder of a path, as a path; free() it. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+}
+
+/* Whether both paths are, or would be, the same file. */
+static bool same_place(const char *a, const char *b)
+{
+    const char *end_a = strrchr(a, '/'), *end_b = strrchr(b, '/');
+    if (file_same(a, b))
+        return true;
+    if (strcmp(end_a ? end_a + 1 : a, end_b ? end_b + 1 : b) != 0)
+        return false;
+    char *folder_a = folder_of(a), *folder_b = folder_of(b);
+    bool same = folder_a && folder_b && file_same(folder_a, folder_b);
+    free(folder_a);
+    free(folder_b);
+    return same;
+}
+
+/* The file of --weights-in. */
+static enum status plan_outside(struct outputs *outputs, const struct options *options, int targets,
+                                const char *const *target)
+{
+    const char *path = options->weights_in, *wrong = NULL;
+    enum status status = check_input(options, path);
+    if (status != STATUS_DONE)
+        return status;
+    for (int i = 0; i < targets && !wrong; i++)
+        if (target_is_gpu(target[i]))
+            wrong = "is for processors: for GPUs, the object has the weights";
+    for (int i = 0; i < outputs->count && !wrong; i++)
+        if (same_place(path, outputs->output[i].path))
+            wrong = "is another output, too";
+    if (strcmp(path, "-") == 0)
+        wrong = "must be a file";
+    else if (!wrong && promised_extension(path))
+        wrong = "the name promises another format";
+    if (wrong) {
+        diag_error(NULL, 0, 0, "--weights-in %s: %s", path, wrong);
+        return STATUS_USAGE;
+    }
+    add(outputs, &(struct output){.kind = EMIT_outside}, path, strlen(path), "");
+    return STATUS_DONE;
+}
+
 enum status outputs_plan(struct outputs *outputs, const struct options *options, int targets,
                          const char *const *target)
 {
@@ -234,6 +282,8 @@ enum status outputs_plan(struct outputs *outputs, const struct options *options,
     const struct variety v = {targets, target, &options->batch};
     enum status status =
         single ? plan_one(outputs, options, first, &v) : plan_several(outputs, options, kinds, &v);
+    if (status == STATUS_DONE && options->weights_in)
+        status = plan_outside(outputs, options, targets, target);
     for (int i = 0; i < outputs->count && status == STATUS_DONE; i++)
         status = check_input(options, outputs->output[i].path);
     return status;

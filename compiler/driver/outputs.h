@@ -8,7 +8,8 @@ enum emit {
 #define EMIT(name, ...) EMIT_##name,
 #include "outputs.def"
 #undef EMIT
-    EMIT_none /* how many there are */
+    EMIT_none,   /* how many there are */
+    EMIT_outside /* the file of --weights-in, which comes with the object */
 };
 
 enum devices { PROCESSORS = 1, GPUS = 2, BOTH = 3 };
@@ -22,7 +23,7 @@ struct emit_info {
 };
 extern const struct emit_info emit_table[EMIT_none];
 
-enum { MOST_OUTPUTS = EMIT_none * MAX_TARGETS * MAX_BATCHES };
+enum { MOST_OUTPUTS = EMIT_none * MAX_TARGETS * MAX_BATCHES + 1 };
 
 struct output {
     enum emit kind;
@@ -44,8 +45,9 @@ static inline bool emit_has(unsigned kinds, enum emit kind)
     return kinds >> kind & 1;
 }
 
-/* The files that --emit and -o ask for, for a module of these targets: all paths differ, and there
- * are no contents yet. Refuses a file that is an input, and a name with another format's extension.
+/* The files that --emit, -o and --weights-in ask for, for a module of these targets: all paths
+ * differ, and there are no contents yet. Refuses a file that is an input, and a name with another
+ * format's extension.
  * Free with outputs_free in any case. */
 enum status outputs_plan(struct outputs *outputs, const struct options *options, int targets,
                          const char *const *target);

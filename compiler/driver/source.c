@@ -154,6 +154,11 @@ static const double *find_parameter(void *context, const char *name, const struc
     return weights_find(context, name, shape_elements(shape));
 }
 
+static void forget_parameter(void *context, const char *name)
+{
+    weights_forget(context, name);
+}
+
 static void drop_prefix(struct source *source, const struct module *module)
 {
     int64_t count = 0, most = 0;
@@ -186,16 +191,15 @@ static enum status check_dump_weights(struct source *source)
         int64_t good = 0;
         while (value && good < elements && value[good] >= least && value[good] <= FLT_MAX)
             good++;
-        if (value && good == elements)
-            continue;
         if (!value)
             diag_error(source->options->weights, 0, 0,
                        "tensor '%s' of %" PRId64 " floats is needed and not there", name, elements);
-        else
+        else if (good < elements)
             diag_error(source->options->weights, 0, 0,
                        "tensor '%s' must hold numbers from %g to %g, found %g", name, least,
                        (double)FLT_MAX, value[good]);
-        status = STATUS_INPUT;
+        status = value && good == elements ? status : STATUS_INPUT;
+        weights_forget(source->weights, name);
     }
     module_free(module);
     return status;
@@ -219,7 +223,7 @@ enum status source_read_weights(struct source *source)
     enum status status = weights_read(source->options->weights, &source->weights);
     if (status != STATUS_DONE)
         return status;
-    source->parameters = (struct parameters){find_parameter, source->weights};
+    source->parameters = (struct parameters){find_parameter, source->weights, forget_parameter};
     return source->is_dump ? check_dump_weights(source) : check_model_weights(source);
 }
 

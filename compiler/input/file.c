@@ -1,11 +1,13 @@
 /* Whole files.
  *
  *   file_read    open -> regular? small enough? -> read to the end
+ *   file_open    open -> regular? small enough?; parts of it are read later
  *   file_write   existing and no regular file -> write in place
  *                else temporary beside it -> write -> fsync -> rename -> fsync of the folder */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "file.h"
 #include "memory.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -65,10 +67,10 @@ static enum status too_large(const char *path, size_t most, intmax_t found)
     return STATUS_INPUT;
 }
 
-static enum status read_all(const char *path, int file, char *data, size_t size)
+static enum status read_part(const char *path, int file, size_t begin, size_t size, char *data)
 {
     for (size_t done = 0; done < size;) {
-        ssize_t count = read(file, data + done, size - done);
+        ssize_t count = pread(file, data + done, size - done, (off_t)(begin + done));
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
@@ -82,7 +84,7 @@ static enum status read_all(const char *path, int file, char *data, size_t size)
     return STATUS_DONE;
 }
 
-static enum status read_open(const char *path, int file, size_t most, char **data, size_t *size)
+static enum status check_regular(const char *path, int file, size_t most, size_t *size)
 {
     struct stat found;
     if (fstat(file, &found) < 0)
@@ -94,15 +96,7 @@ static enum status read_open(const char *path, int file, size_t most, char **dat
     }
     if (found.st_size < 0 || (uintmax_t)found.st_size > most)
         return too_large(path, most, (intmax_t)found.st_size);
-    size_t bytes = (size_t)found.st_size;
-    char *memory = allocate((int64_t)bytes + 1, 1);
-    enum status status = read_all(path, file, memory, bytes);
-    if (status != STATUS_DONE) {
-        free(memory);
-        return status;
-    }
-    *data = memory;
-    *size = bytes;
+    *size = (size_t)found.st_size;
     return STATUS_DONE;
 }
 
@@ -130,16 +124,54 @@ static enum status read_stream(const char *path, size_t most, char **data, size_
     }
 }
 
+enum status file_open(const char *path, size_t most, struct file_parts *parts)
+{
+    *parts = (struct file_parts){.path = path, .file = -1};
+    if (is_standard(path))
+        return read_stream(path, most, &parts->data, &parts->size);
+    /* Without O_NONBLOCK a pipe that nobody writes to would hang here. */
+    parts->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (parts->file < 0)
+        return system_error(path, "cannot be read");
+    return check_regular(path, parts->file, most, &parts->size);
+}
+
+enum status file_part(const struct file_parts *parts, size_t begin, size_t count, void *to)
+{
+    assert(begin <= parts->size && count <= parts->size - begin);
+    if (!parts->data)
+        return read_part(parts->path, parts->file, begin, count, to);
+    memcpy(to, parts->data + begin, count);
+    return STATUS_DONE;
+}
+
+void file_close(struct file_parts *parts)
+{
+    if (parts->file >= 0)
+        close(parts->file);
+    free(parts->data);
+    *parts = (struct file_parts){.file = -1};
+}
+
 enum status file_read(const char *path, size_t most, char **data, size_t *size)
 {
-    if (is_standard(path))
-        return read_stream(path, most, data, size);
-    /* Without O_NONBLOCK a pipe that nobody writes to would hang here. */
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (file < 0)
-        return system_error(path, "cannot be read");
-    enum status status = read_open(path, file, most, data, size);
-    close(file);
+    struct file_parts parts;
+    char *memory = NULL;
+    enum status status = file_open(path, most, &parts);
+    if (status == STATUS_DONE && parts.data) {
+        memory = parts.data;
+        parts.data = NULL;
+    } else if (status == STATUS_DONE) {
+        memory = allocate((int64_t)parts.size + 1, 1);
+        status = file_part(&parts, 0, parts.size, memory);
+    }
+    if (status == STATUS_DONE) {
+        *data = memory;
+        *size = parts.size;
+    } else {
+        free(memory);
+    }
+    file_close(&parts);
     return status;
 }
 

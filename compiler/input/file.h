@@ -9,6 +9,21 @@
  * error printed. */
 enum status file_read(const char *path, size_t most, char **data, size_t *size);
 
+/* A regular file, open to be read in parts, or standard input, read to its end. */
+struct file_parts {
+    const char *path;
+    size_t size;
+    int file;
+    char *data; /* of standard input */
+};
+
+/* Opens it, with the limit and the errors of file_read; file_close in any case. */
+enum status file_open(const char *path, size_t most, struct file_parts *parts);
+/* Bytes [begin, begin + count) of it, which it had when it was opened. STATUS_SYSTEM on errors,
+ * printed. */
+enum status file_part(const struct file_parts *parts, size_t begin, size_t count, void *to);
+void file_close(struct file_parts *parts);
+
 /* Writes a temporary file in the same folder, flushes it, renames it over `path`. An existing path
  * that is no regular file (/dev/full, a pipe) is written in place and never replaced. Errors are
  * printed; then nothing is left behind, and an old file stays as it was. Takes no memory. */

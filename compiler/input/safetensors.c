@@ -10,8 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000, MAX_TENSORS = 100000, MAX_NAME_BYTES = 512 };
+enum {
+    LENGTH_BYTES = SAFETENSORS_START,
+    MAX_HEADER = 100000000,
+    MAX_TENSORS = 100000,
+    MAX_NAME_BYTES = 512
+};
 enum { MOST_ERRORS = 20 };
+
+/* What file_kind may look at. */
+static const size_t KIND_BYTES = 1 << 17;
 
 /* A tensor with 8 dimensions is 14 values. */
 static const struct json_limits header_limits = {
@@ -33,12 +41,21 @@ struct reader {
 
 /* ---- length ---------------------------------------------------------------------------------- */
 
-static uint64_t little_endian(const unsigned char *from, int bytes)
+static uint64_t little_endian(const void *from, int bytes)
 {
+    const unsigned char *byte = from;
     uint64_t value = 0;
     for (int i = bytes; i-- > 0;)
-        value = value << 8 | from[i];
+        value = value << 8 | byte[i];
     return value;
+}
+
+size_t safetensors_head(const char *start, size_t size)
+{
+    uint64_t length = size < LENGTH_BYTES ? 0 : little_endian(start, LENGTH_BYTES);
+    size_t head = length > MAX_HEADER ? 0 : LENGTH_BYTES + (size_t)length;
+    head = head < KIND_BYTES ? KIND_BYTES : head;
+    return head < size ? head : size;
 }
 
 static bool read_length(const char *path, const char *file, size_t size, size_t *length)
@@ -48,9 +65,9 @@ static bool read_length(const char *path, const char *file, size_t size, size_t 
                    LENGTH_BYTES, size);
         return false;
     }
-    uint64_t found = little_endian((const unsigned char *)file, LENGTH_BYTES);
+    uint64_t found = little_endian(file, LENGTH_BYTES);
     size_t left = size - LENGTH_BYTES;
-    const char *kind = file_kind(file, size);
+    const char *kind = file_kind(file, safetensors_head(file, size));
     if (found <= left && found <= MAX_HEADER && found > 0 && file[LENGTH_BYTES] == '{') {
         *length = (size_t)found;
         return true;
@@ -312,7 +329,8 @@ static void check_layout(struct reader *reader, uint64_t data_size, struct tenso
     }
 }
 
-static void read_header(struct reader *reader, const char *data, uint64_t data_size,
+/* The data begin at byte `data` of the file. */
+static void read_header(struct reader *reader, uint64_t data, uint64_t data_size,
                         struct tensor **tensors, size_t *count)
 {
     const struct json_node *root = reader->json->node;
@@ -326,17 +344,17 @@ static void read_header(struct reader *reader, const char *data, uint64_t data_s
     if (reader->errors)
         return;
     for (size_t i = 0; i < *count; i++)
-        (*tensors)[i].data = (const unsigned char *)data + (*tensors)[i].begin;
+        (*tensors)[i].at = data + (*tensors)[i].begin;
     qsort(*tensors, *count, sizeof **tensors, compare_names);
 }
 
-enum status safetensors_parse(const char *path, const char *file, size_t size, struct arena *arena,
+enum status safetensors_parse(const char *path, const char *head, size_t size, struct arena *arena,
                               struct tensor **tensors, size_t *count)
 {
     size_t length;
-    if (!read_length(path, file, size, &length))
+    if (!read_length(path, head, size, &length))
         return STATUS_INPUT;
-    const char *header = file + LENGTH_BYTES;
+    const char *header = head + LENGTH_BYTES;
     struct json json;
     struct error error;
     if (!json_scan(&json, header, length, &header_limits, &error)) {
@@ -345,7 +363,7 @@ enum status safetensors_parse(const char *path, const char *file, size_t size, s
         return STATUS_INPUT;
     }
     struct reader reader = {.path = path, .json = &json, .arena = arena};
-    read_header(&reader, header + length, size - LENGTH_BYTES - length, tensors, count);
+    read_header(&reader, LENGTH_BYTES + length, size - LENGTH_BYTES - length, tensors, count);
     json_free(&json);
     return reader.errors ? STATUS_INPUT : STATUS_DONE;
 }
@@ -368,12 +386,11 @@ static double single(uint32_t bits)
     return value;
 }
 
-double tensor_element(const struct tensor *tensor, int64_t index)
+static double element(enum tensor_dtype dtype, const unsigned char *from)
 {
-    int bytes = tensor_dtype_info[tensor->dtype].bytes;
-    uint64_t bits = little_endian(tensor->data + index * bytes, bytes);
     double value;
-    switch (tensor->dtype) {
+    uint64_t bits = little_endian(from, tensor_dtype_info[dtype].bytes);
+    switch (dtype) {
     case TENSOR_F64:
         memcpy(&value, &bits, sizeof value);
         return value;
@@ -387,4 +404,15 @@ double tensor_element(const struct tensor *tensor, int64_t index)
         assert(!"a real dtype");
         return NAN;
     }
+}
+
+void tensor_convert(enum tensor_dtype dtype, const unsigned char *from, int64_t count, double *to)
+{
+    int bytes = tensor_dtype_info[dtype].bytes;
+    if (dtype == TENSOR_F32) /* almost all */
+        for (int64_t i = 0; i < count; i++)
+            to[i] = single((uint32_t)little_endian(from + 4 * i, 4));
+    else
+        for (int64_t i = 0; i < count; i++)
+            to[i] = element(dtype, from + i * bytes);
 }

@@ -46,16 +46,23 @@ struct tensor {
     int rank;
     int64_t dim[MAX_TENSOR_RANK];
     int64_t elements;
-    uint64_t begin, end;       /* in the file's data */
-    const unsigned char *data; /* little-endian, row-major, not aligned */
+    uint64_t begin, end; /* in the file's data */
+    uint64_t at;         /* where it begins in the file: little-endian, row-major */
 };
 
-/* Checks the whole file in memory. The tensors, sorted by name, come to lie in the arena; their
- * data stays where it is. STATUS_INPUT on errors, printed with `path`. */
-enum status safetensors_parse(const char *path, const char *file, size_t size, struct arena *arena,
+/* The first bytes of a file, which say how long its header is. */
+enum { SAFETENSORS_START = 8 };
+
+/* How many bytes of a file of `size` bytes safetensors_parse needs, by its first ones (all of them
+ * where it has fewer). */
+size_t safetensors_head(const char *start, size_t size);
+
+/* Checks a file of `size` bytes, of which the first are at `head`. The tensors, sorted by name,
+ * come to lie in the arena. STATUS_INPUT on errors, printed with `path`. */
+enum status safetensors_parse(const char *path, const char *head, size_t size, struct arena *arena,
                               struct tensor **tensors, size_t *count);
 
-/* An element as float64: exact. Of real dtypes only. */
-double tensor_element(const struct tensor *tensor, int64_t index);
+/* Elements of a real dtype as float64: exact. */
+void tensor_convert(enum tensor_dtype dtype, const unsigned char *from, int64_t count, double *to);
 
 #endif

@@ -12,19 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 2 GiB of float32, the most that a model may have, given as F64; and the largest header. */
-static const size_t MOST_BYTES = ((size_t)4 << 30) + 100000008;
+/* Of a file, far more than a model has. */
+static const size_t MOST_BYTES = (size_t)64 << 30;
 enum { MOST_ERRORS = 20, MOST_PREFIXES = 32 };
+
+enum { PART = 4096 }; /* elements, or eight bytes each, that are read at once */
 
 /* From here on a float64 number rounds to infinity in float32. */
 static const double FLOAT_OVERFLOW = 0x1.ffffffp127;
 
 struct weights {
     const char *path;
-    char *file;
+    struct file_parts file;
     struct arena *arena;
     struct tensor *tensors; /* sorted by name */
-    const double **values;  /* as many, NULL until converted */
+    double **values;        /* as many, NULL unless converted */
     size_t count;
     size_t prefix; /* how much of every name is left out */
     uint8_t digest[SHA256_BYTES];
@@ -32,25 +34,74 @@ struct weights {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-enum status weights_read(const char *path, struct weights **weights)
+static enum status read_tensors(struct weights *weights)
 {
-    char *file;
-    size_t size;
-    enum status status = file_read(path, MOST_BYTES, &file, &size);
+    char start[SAFETENSORS_START] = {0};
+    const struct file_parts *file = &weights->file;
+    enum status status =
+        file_part(file, 0, file->size < sizeof start ? file->size : sizeof start, start);
     if (status != STATUS_DONE)
         return status;
+    size_t size = safetensors_head(start, file->size);
+    char *head = allocate((int64_t)size, 1);
+    status = file_part(file, 0, size, head);
+    if (status == STATUS_DONE)
+        status = safetensors_parse(weights->path, head, file->size, weights->arena,
+                                   &weights->tensors, &weights->count);
+    free(head);
+    return status;
+}
+
+static enum status read_digest(struct weights *weights)
+{
+    unsigned char part[8 * PART];
+    const struct file_parts *file = &weights->file;
+    enum status status = STATUS_DONE;
+    struct san_sha256 hash;
+    san_sha256_begin(&hash);
+    for (size_t at = 0; at < file->size && status == STATUS_DONE; at += sizeof part) {
+        size_t count = file->size - at < sizeof part ? file->size - at : sizeof part;
+        status = file_part(file, at, count, part);
+        san_sha256_add(&hash, part, count);
+    }
+    san_sha256_end(&hash, weights->digest);
+    return status;
+}
+
+/* Elements [begin, begin + count) of a tensor, of which there are no more than PART. */
+static enum status read_elements(const struct weights *weights, const struct tensor *tensor,
+                                 int64_t begin, int64_t count, double to[PART])
+{
+    unsigned char bytes[8 * PART];
+    size_t each = (size_t)tensor_dtype_info[tensor->dtype].bytes;
+    enum status status =
+        file_part(&weights->file, tensor->at + (size_t)begin * each, (size_t)count * each, bytes);
+    if (status == STATUS_DONE)
+        tensor_convert(tensor->dtype, bytes, count, to);
+    return status;
+}
+
+static int64_t elements_of_part(const struct tensor *tensor, int64_t begin)
+{
+    return tensor->elements - begin < PART ? tensor->elements - begin : PART;
+}
+
+enum status weights_read(const char *path, struct weights **weights)
+{
     struct arena *arena = arena_new();
     struct weights *read = ARENA_NEW(arena, struct weights);
     read->arena = arena;
-    read->file = file;
     read->path = arena_printf(arena, "%s", path);
-    status = safetensors_parse(path, file, size, arena, &read->tensors, &read->count);
+    enum status status = file_open(read->path, MOST_BYTES, &read->file);
+    if (status == STATUS_DONE)
+        status = read_tensors(read);
+    if (status == STATUS_DONE)
+        status = read_digest(read);
     if (status != STATUS_DONE) {
         weights_free(read);
         return status;
     }
     read->values = arena_alloc(arena, (read->count + 1) * sizeof *read->values);
-    sha256(file, size, read->digest);
     *weights = read;
     return STATUS_DONE;
 }
@@ -59,7 +110,9 @@ void weights_free(struct weights *weights)
 {
     if (!weights)
         return;
-    free(weights->file);
+    for (size_t i = 0; weights->values && i < weights->count; i++)
+        free(weights->values[i]);
+    file_close(&weights->file);
     arena_free(weights->arena);
 }
 
@@ -124,6 +177,19 @@ void weights_drop_prefix(struct weights *weights, const char *const *names, size
     weights->prefix = best;
 }
 
+/* All elements in float64; NULL where the file cannot be read. */
+static double *convert(const struct weights *weights, const struct tensor *tensor)
+{
+    double *values = allocate(tensor->elements, sizeof *values);
+    for (int64_t i = 0; i < tensor->elements; i += PART)
+        if (read_elements(weights, tensor, i, elements_of_part(tensor, i), values + i) !=
+            STATUS_DONE) {
+            free(values);
+            return NULL;
+        }
+    return values;
+}
+
 const double *weights_find(struct weights *weights, const char *name, int64_t elements)
 {
     size_t index = find(weights, name);
@@ -132,13 +198,18 @@ const double *weights_find(struct weights *weights, const char *name, int64_t el
     const struct tensor *tensor = &weights->tensors[index];
     if (!tensor_dtype_info[tensor->dtype].real || tensor->elements != elements)
         return NULL;
-    if (!weights->values[index]) {
-        double *values = arena_alloc(weights->arena, ((size_t)elements + 1) * sizeof *values);
-        for (int64_t i = 0; i < elements; i++)
-            values[i] = tensor_element(tensor, i);
-        weights->values[index] = values;
-    }
+    if (!weights->values[index])
+        weights->values[index] = convert(weights, tensor);
     return weights->values[index];
+}
+
+void weights_forget(struct weights *weights, const char *name)
+{
+    size_t index = find(weights, name);
+    if (index == weights->count)
+        return;
+    free(weights->values[index]);
+    weights->values[index] = NULL;
 }
 
 bool weights_shape(const struct weights *weights, const char *name, int *rank, int64_t *dim)
@@ -156,6 +227,7 @@ bool weights_shape(const struct weights *weights, const char *name, int *rank, i
 struct check {
     const struct weights *weights;
     size_t errors;
+    enum status status; /* of reading */
 };
 
 __attribute__((format(printf, 2, 3))) static void complain(struct check *check, const char *format,
@@ -171,11 +243,12 @@ __attribute__((format(printf, 2, 3))) static void complain(struct check *check, 
     diag_error(check->weights->path, 0, 0, "%s", message);
 }
 
-/* The first element that cannot be used, if there is one. */
-static void check_elements(struct check *check, const struct tensor *tensor, bool nonnegative)
+/* Complains of the first element that cannot be used, if there is one. */
+static bool check_part(struct check *check, const struct tensor *tensor, int64_t begin,
+                       const double *values, bool nonnegative)
 {
-    for (int64_t i = 0; i < tensor->elements; i++) {
-        double value = tensor_element(tensor, i);
+    for (int64_t i = 0; i < elements_of_part(tensor, begin); i++) {
+        double value = values[i];
         const char *must = !isfinite(value)                ? "finite numbers"
                            : fabs(value) >= FLOAT_OVERFLOW ? "numbers that float32 can hold"
                            : nonnegative && value < 0      ? "no negative numbers, being variances"
@@ -183,8 +256,20 @@ static void check_elements(struct check *check, const struct tensor *tensor, boo
         if (!must)
             continue;
         complain(check, "tensor \"%s\" must hold %s, found %.9g at index %" PRId64 " of %" PRId64,
-                 tensor->name, must, value, i, tensor->elements);
-        return;
+                 tensor->name, must, value, begin + i, tensor->elements);
+        return false;
+    }
+    return true;
+}
+
+static void check_elements(struct check *check, const struct tensor *tensor, bool nonnegative)
+{
+    double values[PART];
+    for (int64_t i = 0; i < tensor->elements && check->status == STATUS_DONE; i += PART) {
+        check->status =
+            read_elements(check->weights, tensor, i, elements_of_part(tensor, i), values);
+        if (check->status == STATUS_DONE && !check_part(check, tensor, i, values, nonnegative))
+            return;
     }
 }
 
@@ -249,7 +334,7 @@ enum status weights_check(struct weights *weights, const struct tensor_need *nee
     unpaired_report(&names);
     free(names.needed);
     free(names.tensor);
-    return good ? STATUS_DONE : STATUS_INPUT;
+    return !good ? STATUS_INPUT : check.status;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
-/* A safetensors file, read into memory and checked; tensors come out in float64. */
+/* A safetensors file, open and checked; tensors come out in float64. It is read in parts: a mapped
+ * file that another program cuts off would end this one. */
 #ifndef COMPILER_WEIGHTS_H
 #define COMPILER_WEIGHTS_H
 #include "diag.h"
@@ -33,9 +34,11 @@ enum status weights_check(struct weights *weights, const struct tensor_need *nee
  * anything else. */
 void weights_drop_prefix(struct weights *weights, const char *const *names, size_t count);
 
-/* The tensor of that name in float64, row-major: converted once, owned by the weights. NULL if
- * there is none, or it has no float type or not `elements` elements. */
+/* The tensor of that name in float64, row-major, owned by the weights until they are told to forget
+ * it. NULL if there is none, or it has no float type or not `elements` elements; or the file cannot
+ * be read any more, which is printed. */
 const double *weights_find(struct weights *weights, const char *name, int64_t elements);
+void weights_forget(struct weights *weights, const char *name);
 
 /* A tensor that need not be a parameter (the input of `sanc run`): its shape, or false. */
 bool weights_shape(const struct weights *weights, const char *name, int *rank, int64_t *dim);

@@ -277,7 +277,9 @@ enum status report_make(const struct source *source, const struct module *module
     }
     enum status status = read_profile(&page, source->options->profile, &profile);
     if (status == STATUS_DONE)
-        status = module_emit(source, module, BACKEND_ASSEMBLY, target, &assembly);
+        status = module_emit(source, module,
+                             (struct backend_request){.kind = BACKEND_ASSEMBLY, .target = target},
+                             &assembly);
     if (status == STATUS_DONE) {
         page.assembly = assembly.data;
         module_predict(module, target, page.target, &page.predictions);

@@ -4,6 +4,8 @@
 #include "ir.h"
 #include "memory.h"
 #include <assert.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +103,11 @@ static bool check_table(const struct buffer *table, const double *entry, int64_t
 static bool check_numbers(const struct module *module, const struct buffer *buffer,
                           const double *value, struct error *error)
 {
-    for (int64_t i = 0; i < shape_elements(&buffer->shape); i++) {
+    const int64_t elements = shape_elements(&buffer->shape);
+    bool finite = true;
+    for (int64_t i = 0; i < elements; i++) /* without branches: almost always this is all */
+        finite &= fabs(value[i]) <= FLT_MAX;
+    for (int64_t i = 0; i < elements && !finite; i++) {
         if (isfinite(single_of(value[i])))
             continue;
         const char *label = buffer->value->label;

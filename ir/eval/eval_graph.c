@@ -67,6 +67,12 @@ static bool run_inst(struct graph *g, const struct inst *inst)
 {
     struct value *value = &g->value[inst->id];
     value->constant = inst_is_constant(inst);
+    if (inst->op == OP_reshape && value->constant && g->value[inst->in[0]->id].uses == 1) {
+        value->data = g->value[inst->in[0]->id].data; /* in its last use */
+        g->value[inst->in[0]->id].data = NULL;
+        value_release(&g->value[inst->in[0]->id]);
+        return true;
+    }
     value->data = allocate(shape_elements(&inst->shape), sizeof(double));
     struct eval e = {.inst = inst,
                      .single = g->precision == PRECISION_F32 && !value->constant,

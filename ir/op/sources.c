@@ -32,9 +32,15 @@ bool parameter_shape(struct inst *inst, struct error *error)
 
 bool parameter_eval(const struct eval *e)
 {
-    const double *data = e->parameters->find(
-        e->parameters->context, e->inst->attr[SLOT_parameter_name].string, &e->inst->shape);
-    return data && eval_copy(e, data);
+    const struct parameters *from = e->parameters;
+    const char *name = e->inst->attr[SLOT_parameter_name].string;
+    const double *data = from->find(from->context, name, &e->inst->shape);
+    if (!data)
+        return false;
+    eval_copy(e, data);
+    if (from->forget)
+        from->forget(from->context, name);
+    return true;
 }
 
 bool fill_shape(struct inst *inst, struct error *error)

@@ -1,4 +1,5 @@
 #include "walk.h"
+#include <string.h>
 
 struct walk walk_new(const struct shape *shape)
 {
@@ -31,9 +32,10 @@ int64_t walk_step(const struct walk *walk, int array)
     return walk->stride[array][walk->shape.rank - 1];
 }
 
-bool walk_next(struct walk *walk)
+/* To the next place in the dimensions up to `last`. */
+static bool next_up_to(struct walk *walk, int last)
 {
-    for (int d = walk->shape.rank - 2; d >= 0; d--) {
+    for (int d = last; d >= 0; d--) {
         bool carry = ++walk->at[d] == walk->shape.dim[d];
         int64_t steps = carry ? 1 - walk->shape.dim[d] : 1;
         for (int i = 0; i < MAX_WALKED; i++)
@@ -45,14 +47,42 @@ bool walk_next(struct walk *walk)
     return false;
 }
 
+bool walk_next(struct walk *walk)
+{
+    return next_up_to(walk, walk->shape.rank - 2);
+}
+
+/* One array of a copy, at the strides of its rows and columns. */
+struct grid {
+    int64_t row, column;
+};
+
+/* Some rows at a time, so that columns of either array use the whole of a cache line. */
+static void copy_grid(int64_t rows, int64_t columns, double *to, struct grid t, const double *from,
+                      struct grid f)
+{
+    enum { ROWS = 16 };
+    for (int64_t first = 0; first < rows; first += ROWS) {
+        int64_t end = first + ROWS < rows ? first + ROWS : rows;
+        if (t.column == 1 && f.column == 1)
+            for (int64_t i = first; i < end; i++)
+                memcpy(to + i * t.row, from + i * f.row, (size_t)columns * sizeof *to);
+        else
+            for (int64_t j = 0; j < columns; j++)
+                for (int64_t i = first; i < end; i++)
+                    to[i * t.row + j * t.column] = from[i * f.row + j * f.column];
+    }
+}
+
 /* Array 0 from array 1. */
 void walk_copy(struct walk *walk, double *to, const double *from)
 {
-    int64_t row = walk_row(walk), to_step = walk_step(walk, 0), from_step = walk_step(walk, 1);
-    do {
-        double *t = to + walk->offset[0];
-        const double *f = from + walk->offset[1];
-        for (int64_t i = 0; i < row; i++)
-            t[i * to_step] = f[i * from_step];
-    } while (walk_next(walk));
+    int rank = walk->shape.rank;
+    struct grid grid[2];
+    for (int i = 0; i < 2; i++)
+        grid[i] = (struct grid){rank > 1 ? walk->stride[i][rank - 2] : 0, walk_step(walk, i)};
+    do
+        copy_grid(rank > 1 ? walk->shape.dim[rank - 2] : 1, walk_row(walk), to + walk->offset[0],
+                  grid[0], from + walk->offset[1], grid[1]);
+    while (next_up_to(walk, rank - 3));
 }

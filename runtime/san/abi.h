@@ -20,7 +20,8 @@ enum san_status {
         -2,        /* input or output not aligned to 4 bytes, or workspace not as the header says */
     SAN_ECPU = -3, /* the processor or the system lacks instructions that every target needs */
     SAN_EABI = -4, /* exec is of another ABI version */
-    SAN_EEXEC = -5 /* exec has no parallel hook but more than one thread, or a bad profile */
+    SAN_EEXEC = -5,   /* exec has no parallel hook but more than one thread, or a bad profile */
+    SAN_EWEIGHTS = -6 /* the model's weights are in a file: exec has none, or those of another */
 };
 
 /* Times per kernel, added up over runs. ticks and calls have kernel_count entries. */
@@ -29,6 +30,13 @@ struct san_profile {
     void *context;
     uint64_t *ticks;
     uint64_t *calls;
+};
+
+/* Weights of a model that was compiled with --weights-in; san/weights.h opens the file. */
+struct san_weights {
+    const void *data; /* aligned to 64 bytes; only read */
+    uint64_t bytes;
+    uint8_t sha256[32]; /* of data, which is the model's if it is san_model.outside_sha256 */
 };
 
 /* How to run: NULL stands for one thread and no profile. */
@@ -41,6 +49,7 @@ struct san_exec {
                      void *argument);
     void *context;
     const struct san_profile *profile; /* or NULL */
+    const struct san_weights *weights; /* or NULL, where the object has them */
 };
 
 /* A kernel of a GPU and how it is started; its arguments are the device addresses of input, output,
@@ -88,6 +97,8 @@ struct san_model {
                       const struct san_exec *exec);
     /* An image's result. Rank 1: a number for each channel; 3: a map, row-major. */
     uint32_t output_rank, output_channels, output_height, output_width;
+    uint32_t outside;           /* 1: the weights are in a file, not in the object */
+    uint8_t outside_sha256[32]; /* of the weights there, san_weights.sha256 */
 };
 
 #ifdef __cplusplus

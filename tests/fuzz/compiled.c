@@ -180,7 +180,7 @@ static bool compile_and_run(const struct model *model, const struct parameters *
 
 static void compare(const struct model *model, const struct module *graph, struct numbers *n)
 {
-    struct parameters parameters = {find_weights, n};
+    struct parameters parameters = {find_weights, n, NULL};
     int64_t each = (int64_t)model->channels * model->height * model->width,
             classes = model->classes;
     double *image = allocate(each, sizeof *image), *found = allocate(classes, sizeof *found);

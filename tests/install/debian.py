@@ -25,7 +25,7 @@ PACKAGES = {  # files that have to be there, but for the folder of libraries
              "/completions/sanc.bash", "/site-functions/_sanc", "/sanc/model.schema.json",
              "/syntax/sanir.vim", "/doc/sanc/copyright", "/doc/sanc/changelog.gz"),
     "libsanrt-dev": ("/libsanrt.a", "/libsanrt.so", "/san/abi.h", "/san/cuda.h", "/san/runtime.h",
-                     "/cmake/sanc/sanc-config.cmake", "/pkgconfig/sanrt.pc",
+                     "/san/weights.h", "/cmake/sanc/sanc-config.cmake", "/pkgconfig/sanrt.pc",
                      "/doc/libsanrt-dev/copyright"),
 }
 LINTIAN = ("lintian", "--allow-root", "--fail-on", "error")

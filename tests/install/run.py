@@ -104,7 +104,7 @@ def check_shared(home, files, tally):
     shown = {line.split()[-1] for line in
              common.call("nm", "-D", "--defined-only", library).splitlines()}
     declared = set()
-    for header in ("runtime.h", "cuda.h"):
+    for header in ("runtime.h", "cuda.h", "weights.h"):
         with open(os.path.join(common.ROOT, "runtime", "san", header), encoding="utf-8") as file:
             text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
         declared.update(re.findall(r"(\bsan_\w+)\([^()]*\)\s*;", text))

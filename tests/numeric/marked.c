@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 {
     static float image[PIXELS];
     DIGITS_PAIRWISE_ALIGNED static unsigned char workspace[DIGITS_PAIRWISE_WORKSPACE_BYTES];
-    struct san_exec two = {SAN_ABI_VERSION, 2, serial, NULL, NULL};
+    struct san_exec two = {SAN_ABI_VERSION, 2, serial, NULL, NULL, NULL};
     (void)argv;
     for (int i = 0; i < PIXELS; i++)
         image[i] = (float)(i % 7) / 7;

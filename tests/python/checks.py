@@ -298,7 +298,8 @@ class Loading(Case):
         self.refuses(IsADirectoryError, "", san.load, SCRATCH)
         for name, says in ((__file__, "found another file"), (path("pairwise.o"), "another kind"),
                            (path("none.so"), "no model in this library"),
-                           (path("old.so"), "must be of ABI version 3, as this package is, found 1"),
+                           (path("old.so"), f"must be of ABI version {_abi.ABI_VERSION}, as this "
+                            "package is, found 1"),
                            (sys.executable, "")):
             self.refuses(san.LoadError, says, san.load, name)
 
@@ -378,6 +379,46 @@ class Compiling(Case):
             self.assertIsNone(error.status)
 
 
+class Outside(Case):
+    """Weights in a file of their own."""
+
+    def test_same_bits(self):
+        for threads in (1, 2):
+            with san.load(path("outside.so"), threads=threads,
+                          weights=path("outside.weights")) as model:
+                self.same(model(IMAGES), LOGITS)
+                self.same(model(IMAGES[3]), LOGITS[3])
+                copy = pickle.loads(pickle.dumps(model))
+            self.same(copy(IMAGES), LOGITS)
+            copy.close()
+
+    def test_shared_by_processes(self):
+        """The file is mapped shared, and none of its pages is a copy of the process."""
+        with san.load(path("outside.so"), weights=path("outside.weights")) as model:
+            model(IMAGES)
+            with open("/proc/self/smaps") as file:
+                text = file.read()
+        mapped = re.search(r"^\S+ r--s .*/outside\.weights\n((?:\w+: .*\n)*)", text, re.M)
+        self.assertEqual(int(re.search(r"Private_Dirty: +(\d+)", mapped[1])[1]), 0)
+        with open("/proc/self/maps") as file:
+            self.assertNotIn("outside.weights", file.read())
+
+    def test_refused(self):
+        library, weights = path("outside.so"), path("outside.weights")
+        self.refuses(san.LoadError, "takes as `weights`", san.load, library)
+        self.refuses(san.LoadError, "inside", san.load, path("net.so"), weights=weights)
+        self.refuses(san.LoadError, "cannot be opened", san.load, library, weights=path("none"))
+        self.refuses(san.LoadError, "must be a file of weights", san.load, library, weights=library)
+        with tempfile.NamedTemporaryFile() as wrong:
+            with open(weights, "rb") as file:
+                wrong.write(file.read()[:-1] + b"?")
+            wrong.flush()
+            self.refuses(san.LoadError, "have changed", san.load, library, weights=wrong.name)
+        with unittest.mock.patch.dict(os.environ, SAN_RUNTIME="/none/libsanrt.so"):
+            self.refuses(san.LoadError, "runtime library is missing", san.load, library,
+                         weights=weights)
+
+
 class Package(Case):
     def test_abi(self):
         """_abi.py has the version, the fields and the errors of the headers."""
@@ -390,11 +431,13 @@ class Package(Case):
             names = [re.sub(r"\[.*", "", part).split()[-1].strip("*")
                      for part in re.split("[;,]", body) if part.strip()]
             self.assertEqual([field[0] for field in structure._fields_], names)
-        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 176)
+        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 216)
         statuses = {int(number) for number in re.findall(r"SAN_E\w+ =\s*(-\d+)", text)}
         self.assertEqual(statuses, set(_abi.STATUS_TEXT))
         with open(os.path.join(ROOT, "runtime", "san", "cuda.h")) as file:
             self.assertIn("SAN_CUDA_TEXT_BYTES = 2048", file.read())
+        with open(os.path.join(ROOT, "runtime", "san", "weights.h")) as file:
+            self.assertIn("SAN_WEIGHTS_TEXT_BYTES = 512", file.read())
 
     def test_documented(self):
         for name in san.__all__:

@@ -58,6 +58,8 @@ def prepare(sanc, runtime, scratch):
     shared = ("--emit", "shared")
     compile_library(sanc, pairwise, path("net.so"), *shared)
     compile_library(sanc, pairwise, path("batch7.so"), *shared, "--batch", 7, "--threads", 2)
+    compile_library(sanc, pairwise, path("outside.so"), *shared, "--threads", 2, "--weights-in",
+                    path("outside.weights"))
     compile_library(sanc, pairwise, path("pairwise.o"))
     compile_library(sanc, patchwise, path("patchwise.o"), "--name", "other")
     compile_library(sanc, patchwise, path("patchwise.so"), *shared, "--name", "digits_pairwise")

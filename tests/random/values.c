@@ -255,7 +255,7 @@ static bool make_once(struct values *values, const struct random_model *m,
 {
     static const double MOST = 1 << 22;
     const struct model *model = &m->model;
-    *values = (struct values){.parameters = {find_value, values}};
+    *values = (struct values){.parameters = {find_value, values, NULL}};
     values->graph = graph_from_model(model, m->batch, m->threads, 0, NULL);
     size_t count = (size_t)values->graph->next_id + 1;
     struct making k = {m, values, calloc(count, sizeof(double *)), random_from(m->seed, 1), grade,

@@ -90,7 +90,7 @@ static inline const double *graph_run(int64_t images, int64_t results, enum prec
                      (long long)images, (long long)images, graph);
     struct module *module = module_of(images, results, whole, "");
     struct tensors tensors = {0};
-    struct parameters parameters = {tensor_find, &tensors};
+    struct parameters parameters = {tensor_find, &tensors, NULL};
     memset(result, 0, sizeof result);
     assert_true(module_eval_graph(module, &parameters, precision, image, result));
     tensors_free(&tensors);

@@ -267,7 +267,7 @@ static void test_missing_parameter(void **state)
                   "%8 = output %7 : f32[1, 2]\n",
                   "");
     struct tensors tensors = {0};
-    struct parameters parameters = {tensor_find, &tensors};
+    struct parameters parameters = {tensor_find, &tensors, NULL};
     double image[2] = {1, 2}, result[2];
     assert_false(module_eval_graph(module, &parameters, PRECISION_F64, image, result));
     for (struct inst *inst = module->first; inst; inst = inst->next) {

@@ -12,7 +12,7 @@ static void run(int64_t images, int64_t results, enum precision precision, const
         image[i] = sample(i, 1) / 3;
     struct module *module = module_of(images, results, graph, kernels);
     struct tensors tensors = {0};
-    struct parameters parameters = {tensor_find, &tensors};
+    struct parameters parameters = {tensor_find, &tensors, NULL};
     assert_true(module_eval_loops(module, &parameters, precision, "x86-64-v3", image, result));
     tensors_free(&tensors);
     module_free(module);

@@ -10,7 +10,7 @@ static bool run(const char *target, int results, const char *graph, const char *
     static const double image[] = {1, 2, 3};
     struct module *module = module_from(false, 3, results, graph, kernels);
     struct tensors tensors = {0};
-    struct parameters parameters = {tensor_find, &tensors};
+    struct parameters parameters = {tensor_find, &tensors, NULL};
     bool ok = module_eval_loops(module, &parameters, PRECISION_F64, target, image, result);
     tensors_free(&tensors);
     module_free(module);

@@ -20,7 +20,7 @@ static void evaluate(const struct module *m, double *result)
     for (int i = 0; i < IMAGE; i++)
         image[i] = sample(i, 1);
     struct tensors tensors = {0};
-    struct parameters parameters = {tensor_find, &tensors};
+    struct parameters parameters = {tensor_find, &tensors, NULL};
     assert_true(module_eval_graph(m, &parameters, PRECISION_F64, image, result));
     tensors_free(&tensors);
 }

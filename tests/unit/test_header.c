@@ -28,7 +28,7 @@ static struct backend_file header_for(const char *target, const char *name, int6
     module->threads = 4;
     module->workspace_bytes = workspace;
     module->scratch_bytes = scratch;
-    backend_header(module, &file);
+    backend_header(module, false, &file);
     module_free(module);
     return file;
 }

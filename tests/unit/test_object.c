@@ -207,7 +207,7 @@ static void chunks_are_as_many_as_asked_for(void **state)
     struct loaded l = load(parse(chain));
     for (uint32_t threads = 0; threads < 100; threads = threads * 2 + 1) {
         struct chunks chunks = {0};
-        struct san_exec exec = {SAN_ABI_VERSION, threads, note, &chunks, NULL};
+        struct san_exec exec = {SAN_ABI_VERSION, threads, note, &chunks, NULL, NULL};
         assert_int_equal(run(&l, &exec), SAN_OK);
         assert_right(&l);
         assert_int_equal(chunks.count, threads < 2 ? 0 : threads < 4 ? threads : 4);
@@ -262,7 +262,7 @@ static void each_iteration_runs_once(void **state)
     (void)state;
     struct loaded l = load(parse_unverified(counting));
     float *times = l.workspace;
-    struct san_exec exec = {SAN_ABI_VERSION, 4, all_at_once, NULL, NULL};
+    struct san_exec exec = {SAN_ABI_VERSION, 4, all_at_once, NULL, NULL, NULL};
     for (int i = 0; i < 200; i++) {
         memset(times, 0, COUNTED * sizeof *times);
         assert_int_equal(run(&l, &exec), SAN_OK);
@@ -289,7 +289,7 @@ static void nobody_waits_for_the_late(void **state)
 {
     (void)state;
     struct loaded l = load(parse_unverified(counting));
-    struct san_exec exec = {SAN_ABI_VERSION, 4, one_then_check, l.workspace, NULL};
+    struct san_exec exec = {SAN_ABI_VERSION, 4, one_then_check, l.workspace, NULL, NULL};
     memset(l.workspace, 0, COUNTED * sizeof(float));
     assert_int_equal(run(&l, &exec), SAN_OK);
     unload(&l);
@@ -439,7 +439,7 @@ static void reasons_are_given(void **state)
                   "f32[30000, 30000]\n}\n"
                   "image : input f32[8]\nw : weights f32[30000, 30000] = %1\nout : output f32[8]\n"
                   "kernel k {\n  for i in 8\n    out[i] = w[i, i]\n}\n",
-        "weights over 2 GiB");
+        "weights over 2 GiB: --weights-in FILE keeps them out of the object");
     refuses(HEAD("8", "8") "graph {\n}\nimage : input f32[8]\nout : output f32[8]\n"
                            "kernel k {\n  for i in 8\n    out[i] = sum j in 8 (image[j])\n}\n",
             "sum is left");

@@ -787,7 +787,7 @@ struct trial {
 static void run_trial(struct trial *trial, enum kind kind)
 {
     struct tensors tensors = {0};
-    struct parameters parameters = {find_tensor, &tensors};
+    struct parameters parameters = {find_tensor, &tensors, NULL};
     double *value = random_images(7, 2, 3, 14, 10);
     struct images images = {value, 2, 3 * 14 * 10};
     struct pass_check check = {.parameters = &parameters, .images = &images, .tolerance = 1e-9};

@@ -8,14 +8,27 @@
 
 #include <cmocka.h>
 
-static void assert_digest(const void *data, size_t size, const char *expected)
+static void assert_text(const uint8_t digest[SHA256_BYTES], const char *expected)
 {
-    uint8_t digest[SHA256_BYTES];
     char text[2 * SHA256_BYTES + 1];
-    sha256(data, size, digest);
     for (int i = 0; i < SHA256_BYTES; i++)
         snprintf(text + 2 * i, 3, "%02x", digest[i]);
     assert_string_equal(text, expected);
+}
+
+/* At once by the processor's instructions, if it has them, and in parts without them. */
+static void assert_digest(const char *data, size_t size, const char *expected)
+{
+    uint8_t digest[SHA256_BYTES];
+    struct san_sha256 hash;
+    san_sha256(data, size, digest);
+    assert_text(digest, expected);
+    san_sha256_begin(&hash);
+    hash.by_instructions = false;
+    for (size_t at = 0, part = 1; at < size; at += part, part = part % 150 + 1)
+        san_sha256_add(&hash, data + at, size - at < part ? size - at : part);
+    san_sha256_end(&hash, digest);
+    assert_text(digest, expected);
 }
 
 static void test_vectors(void **state)

@@ -82,7 +82,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     f->module = small_graph();
-    f->parameters = (struct parameters){find_tensor, &f->tensors};
+    f->parameters = (struct parameters){find_tensor, &f->tensors, NULL};
     f->value = random_images(7, 2, 3, 12, 10);
     f->images = (struct images){f->value, 2, 3 * 12 * 10};
     *state = f;

@@ -1,4 +1,4 @@
-"""san/abi.h, san/runtime.h and san/cuda.h for ctypes. Names and order of fields are theirs."""
+"""san/abi.h, san/runtime.h, san/weights.h and san/cuda.h for ctypes. Names and order of fields are theirs."""
 from __future__ import annotations
 
 import ctypes
@@ -13,6 +13,7 @@ STATUS_TEXT = {
     -3: "this processor lacks instructions that every target of the model needs",
     -4: "the model is of another ABI version",
     -5: "more than one thread and no way to run them",
+    -6: "the model's weights are in a file, and these are not they",
 }
 
 # (input, output, images, workspace, exec)
@@ -28,6 +29,7 @@ class Exec(ctypes.Structure):
         ("parallel", c_void_p),
         ("context", c_void_p),
         ("profile", c_void_p),
+        ("weights", c_void_p),
     ]
 
 
@@ -61,7 +63,15 @@ class ModelStruct(ctypes.Structure):
         ("output_channels", c_uint32),
         ("output_height", c_uint32),
         ("output_width", c_uint32),
+        ("outside", c_uint32),
+        ("outside_sha256", c_uint8 * 32),
     ]
+
+
+class WeightsError(ctypes.Structure):
+    """struct san_weights_error"""
+
+    _fields_ = [("status", c_int), ("text", c_char * 512)]
 
 
 class CudaError(ctypes.Structure):
@@ -75,6 +85,8 @@ FUNCTIONS = {
     "san_pool_new": (c_void_p, c_uint),
     "san_pool_free": (None, c_void_p),
     "san_pool_exec": (Exec, c_void_p),
+    "san_weights_open": (c_int, c_char_p, c_void_p, POINTER(c_void_p), c_void_p),
+    "san_weights_close": (None, c_void_p),
     "san_cuda_open": (c_int, c_void_p, c_int, POINTER(c_void_p), c_void_p),
     "san_cuda_run_images_host": (c_int, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p),
     "san_cuda_target": (c_char_p, c_void_p),

@@ -72,21 +72,37 @@ class Pool:
         self._exec: _abi.Exec = self._library.san_pool_exec(self._pool)
         self._process = os.getpid()
 
-    def exec_address(self) -> int:
+    def exec(self) -> _abi.Exec:
         if self._process != os.getpid():
             self._start()
-        return ctypes.addressof(self._exec)
+        return self._exec
 
     def close(self) -> None:
         if self._process == os.getpid():
             self._library.san_pool_free(self._pool)
 
 
+class Weights:
+    """A file of weights, mapped by libsanrt."""
+
+    def __init__(self, path: str, struct: _abi.ModelStruct) -> None:
+        self._library = _runtime_library()
+        self.address = c_void_p()
+        error = _abi.WeightsError()
+        if self._library.san_weights_open(os.fsencode(path), byref(struct), byref(self.address),
+                                          byref(error)):
+            raise LoadError(error.text.decode(errors="replace"))
+
+    def close(self) -> None:
+        self._library.san_weights_close(self.address)
+        self.address = c_void_p()
+
+
 class Processor:
     device = "cpu"
 
-    def __init__(self, struct: _abi.ModelStruct) -> None:
-        self._function = _abi.RUN_IMAGES(struct.run_images)
+    def __init__(self, struct: _abi.ModelStruct, weights: Optional[Weights]) -> None:
+        self._function, self._weights = _abi.RUN_IMAGES(struct.run_images), weights
         self._bytes, self._alignment = struct.workspace_bytes, struct.workspace_alignment
         self._free: List[npt.NDArray[np.uint8]] = []  # workspaces that no run has now
 
@@ -96,16 +112,25 @@ class Processor:
         except IndexError:
             workspace = np.empty(self._bytes + self._alignment, np.uint8)
         address = workspace.ctypes.data + -workspace.ctypes.data % self._alignment
-        exec_address = pool.exec_address() if pool else None
+        how = self._exec(pool)
         status = self._function(images.ctypes.data, logits.ctypes.data, len(images), address,
-                                exec_address)
+                                byref(how) if how else None)
         self._free.append(workspace)
         if status:
             text = _abi.STATUS_TEXT.get(status, "an unknown error")
             raise RunError(f"{text} (status {status})", status)
 
+    def _exec(self, pool: Optional[Pool]) -> Optional[_abi.Exec]:
+        if not self._weights:
+            return pool.exec() if pool else None
+        how = _abi.Exec.from_buffer_copy(pool.exec()) if pool else _abi.Exec(_abi.ABI_VERSION, 1)
+        how.weights = self._weights.address
+        return how
+
     def close(self) -> None:
         self._free.clear()
+        if self._weights:
+            self._weights.close()
 
 
 class Gpu:
@@ -134,7 +159,8 @@ class Gpu:
 
 
 def _runtime_library() -> ctypes.CDLL:
-    """libsanrt as a shared library. Only GPUs and a run on several threads need it."""
+    """libsanrt as a shared library. Only GPUs, a run on several threads and weights in a file of
+    their own need it."""
     given = os.environ.get("SAN_RUNTIME")
     names: Tuple[str, ...] = (given,) if given else (
         f"libsanrt.so.{_abi.ABI_VERSION}", "libsanrt.so")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import _abi
 from ._elf import model_names
-from ._engines import Floats, Gpu, Pool, Processor, Workers, finish
+from ._engines import Floats, Gpu, Pool, Processor, Weights, Workers, finish
 from ._errors import LoadError, RunError
 
 MOST_THREADS = 1024
@@ -54,16 +54,17 @@ class Model:
     compiler: str
     """Which sanc, and which LLVM."""
 
-    def __init__(self, path: str, name: Optional[str], threads: int, device: Optional[str]) -> None:
+    def __init__(self, path: str, name: Optional[str], threads: int, device: Optional[str],
+                 weights: Optional[str]) -> None:
         if not 1 <= threads <= MOST_THREADS:
             raise ValueError(f"threads must be from 1 to {MOST_THREADS}, found {threads}")
-        self.path, self._arguments = path, (path, name, threads, device)
+        self.path, self._arguments = path, (path, name, threads, device, weights)
         symbol = _choose(path, name) + "_model"
         library = _Library(path)
         try:
             struct = library.model(symbol)
             self._describe(struct, threads)
-            self._engine = _open(struct, device, path)
+            self._engine = _open(struct, device, path, weights)
         except BaseException:
             library.close()
             raise
@@ -192,7 +193,8 @@ class Model:
 
 
 def load(path: Union[str, os.PathLike[str]], name: Optional[str] = None, threads: int = 1,
-         device: Optional[str] = None) -> Model:
+         device: Optional[str] = None,
+         weights: Union[str, os.PathLike[str], None] = None) -> Model:
     """A model of a shared library that `sanc compile --emit shared` made.
 
     name: which model, where the library has several. threads: how many share the work of a call,
@@ -202,10 +204,15 @@ def load(path: Union[str, os.PathLike[str]], name: Optional[str] = None, threads
     device: "cpu", "cuda" or "cuda:N". None is "cuda" where the library has code for GPUs and it
     runs here, else "cpu".
 
-    OSError where the file cannot be read; LoadError where it is no such library, or nothing here
-    runs it. Loading runs code: take libraries from those you trust with that.
+    weights: the file of weights that `sanc compile --weights-in` wrote with the library. It needs
+    libsanrt.so; processes share what they load of it.
+
+    OSError where the library cannot be read; LoadError where it is no such library, nothing here
+    runs it, or the weights are not its own. Loading runs code: take libraries from those you trust
+    with that.
     """
-    return Model(os.path.abspath(path), name, threads, device)
+    outside = os.path.abspath(weights) if weights is not None else None
+    return Model(os.path.abspath(path), name, threads, device, outside)
 
 
 class _Library:
@@ -272,7 +279,8 @@ def _choose(path: str, name: Optional[str]) -> str:
     return name or names[0]
 
 
-def _open(struct: _abi.ModelStruct, device: Optional[str], path: str) -> Union[Processor, Gpu]:
+def _open(struct: _abi.ModelStruct, device: Optional[str], path: str,
+          weights: Optional[str]) -> Union[Processor, Gpu]:
     if device is not None and not re.fullmatch("cpu|cuda(:[0-9]+)?", device):
         raise ValueError(f"device must be cpu, cuda or cuda:N, found {device}")
     asked = device is not None and device != "cpu"
@@ -287,4 +295,9 @@ def _open(struct: _abi.ModelStruct, device: Optional[str], path: str) -> Union[P
         raise LoadError(f"{path}: it has no code for GPUs, but for {has}")
     if not struct.run:
         raise LoadError(f"{path}: it has no code for processors, but for {has}")
-    return Processor(struct)
+    if struct.outside and weights is None:
+        raise LoadError(f"{path}: its weights are in a file of their own, which `load` takes as "
+                        "`weights`")
+    if weights is not None and not struct.outside:
+        raise LoadError(f"{path}: it has its weights inside: load it without `weights`")
+    return Processor(struct, Weights(weights, struct) if weights is not None else None)
