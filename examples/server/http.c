@@ -95,7 +95,24 @@ static void judge(struct request *request, struct server *server, const char *ur
     }
 }
 
-/* NULL: no memory. */
+void http_begin(struct server *server)
+{
+    size_t unit = _Alignof(struct request);
+    size_t bytes = (sizeof(struct request) + server->max_bytes + unit - 1) / unit * unit;
+    server->requests = calloc(MOST_CONNECTIONS, bytes);
+    for (size_t i = 0; server->requests && i < MOST_CONNECTIONS; i++) {
+        struct request *request = (struct request *)((char *)server->requests + i * bytes);
+        request->next = server->unused;
+        server->unused = request;
+    }
+}
+
+void http_end(struct server *server)
+{
+    free(server->requests);
+}
+
+/* There is one for each connection that may be open. */
 static struct request *request_begin(struct server *server, struct MHD_Connection *connection,
                                      const char *url, const char *method)
 {
@@ -106,13 +123,10 @@ static struct request *request_begin(struct server *server, struct MHD_Connectio
                                                                                   : NOT_EARLY;
     if (early)
         bytes = 0;
-    struct request *request = calloc(1, sizeof *request + bytes);
-    if (!request)
-        return NULL;
+    struct request *request = server->unused;
+    server->unused = request->next;
+    *request = (struct request){.connection = connection, .early = early, .bytes = bytes};
     atomic_fetch_add(&server->open, 1);
-    request->connection = connection;
-    request->early = early;
-    request->bytes = bytes;
     judge(request, server, url, method);
     return request;
 }
@@ -171,8 +185,6 @@ enum MHD_Result http_handle(void *context, struct MHD_Connection *connection, co
     struct request *request = *state;
     if (!request) {
         *state = request = request_begin(server, connection, url, method);
-        if (!request)
-            return MHD_NO;
         return request->early ? request_answer(server, request) : MHD_YES;
     }
     if (*upload_bytes) {
@@ -195,9 +207,11 @@ void http_completed(void *context, struct MHD_Connection *connection, void **sta
     (void)connection;
     (void)code;
     struct server *server = context;
-    if (!*state)
+    struct request *request = *state;
+    if (!request)
         return;
-    free(*state);
+    request->next = server->unused;
+    server->unused = request;
     *state = NULL;
     atomic_fetch_sub(&server->open, 1);
 }

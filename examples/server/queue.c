@@ -13,7 +13,8 @@ struct queue {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool ending;
-    unsigned first, length, limit, workers;
+    unsigned first, length, limit;
+    unsigned workers, begun;
     struct request **ring; /* [limit] */
     struct worker *worker; /* [workers] */
 };
@@ -71,14 +72,16 @@ static void *work(void *argument)
     return NULL;
 }
 
-static bool worker_begin(struct worker *worker, struct queue *queue)
+bool queue_begin(struct queue *queue)
 {
-    worker->queue = queue;
-    worker->workspace = network_workspace();
-    if (worker->workspace && pthread_create(&worker->thread, NULL, work, worker) == 0)
-        return true;
-    free(worker->workspace);
-    return false;
+    for (; queue->begun < queue->workers; queue->begun++) {
+        struct worker *worker = &queue->worker[queue->begun];
+        if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
+            queue_end(queue);
+            return false;
+        }
+    }
+    return true;
 }
 
 void queue_end(struct queue *queue)
@@ -87,15 +90,9 @@ void queue_end(struct queue *queue)
     queue->ending = true;
     pthread_mutex_unlock(&queue->mutex);
     pthread_cond_broadcast(&queue->changed);
-    for (unsigned i = 0; i < queue->workers; i++) {
+    for (unsigned i = 0; i < queue->begun; i++)
         pthread_join(queue->worker[i].thread, NULL);
-        free(queue->worker[i].workspace);
-    }
-    pthread_cond_destroy(&queue->changed);
-    pthread_mutex_destroy(&queue->mutex);
-    free(queue->ring);
-    free(queue->worker);
-    free(queue);
+    queue->begun = 0;
 }
 
 struct queue *queue_new(unsigned limit, unsigned workers)
@@ -106,15 +103,29 @@ struct queue *queue_new(unsigned limit, unsigned workers)
     pthread_mutex_init(&queue->mutex, NULL);
     pthread_cond_init(&queue->changed, NULL);
     queue->limit = limit;
+    queue->workers = workers;
     queue->ring = calloc(limit, sizeof(struct request *));
     queue->worker = calloc(workers, sizeof *queue->worker);
-    bool begun = queue->ring && queue->worker;
-    while (begun && queue->workers < workers) {
-        begun = worker_begin(&queue->worker[queue->workers], queue);
-        queue->workers += begun;
+    bool whole = queue->ring && queue->worker;
+    for (unsigned i = 0; whole && i < workers; i++) {
+        queue->worker[i] = (struct worker){.queue = queue, .workspace = network_workspace()};
+        whole = queue->worker[i].workspace != NULL;
     }
-    if (begun)
+    if (whole)
         return queue;
-    queue_end(queue);
+    queue_free(queue);
     return NULL;
+}
+
+void queue_free(struct queue *queue)
+{
+    if (!queue)
+        return;
+    for (unsigned i = 0; queue->worker && i < queue->workers; i++)
+        free(queue->worker[i].workspace);
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->mutex);
+    free(queue->ring);
+    free(queue->worker);
+    free(queue);
 }

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 enum {
-    MOST_CONNECTIONS = 512,      /* more wait until one of these ends */
     CONNECTION_BYTES = 16 << 10, /* memory for headers and what goes in and out */
     IDLE_SECONDS = 10,           /* a connection without a byte for so long is closed */
     ENDING_SECONDS = 20
@@ -65,11 +64,13 @@ static bool options_read(struct options *options, char **argv)
     return true;
 }
 
+/* With poll, not epoll: there libmicrohttpd 0.9.75 does not see that a client is gone whose last
+ * bytes came together with the end of its connection. */
 static struct MHD_Daemon *listen_on(unsigned port, struct server *server)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+    return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
                             http_handle, server, MHD_OPTION_SOCK_ADDR, &address,
                             MHD_OPTION_NOTIFY_COMPLETED, http_completed, server,
                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS,
@@ -77,54 +78,71 @@ static struct MHD_Daemon *listen_on(unsigned port, struct server *server)
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
 }
 
-/* Connections that wait for a request end at once; others with the answer to the one they have
- * begun. A request that takes too long to arrive is given up. */
+static void pause_milliseconds(long milliseconds)
+{
+    const struct timespec pause = {.tv_nsec = milliseconds * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+/* For a moment requests are still taken, so that what was sent before the signal is read. Then those
+ * that have begun get their answers. One that takes too long to arrive is given up. */
 static void end(struct server *server, struct MHD_Daemon *daemon)
 {
     atomic_store(&server->ending, true);
+    pause_milliseconds(200);
     close(MHD_quiesce_daemon(daemon));
     printf("ending: %u requests are not answered yet\n", atomic_load(&server->open));
     fflush(stdout);
-    const struct timespec pause = {.tv_nsec = 10000000};
     for (int i = 0; i < ENDING_SECONDS * 100 && atomic_load(&server->open); i++)
-        nanosleep(&pause, NULL);
+        pause_milliseconds(10);
     queue_end(server->queue);
     MHD_stop_daemon(daemon);
 }
 
-static int serve(const struct options *options)
+/* Blocked in every thread, so that sigwait alone sees them. */
+static void block_signals(sigset_t *signals)
 {
-    struct server server = {.max_bytes = options->max_bytes};
-    sigset_t signals; /* blocked in every thread, so that sigwait alone sees them */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    server.queue = queue_new((unsigned)options->queue, (unsigned)options->threads);
-    if (!server.queue) {
+}
+
+static bool serve(struct server *server, unsigned port)
+{
+    sigset_t signals;
+    block_signals(&signals);
+    if (!server->queue || !server->requests || !queue_begin(server->queue)) {
         fprintf(stderr, "server: not enough memory or threads\n");
-        return 1;
+        return false;
     }
-    struct MHD_Daemon *daemon = listen_on((unsigned)options->port, &server);
+    struct MHD_Daemon *daemon = listen_on(port, server);
     if (!daemon) {
-        fprintf(stderr, "server: cannot listen on 127.0.0.1:%lu: %s\n", options->port,
-                strerror(errno));
-        queue_end(server.queue);
-        return 1;
+        fprintf(stderr, "server: cannot listen on 127.0.0.1:%u: %s\n", port, strerror(errno));
+        queue_end(server->queue);
+        return false;
     }
-    const union MHD_DaemonInfo *port = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
-    printf("%s on http://127.0.0.1:%u\n", network_name(), (unsigned)port->port);
+    const union MHD_DaemonInfo *bound = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
+    printf("%s on http://127.0.0.1:%u\n", network_name(), (unsigned)bound->port);
     fflush(stdout);
     int received;
     sigwait(&signals, &received);
-    end(&server, daemon);
-    return 0;
+    end(server, daemon);
+    return true;
 }
 
 int main(int argc, char **argv)
 {
     (void)argc;
     struct options options = {.port = 8080, .threads = 2, .queue = 64, .max_bytes = 64 << 10};
-    return options_read(&options, argv) ? serve(&options) : 2;
+    if (!options_read(&options, argv))
+        return 2;
+    struct server server = {.max_bytes = options.max_bytes};
+    server.queue = queue_new((unsigned)options.queue, (unsigned)options.threads);
+    http_begin(&server);
+    bool served = serve(&server, (unsigned)options.port);
+    http_end(&server);
+    queue_free(server.queue);
+    return served ? 0 : 1;
 }
