@@ -25,11 +25,7 @@ for group in "$@"; do
         packages) packages="$packages dpkg-dev file lintian pkg-config python3" ;;
         cluster) packages="$packages libopenmpi-dev openmpi-bin libpng-dev python3" ;;
         browser) packages="$packages chromium fonts-dejavu-core" ;;
-<<<<<<< HEAD
-        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, packages, cluster and browser" >&2; exit 2 ;;
-=======
-        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, server, packages and browser" >&2; exit 2 ;;
->>>>>>> 94a7599 (tests, examples: server: 10,000 requests from 64 connections, a full queue, its end; the page in Chromium)
+        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, server, packages, cluster and browser" >&2; exit 2 ;;
     esac
 done
 

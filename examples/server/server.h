@@ -1,4 +1,4 @@
-/* What the files of the server share: server.c starts and ends it, http.c speaks HTTP, queue.c holds
+/* What the files of the server share: server.c starts and ends it, http.c speaks HTTP, queue.c has
  * the workers, network.c knows the network. */
 #ifndef SERVER_H
 #define SERVER_H

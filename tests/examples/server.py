@@ -335,15 +335,23 @@ def connect(server, count):
     return connections
 
 
+def ask_at_once(connections, pictures):
+    """How many got the right answer, and how many found the queue full."""
+    for n, connection in enumerate(connections):
+        connection.send(pictures.requests[n])
+    answers = [connection.receive() for connection in connections]
+    right = sum(pictures.is_answer(n, answer) for n, answer in enumerate(answers))
+    return right, sum(map(is_busy, answers))
+
+
 def check_queue(program, pictures, tally):
     for limit in 8, CONNECTIONS:
         server = Server(program, "--threads", 1, "--queue", limit)
         connections = connect(server, CONNECTIONS)
-        for n, connection in enumerate(connections):
-            connection.send(pictures.requests[n])
-        answers = [connection.receive() for connection in connections]
-        right = sum(pictures.is_answer(n, answer) for n, answer in enumerate(answers))
-        busy = sum(map(is_busy, answers))
+        for _ in range(10):  # this machine may hold the client up for as long as the worker needs
+            right, busy = ask_at_once(connections, pictures)
+            if busy:
+                break
         print(f"{CONNECTIONS} at once for a queue of {limit}: {right} answered, {busy} times 503")
         tally.check(right + busy == CONNECTIONS and right >= limit,
                     f"queue of {limit}: {right} right, {busy} busy")
