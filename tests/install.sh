@@ -4,6 +4,7 @@
 #   tests/install.sh GROUP...        build: what `sanc` and the example need to be built
 #                                    test: what the tests need besides; clang; llvm22
 #                                    linkers: other linkers, for the test of that name
+#                                    server: what examples/server needs
 #                                    packages: what Debian packages are made and checked with
 #                                    cluster: MPI, for examples/cluster
 #                                    browser: what the test of the report draws its page with
@@ -20,10 +21,11 @@ for group in "$@"; do
         clang) packages="$packages clang-19 libclang-rt-19-dev" ;;
         llvm22) packages="$packages llvm-22-dev" ;;
         linkers) packages="$packages lld mold musl-tools" ;;
+        server) packages="$packages libmicrohttpd-dev libpng-dev" ;;
         packages) packages="$packages dpkg-dev file lintian pkg-config python3" ;;
         cluster) packages="$packages libopenmpi-dev openmpi-bin libpng-dev python3" ;;
         browser) packages="$packages chromium fonts-dejavu-core" ;;
-        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, packages, cluster and browser" >&2; exit 2 ;;
+        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, server, packages, cluster and browser" >&2; exit 2 ;;
     esac
 done
 

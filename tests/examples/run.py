@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The examples that need more than sanc: each one's command, and what its README promises.
 
-    run.py SANC openmp | cluster
+    run.py SANC openmp | cluster | server
 
 Their run.sh builds in build/release, as a user's would. Python with Ray is RAY_PYTHON,
 TORCH_PYTHON or python3.
@@ -99,9 +99,25 @@ def check_cluster(tally):
     check_killed(tally, python)
 
 
+def check_server(tally):
+    """From run.sh to the README's request and SIGTERM."""
+    with open(os.path.join(EXAMPLES, 'server', 'README.md'), encoding='utf-8') as file:
+        curl = re.search(r'curl .*/classify', file.read())[0]
+    with subprocess.Popen([os.path.join(EXAMPLES, 'server', 'run.sh'), '--port', '0'],
+                          stdout=subprocess.PIPE, text=True) as child:
+        found = next(filter(None, (re.search(r' on (http:.*)', line) for line in child.stdout)), None)
+        if found:
+            answer = subprocess.run(
+                curl.replace('http://127.0.0.1:8080', found[1]), shell=True, cwd=common.ROOT,
+                capture_output=True, text=True, check=False).stdout
+            tally.check('{"class": "7", "classes": [' in answer, f'{curl}: {answer}')
+            child.terminate()
+    tally.check(found and child.returncode == 0, f'run.sh: {found}, status {child.returncode}')
+
+
 def main():
     tally = common.Tally()
-    {'openmp': check_openmp, 'cluster': check_cluster}[sys.argv[2]](tally)
+    {'openmp': check_openmp, 'cluster': check_cluster, 'server': check_server}[sys.argv[2]](tally)
     return tally.end()
 
 
