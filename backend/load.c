@@ -44,8 +44,8 @@ const struct san_model *backend_load(const struct backend_file *object, const ch
     llvm_begin();
     if (!good(LLVMOrcCreateLLJIT(&jit, NULL), error))
         return NULL;
-    LLVMMemoryBufferRef buffer = llvm_copied(
-        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, name));
+    LLVMMemoryBufferRef buffer =
+        llvm_copied(LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, name));
     snprintf(symbol, sizeof symbol, "%s_model", name);
     if (!add_process_symbols(jit, error) ||
         !good(LLVMOrcLLJITAddObjectFile(jit, LLVMOrcLLJITGetMainJITDylib(jit), buffer), error) ||

@@ -22,7 +22,8 @@ _Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_mode
                    offsetof(struct san_model, run_images) == 152 &&
                    offsetof(struct san_model, output_rank) == 160 &&
                    offsetof(struct san_model, output_width) == 172 &&
-                   sizeof(struct san_model) == 176,
+                   offsetof(struct san_model, input_layout) == 180 &&
+                   sizeof(struct san_model) == 184,
                "model_define");
 
 static char *join_targets(const struct module *module)
@@ -137,6 +138,8 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
         word(c, m->map[0] ? m->map[0] : m->classes),
         word(c, m->map[0] ? m->map[1] : 1),
         word(c, m->map[0] ? m->map[2] : 1),
+        word(c, m->input_type == DTYPE_U8 ? SAN_U8 : SAN_F32),
+        word(c, m->layout == LAYOUT_NHWC ? SAN_NHWC : SAN_NCHW),
     };
     free(names.name);
     LLVMValueRef contents = LLVMConstStructInContext(c, field, sizeof field / sizeof *field, 0);

@@ -51,7 +51,7 @@ static enum status get_images(struct verification *v)
         int64_t count = module_images(m); /* a run of each size */
         for (int i = 1; i < batches->count; i++)
             count += batches->size[i];
-        v->random = random_images(SEED, count, m->channels, m->height, m->width);
+        v->random = random_input(m, SEED, count);
         v->images = (struct images){v->random, count, m->channels * m->height * m->width};
         return STATUS_DONE;
     }

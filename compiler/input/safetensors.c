@@ -383,6 +383,8 @@ double tensor_element(const struct tensor *tensor, int64_t index)
         return half((uint16_t)bits);
     case TENSOR_BF16:
         return single((uint32_t)bits << 16);
+    case TENSOR_U8:
+        return (double)bits;
     default:
         assert(!"a real dtype");
         return NAN;

@@ -55,7 +55,7 @@ struct tensor {
 enum status safetensors_parse(const char *path, const char *file, size_t size, struct arena *arena,
                               struct tensor **tensors, size_t *count);
 
-/* An element as float64: exact. Of real dtypes only. */
+/* An element as float64: exact. Of real dtypes and U8 only. */
 double tensor_element(const struct tensor *tensor, int64_t index);
 
 #endif

@@ -124,21 +124,36 @@ void weights_drop_prefix(struct weights *weights, const char *const *names, size
     weights->prefix = best;
 }
 
-const double *weights_find(struct weights *weights, const char *name, int64_t elements)
+static const double *values_of(struct weights *weights, size_t index)
 {
-    size_t index = find(weights, name);
-    if (index == weights->count)
-        return NULL;
     const struct tensor *tensor = &weights->tensors[index];
-    if (!tensor_dtype_info[tensor->dtype].real || tensor->elements != elements)
-        return NULL;
+    size_t elements = (size_t)tensor->elements;
     if (!weights->values[index]) {
-        double *values = arena_alloc(weights->arena, ((size_t)elements + 1) * sizeof *values);
-        for (int64_t i = 0; i < elements; i++)
-            values[i] = tensor_element(tensor, i);
+        double *values = arena_alloc(weights->arena, (elements + 1) * sizeof *values);
+        for (size_t i = 0; i < elements; i++)
+            values[i] = tensor_element(tensor, (int64_t)i);
         weights->values[index] = values;
     }
     return weights->values[index];
+}
+
+const double *weights_find(struct weights *weights, const char *name, int64_t elements)
+{
+    size_t index = find(weights, name);
+    const struct tensor *tensor = &weights->tensors[index];
+    if (index == weights->count || !tensor_dtype_info[tensor->dtype].real ||
+        tensor->elements != elements)
+        return NULL;
+    return values_of(weights, index);
+}
+
+const double *weights_find_bytes(struct weights *weights, const char *name, int64_t elements)
+{
+    size_t index = find(weights, name);
+    const struct tensor *tensor = &weights->tensors[index];
+    if (index == weights->count || tensor->dtype != TENSOR_U8 || tensor->elements != elements)
+        return NULL;
+    return values_of(weights, index);
 }
 
 bool weights_shape(const struct weights *weights, const char *name, int *rank, int64_t *dim)

@@ -37,6 +37,9 @@ void weights_drop_prefix(struct weights *weights, const char *const *names, size
  * there is none, or it has no float type or not `elements` elements. */
 const double *weights_find(struct weights *weights, const char *name, int64_t elements);
 
+/* Likewise of a tensor of type U8. */
+const double *weights_find_bytes(struct weights *weights, const char *name, int64_t elements);
+
 /* A tensor that need not be a parameter (the input of `sanc run`): its shape, or false. */
 bool weights_shape(const struct weights *weights, const char *name, int *rank, int64_t *dim);
 
