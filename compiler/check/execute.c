@@ -9,43 +9,6 @@
 
 /* ---- images ---------------------------------------------------------------------------------- */
 
-enum status images_read(const char *path, const struct module *module, struct weights **file,
-                        struct images *images)
-{
-    enum status status = weights_read(path, file);
-    if (status != STATUS_DONE)
-        return status;
-    int rank;
-    int64_t dim[MAX_TENSOR_RANK];
-    const struct shape input = module_input_shape(module);
-    const int64_t *want = input.dim + 1;
-    bool bytes = module->input_type == DTYPE_U8;
-    if (!weights_shape(*file, "input", &rank, dim)) {
-        diag_error(path, 0, 0, "there is no tensor 'input'");
-        return STATUS_INPUT;
-    }
-    if (rank != 4 || memcmp(dim + 1, want, 3 * sizeof *want) != 0) {
-        char found[256] = "";
-        for (int i = 0; i < rank; i++)
-            snprintf(found + strlen(found), sizeof found - strlen(found), "%s%" PRId64,
-                     i ? ", " : "", dim[i]);
-        diag_error(path, 0, 0,
-                   "tensor 'input' must be of shape (n, %" PRId64 ", %" PRId64 ", %" PRId64
-                   "), found (%s)",
-                   want[0], want[1], want[2], found);
-        return STATUS_INPUT;
-    }
-    images->count = dim[0];
-    images->each = want[0] * want[1] * want[2];
-    images->value =
-        (bytes ? weights_find_bytes : weights_find)(*file, "input", images->count * images->each);
-    if (images->value || images->count == 0)
-        return STATUS_DONE;
-    diag_error(path, 0, 0, "tensor 'input' must be of type %s",
-               bytes ? "U8, as the model's input" : "F64, F32, F16 or BF16");
-    return STATUS_INPUT;
-}
-
 /* Image `first` + i of the batch, or the last one where there are no more. */
 static int64_t image_of_batch(const struct images *images, int64_t first, int64_t i)
 {

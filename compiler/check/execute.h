@@ -13,12 +13,6 @@ struct images {
     int64_t count, each;
 };
 
-/* `input` of a safetensors file, of the shape that the module's input has, with any number of
- * images: floats, or U8 where the input is of bytes. The values belong to *file; weights_free it in
- * any case. Errors are printed. */
-enum status images_read(const char *path, const struct module *module, struct weights **file,
-                        struct images *images);
-
 /* A model compiled into memory. */
 struct compiled {
     struct backend_file object;

@@ -80,7 +80,8 @@ static void reads_short_and_joined_values(void **state)
     struct options o;
     assert_int_equal(STATUS_DONE, parse("run -wW --input=I -oO --engine eval32 -- -m.json", &o));
     assert_string_equal("W", o.weights);
-    assert_string_equal("I", o.input);
+    assert_int_equal(o.input.count, 1);
+    assert_string_equal("I", o.input.name[0]);
     assert_string_equal("O", o.output);
     assert_string_equal("-m.json", o.operand);
     assert_int_equal(CHOICE_engine_eval32, o.engine);
