@@ -144,7 +144,6 @@ static void refuses(void **state)
         "compile a.json -o x --time-passes=yes",
         "compile a.json -o x --stop-after no_such_pass",
         "compile a.json -o x --print-after no_such_pass",
-        "run a.json -w w --input i",
         "run a.json -w w --output o",
         "run a.json --input i --output o",
         "run a.json -w w --input i --output o --engine gpu",

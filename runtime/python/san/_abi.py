@@ -15,6 +15,9 @@ STATUS_TEXT = {
     -5: "more than one thread and no way to run them",
 }
 
+U8 = 1  # enum san_type
+NHWC = 1  # enum san_layout
+
 # (input, output, images, workspace, exec)
 RUN_IMAGES = CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p)
 
@@ -61,6 +64,8 @@ class ModelStruct(ctypes.Structure):
         ("output_channels", c_uint32),
         ("output_height", c_uint32),
         ("output_width", c_uint32),
+        ("input_type", c_uint32),
+        ("input_layout", c_uint32),
     ]
 
 
