@@ -41,14 +41,24 @@ static void mark(struct emitter *e, LLVMValueRef access, const struct base *base
                         base->not_scopes);
 }
 
+/* A vector of as many elements, or one element, of another type. */
+static LLVMTypeRef with_element(LLVMTypeRef type, LLVMTypeRef element)
+{
+    bool vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+    return vector ? LLVMVectorType(element, LLVMGetVectorSize(type)) : element;
+}
+
+/* `type` is f32 or a vector of it. Bytes are turned into floats here (vpmovzxbd, vcvtdq2ps). */
 static LLVMValueRef load(struct emitter *e, LLVMTypeRef type, const struct base *base,
                          const struct affine *linear, int64_t extra)
 {
+    bool bytes = base->buffer->dtype == DTYPE_U8;
     LLVMValueRef address = index_address(e, base, linear, extra);
-    LLVMValueRef value = LLVMBuildLoad2(e->builder, type, address, "");
+    LLVMValueRef value =
+        LLVMBuildLoad2(e->builder, bytes ? with_element(type, e->i8) : type, address, "");
     mark(e, value, base, index_alignment(e, base, linear, extra));
     access_mark_read(e, value, base);
-    return value;
+    return bytes ? LLVMBuildUIToFP(e->builder, value, type, "") : value;
 }
 
 static void store(struct emitter *e, LLVMValueRef value, const struct base *base,
@@ -220,7 +230,7 @@ struct value emit_load(struct emitter *e, const struct buffer *buffer,
     const struct base *base = base_find(e, buffer);
     if (!base || e->failed)
         return (struct value){.llvm = LLVMGetPoison(e->f32)};
-    if (buffer->dtype != DTYPE_F32)
+    if (buffer->dtype == DTYPE_I32)
         emit_fail(e, "load of %s, which holds no floats", buffer->name);
     index_lanes(e, index_linear(e, buffer, index), &lanes);
     if (lanes.kind == LANES_UNIFORM)

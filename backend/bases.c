@@ -223,11 +223,13 @@ static void find_stored(struct emitter *e, const struct stmt *body)
     }
 }
 
-/* The caller's memory is aligned to 4 bytes, as floats are. */
+/* The caller's memory is aligned as its elements are. */
 static int64_t alignment_of(const struct buffer *buffer)
 {
     bool callers = buffer->place == PLACE_INPUT || buffer->place == PLACE_OUTPUT;
-    return callers ? 4 : buffer->offset % ALIGNMENT ? 4 : ALIGNMENT;
+    if (callers)
+        return dtype_bytes[buffer->dtype];
+    return buffer->offset % ALIGNMENT ? 4 : ALIGNMENT;
 }
 
 void emit_bases(struct emitter *e)

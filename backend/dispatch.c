@@ -56,7 +56,7 @@ static int64_t round_up(int64_t bytes)
 
 static int64_t image_bytes(const struct module *m)
 {
-    return 4 * m->channels * m->height * m->width;
+    return dtype_bytes[m->input_type] * m->channels * m->height * m->width;
 }
 
 static int64_t result_bytes(const struct module *m)
@@ -319,6 +319,7 @@ static void put_run(FILE *file, const struct plan *plan)
                                  {.name = "model", .text = m->name},
                                  {.name = "threads", .number = m->threads},
                                  {.name = "batch", .number = module_images(m)},
+                                 {.name = "input_low", .number = dtype_bytes[m->input_type] - 1},
                                  {.name = "workspace_low", .number = ALIGNMENT - 1},
                                  {.name = "abi_version", .number = SAN_ABI_VERSION},
                                  {.name = "strongest", .number = plan->targets - 1},

@@ -284,8 +284,9 @@ align:
   %input.bits = ptrtoint ptr %input to i64
   %output.bits = ptrtoint ptr %output to i64
   %workspace.bits = ptrtoint ptr %workspace to i64
-  %data.bits = or i64 %input.bits, %output.bits
-  %data.low = and i64 %data.bits, 3
+  %input.low = and i64 %input.bits, ${input_low}
+  %output.low = and i64 %output.bits, 3
+  %data.low = or i64 %input.low, %output.low
   %workspace.low = and i64 %workspace.bits, ${workspace_low}
   %low = or i64 %data.low, %workspace.low
   %crooked = icmp ne i64 %low, 0

@@ -101,7 +101,7 @@ struct emitter {
     LLVMContextRef context;
     LLVMModuleRef out;
     LLVMBuilderRef builder;
-    LLVMTypeRef f32, i32, i64, ptr;
+    LLVMTypeRef f32, i8, i32, i64, ptr;
     LLVMTypeRef index; /* of index arithmetic: i32 on a GPU where that is enough, else i64 */
     LLVMValueRef function;
     struct arena *arena; /* of index arithmetic, for one kernel */

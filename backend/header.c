@@ -63,13 +63,22 @@ static void put_output(FILE *file, const struct module *m)
         fprintf(file, "%" PRId64 " x %" PRId64 " (batch, classes)", module_images(m), m->classes);
 }
 
+/* The type of one element of an image. */
+static const char *input_type(const struct module *m)
+{
+    return m->input_type == DTYPE_U8 ? "unsigned char" : "float";
+}
+
 /* The comment of NAME_run. */
 static void put_contract(FILE *file, const struct module *m, bool outside, const char *upper)
 {
+    struct shape each = module_input_shape(m);
     fprintf(file,
             "/* input is %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
-            " floats (batch, channels, height, width),\n * output ",
-            module_images(m), m->channels, m->height, m->width);
+            " %s (batch, %s),\n * output ",
+            module_images(m), each.dim[1], each.dim[2], each.dim[3],
+            m->input_type == DTYPE_U8 ? "bytes" : "floats",
+            m->layout == LAYOUT_NHWC ? "height, width, channels" : "channels, height, width");
     put_output(file, m);
     fprintf(file, ", row-major;\n * workspace %s_WORKSPACE_BYTES bytes, apart from both;", upper);
     fputs(outside
@@ -88,18 +97,18 @@ static void put_run(FILE *file, const struct module *m, bool outside, const char
 {
     put_contract(file, m, outside, upper);
     fprintf(file,
-            "int %s_run(const float *input, float *output, void *workspace,\n"
+            "int %s_run(const %s *input, float *output, void *workspace,\n"
             "    const struct san_exec *exec);\n\n",
-            m->name);
+            m->name, input_type(m));
     fprintf(file, "/* The same for any number of images, in batches of ");
     put_batches(file, m);
     fprintf(
         file,
         ", the largest first. What is left at the\n * end runs too; nothing beyond the images and "
         "their results is read or written. An image gives the\n * same bits in any batch. */\n"
-        "int %s_run_images(const float *input, float *output, size_t images, void *workspace,\n"
+        "int %s_run_images(const %s *input, float *output, size_t images, void *workspace,\n"
         "    const struct san_exec *exec);\n\n",
-        m->name);
+        m->name, input_type(m));
 }
 
 static void put_prototypes(FILE *file, const struct module *m, bool outside, const char *upper)
@@ -179,22 +188,22 @@ static void put_sanitizer(FILE *file, const struct module *m)
             " * names stand for functions that mark the output as written. */\n"
             "#ifdef __has_feature\n#if __has_feature(memory_sanitizer)\n"
             "#include <sanitizer/msan_interface.h>\n"
-            "static inline int %s_run_marked(const float *input, float *output, void *workspace,\n"
+            "static inline int %s_run_marked(const %s *input, float *output, void *workspace,\n"
             "    const struct san_exec *exec)\n"
             "{\n    int status = %s_run(input, output, workspace, exec);\n"
             "    if (status == SAN_OK)\n"
             "        __msan_unpoison(output, sizeof *output * %s_BATCH * %s_CLASSES);\n"
             "    return status;\n}\n#define %s_run %s_run_marked\n",
-            m->name, m->name, m->name, prefix, prefix, m->name, m->name);
+            m->name, m->name, input_type(m), m->name, prefix, prefix, m->name, m->name);
     fprintf(
         file,
-        "static inline int %s_run_images_marked(const float *input, float *output, size_t images,\n"
+        "static inline int %s_run_images_marked(const %s *input, float *output, size_t images,\n"
         "    void *workspace, const struct san_exec *exec)\n"
         "{\n    int status = %s_run_images(input, output, images, workspace, exec);\n"
         "    if (status == SAN_OK)\n"
         "        __msan_unpoison(output, sizeof *output * images * %s_CLASSES);\n"
         "    return status;\n}\n#define %s_run_images %s_run_images_marked\n#endif\n#endif\n",
-        m->name, m->name, prefix, m->name, m->name);
+        m->name, input_type(m), m->name, prefix, m->name, m->name);
 }
 
 void backend_header(const struct module *m, bool outside, struct backend_file *file)

@@ -90,9 +90,11 @@ static int term_depth(struct emitter *e, const struct term *term)
     return depth;
 }
 
-static LLVMValueRef advance(struct emitter *e, LLVMValueRef pointer, LLVMValueRef elements)
+static LLVMValueRef advance(struct emitter *e, const struct base *base, LLVMValueRef pointer,
+                            LLVMValueRef elements)
 {
-    return LLVMBuildGEP2(e->builder, e->f32, pointer, &elements, 1, "");
+    LLVMTypeRef type = base->buffer->dtype == DTYPE_U8 ? e->i8 : e->f32;
+    return LLVMBuildGEP2(e->builder, type, pointer, &elements, 1, "");
 }
 
 LLVMValueRef index_address(struct emitter *e, const struct base *base, const struct affine *linear,
@@ -111,8 +113,8 @@ LLVMValueRef index_address(struct emitter *e, const struct base *base, const str
     LLVMValueRef pointer = base->pointer;
     for (int i = 0; i <= e->depth; i++)
         if (level[i])
-            pointer = advance(e, pointer, level[i]);
-    return extra ? advance(e, pointer, constant(e, extra)) : pointer;
+            pointer = advance(e, base, pointer, level[i]);
+    return extra ? advance(e, base, pointer, constant(e, extra)) : pointer;
 }
 
 bool index_known(struct emitter *e, const struct affine *linear, int64_t *value)
@@ -148,6 +150,8 @@ unsigned index_alignment(struct emitter *e, const struct base *base, const struc
 {
     int64_t floats = e->target->gpu ? 4 : 1, constant = linear->constant + extra;
     int64_t factors = base->alignment / 4;
+    if (base->buffer->dtype == DTYPE_U8)
+        return 1;
     for (int i = 0; i < linear->count; i++) {
         const struct term *term = &linear->term[i];
         if (term->kind == TERM_VAR && term_depth(e, term) < 0)

@@ -153,7 +153,7 @@ static void put_buffers(FILE *file, const struct module *m)
                 separator, b->name, place_name[b->place], dtype_name[b->dtype]);
         put_shape(file, &b->shape);
         fprintf(file, ", \"offset\": %" PRId64 ", \"bytes\": %" PRId64 "}",
-                b->offset < 0 ? 0 : b->offset, 4 * shape_elements(&b->shape));
+                b->offset < 0 ? 0 : b->offset, dtype_bytes[b->dtype] * shape_elements(&b->shape));
         separator = ",";
     }
     fputs("\n  ]\n", file);
@@ -162,14 +162,16 @@ static void put_buffers(FILE *file, const struct module *m)
 static void put_head(FILE *file, const struct module *m, const struct target *target,
                      const char *weights)
 {
-    struct shape input = {4, {m->batch, m->channels, m->height, m->width}};
+    struct shape input = module_input_shape(m);
     struct shape output = {2, {m->batch, m->classes}};
     if (m->map[0])
         output = (struct shape){4, {m->batch, m->map[0], m->map[1], m->map[2]}};
     fprintf(file, "{\n  \"plan\": %d, \"model\": \"%s\", \"target\": \"%s\",\n", PLAN_VERSION,
             m->name, target->name);
-    fputs("  \"input\": {\"type\": \"f32\", \"shape\": ", file);
+    fprintf(file, "  \"input\": {\"type\": \"%s\", \"shape\": ", dtype_name[m->input_type]);
     put_shape(file, &input);
+    if (m->input_type != DTYPE_F32 || m->layout != LAYOUT_NCHW)
+        fprintf(file, ", \"layout\": \"%s\"", layout_name[m->layout]);
     fputs("},\n  \"output\": {\"type\": \"f32\", \"shape\": ", file);
     put_shape(file, &output);
     fprintf(file,

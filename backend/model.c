@@ -23,9 +23,10 @@ _Static_assert(offsetof(struct san_model, name) == 8 && offsetof(struct san_mode
                    offsetof(struct san_model, run_images) == 152 &&
                    offsetof(struct san_model, output_rank) == 160 &&
                    offsetof(struct san_model, output_width) == 172 &&
-                   offsetof(struct san_model, outside) == 176 &&
-                   offsetof(struct san_model, outside_sha256) == 180 &&
-                   sizeof(struct san_model) == 216,
+                   offsetof(struct san_model, input_layout) == 180 &&
+                   offsetof(struct san_model, outside) == 184 &&
+                   offsetof(struct san_model, outside_sha256) == 188 &&
+                   sizeof(struct san_model) == 224,
                "model_define");
 
 static char *join_targets(const struct module *module)
@@ -148,6 +149,8 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
         word(c, m->map[0] ? m->map[0] : m->classes),
         word(c, m->map[0] ? m->map[1] : 1),
         word(c, m->map[0] ? m->map[2] : 1),
+        word(c, m->input_type == DTYPE_U8 ? SAN_U8 : SAN_F32),
+        word(c, m->layout == LAYOUT_NHWC ? SAN_NHWC : SAN_NCHW),
         word(c, outside != NULL),
         put_hash(c, outside ? outside->sha256 : NULL),
     };

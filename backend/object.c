@@ -137,6 +137,7 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
                         .out = out,
                         .builder = LLVMCreateBuilderInContext(context),
                         .f32 = LLVMFloatTypeInContext(context),
+                        .i8 = LLVMInt8TypeInContext(context),
                         .i32 = LLVMInt32TypeInContext(context),
                         .i64 = LLVMInt64TypeInContext(context),
                         .ptr = LLVMPointerTypeInContext(context, 0),

@@ -249,7 +249,8 @@ static int64_t footprint(const struct work *work, int begin, int end, int depth,
     }
     for (int i = 0; i < work->buffers; i++) {
         int64_t elements = box[i].used ? volume(&box[i], work->buffer[i]->shape.rank) : 0;
-        bytes[i] = 4 * (elements < box[i].points ? elements : box[i].points);
+        bytes[i] = dtype_bytes[work->buffer[i]->dtype] *
+                   (elements < box[i].points ? elements : box[i].points);
         all = sum(all, bytes[i]);
     }
     free(box);

@@ -9,6 +9,7 @@
 #define IR_IR_H
 #include "arena.h"
 #include "error.h"
+#include "input.h"
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
@@ -162,8 +163,6 @@ enum place {
     PLACE_COUNT
 };
 
-enum dtype { DTYPE_F32, DTYPE_I32, DTYPE_COUNT };
-
 struct buffer {
     const char *name; /* unique in the module, or, for locals, in their kernel */
     enum place place;
@@ -303,12 +302,14 @@ struct module {
     struct arena *arena;
     const char *name; /* the model's, prefix of every symbol */
     int64_t batch, channels, height, width;
-    int64_t classes;   /* numbers of an image's result */
-    int64_t map[3];    /* it is a map of these channels, height, width; 0: it is none */
-    int64_t turns;     /* how often it runs, for `batch` other images each time */
-    int64_t threads;   /* workers the workspace has scratch for */
-    int precision;     /* of the products of linears: a precision_kind */
-    const char *after; /* the last pass done: a dump continues after it; NULL: none */
+    int64_t classes;       /* numbers of an image's result */
+    int64_t map[3];        /* it is a map of these channels, height, width; 0: it is none */
+    enum dtype input_type; /* f32 or u8 */
+    enum layout layout;    /* of the input */
+    int64_t turns;         /* how often it runs, for `batch` other images each time */
+    int64_t threads;       /* workers the workspace has scratch for */
+    int precision;         /* of the products of linears: a precision_kind */
+    const char *after;     /* the last pass done: a dump continues after it; NULL: none */
     struct location after_at;
     const char *file;          /* the file it was read from, for messages; or NULL */
     const struct error *error; /* what a pass found wrong in a person's text; or NULL */
@@ -356,7 +357,6 @@ static inline double scalar_max(double a, double b)
     return a > b || isnan(a) ? a : b;
 }
 extern const char *const place_name[PLACE_COUNT];
-extern const char *const dtype_name[DTYPE_COUNT];
 extern const char *const loop_kind_name[LOOP_KIND_COUNT];
 extern const char *const bound_name[BOUND_COUNT];
 const char *attr_enum_name(enum attr_type type, int64_t value); /* NULL: no such value */
@@ -471,9 +471,9 @@ struct parameters {
 enum precision { PRECISION_F64, PRECISION_F32 };
 
 /* Runs one turn: the graph form, or the loop form of `target` (NULL: kernels of any target). input
- * is (batch, c, h, w), output (batch, classes). In PRECISION_F32 every operation rounds to float.
- * Constants are always computed in float64 and rounded once. False: a parameter is missing, or
- * module_check_constants says what is wrong. */
+ * is of module_input_shape (whole numbers for u8), output (batch, classes). In PRECISION_F32 every
+ * operation rounds to float. Constants are always computed in float64 and rounded once. False: a
+ * parameter is missing, or module_check_constants says what is wrong. */
 bool module_eval_graph(const struct module *module, const struct parameters *parameters,
                        enum precision precision, const double *input, double *output);
 bool module_eval_loops(const struct module *module, const struct parameters *parameters,

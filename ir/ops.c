@@ -33,7 +33,12 @@ const char *const place_name[PLACE_COUNT] = {
     [PLACE_SHARED] = "shared",
 };
 
-const char *const dtype_name[DTYPE_COUNT] = {[DTYPE_F32] = "f32", [DTYPE_I32] = "i32"};
+const char *const dtype_name[DTYPE_COUNT] = {
+    [DTYPE_F32] = "f32", [DTYPE_I32] = "i32", [DTYPE_U8] = "u8"};
+
+const int dtype_bytes[DTYPE_COUNT] = {[DTYPE_F32] = 4, [DTYPE_I32] = 4, [DTYPE_U8] = 1};
+
+const char *const layout_name[LAYOUT_COUNT] = {[LAYOUT_NCHW] = "nchw", [LAYOUT_NHWC] = "nhwc"};
 
 const char *const bound_name[BOUND_COUNT] = {
     [BOUND_FMA] = "fma", [BOUND_VECTOR] = "vector", [BOUND_LATENCY] = "latency",

@@ -10,6 +10,13 @@ int64_t shape_elements(const struct shape *shape)
     return elements;
 }
 
+struct shape module_input_shape(const struct module *m)
+{
+    if (m->layout == LAYOUT_NHWC)
+        return (struct shape){4, {m->batch, m->height, m->width, m->channels}};
+    return (struct shape){4, {m->batch, m->channels, m->height, m->width}};
+}
+
 bool shape_equal(const struct shape *a, const struct shape *b)
 {
     if (a->rank != b->rank)

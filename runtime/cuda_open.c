@@ -114,7 +114,8 @@ static int allocate(const struct san_cuda *cuda, CUdeviceptr *memory, uint64_t b
 static int allocate_all(struct san_cuda *cuda, struct san_cuda_error *error)
 {
     const struct san_model *m = cuda->model;
-    cuda->input_bytes = sizeof(float) * m->batch * m->channels * m->height * m->width;
+    size_t each = m->input_type == SAN_U8 ? 1 : sizeof(float);
+    cuda->input_bytes = each * m->batch * m->channels * m->height * m->width;
     cuda->output_bytes = sizeof(float) * m->batch * m->classes;
     int status = allocate(cuda, &cuda->input, cuda->input_bytes, "the input", error);
     if (!status)

@@ -140,19 +140,20 @@ static int run(struct san_cuda *cuda, struct job *job, struct san_cuda_error *er
     return status;
 }
 
-static int check_pointers(const struct san_cuda *cuda, const float *input, const float *output,
+static int check_pointers(const struct san_cuda *cuda, const void *input, const float *output,
                           struct san_cuda_error *error)
 {
     const char *null = !cuda ? "cuda" : !input ? "input" : !output ? "output" : NULL;
     if (null)
         return san_cuda_fail(error, SAN_CUDA_EARGUMENT, "%s is null", null);
-    if (((uintptr_t)input | (uintptr_t)output) % sizeof(float))
+    uintptr_t input_alignment = cuda->model->input_type == SAN_U8 ? 1 : sizeof(float);
+    if ((uintptr_t)input % input_alignment || (uintptr_t)output % sizeof(float))
         return san_cuda_fail(error, SAN_CUDA_EARGUMENT,
                              "input or output is not aligned as floats are");
     return 0;
 }
 
-int san_cuda_run_images(struct san_cuda *cuda, const float *input, float *output, size_t images,
+int san_cuda_run_images(struct san_cuda *cuda, const void *input, float *output, size_t images,
                         void *stream, struct san_cuda_error *error)
 {
     struct san_cuda_error unused;
@@ -164,27 +165,27 @@ int san_cuda_run_images(struct san_cuda *cuda, const float *input, float *output
     return run(cuda, &job, error);
 }
 
-int san_cuda_run_images_host(struct san_cuda *cuda, const float *input, float *output,
-                             size_t images, struct san_cuda_error *error)
+int san_cuda_run_images_host(struct san_cuda *cuda, const void *input, float *output, size_t images,
+                             struct san_cuda_error *error)
 {
     struct san_cuda_error unused;
     error = san_cuda_begin(error, &unused);
     if (!images || check_pointers(cuda, input, output, error))
         return error->status;
-    struct job job = {.host_input = (const char *)input,
+    struct job job = {.host_input = input,
                       .host_output = (char *)output,
                       .images = images,
                       .stream = cuda->stream};
     return run(cuda, &job, error);
 }
 
-int san_cuda_run(struct san_cuda *cuda, const float *input, float *output, void *stream,
+int san_cuda_run(struct san_cuda *cuda, const void *input, float *output, void *stream,
                  struct san_cuda_error *error)
 {
     return san_cuda_run_images(cuda, input, output, cuda ? cuda->model->batch : 1, stream, error);
 }
 
-int san_cuda_run_host(struct san_cuda *cuda, const float *input, float *output,
+int san_cuda_run_host(struct san_cuda *cuda, const void *input, float *output,
                       struct san_cuda_error *error)
 {
     return san_cuda_run_images_host(cuda, input, output, cuda ? cuda->model->batch : 1, error);

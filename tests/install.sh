@@ -13,7 +13,7 @@ set -eu
 packages=
 for group in "$@"; do
     case $group in
-        build) packages="$packages gcc libc6-dev make cmake llvm-19-dev libcjson-dev libpng-dev" ;;
+        build) packages="$packages gcc libc6-dev make cmake llvm-19-dev libcjson-dev libpng-dev libstb-dev" ;;
         test)
             packages="$packages g++ python3 python3-jsonschema python3-numpy libcmocka-dev binutils"
             packages="$packages pkg-config"

@@ -160,7 +160,7 @@ static enum status time_model(struct bench *bench)
     const struct module *m = bench->module;
     struct compiled compiled = {0};
     struct execution execution = {0};
-    double *image = random_images(1, module_images(m), m->channels, m->height, m->width);
+    double *image = random_input(m, 1, module_images(m));
     struct images images = {image, module_images(m), m->channels * m->height * m->width};
     enum status status = image ? compiled_load(m, bench->source, &compiled) : STATUS_SYSTEM;
     if (status == STATUS_DONE)

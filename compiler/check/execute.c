@@ -9,39 +9,6 @@
 
 /* ---- images ---------------------------------------------------------------------------------- */
 
-enum status images_read(const char *path, const struct module *module, struct weights **file,
-                        struct images *images)
-{
-    enum status status = weights_read(path, file);
-    if (status != STATUS_DONE)
-        return status;
-    int rank;
-    int64_t dim[MAX_TENSOR_RANK];
-    const int64_t want[3] = {module->channels, module->height, module->width};
-    if (!weights_shape(*file, "input", &rank, dim)) {
-        diag_error(path, 0, 0, "there is no tensor 'input'");
-        return STATUS_INPUT;
-    }
-    if (rank != 4 || memcmp(dim + 1, want, sizeof want) != 0) {
-        char found[256] = "";
-        for (int i = 0; i < rank; i++)
-            snprintf(found + strlen(found), sizeof found - strlen(found), "%s%" PRId64,
-                     i ? ", " : "", dim[i]);
-        diag_error(path, 0, 0,
-                   "tensor 'input' must be of shape (n, %" PRId64 ", %" PRId64 ", %" PRId64
-                   "), found (%s)",
-                   want[0], want[1], want[2], found);
-        return STATUS_INPUT;
-    }
-    images->count = dim[0];
-    images->each = want[0] * want[1] * want[2];
-    images->value = weights_find(*file, "input", images->count * images->each);
-    if (images->value || images->count == 0)
-        return STATUS_DONE;
-    diag_error(path, 0, 0, "tensor 'input' must be of type F64, F32, F16 or BF16");
-    return STATUS_INPUT;
-}
-
 /* Image `first` + i of the batch, or the last one where there are no more. */
 static int64_t image_of_batch(const struct images *images, int64_t first, int64_t i)
 {
@@ -105,6 +72,8 @@ static enum status check_model(const struct module *module, const struct san_mod
     if (model->abi_version == SAN_ABI_VERSION && strcmp(model->name, module->name) == 0 &&
         model->batch == module_images(module) && model->channels == module->channels &&
         model->height == module->height && model->width == module->width &&
+        model->input_type == (module->input_type == DTYPE_U8 ? SAN_U8 : SAN_F32) &&
+        model->input_layout == (module->layout == LAYOUT_NHWC ? SAN_NHWC : SAN_NCHW) &&
         model->classes == module->classes && model->workspace_alignment > 0)
         return STATUS_DONE;
     diag_error(NULL, 0, 0, "defect in the backend: the object describes another model");
@@ -236,8 +205,14 @@ enum status execution_run(const struct execution *execution, const struct san_ex
     const struct san_model *model = execution->model;
     int64_t left = images->count - first, count = left < model->batch ? left : model->batch;
     const double *from = images->value + first * images->each;
-    for (int64_t i = 0; i < count * images->each; i++)
-        execution->input[i] = (float)from[i];
+    float *floats = execution->input;
+    unsigned char *bytes = execution->input;
+    for (int64_t i = 0; i < count * images->each; i++) {
+        if (model->input_type == SAN_U8)
+            bytes[i] = (unsigned char)from[i];
+        else
+            floats[i] = (float)from[i];
+    }
     /* all bits set: NaN */
     memset(execution->output, 0xff, (size_t)(count * model->classes) * sizeof(float));
     if (execution->workspace)

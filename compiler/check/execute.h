@@ -6,16 +6,12 @@
 #include "san/cuda.h"
 #include "source.h"
 
-/* count images of `each` numbers, (c, h, w) row-major. */
+/* count images of `each` numbers, in the layout of the input; whole ones from 0 to 255 where
+ * that is of bytes. */
 struct images {
     const double *value;
     int64_t count, each;
 };
-
-/* `input` (n, c, h, w) of a safetensors file, for a module's c, h and w. The values belong to
- * *file; weights_free it in any case. Errors are printed. */
-enum status images_read(const char *path, const struct module *module, struct weights **file,
-                        struct images *images);
 
 /* A model compiled into memory. */
 struct compiled {
@@ -44,7 +40,8 @@ int64_t module_weights_bytes(const struct module *module);
 /* What one run of a compiled model needs. */
 struct execution {
     const struct san_model *model;
-    float *input, *output; /* of one batch */
+    void *input; /* of one batch: floats or bytes, as the model takes them */
+    float *output;
     void *workspace;       /* of a processor */
     struct san_cuda *cuda; /* the model on a GPU, where it is for GPUs alone; else NULL */
 };

@@ -47,6 +47,27 @@ double *random_images(uint64_t seed, int64_t count, int64_t channels, int64_t he
     return value;
 }
 
+/* A number of order one as a byte. */
+static double byte_of(double value)
+{
+    double byte = round(128 + 64 * value);
+    return byte < 0 ? 0 : byte > 255 ? 255 : byte;
+}
+
+double *random_input(const struct module *m, uint64_t seed, int64_t count)
+{
+    int64_t pixels = m->height * m->width, channels = m->channels, total = channels * pixels;
+    double *planes = random_images(seed, count, channels, m->height, m->width);
+    double *value = allocate(count * total, sizeof *value);
+    for (int64_t i = 0; i < count * total; i++) {
+        int64_t image = i / total, channel = i % total / pixels, pixel = i % pixels;
+        int64_t to = m->layout == LAYOUT_NHWC ? (image * pixels + pixel) * channels + channel : i;
+        value[to] = m->input_type == DTYPE_U8 ? byte_of(planes[i]) : planes[i];
+    }
+    free(planes);
+    return value;
+}
+
 /* ---- passes ---------------------------------------------------------------------------------- */
 
 static bool targets_differ(const struct module *module)

@@ -9,6 +9,8 @@
  * seed, and exact in float32. free() the memory. */
 double *random_images(uint64_t seed, int64_t count, int64_t channels, int64_t height,
                       int64_t width);
+/* Such images for a module: in its layout, and bytes if it takes these. */
+double *random_input(const struct module *module, uint64_t seed, int64_t count);
 
 /* The first element that a pass changed. */
 struct change {

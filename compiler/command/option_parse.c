@@ -90,7 +90,7 @@ static bool read_option(const char *argument, struct cursor *cursor, struct opti
     if (!option_is_for(info, options->command))
         return refuse_option(options->command, argument, info);
     unsigned long long bit = 1ull << (info - option_table);
-    if ((options->given & bit) && !option_takes_list(info)) {
+    if ((options->given & bit) && !option_repeats(info)) {
         diag_error(NULL, 0, 0, "--%s is given twice", info->name);
         return false;
     }
@@ -98,8 +98,11 @@ static bool read_option(const char *argument, struct cursor *cursor, struct opti
     return option_read_value(info, value, options, &cursor->room);
 }
 
-static bool read_operand(const char *argument, const struct cursor *cursor, struct options *options)
+/* The model; then, where --input is given, more images, as the shell writes *.png out. */
+static bool read_operand(const char *argument, struct cursor *cursor, struct options *options)
 {
+    if (options->operand && options->input.count)
+        return option_read_value(&option_table[OPTION_input], argument, options, &cursor->room);
     if (options->operand) {
         if (!cursor->lost)
             diag_error(NULL, 0, 0, "'sanc %s' takes one %s, found '%s' besides '%s'",

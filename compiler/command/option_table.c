@@ -52,6 +52,11 @@ bool option_is_required(const struct option_info *info, const struct command_inf
     return names(info->required, command);
 }
 
+bool option_repeats(const struct option_info *info)
+{
+    return info->kind == VALUE_FILES || option_takes_list(info);
+}
+
 bool option_takes_list(const struct option_info *info)
 {
     return info->kind == VALUE_PASSES || info->kind == VALUE_TARGETS ||

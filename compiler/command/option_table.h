@@ -8,6 +8,7 @@
 enum value_kind {
     VALUE_SWITCH,  /* given or not */
     VALUE_FILE,    /* a path */
+    VALUE_FILES,   /* paths, one each time it is given */
     VALUE_NAME,    /* of a model */
     VALUE_INTEGER, /* from least to most */
     VALUE_REAL,    /* from least to most */
@@ -39,6 +40,7 @@ extern const struct choice_info choice_table[CHOICE_COUNT];
 
 bool option_is_for(const struct option_info *info, const struct command_info *command);
 bool option_is_required(const struct option_info *info, const struct command_info *command);
+bool option_repeats(const struct option_info *info); /* may be given several times */
 bool option_takes_list(const struct option_info *info);
 
 #endif

@@ -167,6 +167,18 @@ static bool read_pass_names(const struct option_info *info, const char *value,
     return read_pass(info, value, &names->name[names->count++]);
 }
 
+static bool read_file(const struct option_info *info, const char *value, struct file_names *names)
+{
+    if (!*value)
+        return refuse(info, value, "a file's name");
+    if (names->count == MAX_FILES) {
+        diag_error(NULL, 0, 0, "--%s names more than %d files", info->name, MAX_FILES);
+        return false;
+    }
+    names->name[names->count++] = value;
+    return true;
+}
+
 static bool read_value(const struct option_info *info, const char *value, struct options *options)
 {
     void *field = (char *)options + info->field;
@@ -177,6 +189,8 @@ static bool read_value(const struct option_info *info, const char *value, struct
     case VALUE_FILE:
         *(const char **)field = value;
         return *value ? true : refuse(info, value, "a file's name");
+    case VALUE_FILES:
+        return read_file(info, value, field);
     case VALUE_NAME:
         return read_name(info, value, field);
     case VALUE_INTEGER:

@@ -1,6 +1,7 @@
 #include "verify.h"
 #include "batches.h"
 #include "command.h"
+#include "images.h"
 #include "machine.h"
 #include "memory.h"
 #include "observe.h"
@@ -33,9 +34,9 @@ struct verification {
     const struct source *source;
     struct module *module; /* the graph, then the scheduled loops */
     struct images images;
-    double *random;       /* the images' memory, unless they are from a file */
-    struct weights *file; /* that file */
-    double *reference;    /* in float64, (images.count, classes) */
+    double *random;           /* the images' memory, unless they are from a file */
+    struct image_files files; /* what --input names */
+    double *reference;        /* in float64, (images.count, classes) */
     double tolerance;
     bool shows_passes;        /* shows how far --each-pass is */
     struct pass_check passes; /* of --each-pass, or made when a target is off */
@@ -45,21 +46,22 @@ struct verification {
 static enum status get_images(struct verification *v)
 {
     const struct module *m = v->module;
-    const char *path = v->source->options->input;
-    if (!path) {
+    if (!v->source->options->input.count) {
         const struct batch_sizes *batches = &v->source->options->batch;
         int64_t count = module_images(m); /* a run of each size */
         for (int i = 1; i < batches->count; i++)
             count += batches->size[i];
-        v->random = random_images(SEED, count, m->channels, m->height, m->width);
+        v->random = random_input(m, SEED, count);
         v->images = (struct images){v->random, count, m->channels * m->height * m->width};
         return STATUS_DONE;
     }
-    enum status status = images_read(path, m, &v->file, &v->images);
+    enum status status = images_read(v->source, m, &v->files);
     if (status != STATUS_DONE)
         return status;
+    v->images = v->files.images;
     if (v->images.count == 0) {
-        diag_error(path, 0, 0, "tensor 'input' must hold at least one image, found none");
+        diag_error(v->source->options->input.name[0], 0, 0,
+                   "must hold at least one image, found none");
         return STATUS_INPUT;
     }
     /* The compiled model takes float32, so the reference takes the same rounded numbers. */
@@ -227,7 +229,7 @@ struct symptom {
 
 static void verification_free(struct verification *v)
 {
-    weights_free(v->file);
+    images_free(&v->files);
     free(v->random);
     free(v->reference);
     if (v->module)
@@ -259,7 +261,8 @@ static bool model_shows(void *context, const struct model *model)
     struct symptom *symptom = context;
     const struct source *whole = symptom->whole->source;
     struct options options = *whole->options;
-    options.input = options.dump_ir = NULL;
+    options.input.count = 0;
+    options.dump_ir = NULL;
     options.print_after.count = options.print_before.count = 0;
     options.time_passes = options.verbose = false;
     options.each_pass = symptom->pass != NULL;

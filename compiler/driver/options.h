@@ -24,7 +24,12 @@ enum choice {
     CHOICE_COUNT
 };
 
-enum { MAX_PASS_NAMES = 32 };
+enum { MAX_PASS_NAMES = 32, MAX_FILES = 4096 };
+
+struct file_names {
+    int count;
+    const char *name[MAX_FILES];
+};
 
 struct pass_names {
     int count;
@@ -45,6 +50,7 @@ struct batch_sizes {
 /* What the field of an option holds, by its kind. */
 #define FIELD_SWITCH bool
 #define FIELD_FILE const char * /* a path; NULL: not given */
+#define FIELD_FILES struct file_names
 #define FIELD_NAME const char * /* of a model; NULL: not given */
 #define FIELD_INTEGER int64_t   /* 0: not given */
 #define FIELD_REAL double       /* 0: not given */

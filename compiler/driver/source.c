@@ -79,11 +79,13 @@ static bool begins_as_dump(const struct source *source)
 
 static enum status check_standard_input(const struct options *options)
 {
-    const char *const input[] = {options->operand, options->weights, options->input,
+    const char *const input[] = {options->operand, options->weights, options->labels,
                                  options->profile};
     int standard = 0;
     for (size_t i = 0; i < sizeof input / sizeof *input; i++)
         standard += input[i] && strcmp(input[i], "-") == 0;
+    for (int i = 0; i < options->input.count; i++)
+        standard += strcmp(options->input.name[i], "-") == 0;
     if (standard <= 1)
         return STATUS_DONE;
     diag_error(NULL, 0, 0, "standard input (-) can be one of the inputs, found %d", standard);
@@ -139,10 +141,13 @@ void source_free(struct source *source)
 
 bool source_is_input(const struct options *options, const char *path)
 {
-    const char *const input[] = {options->operand, options->weights, options->input,
+    const char *const input[] = {options->operand, options->weights, options->labels,
                                  options->profile};
     for (size_t i = 0; i < sizeof input / sizeof *input; i++)
         if (input[i] && file_same(input[i], path))
+            return true;
+    for (int i = 0; i < options->input.count; i++)
+        if (file_same(options->input.name[i], path))
             return true;
     return false;
 }

@@ -400,6 +400,8 @@ static double element(enum tensor_dtype dtype, const unsigned char *from)
         return half((uint16_t)bits);
     case TENSOR_BF16:
         return single((uint32_t)bits << 16);
+    case TENSOR_U8:
+        return (double)bits;
     default:
         assert(!"a real dtype");
         return NAN;

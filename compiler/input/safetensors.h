@@ -62,7 +62,7 @@ size_t safetensors_head(const char *start, size_t size);
 enum status safetensors_parse(const char *path, const char *head, size_t size, struct arena *arena,
                               struct tensor **tensors, size_t *count);
 
-/* Elements of a real dtype as float64: exact. */
+/* Elements of a real dtype, or U8, as float64: exact. */
 void tensor_convert(enum tensor_dtype dtype, const unsigned char *from, int64_t count, double *to);
 
 #endif

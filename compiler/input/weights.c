@@ -190,17 +190,30 @@ static double *convert(const struct weights *weights, const struct tensor *tenso
     return values;
 }
 
-const double *weights_find(struct weights *weights, const char *name, int64_t elements)
+/* What weights_find and weights_find_bytes share. */
+static const double *find_values(struct weights *weights, const char *name, int64_t elements,
+                                 bool bytes)
 {
     size_t index = find(weights, name);
     if (index == weights->count)
         return NULL;
     const struct tensor *tensor = &weights->tensors[index];
-    if (!tensor_dtype_info[tensor->dtype].real || tensor->elements != elements)
+    if ((bytes ? tensor->dtype != TENSOR_U8 : !tensor_dtype_info[tensor->dtype].real) ||
+        tensor->elements != elements)
         return NULL;
     if (!weights->values[index])
         weights->values[index] = convert(weights, tensor);
     return weights->values[index];
+}
+
+const double *weights_find(struct weights *weights, const char *name, int64_t elements)
+{
+    return find_values(weights, name, elements, false);
+}
+
+const double *weights_find_bytes(struct weights *weights, const char *name, int64_t elements)
+{
+    return find_values(weights, name, elements, true);
 }
 
 void weights_forget(struct weights *weights, const char *name)

@@ -40,6 +40,9 @@ void weights_drop_prefix(struct weights *weights, const char *const *names, size
 const double *weights_find(struct weights *weights, const char *name, int64_t elements);
 void weights_forget(struct weights *weights, const char *name);
 
+/* Likewise of a tensor of type U8. */
+const double *weights_find_bytes(struct weights *weights, const char *name, int64_t elements);
+
 /* A tensor that need not be a parameter (the input of `sanc run`): its shape, or false. */
 bool weights_shape(const struct weights *weights, const char *name, int *rank, int64_t *dim);
 

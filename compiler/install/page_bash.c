@@ -14,7 +14,7 @@ static void print_pattern(const struct option_info *info, FILE *file)
 static void print_value(const struct option_info *info, FILE *file)
 {
     print_pattern(info, file);
-    if (info->kind == VALUE_FILE) {
+    if (info->kind == VALUE_FILE || info->kind == VALUE_FILES) {
         fputs("_sanc_files; return ;;\n", file);
         return;
     }

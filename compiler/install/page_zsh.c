@@ -17,7 +17,7 @@ static void print_quoted(const char *text, FILE *file)
 
 static void print_action(const struct option_info *info, FILE *file)
 {
-    if (info->kind == VALUE_FILE) {
+    if (info->kind == VALUE_FILE || info->kind == VALUE_FILES) {
         fputs("_files", file);
     } else if (page_word(info, 0)) {
         fputs(option_takes_list(info) ? "_sequence compadd - " : "(", file);

@@ -11,6 +11,7 @@
 #include "model_write.h"
 #include "nearest.h"
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void wrong_value(struct draft *draft, const char *path, enum field_id id,
 {
     char allowed[FIELD_ALLOWED], excerpt[JSON_EXCERPT], length[JSON_EXCERPT];
     const char *found = json_excerpt(draft->json, node, excerpt);
-    if (model_field[id].kind == FIELD_LIST && node->kind == JSON_ARRAY) {
+    if (node->kind == JSON_ARRAY && (model_field[id].kind == FIELD_LIST || field_is_numbers(id))) {
         snprintf(length, sizeof length, "%u values", node->children);
         found = length;
     }
@@ -113,6 +114,8 @@ static bool read_value(struct draft *draft, const cJSON *item, const struct json
         return cJSON_IsString(item);
     case FIELD_OBJECT:
         return cJSON_IsObject(item);
+    case FIELD_NUMBERS: /* each of them: read_numbers */
+    case FIELD_POSITIVES:
     case FIELD_LIST:
         return cJSON_IsArray(item) && (int64_t)node->children >= field->range[0].least &&
                (int64_t)node->children <= field->range[0].most;
@@ -162,6 +165,41 @@ static void read_object(struct draft *draft, const cJSON *object, uint32_t index
     fill_in(draft, path, kind, &nodes[index], set);
 }
 
+/* The numbers of a field that is an array. */
+static void read_numbers(struct draft *draft, enum field_id id, const struct inner *inner,
+                         struct channel_numbers *to)
+{
+    const struct json_node *nodes = draft->json->node;
+    bool positive = model_field[id].kind == FIELD_POSITIVES;
+    char excerpt[JSON_EXCERPT];
+    uint32_t at = inner->node + 1;
+    for (const cJSON *item = inner->item->child; item; item = item->next, at = nodes[at].next) {
+        double value = item->valuedouble;
+        if (!cJSON_IsNumber(item) || !isfinite(value) || (positive && value <= 0))
+            draft_error(draft, nodes[at].begin, "input.%s[%d] must be a finite number%s, found %s",
+                        model_field[id].name, to->count, positive ? " above 0" : "",
+                        json_excerpt(draft->json, &nodes[at], excerpt));
+        to->value[to->count++] = value;
+    }
+    int channels = draft->set[INPUT_CHANNELS].value;
+    if (channels && to->count != channels)
+        draft_error(draft, nodes[inner->node].begin,
+                    "input.%s must have a number for each of the %d channels, found %d values",
+                    model_field[id].name, channels, to->count);
+}
+
+static void read_input(struct draft *draft, const struct inner *input)
+{
+    static const cJSON empty; /* an object that is left out */
+    struct inner inner[FIELD_COUNT] = {0};
+    read_object(draft, input->item ? input->item : &empty, input->node, OBJECT_INPUT, "input",
+                "input.", draft->set, inner);
+    if (inner[INPUT_MEAN].item)
+        read_numbers(draft, INPUT_MEAN, &inner[INPUT_MEAN], &draft->mean);
+    if (inner[INPUT_STD].item)
+        read_numbers(draft, INPUT_STD, &inner[INPUT_STD], &draft->std);
+}
+
 static void read_stage(struct draft *draft, const cJSON *item, uint32_t node, int stage)
 {
     char what[MAX_PATH], path[MAX_PATH];
@@ -188,7 +226,6 @@ static void read_stage(struct draft *draft, const cJSON *item, uint32_t node, in
 
 static void read_fields(struct draft *draft, const cJSON *root)
 {
-    static const cJSON empty; /* an object that is left out */
     const struct json_node *nodes = draft->json->node;
     struct inner inner[FIELD_COUNT] = {0};
     if (!cJSON_IsObject(root)) {
@@ -198,9 +235,8 @@ static void read_fields(struct draft *draft, const cJSON *root)
         return;
     }
     read_object(draft, root, 0, OBJECT_MODEL, "the model", "", draft->set, inner);
-    const cJSON *input = inner[MODEL_INPUT].item, *attention = inner[MODEL_ATTENTION].item;
-    read_object(draft, input ? input : &empty, inner[MODEL_INPUT].node, OBJECT_INPUT, "input",
-                "input.", draft->set, NULL);
+    const cJSON *attention = inner[MODEL_ATTENTION].item;
+    read_input(draft, &inner[MODEL_INPUT]);
     if (attention)
         read_object(draft, attention, inner[MODEL_ATTENTION].node, OBJECT_ATTENTION, "attention",
                     "attention.", draft->set, NULL);
@@ -241,8 +277,7 @@ static void take_fields(const struct setting *set, enum model_object first, enum
                         void *object)
 {
     for (enum field_id id = 0; id < FIELD_COUNT; id++)
-        if (model_field[id].object >= first && model_field[id].object <= last &&
-            model_field[id].place >= 0)
+        if (model_field[id].object >= first && model_field[id].object <= last && field_is_int(id))
             *field_at(id, object) = set[id].value;
 }
 
@@ -251,6 +286,8 @@ static void finish_model(const struct draft *draft, struct model *model)
     *model = (struct model){.stages = draft->stages};
     strcpy(model->name, draft->name);
     take_fields(draft->set, OBJECT_MODEL, OBJECT_INPUT, model);
+    model->mean = draft->mean;
+    model->std = draft->std;
     for (int i = 0; i < draft->stages; i++) {
         const struct setting *set = draft->stage[i].set;
         struct stage *stage = &model->stage[i];

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_STAGES = 16 };
+enum { MAX_STAGES = 16, MAX_IMAGE_CHANNELS = 1024 };
 
+enum image_type { IMAGE_F32, IMAGE_U8 };
 enum model_output { OUTPUT_LOGITS, OUTPUT_PROBABILITIES };
 /* What is returned instead: what fc takes, or the map of a stage. Not in files. */
 enum features { FEATURES_NONE, FEATURES_POOLED, FEATURES_STAGE /* + its number */ };
@@ -35,11 +36,20 @@ struct stage {
     struct attention attention; /* meaningful where blocks > 0 */
 };
 
+/* A number for each channel of the image. */
+struct channel_numbers {
+    int count; /* 0: they are not given; the mean is 0, the deviation 1 */
+    double value[MAX_IMAGE_CHANNELS];
+};
+
 struct model {
     char name[MAX_NAME + 1];
     int channels, height, width, classes, stem_channels;
-    int output;   /* enum model_output */
-    int features; /* enum features */
+    int input_type;                   /* enum image_type */
+    int layout;                       /* enum layout */
+    struct channel_numbers mean, std; /* the network sees (value - mean) / std */
+    int output;                       /* enum model_output */
+    int features;                     /* enum features */
     int stages;
     struct stage stage[MAX_STAGES];
 };

@@ -29,6 +29,7 @@ struct draft {
     int errors;
     char name[MAX_NAME + 1];
     struct setting set[FIELD_COUNT]; /* of the model, its input and its attention object */
+    struct channel_numbers mean, std;
     int stages;
     struct draft_stage stage[MAX_STAGES];
 };

@@ -35,15 +35,32 @@ const struct field model_field[FIELD_COUNT] = {
 #undef FIELD
 };
 
+bool field_is_numbers(enum field_id id)
+{
+    return model_field[id].kind == FIELD_NUMBERS || model_field[id].kind == FIELD_POSITIVES;
+}
+
+bool field_is_int(enum field_id id)
+{
+    return model_field[id].place >= 0 && !field_is_numbers(id);
+}
+
+const struct channel_numbers *field_numbers(enum field_id id, const struct model *model)
+{
+    assert(field_is_numbers(id));
+    return (const struct channel_numbers *)(const void *)((const char *)model +
+                                                          model_field[id].place);
+}
+
 int *field_at(enum field_id id, void *object)
 {
-    assert(model_field[id].place >= 0);
+    assert(field_is_int(id));
     return (int *)(void *)((char *)object + model_field[id].place);
 }
 
 int field_value(enum field_id id, const void *object)
 {
-    assert(model_field[id].place >= 0);
+    assert(field_is_int(id));
     return *(const int *)(const void *)((const char *)object + model_field[id].place);
 }
 
@@ -126,6 +143,11 @@ const char *field_allowed(enum field_id id, int type, char allowed[FIELD_ALLOWED
         break;
     case FIELD_LIST:
         snprintf(allowed, FIELD_ALLOWED, "an array of %d to %d objects", range.least, range.most);
+        break;
+    case FIELD_NUMBERS:
+    case FIELD_POSITIVES:
+        snprintf(allowed, FIELD_ALLOWED, "an array of a finite number%s for each channel",
+                 field->kind == FIELD_POSITIVES ? " above 0" : "");
         break;
     }
     return allowed;

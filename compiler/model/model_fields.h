@@ -21,7 +21,9 @@ enum field_kind {
     FIELD_NAME,    /* a C identifier of at most `most` characters */
     FIELD_TEXT,    /* any string; ignored */
     FIELD_OBJECT,
-    FIELD_LIST /* an array of `least` to `most` objects */
+    FIELD_LIST,     /* an array of `least` to `most` objects */
+    FIELD_NUMBERS,  /* an array of as many finite numbers as the image has channels */
+    FIELD_POSITIVES /* likewise, each above 0 */
 };
 
 /* In place of a default. */
@@ -42,7 +44,7 @@ struct field {
     struct field_range range[2]; /* where attention is pairwise, patchwise */
     const char *const *choice;   /* by value; NULL: none */
     const char *derived;
-    ptrdiff_t place; /* of its int in its struct; -1: it has none */
+    ptrdiff_t place; /* of its int, or struct channel_numbers, in its struct; -1: it has none */
     const char *meaning;
 };
 
@@ -58,6 +60,11 @@ int field_value(enum field_id id, const void *object);
 /* The default of a setting of a stage's attention. Type, transforms and value_channels must be
  * known already where the default depends on them. */
 int field_default(enum field_id id, const struct stage *stage);
+/* Whether it holds an int; the functions above are for those alone. */
+bool field_is_int(enum field_id id);
+/* The numbers of a field of FIELD_NUMBERS or FIELD_POSITIVES. */
+bool field_is_numbers(enum field_id id);
+const struct channel_numbers *field_numbers(enum field_id id, const struct model *model);
 /* How a value is written in JSON: "\"zero\"", "true", "7". */
 enum { FIELD_WRITTEN = 32 };
 const char *field_written(enum field_id id, int value, char text[FIELD_WRITTEN]);

@@ -212,13 +212,45 @@ static struct inst *features(struct builder *b, const struct model *model, struc
     return make_reshape(b, x, SHAPE(map[0], m->classes));
 }
 
+/* A constant of numbers along the channels. An op has few inputs, so long ones are concatenated
+ * part by part. */
+static struct inst *vector(struct builder *b, const double *value, int64_t count)
+{
+    int64_t same = 1, part = 1;
+    while (same < count && value[same] == value[0])
+        same++;
+    if (same == count)
+        return make_fill(b, value[0], SHAPE(count));
+    while (part * MAX_INPUTS < count)
+        part *= MAX_INPUTS;
+    struct inst *in[MAX_INPUTS];
+    int parts = 0;
+    for (int64_t at = 0; at < count; at += part)
+        in[parts++] = vector(b, value + at, count - at < part ? count - at : part);
+    return make_concat(b, 0, parts, in);
+}
+
+/* The images as the network sees them, (n, h, w, c): (value - mean) / std, bytes as byte / 255. */
+static struct inst *images(struct builder *b, const struct model *model)
+{
+    int64_t channels = model->channels;
+    union attr shape = {.shape = module_input_shape(b->module)};
+    struct inst *x = make(b, OP_input, &shape, 0, NULL);
+    if (model->layout == LAYOUT_NCHW)
+        x = make_transpose(b, x, SHAPE(0, 2, 3, 1));
+    if (model->input_type == IMAGE_U8)
+        x = make_2(b, OP_div, x, make_fill(b, 255, SHAPE(channels)));
+    if (model->mean.count)
+        x = make_2(b, OP_sub, x, vector(b, model->mean.value, channels));
+    if (model->std.count)
+        x = make_2(b, OP_div, x, vector(b, model->std.value, channels));
+    return x;
+}
+
 static struct inst *network(struct builder *b, const struct model *model)
 {
     struct arena *arena = b->module->arena;
-    const struct module *m = b->module;
-    union attr image = {.shape = SHAPE(m->batch, m->channels, m->height, m->width)};
-    struct inst *x = make(b, OP_input, &image, 0, NULL);
-    x = make_transpose(b, x, SHAPE(0, 2, 3, 1));
+    struct inst *x = images(b, model);
     x = convolution(b, x, "conv_in", model->stem_channels, false);
     x = make_1(b, OP_relu, norm(b, x, "bn_in"));
     for (int i = 0; i < model->stages; i++) {
@@ -256,6 +288,8 @@ struct module *graph_from_model(const struct model *model, int64_t batch, int64_
     m->channels = model->channels;
     m->height = model->height;
     m->width = model->width;
+    m->input_type = model->input_type == IMAGE_U8 ? DTYPE_U8 : DTYPE_F32;
+    m->layout = (enum layout)model->layout;
     m->classes = model->classes;
     m->targets = targets;
     for (int i = 0; i < targets; i++)

@@ -17,7 +17,7 @@ static void drop_stage(struct model *model, int stage)
 }
 
 enum {
-    MODEL_CHANGES = 12,
+    MODEL_CHANGES = 15,
     CHANNEL_CHANGES = 8,
     SETTING_CHANGES = 13,
     STAGE_CHANGES = 4 + CHANNEL_CHANGES + SETTING_CHANGES
@@ -33,8 +33,17 @@ static void change_size(struct model *model, int change)
         *size[change - 5] = halved(*size[change - 5]);
     else if (change == 10)
         model->height--, model->width--;
-    else
+    else if (change == 11)
         model->output = OUTPUT_LOGITS;
+    else if (change == 12)
+        model->input_type = IMAGE_F32;
+    else if (change == 13)
+        model->layout = LAYOUT_NCHW;
+    else
+        model->mean.count = model->std.count = 0;
+    struct channel_numbers *const numbers[] = {&model->mean, &model->std};
+    for (int i = 0; i < 2; i++) /* fewer channels */
+        numbers[i]->count = numbers[i]->count ? model->channels : 0;
 }
 
 static void change_channels(struct stage *stage, int change)

@@ -2,6 +2,7 @@
  * others into their stage; values that are the default anyway are left out. */
 #include "model_write.h"
 #include "model_fields.h"
+#include <stdlib.h>
 #include <string.h>
 
 static void write_field(FILE *file, const char *before, enum field_id id, int value)
@@ -10,15 +11,17 @@ static void write_field(FILE *file, const char *before, enum field_id id, int va
     fprintf(file, "%s\"%s\": %s", before, model_field[id].name, field_written(id, value, text));
 }
 
-/* The fields of a kind of object; those with their default value only if with_defaults. */
-static void write_fields(FILE *file, enum model_object kind, const void *object, bool with_defaults)
+/* The fields of a kind of object; those with their default value only where they are
+ * sizes, and with_sizes. */
+static void write_fields(FILE *file, enum model_object kind, const void *object, bool with_sizes)
 {
     const char *before = "";
     for (enum field_id id = 0; id < FIELD_COUNT; id++) {
-        if (model_field[id].object != kind || model_field[id].place < 0)
+        if (model_field[id].object != kind || !field_is_int(id))
             continue;
         int value = field_value(id, object);
-        if (value == model_field[id].range[0].initial && !with_defaults)
+        bool size = model_field[id].kind == FIELD_INTEGER;
+        if (value == model_field[id].range[0].initial && !(with_sizes && size))
             continue;
         write_field(file, before, id, value);
         before = ", ";
@@ -59,11 +62,29 @@ static void write_stage(FILE *file, const struct stage *stage, const struct atte
     fprintf(file, "}");
 }
 
+static void write_numbers(FILE *file, enum field_id id, const struct model *model)
+{
+    const struct channel_numbers *numbers = field_numbers(id, model);
+    char text[FIELD_WRITTEN];
+    for (int i = 0; i < numbers->count; i++) {
+        double value = numbers->value[i];
+        snprintf(text, sizeof text, "%.15g", value);
+        if (strtod(text, NULL) != value)
+            snprintf(text, sizeof text, "%.17g", value);
+        if (i == 0)
+            fprintf(file, ", \"%s\": [", model_field[id].name);
+        fprintf(file, "%s%s", i ? ", " : "", text);
+    }
+    fprintf(file, numbers->count ? "]" : "");
+}
+
 static void write_head(FILE *file, const struct model *model)
 {
     fprintf(file, "{\"format\": \"san\", \"version\": 1, \"name\": \"%s\",\n \"input\": {",
             model->name);
     write_fields(file, OBJECT_INPUT, model, true);
+    write_numbers(file, INPUT_MEAN, model);
+    write_numbers(file, INPUT_STD, model);
     fprintf(file, "},\n ");
     write_fields(file, OBJECT_MODEL, model, false);
     fprintf(file, ",\n");
@@ -93,15 +114,22 @@ static bool equal_fields(enum model_object first, enum model_object last, const 
                          const void *b)
 {
     for (enum field_id id = 0; id < FIELD_COUNT; id++)
-        if (model_field[id].object >= first && model_field[id].object <= last &&
-            model_field[id].place >= 0 && field_value(id, a) != field_value(id, b))
+        if (model_field[id].object >= first && model_field[id].object <= last && field_is_int(id) &&
+            field_value(id, a) != field_value(id, b))
             return false;
     return true;
+}
+
+static bool equal_numbers(const struct channel_numbers *a, const struct channel_numbers *b)
+{
+    return a->count == b->count &&
+           memcmp(a->value, b->value, (size_t)a->count * sizeof *a->value) == 0;
 }
 
 bool model_equal(const struct model *a, const struct model *b)
 {
     if (strcmp(a->name, b->name) || !equal_fields(OBJECT_MODEL, OBJECT_INPUT, a, b) ||
+        !equal_numbers(&a->mean, &b->mean) || !equal_numbers(&a->std, &b->std) ||
         a->stages != b->stages)
         return false;
     for (int i = 0; i < a->stages; i++) {

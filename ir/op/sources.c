@@ -6,8 +6,8 @@ bool input_shape(struct inst *inst, struct error *error)
 {
     inst->shape = inst->attr[SLOT_input_shape].shape;
     return inst->shape.rank == 4 || error_set(error,
-                                              "shape has %d dimensions, must have 4: batch, "
-                                              "channels, height, width",
+                                              "shape has %d dimensions, must have the 4 "
+                                              "of the module's input",
                                               inst->shape.rank);
 }
 
@@ -20,7 +20,9 @@ bool input_eval(const struct eval *e)
 
 void input_lower(struct lowering *l, struct inst *inst)
 {
-    l->of[inst->id] = lowering_buffer_new(l, "image", PLACE_INPUT, inst->shape);
+    struct buffer *image = lowering_buffer_new(l, "image", PLACE_INPUT, inst->shape);
+    image->dtype = l->m->input_type;
+    l->of[inst->id] = image;
 }
 
 bool parameter_shape(struct inst *inst, struct error *error)

@@ -72,6 +72,27 @@ static void parse_after(struct parser *parser)
     lex(parser);
 }
 
+/* "u8[1, 224, 224, 3] nhwc": the images as they lie in memory; nchw is not written. */
+static void parse_input(struct parser *parser)
+{
+    struct module *module = parser->module;
+    struct token token = parser->token;
+    if (accept_word(parser, "u8"))
+        module->input_type = DTYPE_U8;
+    else if (!accept_word(parser, "f32"))
+        parse_expected(parser, "the type f32 or u8");
+    struct shape input = parse_shape(parser, 1);
+    bool pixels = accept_word(parser, layout_name[LAYOUT_NHWC]);
+    if (input.rank != 4)
+        parse_fail(parser, &token, "an input of %d dimensions, must have 4: batch, %s", input.rank,
+                   pixels ? "height, width, channels" : "channels, height, width");
+    module->layout = pixels ? LAYOUT_NHWC : LAYOUT_NCHW;
+    module->batch = input.dim[0];
+    module->channels = input.dim[pixels ? 3 : 1];
+    module->height = input.dim[pixels ? 1 : 2];
+    module->width = input.dim[pixels ? 2 : 3];
+}
+
 static void parse_head(struct parser *parser)
 {
     struct module *module = parser->module;
@@ -80,17 +101,7 @@ static void parse_head(struct parser *parser)
     expect_word(parser, "model");
     module->name = parse_identifier(parser);
     expect_word(parser, "input");
-    struct token token = parser->token;
-    struct shape input = parse_tensor_type(parser);
-    if (input.rank != 4)
-        parse_fail(parser, &token,
-                   "an input of %d dimensions, must have 4: batch, channels, "
-                   "height, width",
-                   input.rank);
-    module->batch = input.dim[0];
-    module->channels = input.dim[1];
-    module->height = input.dim[2];
-    module->width = input.dim[3];
+    parse_input(parser);
     expect_word(parser, "classes");
     module->classes = expect_integer(parser, "classes", 1, INT32_MAX);
     if (accept_word(parser, "map"))
@@ -265,10 +276,10 @@ struct buffer *parse_buffer(struct parser *parser, const struct token *name, boo
     buffer->name = token_copy(parser, name);
     buffer->at = token_location(name);
     buffer->place = parse_place(parser, local);
-    if (accept_word(parser, "i32"))
-        buffer->dtype = DTYPE_I32;
-    else if (!accept_word(parser, "f32"))
-        parse_expected(parser, "a type: f32, i32");
+    while (buffer->dtype < DTYPE_COUNT && !accept_word(parser, dtype_name[buffer->dtype]))
+        buffer->dtype++;
+    if (buffer->dtype == DTYPE_COUNT)
+        parse_expected(parser, "a type: f32, i32, u8");
     buffer->shape = parse_shape(parser, 1);
     if (buffer->place == PLACE_WEIGHTS) {
         expect(parser, '=');

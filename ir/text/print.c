@@ -168,8 +168,10 @@ static void print_head(const struct module *module, FILE *file)
 {
     fprintf(file, "sanir %d\nmodel ", IR_VERSION);
     print_string(module->name, file);
-    fprintf(file, "\ninput f32[%lld, %lld, %lld, %lld]\n", (long long)module->batch,
-            (long long)module->channels, (long long)module->height, (long long)module->width);
+    struct shape input = module_input_shape(module);
+    fprintf(file, "\ninput %s", dtype_name[module->input_type]);
+    print_shape(&input, file);
+    fputs(module->layout == LAYOUT_NHWC ? " nhwc\n" : "\n", file);
     fprintf(file, "classes %lld\n", (long long)module->classes);
     if (module->map[0])
         fprintf(file, "map %lld %lld %lld\n", (long long)module->map[0], (long long)module->map[1],

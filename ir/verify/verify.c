@@ -49,7 +49,7 @@ static bool verify_operands(struct verifier *verifier, const struct inst *inst)
 static bool verify_ends(struct verifier *verifier, const struct inst *inst)
 {
     const struct module *module = verifier->module;
-    struct shape input = {4, {module->batch, module->channels, module->height, module->width}};
+    struct shape input = module_input_shape(module);
     struct shape output = {2, {module->batch, module->classes}};
     char found[SHAPE_TEXT], allowed[SHAPE_TEXT];
     const struct shape *want = inst->op == OP_input ? &input : &output;
@@ -168,6 +168,9 @@ static bool verify_caller(struct verifier *verifier, const struct buffer *buffer
     int64_t elements = shape_elements(&buffer->shape);
     int64_t input = module->batch * module->channels * module->height * module->width;
     int64_t output = module->batch * module->classes;
+    if (buffer->place == PLACE_INPUT && buffer->dtype != module->input_type)
+        return wrong(verifier, "buffer %s: of type %s, the module's input is %s", buffer->name,
+                     dtype_name[buffer->dtype], dtype_name[module->input_type]);
     if (buffer->place == PLACE_INPUT && elements != input)
         return wrong(verifier, "buffer %s: %lld elements, the module's input has %lld",
                      buffer->name, (long long)elements, (long long)input);
@@ -195,8 +198,10 @@ static bool verify_buffer(struct verifier *verifier, const struct buffer *buffer
                      "fewer than 2^40",
                      name);
     if ((int)buffer->dtype < 0 || buffer->dtype >= DTYPE_COUNT ||
-        (buffer->dtype == DTYPE_I32 && buffer->place != PLACE_WEIGHTS))
-        return wrong(verifier, "buffer %s: of another type than f32, which only weights may be",
+        (buffer->dtype == DTYPE_I32 && buffer->place != PLACE_WEIGHTS) ||
+        (buffer->dtype == DTYPE_U8 && buffer->place != PLACE_INPUT))
+        return wrong(verifier,
+                     "buffer %s: must be f32; only weights may be i32, and only the input u8",
                      name);
     return verify_recipe(verifier, buffer) && verify_offset(verifier, buffer) &&
            verify_caller(verifier, buffer);
@@ -279,6 +284,10 @@ static bool verify_head(struct verifier *verifier)
         return wrong(verifier, "classes is %lld, must be that of the map, %lld x %lld x %lld",
                      (long long)module->classes, (long long)map[0], (long long)map[1],
                      (long long)map[2]);
+    if (module->input_type != DTYPE_F32 && module->input_type != DTYPE_U8)
+        return wrong(verifier, "the input is neither f32 nor u8");
+    if ((int)module->layout < 0 || module->layout >= LAYOUT_COUNT)
+        return wrong(verifier, "the input's layout is neither nchw nor nhwc");
     if (module->threads < 1 || module->threads > 1 << 16)
         return wrong(verifier, "threads is %lld, must be from 1 to 65536",
                      (long long)module->threads);

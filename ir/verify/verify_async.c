@@ -13,6 +13,9 @@ bool verify_copy(struct verifier *verifier, const struct stmt *stmt)
     if (stmt->buffer->place != PLACE_SHARED || !from_memory)
         return wrong(verifier, "%s: async, must bring an element of memory to a shared buffer",
                      stmt->buffer->name);
+    if (value->buffer->dtype != DTYPE_F32)
+        return wrong(verifier, "%s: async, must bring floats, which %s does not hold",
+                     stmt->buffer->name, value->buffer->name);
     return loop_around(verifier, verifier->scope, 1u << LOOP_THREAD) == LOOP_THREAD ||
            wrong(verifier, "%s: async, must be in a thread loop", stmt->buffer->name);
 }

@@ -149,7 +149,7 @@ static bool verify_access(struct verifier *verifier, const struct buffer *buffer
 {
     if (!is_known(verifier, buffer))
         return wrong(verifier, "a buffer that is neither the module's nor the kernel's");
-    if (buffer->dtype != DTYPE_F32)
+    if (buffer->dtype == DTYPE_I32)
         return wrong(verifier, "%s: a table, must be used as NAME{LIMIT}[...] in an index",
                      buffer->name);
     for (int i = 0; i < MAX_RANK; i++) {

@@ -17,9 +17,10 @@ enum san_status {
     SAN_OK = 0,
     SAN_EPOINTER = -1, /* input, output or workspace is null */
     SAN_EALIGN =
-        -2,        /* input or output not aligned to 4 bytes, or workspace not as the header says */
-    SAN_ECPU = -3, /* the processor or the system lacks instructions that every target needs */
-    SAN_EABI = -4, /* exec is of another ABI version */
+        -2, /* output, or input of floats, not aligned to 4 bytes; or workspace not as the header
+               says */
+    SAN_ECPU = -3,    /* the processor or the system lacks instructions that every target needs */
+    SAN_EABI = -4,    /* exec is of another ABI version */
     SAN_EEXEC = -5,   /* exec has no parallel hook but more than one thread, or a bad profile */
     SAN_EWEIGHTS = -6 /* the model's weights are in a file: exec has none, or those of another */
 };
@@ -74,6 +75,13 @@ struct san_gpu {
     uint64_t weights_bytes, workspace_bytes;
 };
 
+/* What an image is made of, and how it lies in memory. */
+enum san_type { SAN_F32 = 0, SAN_U8 = 1 };
+enum san_layout {
+    SAN_NCHW = 0, /* a plane for each channel */
+    SAN_NHWC = 1  /* pixel by pixel */
+};
+
 /* What a compiled model says of itself. */
 struct san_model {
     uint32_t abi_version;
@@ -87,16 +95,18 @@ struct san_model {
     uint64_t workspace_bytes, workspace_alignment, weights_bytes; /* for run */
     uint8_t weights_sha256[32];                                   /* of the safetensors file */
     /* NULL where all targets are GPUs */
-    int (*run)(const float *input, float *output, void *workspace, const struct san_exec *exec);
+    int (*run)(const void *input, float *output, void *workspace, const struct san_exec *exec);
     const struct san_gpu *gpus; /* the weakest first */
     uint32_t gpu_count;
     uint32_t batch_count;
     const uint32_t *batches; /* batch_count sizes; the largest, `batch`, first */
     /* Any number of images; NULL where all targets are GPUs. */
-    int (*run_images)(const float *input, float *output, size_t images, void *workspace,
+    int (*run_images)(const void *input, float *output, size_t images, void *workspace,
                       const struct san_exec *exec);
     /* An image's result. Rank 1: a number for each channel; 3: a map, row-major. */
     uint32_t output_rank, output_channels, output_height, output_width;
+    uint32_t input_type;        /* enum san_type */
+    uint32_t input_layout;      /* enum san_layout */
     uint32_t outside;           /* 1: the weights are in a file, not in the object */
     uint8_t outside_sha256[32]; /* of the weights there, san_weights.sha256 */
 };

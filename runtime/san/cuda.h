@@ -60,26 +60,26 @@ int san_cuda_open(const struct san_model *model, int device, struct san_cuda **c
                   struct san_cuda_error *error);
 
 /* Enqueues a run on `stream` and returns. The stream is a CUstream or cudaStream_t of the device's
- * primary context, or NULL for its default stream. input (n·c·h·w floats) and output (n·classes
- * floats) are device addresses; the caller must not touch them until the stream has finished the
- * run.
+ * primary context, or NULL for its default stream. input (the images, in the type and layout that
+ * the model says) and output (n·classes floats) are device addresses; the caller must not touch
+ * them until the stream has finished the run.
  *
  * Any threads may use one handle, on any streams; runs of one handle follow each other in the order
  * of the calls. An error in a kernel is reported later: when the caller waits for the stream, and
  * by the next call here. A stream that is being captured is refused. */
-int san_cuda_run(struct san_cuda *cuda, const float *input, float *output, void *stream,
+int san_cuda_run(struct san_cuda *cuda, const void *input, float *output, void *stream,
                  struct san_cuda_error *error);
 
 /* Runs and waits. input and output are in host memory, pinned or not. */
-int san_cuda_run_host(struct san_cuda *cuda, const float *input, float *output,
+int san_cuda_run_host(struct san_cuda *cuda, const void *input, float *output,
                       struct san_cuda_error *error);
 
 /* The same for any number of images, in batches of san_model.batch; the last is the rest. Nothing
  * beyond the images and their results is touched. */
-int san_cuda_run_images(struct san_cuda *cuda, const float *input, float *output, size_t images,
+int san_cuda_run_images(struct san_cuda *cuda, const void *input, float *output, size_t images,
                         void *stream, struct san_cuda_error *error);
-int san_cuda_run_images_host(struct san_cuda *cuda, const float *input, float *output,
-                             size_t images, struct san_cuda_error *error);
+int san_cuda_run_images_host(struct san_cuda *cuda, const void *input, float *output, size_t images,
+                             struct san_cuda_error *error);
 
 /* For printing; they last as long as the handle: "nvptx:sm_80", "NVIDIA A100-SXM4-40GB". */
 const char *san_cuda_target(const struct san_cuda *cuda);

@@ -11,7 +11,15 @@ FULL = '''{
   "input": {
     "channels": 3,
     "height": 32,
-    "width": 32
+    "width": 32,
+    "type": "u8",
+    "layout": "nhwc",
+    "mean": [
+      0.5, 0.25, 0
+    ],
+    "std": [
+      1, 0.5, 0.25
+    ]
   },
   "attention": {
     "footprint": 3
@@ -50,6 +58,10 @@ ALLOWED = [
     ('input.channels', 'an integer from 1 to 1024'),
     ('input.height', 'an integer from 1 to 4096'),
     ('input.width', 'an integer from 1 to 4096'),
+    ('input.type', '"f32" or "u8"'),
+    ('input.layout', '"nchw" or "nhwc"'),
+    ('input.mean', 'an array of a finite number for each channel'),
+    ('input.std', 'an array of a finite number above 0 for each channel'),
     ('attention', 'an object'),
     ('attention.footprint', 'an odd integer from 1 to 15'),
     ('stages', 'an array of 1 to 16 objects'),
@@ -90,7 +102,7 @@ def is_right(field, kind):
     last = field.split('.')[-1]
     return ((kind == 'true' and last == 'softmax') or
             (kind == 'object' and last in ('input', 'attention')) or
-            (kind == 'array' and last == 'stages'))
+            (kind == 'array' and last in ('stages', 'mean', 'std')))
 
 
 def wrong_value(field, kind, text, found, allowed):

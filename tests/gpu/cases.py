@@ -12,7 +12,9 @@ f32 also with all that nests hand on in the workspace (slices.py). --all: the ca
 import argparse
 import concurrent.futures
 import math
+import json
 import os
+import shutil
 import re
 import sys
 import tempfile
@@ -215,6 +217,33 @@ def plant_mistakes(sanc, llc, folder, how):
     return tally, f"{how.__name__}: {tally.passed} mistakes found"
 
 
+def check_bytes(sanc, llc, tally):
+    """Images of bytes, pixel by pixel and in planes, against the evaluator."""
+    folder = os.path.join(common.ROOT, "tests", "numeric", "cases", "mixed")
+    with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
+        model = json.load(file)
+    channels, height, width = (model["input"][name] for name in ("channels", "height", "width"))
+    images = bytes(i * i * 7 % 251 for i in range(2 * channels * height * width))
+    for layout, precision in ((layout, p) for layout in ("nhwc", "nchw") for p in PRECISIONS):
+        model["input"] |= {"type": "u8", "layout": layout, "mean": [0.4] * channels,
+                           "std": [0.2 + 0.1 * i for i in range(channels)]}
+        shape = [2, height, width, channels] if layout == "nhwc" else [2, channels, height, width]
+        with tempfile.TemporaryDirectory() as scratch:
+            shutil.copy(os.path.join(folder, "weights.safetensors"), scratch)
+            with open(os.path.join(scratch, "model.json"), "w", encoding="utf-8") as file:
+                json.dump(model, file)
+            common.write_bytes(os.path.join(scratch, "in"), "input", shape, images)
+            reference = common.run_model(sanc, scratch, os.path.join(scratch, "in"),
+                                         os.path.join(scratch, "out"), "--engine", "eval",
+                                         "--precision", precision, "--target", TARGET)
+            network = device.Network(sanc, llc, scratch, scratch, precision=precision)
+            error = common.relative_error(network.run(images), reference)
+        bound = {"f32": MOST_ERROR, "tf32": 1e-3, "bf16": 1e-2}[precision]
+        tally.check(error <= bound, f"bytes, {layout}, {precision}: error {error:.2e} over {bound}")
+        tally.check(network.plan["input"] == {"type": "u8", "shape": [1, *shape[1:]], **(
+            {"layout": "nhwc"} if layout == "nhwc" else {"layout": "nchw"})}, "the plan's input")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
@@ -246,6 +275,7 @@ def main():
             total.failed += tally.failed
     if args.sample:
         check_large_tiles(sanc, total)
+        check_bytes(sanc, llc, total)
     return total.end()
 
 

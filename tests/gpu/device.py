@@ -75,7 +75,7 @@ def find_llc(sanc):
 def type_bytes(text):
     vector = re.fullmatch(r"<(\d+) x (\w+)>", text)
     count, element = (int(vector[1]), vector[2]) if vector else (1, text)
-    return count * {"float": 4, "i32": 4, "i64": 8, "double": 8}[element]
+    return count * {"i8": 1, "float": 4, "i32": 4, "i64": 8, "double": 8}[element]
 
 
 def announce(line):
@@ -244,8 +244,10 @@ class Network:
 
     def run(self, images):
         """All images, in whole batches."""
-        size, out = 4 * elements(self.plan["input"]["shape"]), array.array("f")
-        data = array.array("f", images).tobytes()
+        plan, out = self.plan["input"], array.array("f")
+        typecode = {"f32": "f", "u8": "B"}[plan["type"]]
+        data = array.array(typecode, images).tobytes()
+        size = elements(plan["shape"]) * array.array(typecode).itemsize
         for at in range(0, len(data), size):
             out += run_plan(self.plan, self.library, self.weights, data[at:at + size])
         return out

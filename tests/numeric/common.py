@@ -61,6 +61,14 @@ def write_safetensors(path, name, shape, values):
     write_tensors(path, {name: (shape, values)})
 
 
+def write_bytes(path, name, shape, values):
+    """One tensor of bytes."""
+    header = json.dumps({name: {"dtype": "U8", "shape": shape, "data_offsets": [0, len(values)]}})
+    header += " " * (-len(header) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header.encode() + bytes(values))
+
+
 def write_tensors(path, tensors):
     """Float32 tensors, {name: (shape, values)}."""
     data, header = b"", {}

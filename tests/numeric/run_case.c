@@ -6,7 +6,7 @@
  * again where an earlier one had the same loops. Prints the relative error against IO's tensor
  * `output`. All outputs of a batch must have the same bits. The exit status is that of sanc; 1:
  * different bits. */
-#include "execute.h"
+#include "images.h"
 #include "machine.h"
 #include "observe.h"
 #include "option_parse.h"
@@ -28,6 +28,7 @@ struct trial {
     struct options options;
     struct source source;
     struct weights *io;
+    struct image_files files;
     struct images images;
     int64_t numbers; /* of all outputs */
     struct run run[MOST_RUNS];
@@ -102,9 +103,11 @@ static enum status run_module(struct trial *t, struct module *module, int batch,
 
 static enum status read_images(struct trial *t, const struct module *module)
 {
-    if (t->io)
+    if (t->files.file)
         return STATUS_DONE;
-    enum status status = images_read(t->options.input, module, &t->io, &t->images);
+    enum status status = images_read(&t->source, module, &t->files);
+    t->images = t->files.images;
+    t->io = t->files.weights;
     t->numbers = t->images.count * module->classes;
     return status;
 }
@@ -135,7 +138,7 @@ static void trial_free(struct trial *t)
         free(t->run[i].loops);
         free(t->run[i].output);
     }
-    weights_free(t->io);
+    images_free(&t->files);
     source_free(&t->source);
     options_free(&t->options);
 }

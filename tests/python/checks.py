@@ -35,6 +35,7 @@ def floats(name, *shape):
 
 IMAGES = floats("images", -1, 1, 28, 28)
 LOGITS, OTHER_LOGITS = floats("net", -1, 10), floats("other", -1, 10)
+BYTES_LOGITS = floats("bytes", -1, 10)
 
 
 def interrupt():
@@ -80,6 +81,23 @@ sys.stdout.buffer.write(san.load(sys.argv[2])(images).tobytes())
                 for count in (0, 1, 6, 7, 8, 13, 14, 20):
                     self.same(model(IMAGES[:count]), LOGITS[:count])
                 self.same(model(IMAGES[19]), LOGITS[19])
+
+    def test_bytes(self):
+        pixels = np.fromfile(path("pixels.u8"), np.uint8).reshape(-1, 28, 28, 1)
+        with san.load(path("bytes.so"), threads=2) as model:
+            self.assertEqual((model.input_shape, model.layout), ((28, 28, 1), "nhwc"))
+            self.assertIs(model.input_type, np.uint8)
+            self.same(model(pixels), BYTES_LOGITS)
+            self.same(model(pixels[3]), BYTES_LOGITS[3])
+            self.same(model(np.asfortranarray(pixels)), BYTES_LOGITS)
+            self.refuses(TypeError, "must be of type uint8, found float32", model, IMAGES)
+            self.refuses(TypeError, "must be of type uint8, found int8", model,
+                         pixels.astype(np.int8))
+            self.refuses(ValueError, "must be of shape (n, 28, 28, 1) or (28, 28, 1)", model,
+                         pixels.reshape(-1, 1, 28, 28))
+        with san.load(path("net.so")) as model:
+            self.assertIs(model.input_type, np.float32)
+            self.assertEqual(model.layout, "nchw")
 
     def test_what_it_says_of_itself(self):
         model = san.load(path("batch7.so"))
@@ -431,7 +449,7 @@ class Package(Case):
             names = [re.sub(r"\[.*", "", part).split()[-1].strip("*")
                      for part in re.split("[;,]", body) if part.strip()]
             self.assertEqual([field[0] for field in structure._fields_], names)
-        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 216)
+        self.assertEqual(ctypes.sizeof(_abi.ModelStruct), 224)
         statuses = {int(number) for number in re.findall(r"SAN_E\w+ =\s*(-\d+)", text)}
         self.assertEqual(statuses, set(_abi.STATUS_TEXT))
         with open(os.path.join(ROOT, "runtime", "san", "cuda.h")) as file:

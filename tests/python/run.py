@@ -8,6 +8,7 @@ between. checks.py runs in each; the commands of the package's README and a GPU,
 stands in for CUDA's, in the first.
 """
 import array
+import json
 import os
 import random
 import re
@@ -48,6 +49,18 @@ def compile_library(sanc, folder, output, *options):
                 os.path.join(folder, "weights.safetensors"), *options, "-o", output)
 
 
+def make_bytewise(of, folder):
+    """A network whose images are bytes, pixel by pixel."""
+    os.mkdir(folder)
+    os.symlink(os.path.join(of, "weights.safetensors"), os.path.join(folder, "weights.safetensors"))
+    with open(os.path.join(of, "model.json"), encoding="utf-8") as file:
+        model = json.load(file)
+    model["input"] |= {"type": "u8", "layout": "nhwc", "mean": [0.3], "std": [0.5]}
+    with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
+        json.dump(model, file)
+    return folder
+
+
 def prepare(sanc, runtime, scratch):
     """Libraries for checks.py, and images with the logits of `sanc run`."""
     pairwise, patchwise = (os.path.join(DIGITS, kind) for kind in ("pairwise", "patchwise"))
@@ -75,7 +88,14 @@ def prepare(sanc, runtime, scratch):
     draw = random.Random(1)
     images = array.array("f", (draw.uniform(-1, 1) for _ in range(IMAGES * 28 * 28)))
     common.write_safetensors(path("in.safetensors"), "input", (IMAGES, 1, 28, 28), images)
-    logits = {"net": common.run_model(sanc, pairwise, path("in.safetensors"), path("out")),
+    pixels = bytes(draw.randrange(256) for _ in range(IMAGES * 28 * 28))
+    common.write_bytes(path("in.u8"), "input", (IMAGES, 28, 28, 1), pixels)
+    bytewise = make_bytewise(pairwise, path("bytewise"))
+    compile_library(sanc, bytewise, path("bytes.so"), *shared, "--batch", 3)
+    with open(path("pixels.u8"), "wb") as file:
+        file.write(pixels)
+    logits = {"bytes": common.run_model(sanc, bytewise, path("in.u8"), path("out")),
+              "net": common.run_model(sanc, pairwise, path("in.safetensors"), path("out")),
               "other": common.run_model(sanc, patchwise, path("in.safetensors"), path("out"))}
     for name, values in {"images": images, **logits}.items():
         with open(path(name + ".f32"), "wb") as file:

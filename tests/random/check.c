@@ -81,12 +81,18 @@ bool run_batch(struct trial *t, const struct san_model *model, const struct san_
                const double *images, float *output)
 {
     size_t inputs = (size_t)t->each * model->batch, outputs = (size_t)model->classes * model->batch;
-    struct guarded in = guarded_new(inputs * sizeof(float));
+    bool bytes = model->input_type == SAN_U8;
+    struct guarded in = guarded_new(inputs * (bytes ? 1 : sizeof(float)));
     struct guarded out = guarded_new(outputs * sizeof(float));
     struct guarded workspace = guarded_new((size_t)model->workspace_bytes);
     float *image = in.data;
-    for (size_t i = 0; i < inputs; i++)
-        image[i] = (float)images[i];
+    unsigned char *byte = in.data;
+    for (size_t i = 0; i < inputs; i++) {
+        if (bytes)
+            byte[i] = (unsigned char)images[i];
+        else
+            image[i] = (float)images[i];
+    }
     int status = model->run(in.data, out.data, workspace.data, exec);
     memcpy(output, out.data, outputs * sizeof(float));
     guarded_free(&in);

@@ -198,6 +198,28 @@ static int draw_side(struct random *r, bool exact, int stages)
     return stages > 2 ? PICK(r, 1, 1, 2, 3, 4, 5) : PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14);
 }
 
+/* How images come. Drawn apart from the rest, which stays the same for the same seed. Scales that
+ * are no powers of two would make whole numbers inexact. */
+static void draw_images(struct random *r, struct random_model *m)
+{
+    struct model *model = &m->model;
+    if (random_chance(r, 0.3))
+        model->layout = LAYOUT_NHWC;
+    if (m->exact)
+        return;
+    if (random_chance(r, 0.3))
+        model->input_type = IMAGE_U8;
+    if (random_chance(r, 0.3))
+        model->mean.count = model->channels;
+    if (random_chance(r, 0.3))
+        model->std.count = model->channels;
+    bool same = random_chance(r, 0.2);
+    for (int i = 0; i < model->channels; i++) {
+        model->mean.value[i] = i && same ? model->mean.value[0] : random_unit(r) - 0.25;
+        model->std.value[i] = i && same ? model->std.value[0] : 0.2 + random_unit(r);
+    }
+}
+
 static void draw_once(struct random *r, struct random_model *m)
 {
     struct model *model = &m->model;
@@ -246,6 +268,8 @@ struct random_model random_model_draw(uint64_t seed, uint64_t number)
     } while (!random_model_valid(&m) || random_model_work(&m) > MOST_WORK);
     if (!exact && random_chance(&r, 0.15))
         m.model.output = OUTPUT_PROBABILITIES;
+    struct random images = random_from(seed, ~number);
+    draw_images(&images, &m);
     snprintf(m.model.name, sizeof m.model.name, "random_%llu", (unsigned long long)number);
     return m;
 }

@@ -261,10 +261,9 @@ static bool make_once(struct values *values, const struct random_model *m,
     struct making k = {m, values, calloc(count, sizeof(double *)), random_from(m->seed, 1), grade,
                        0, 1};
     values->data = calloc(count, sizeof *values->data);
-    values->images =
-        grade ? whole_images(&k.random,
-                             (int64_t)m->batch * model->channels * model->height * model->width)
-              : random_images(m->seed, m->batch, model->channels, model->height, model->width);
+    values->images = grade ? whole_images(&k.random, (int64_t)m->batch * model->channels *
+                                                         model->height * model->width)
+                           : random_input(values->graph, m->seed, m->batch);
     if (!k.of || !values->data || !values->images)
         abort();
     for (const struct inst *inst = values->graph->first; inst; inst = inst->next)

@@ -64,16 +64,17 @@ static bool write_images(const struct random_model *m, const struct values *valu
     int count = m->exact ? m->batch : IMAGES, classes = model->classes;
     double *images = values->images, *result = allocate(count * classes, sizeof *result);
     double *single = allocate(count * classes, sizeof *single);
-    if (!m->exact)
-        images = random_images(m->seed, count, model->channels, model->height, model->width);
     struct module *graph = graph_from_model(model, count, 1, 0, NULL);
+    struct shape shape = module_input_shape(graph);
+    const int64_t *dim = shape.dim;
+    if (!m->exact)
+        images = random_input(graph, m->seed, count);
     bool good = module_eval_graph(graph, &values->parameters, PRECISION_F64, images, result) &&
                 module_eval_graph(graph, &values->parameters, PRECISION_F32, images, single);
     module_free(graph);
-    struct tensor_data tensors[] = {
-        {"input", NULL, 4, {count, model->channels, model->height, model->width}, images},
-        {"output", NULL, 2, {count, classes}, result},
-        {"single", NULL, 2, {count, classes}, single}};
+    struct tensor_data tensors[] = {{"input", NULL, 4, {dim[0], dim[1], dim[2], dim[3]}, images},
+                                    {"output", NULL, 2, {count, classes}, result},
+                                    {"single", NULL, 2, {count, classes}, single}};
     char *path = path_of(folder, "io.safetensors");
     good = good && weights_write(path, tensors, 3) == STATUS_DONE;
     free(path);
@@ -87,6 +88,7 @@ static bool write_images(const struct random_model *m, const struct values *valu
 bool random_model_write(const struct random_model *asked, const char *folder, int number)
 {
     struct random_model m = *asked;
+    m.model.input_type = IMAGE_F32; /* whose images other tests change */
     struct values values;
     char name[32];
     if (!values_make(&values, &m)) { /* grow too large to be exact: real ones then */

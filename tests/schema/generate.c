@@ -76,6 +76,12 @@ static void say_values(FILE *to, enum field_id id, int type)
     case FIELD_LIST:
         say_list(to, range);
         break;
+    case FIELD_NUMBERS:
+    case FIELD_POSITIVES:
+        json_say(to, "'type':'array','minItems':%d,'maxItems':%d,'items':{'type':'number'%s}",
+                 range.least, range.most,
+                 field->kind == FIELD_POSITIVES ? ",'exclusiveMinimum':0" : "");
+        break;
     }
 }
 

@@ -142,7 +142,7 @@ static void wrong_arguments_have_codes(void **state)
 {
     (void)state;
     struct loaded l = load(parse(chain));
-    int (*f)(const float *, float *, void *, const struct san_exec *) = l.model->run;
+    int (*f)(const void *, float *, void *, const struct san_exec *) = l.model->run;
     unsigned char *in = (unsigned char *)l.input, *out = (unsigned char *)l.output;
     unsigned char *work = l.workspace;
     uint64_t clock = 0, ticks[2] = {0}, calls[2] = {0};

@@ -16,6 +16,9 @@ STATUS_TEXT = {
     -6: "the model's weights are in a file, and these are not they",
 }
 
+U8 = 1  # enum san_type
+NHWC = 1  # enum san_layout
+
 # (input, output, images, workspace, exec)
 RUN_IMAGES = CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p)
 
@@ -63,6 +66,8 @@ class ModelStruct(ctypes.Structure):
         ("output_channels", c_uint32),
         ("output_height", c_uint32),
         ("output_width", c_uint32),
+        ("input_type", c_uint32),
+        ("input_layout", c_uint32),
         ("outside", c_uint32),
         ("outside_sha256", c_uint8 * 32),
     ]

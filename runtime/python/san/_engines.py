@@ -9,7 +9,7 @@ import concurrent.futures
 import ctypes
 import os
 from ctypes import byref, c_void_p
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from . import _abi
 from ._errors import LoadError, RunError
 
 Floats = npt.NDArray[np.float32]
+Images = npt.NDArray[Any]  # float32 or uint8
 
 
 def finish(futures: Sequence[concurrent.futures.Future[None]]) -> None:
@@ -106,7 +107,7 @@ class Processor:
         self._bytes, self._alignment = struct.workspace_bytes, struct.workspace_alignment
         self._free: List[npt.NDArray[np.uint8]] = []  # workspaces that no run has now
 
-    def run(self, images: Floats, logits: Floats, pool: Optional[Pool]) -> None:
+    def run(self, images: Images, logits: Floats, pool: Optional[Pool]) -> None:
         try:
             workspace = self._free.pop()
         except IndexError:
@@ -146,7 +147,7 @@ class Gpu:
             self._library.san_cuda_target, self._library.san_cuda_device))
         self.device = f"cuda:{number} ({target} on {device})"
 
-    def run(self, images: Floats, logits: Floats, pool: Optional[Pool]) -> None:
+    def run(self, images: Images, logits: Floats, pool: Optional[Pool]) -> None:
         error = _abi.CudaError()
         status = self._library.san_cuda_run_images_host(
             self._handle, images.ctypes.data, logits.ctypes.data, len(images), byref(error))

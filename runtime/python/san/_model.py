@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import _abi
 from ._elf import model_names
-from ._engines import Floats, Gpu, Pool, Processor, Weights, Workers, finish
+from ._engines import Floats, Gpu, Images, Pool, Processor, Weights, Workers, finish
 from ._errors import LoadError, RunError
 
 MOST_THREADS = 1024
@@ -29,7 +29,12 @@ class Model:
     name: str
     """As in MODEL.json, or as --name says."""
     input_shape: Tuple[int, int, int]
-    """(channels, height, width) of an image."""
+    """Of an image: (channels, height, width), or (height, width, channels) where `layout` is
+    "nhwc"."""
+    input_type: npt.DTypeLike
+    """numpy.float32, or numpy.uint8 where MODEL.json says `"type": "u8"`."""
+    layout: str
+    """"nchw" or "nhwc"."""
     classes: int
     """Numbers of an image's result."""
     output_shape: Tuple[int, ...]
@@ -79,7 +84,11 @@ class Model:
     def _describe(self, struct: _abi.ModelStruct, threads: int) -> None:
         """Copies what the library says, which is gone when it is closed."""
         self.name = struct.name.decode()
-        self.input_shape = struct.channels, struct.height, struct.width
+        self.layout = "nhwc" if struct.input_layout == _abi.NHWC else "nchw"
+        self.input_type = np.uint8 if struct.input_type == _abi.U8 else np.float32
+        sizes = struct.height, struct.width
+        self.input_shape = ((*sizes, struct.channels) if self.layout == "nhwc" else
+                            (struct.channels, *sizes))
         self.classes, self.batch, self.threads = struct.classes, struct.batch, threads
         self.output_shape = (struct.classes, ) if struct.output_rank == 1 else (
             struct.output_channels, struct.output_height, struct.output_width)
@@ -91,14 +100,13 @@ class Model:
         self.compiler = struct.compiler.decode()
 
     def __call__(self, images: npt.ArrayLike) -> Floats:
-        """The logits, (n, classes) float32, of `images`, (n, channels, height, width); or
-        probabilities, where MODEL.json says `"output": "probabilities"`; or, where it was compiled
-        with --features, those, (n, *output_shape). Of a single image (channels, height, width) the
-        n is left out.
+        """The logits, (n, classes) float32, of `images`, (n, *input_shape); or probabilities, where
+        MODEL.json says `"output": "probabilities"`; or, where it was compiled with --features,
+        those, (n, *output_shape). Of a single image the n is left out.
 
-        `images` may have any layout and floating-point type; what is not contiguous float32 is
-        copied first. TypeError for integers and other types: scale pixels as in training first.
-        ValueError for another shape, and after `close`.
+        `images` may lie in memory in any way; what is not contiguous is copied first. Their type is
+        floating-point, of any precision; or uint8, where `input_type` is that. TypeError for
+        others: scale pixels as in training first. ValueError for another shape, and after `close`.
         """
         array = self._checked(images)
         single = array.ndim == 3
@@ -118,18 +126,22 @@ class Model:
         logits = logits.reshape(len(array), *self.output_shape)
         return logits[0] if single else logits
 
-    def _checked(self, images: npt.ArrayLike) -> Floats:
+    def _checked(self, images: npt.ArrayLike) -> Images:
         array = np.asarray(images)
-        if array.dtype.kind != "f":
+        if self.input_type == np.uint8:
+            if array.dtype != np.uint8:
+                raise TypeError(f"model {self.name}: images must be of type uint8, found "
+                                f"{array.dtype}")
+        elif array.dtype.kind != "f":
             raise TypeError(f"model {self.name}: images must be of a floating-point type, found "
                             f"{array.dtype}; scale pixels as in training")
         if array.ndim not in (3, 4) or array.shape[-3:] != self.input_shape:
             shape = ", ".join(map(str, self.input_shape))
             raise ValueError(f"model {self.name}: images must be of shape (n, {shape}) or "
                              f"({shape}), found {array.shape}")
-        return np.require(array, np.float32, ["C", "A"])
+        return np.require(array, self.input_type, ["C", "A"])
 
-    def _run_all(self, images: Floats, logits: Floats) -> None:
+    def _run_all(self, images: Images, logits: Floats) -> None:
         """Threads take batches in turns; where there is one batch, they share its tasks."""
         firsts = range(0, len(images), self.batch)
         if self._workers is None or len(firsts) == 1:
@@ -154,7 +166,7 @@ class Model:
         finally:
             finish(others)
 
-    def _run_batch(self, images: Floats, logits: Floats, first: int,
+    def _run_batch(self, images: Images, logits: Floats, first: int,
                    pool: Optional[Pool]) -> None:
         part, out = images[first:first + self.batch], logits[first:first + self.batch]
         try:
