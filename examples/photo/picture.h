@@ -1,4 +1,5 @@
-/* A JPEG or PNG file as a network takes it: bytes, its middle, at the network's size. C11, C++11. */
+/* A JPEG or PNG file as a network takes it: bytes, of its middle, at the network's size. C11,
+ * C++11. */
 #ifndef PHOTO_PICTURE_H
 #define PHOTO_PICTURE_H
 #include <stb/stb_image.h>
