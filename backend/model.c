@@ -111,6 +111,15 @@ static LLVMValueRef entry(const struct plan *plan, LLVMModuleRef out, const char
                          : LLVMConstNull(LLVMPointerTypeInContext(LLVMGetModuleContext(out), 0));
 }
 
+static void define(const struct plan *plan, LLVMModuleRef out, LLVMValueRef contents)
+{
+    char symbol[128];
+    snprintf(symbol, sizeof symbol, "%s_model", plan->module->name);
+    LLVMValueRef model = LLVMAddGlobal(out, LLVMTypeOf(contents), symbol);
+    LLVMSetInitializer(model, contents);
+    LLVMSetGlobalConstant(model, 1);
+}
+
 bool model_define(const struct plan *plan, const struct constants *constants, LLVMModuleRef out,
                   struct error *error)
 {
@@ -155,12 +164,7 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
         put_hash(c, outside ? outside->sha256 : NULL),
     };
     free(names.name);
-    LLVMValueRef contents = LLVMConstStructInContext(c, field, sizeof field / sizeof *field, 0);
-    char symbol[128];
-    snprintf(symbol, sizeof symbol, "%s_model", m->name);
-    LLVMValueRef model = LLVMAddGlobal(out, LLVMTypeOf(contents), symbol);
-    LLVMSetInitializer(model, contents);
-    LLVMSetGlobalConstant(model, 1);
+    define(plan, out, LLVMConstStructInContext(c, field, sizeof field / sizeof *field, 0));
     define_fingerprint(plan, out);
     return !gpu_count || gpus;
 }

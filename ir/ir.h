@@ -460,12 +460,11 @@ bool kernel_verify_order(const struct module *module, const struct kernel *kerne
 
 /* ---- evaluator (eval_graph.c, eval_loops.c) -------------------------------------------------- */
 
-/* Where parameters come from: the tensor of that name in float64, row-major; NULL if there is none.
- * forget, unless it is NULL, says that the one that was found is not needed for now. */
+/* Where parameters come from: the tensor of a name in float64, row-major, or NULL. */
 struct parameters {
     const double *(*find)(void *context, const char *name, const struct shape *shape);
     void *context;
-    void (*forget)(void *context, const char *name);
+    void (*forget)(void *context, const char *name); /* it is not needed for now; or NULL */
 };
 
 enum precision { PRECISION_F64, PRECISION_F32 };
