@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 what=${1:-quick}
 [ $# -eq 0 ] || shift
 preset=$what
-groups=(build test)
+groups=(build test server)
 targets=()
 case $what in
     quick) preset=release select=(-LE slow) minutes=4 ;;

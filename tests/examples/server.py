@@ -26,7 +26,7 @@ import common  # noqa: E402
 EXAMPLES = os.path.join(common.ROOT, "examples")
 REQUESTS, CONNECTIONS, WARM = 10000, 64, 2000
 BAD_EVERY = 6  # one of so many requests is not a picture as it should be
-GROWTH_KIB = 128
+GROWTH_KIB = 256
 PATIENCE, IDLE = 60, 10  # seconds: for an answer; after which the server closes idle connections
 BYTES, PNG = "application/octet-stream", "image/png"
 
@@ -96,7 +96,10 @@ class Connection:
     def receive(self):
         """(status, {header: value}, body); status None: the server ended the connection."""
         while b"\r\n\r\n" not in self.rest:
-            piece = self.socket.recv(1 << 16)
+            try:
+                piece = self.socket.recv(1 << 16)
+            except ConnectionResetError:
+                piece = b""
             if not piece:
                 self.close()
                 return None, {}, b""
@@ -182,6 +185,8 @@ ONE_PIECE = [  # a name, what is sent, the status, a word of the error
     ("a byte too few", request(bytes(783), BYTES), 400, "783"),
     ("too large", request(bytes(300000), PNG), 413, "65536"),
     ("too large, only said", request(b"", PNG, length=1 << 40), 413, "65536"),
+    ("too large for a path that is not there", request(bytes(300000), PNG, "GET", "/nowhere"), 404,
+     "/classify"),
     ("wrong type", request(GOOD, "image/jpeg"), 415, "image/png"),
     ("no type", request(GOOD, ""), 415, "image/png"),
     ("wrong method", request(b"", BYTES, "GET"), 405, "POST"),
@@ -302,8 +307,7 @@ def check_files(server, before, tally):
     tally.check(False, f"{server.files()} files are open, {before} before the load")
 
 
-def check_load(program, pictures, tally, compare_memory):
-    server = Server(program, "--threads", 2, "--queue", 32)
+def check_load(server, pictures, tally, compare_memory):
     silent, begun = Connection(server.port), time.monotonic()
     silent.send(b"POST /classify HTTP/1.1\r\nHo")
     connect(server, 1)[0].close()
@@ -344,33 +348,32 @@ def ask_at_once(connections, pictures):
     return right, sum(map(is_busy, answers))
 
 
-def check_queue(program, pictures, tally):
-    for limit in 8, CONNECTIONS:
-        server = Server(program, "--threads", 1, "--queue", limit)
-        connections = connect(server, CONNECTIONS)
-        for _ in range(10):  # this machine may hold the client up for as long as the worker needs
-            right, busy = ask_at_once(connections, pictures)
-            if busy:
-                break
-        print(f"{CONNECTIONS} at once for a queue of {limit}: {right} answered, {busy} times 503")
-        tally.check(right + busy == CONNECTIONS and right >= limit,
-                    f"queue of {limit}: {right} right, {busy} busy")
-        tally.check(busy == 0 if limit == CONNECTIONS else busy > 0, f"queue of {limit}: {busy} 503")
-        one_by_one = [connections[n % 3].ask(pictures.requests[n]) for n in range(100)]
-        tally.check(all(map(pictures.is_answer, itertools.count(), one_by_one)),
-                    "503 though the queue is empty")
-        tally.check(server.stop() == 0, "SIGTERM: not 0")
-
-
-def check_end(program, pictures, tally):
-    server = Server(program, "--threads", 1, "--queue", 2 * CONNECTIONS)
+def check_queue(server, limit, pictures, tally):
     connections = connect(server, CONNECTIONS)
-    fresh = [Connection(server.port) for _ in range(8)]  # which the server may not have seen yet
+    for _ in range(10):  # this machine may hold the client up for as long as the worker needs
+        right, busy = ask_at_once(connections, pictures)
+        if busy:
+            break
+    print(f"{CONNECTIONS} at once for a queue of {limit}: {right} answered, {busy} times 503")
+    tally.check(right + busy == CONNECTIONS and right >= limit,
+                f"queue of {limit}: {right} right, {busy} busy")
+    tally.check(busy == 0 if limit == CONNECTIONS else busy > 0, f"queue of {limit}: {busy} 503")
+    one_by_one = [connections[n % 3].ask(pictures.requests[n]) for n in range(100)]
+    tally.check(all(map(pictures.is_answer, itertools.count(), one_by_one)),
+                "503 though the queue is empty")
+    tally.check(server.stop() == 0, "SIGTERM: not 0")
+
+
+def check_end(server, pictures, tally):
+    connections = connect(server, CONNECTIONS)
+    fresh = [Connection(server.port) for _ in range(8)]
     slow = connections[0]
     slow.send(pictures.requests[0][:-10])
+    server.process.send_signal(signal.SIGSTOP)  # it sees none of this before it sees SIGTERM
     for n, connection in enumerate(connections[1:] + fresh, 1):
         connection.send(pictures.requests[n])
     server.process.send_signal(signal.SIGTERM)
+    server.process.send_signal(signal.SIGCONT)
     answers = [connection.receive() for connection in connections[1:] + fresh]
     time.sleep(0.4)
     tally.check(server.process.poll() is None, "it ends before a request that has begun")
@@ -387,8 +390,7 @@ def check_end(program, pictures, tally):
         pass
 
 
-def check_options(program, tally):
-    server = Server(program)
+def check_options(program, server, tally):
     for words, status, says in [(["--port", server.port], 1, "cannot listen on 127.0.0.1:"),
                                 (["--port", "65536"], 2, "from 0 to 65535"),
                                 (["--threads", "0"], 2, "from 1 to 1024"),
@@ -405,10 +407,15 @@ def main():
     sanc, words, tally = sys.argv[1], sys.argv[2:], common.Tally()
     with tempfile.TemporaryDirectory() as folder:
         program, pictures = build(sanc, folder, *words), Pictures()
-        check_options(program, tally)
-        check_queue(program, pictures, tally)
-        check_end(program, pictures, tally)
-        check_load(program, pictures, tally, not any("sanitize" in word for word in words))
+        with Server(program) as server:
+            check_options(program, server, tally)
+        for limit in 8, CONNECTIONS:
+            with Server(program, "--threads", 1, "--queue", limit) as server:
+                check_queue(server, limit, pictures, tally)
+        with Server(program, "--threads", 1, "--queue", 2 * CONNECTIONS) as server:
+            check_end(server, pictures, tally)
+        with Server(program, "--threads", 2, "--queue", 32) as server:
+            check_load(server, pictures, tally, not any("sanitize" in word for word in words))
     return tally.end()
 
 
