@@ -6,6 +6,7 @@
 #                                    linkers: other linkers, for the test of that name
 #                                    server: what examples/server needs
 #                                    packages: what Debian packages are made and checked with
+#                                    photo: what examples/photo is built with
 #                                    cluster: MPI, for examples/cluster
 #                                    browser: what the test of the report draws its page with
 set -eu
@@ -23,9 +24,10 @@ for group in "$@"; do
         linkers) packages="$packages lld mold musl-tools" ;;
         server) packages="$packages libmicrohttpd-dev libpng-dev" ;;
         packages) packages="$packages dpkg-dev file lintian pkg-config python3" ;;
+        photo) packages="$packages g++ libstb-dev make pkg-config" ;;
         cluster) packages="$packages libopenmpi-dev openmpi-bin libpng-dev python3" ;;
         browser) packages="$packages chromium fonts-dejavu-core" ;;
-        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, server, packages, cluster and browser" >&2; exit 2 ;;
+        *) echo "$0: unknown group '$group'; there are build, test, clang, llvm22, linkers, server, packages, photo, cluster and browser" >&2; exit 2 ;;
     esac
 done
 

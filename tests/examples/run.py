@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The examples that need more than sanc: each one's command, and what its README promises.
 
-    run.py SANC openmp | cluster | server
+    run.py SANC openmp | cluster | server | photo
 
 Their run.sh builds in build/release, as a user's would. Python with Ray is RAY_PYTHON,
 TORCH_PYTHON or python3.
@@ -36,6 +36,32 @@ def check_openmp(tally):
         text = run('openmp', OMP_NUM_THREADS=threads)
         tally.check('986 of 1000 correct, 1000 with the bits of one thread' in text, text)
         tally.check(f'on {threads} threads' in text, text)
+
+
+def check_photo(tally):
+    with open(os.path.join(EXAMPLES, 'photo', 'README.md'), encoding='utf-8') as file:
+        page = file.read()
+    text = run('photo')
+    for line in re.findall(r'^    (examples/photo/\w+\.jpg: .*)', page, re.M):
+        tally.check(line + '\n' in text, f'{line}: printed was {text}')
+        name, best = line.split()[:2]
+        tally.check(f'{name} {best}\n' in text, f'in C++: {text}')
+    installed = os.path.join(common.ROOT, 'build', 'photo', 'installed')
+    environment = {**os.environ, 'PATH': os.path.join(installed, 'bin') + ':' + os.environ['PATH'],
+                   'PKG_CONFIG_PATH': ':'.join(folder for folder, _, names in os.walk(installed)
+                                               if 'sanrt.pc' in names)}
+    command = re.search(r'^    (sanc run .*\\\n.*)', page, re.M)[1]
+    text = subprocess.run(['bash', '-euc', command], cwd=common.ROOT, env=environment, text=True,
+                          capture_output=True, check=False)
+    tally.check(text.returncode == 0 and 'seven' in text.stdout, text.stdout + text.stderr)
+    make = ['make', '-f', os.path.join(EXAMPLES, 'photo', 'Makefile'), 'photo']
+    folder = os.path.join(common.ROOT, 'build', 'photo', 'make')
+    os.makedirs(folder, exist_ok=True)
+    common.call('env', *(f'{name}={environment[name]}' for name in ('PATH', 'PKG_CONFIG_PATH')),
+                *make, cwd=folder)
+    photos = [os.path.join(EXAMPLES, 'photo', name) for name in ('labels.txt', 'seven.jpg')]
+    text = common.call(os.path.join(folder, 'photo'), *photos)
+    tally.check('seven.jpg: seven 93.0%' in text, text)
 
 
 def ray_python():
@@ -117,7 +143,7 @@ def check_server(tally):
 
 def main():
     tally = common.Tally()
-    {'openmp': check_openmp, 'cluster': check_cluster, 'server': check_server}[sys.argv[2]](tally)
+    globals()['check_' + sys.argv[2]](tally)
     return tally.end()
 
 
