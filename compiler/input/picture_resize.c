@@ -1,5 +1,6 @@
-/* Bilinear with antialiasing, in fixed point, rounding to bytes after each of the two passes: what
- * PIL does (Resample.c), number by number.
+/* Bilinear with antialiasing, in fixed point, the width first, rounding to bytes after each pass:
+ * what PIL does (Resample.c), number by number. Its late versions begin with the height where that
+ * is more than twice the width; then some bytes differ by one.
  *
  *   out[i] = sum of weight[i][k] * in[first[i] + k],  a triangle around the centre of i, as wide as
  *                                                     an output pixel or, enlarging, an input pixel

@@ -80,7 +80,7 @@ static int check_batch(void)
                several_run_images(NULL, NULL, 0, NULL, NULL) == SAN_OK &&
                several_run_images(NULL, output.data, 1, workspace.data, NULL) == SAN_EPOINTER &&
                several_model.batch == SEVERAL_BATCH && several_model.batches[0] == SEVERAL_BATCH &&
-               several_model.run_images == several_run_images;
+               (void (*)(void))several_model.run_images == (void (*)(void))several_run_images;
     if (!good)
         printf("a run of a batch, none, or what the model says\n");
     guarded_free(&input);

@@ -8,7 +8,8 @@ the reference network in float64 as the published evaluation does: shorter side 
 centre 224 x 224, mean and deviation of ImageNet. The reference lies in ../shared, which is not part
 of the project. Needs PyTorch, NumPy and PIL (see torch_python.py).
 
-JPEG decoders differ by a few levels. So PIL's pixels of those, as an .npy file, are what has to
+Late versions of PIL resize the height first where it is more than twice the width, which moves
+some bytes by one level: no picture is so narrow. JPEG decoders differ by a few levels. So PIL's pixels of those, as an .npy file, are what has to
 give the reference's logits, and the file itself the same class.
 """
 import argparse
@@ -38,6 +39,7 @@ from safetensors.torch import load_file
 def picture(rng):
     """Waves of every length, noise and a box: smooth parts and edges."""
     height, width = (int(n) for n in rng.integers(90, 700, 2))
+    height = min(height, 2 * width)
     y, x = numpy.mgrid[:height, :width] / 200
     image = numpy.zeros((height, width, 3))
     for channel in range(3):
