@@ -15,7 +15,7 @@ static const struct {
 } cases[] = {
     {"", "input { shape = [1, 3, 8, 8] }", "[1, 3, 8, 8]"},
     {"", "input { shape = [1, 3, 8] }",
-     "shape has 3 dimensions, must have 4: batch, channels, height, width"},
+     "shape has 3 dimensions, must have the 4 of the module's input"},
     {"", "parameter { name = \"w\", shape = [3] }", "[3]"},
     {"", "parameter { name = \"w\" }", "shape has 0 dimensions, must have 1 to 8"},
     {"", "parameter { shape = [3] }", "name must have 1 to 128 bytes"},
