@@ -16,7 +16,6 @@ PATTERNS = {
     # Tables.
     "tests/unit/test_planted.c: * lines*": "a table of planted mistakes",
     "tests/unit/test_json.c:*: test_invalid has *": "a table of texts",
-    "tests/unit/test_options.c:*: refuses has *": "a table of command lines",
     "tests/gpu/mock/driver.c: * lines*": "an entry point of the driver after the other",
     "tests/driver/run.py: * lines*": "a test after the other",
     "tests/driver/schedules.py: * lines*": "tables",
