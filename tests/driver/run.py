@@ -197,12 +197,11 @@ def test_names_promise_formats(folder):
     before = folder.files()
     make = ['compile', 'model.json', *WEIGHTS]
     io = ['--input', 'io.safetensors']
-    for words in ([*make, '-o', 'x.npy'], [*make, '-o', 'lib.so'], [*make, '-o',
-                                                                    'x.s'], [*make, '-o', 'x.h'],
-                  [*make, '-o', 'x.o', '--emit', 'asm',
-                   *V3], [*make, '-o', 'x.o', '--emit',
-                          'obj,asm'], ['run', 'model.json', *WEIGHTS, *io, '-o',
-                                       'x.npy'], ['ir', 'model.json', '-o', 'x.json']):
+    for words in ([*make, '-o', 'x.npy'], [*make, '-o', 'lib.so'], [*make, '-o', 'x.s'],
+                  [*make, '-o', 'x.h'], [*make, '-o', 'x.o', '--emit', 'asm', *V3],
+                  [*make, '-o', 'x.o', '--emit', 'obj,asm'],
+                  ['run', 'model.json', *WEIGHTS, *io, '-o', 'x.png'],
+                  ['ir', 'model.json', '-o', 'x.json']):
         folder.run(*words, status=USAGE, says='--output ' + words[words.index('-o') + 1])
     only_new(folder, before)
 
