@@ -6,8 +6,9 @@
 
 The first makes both packages of BUILD in a temporary folder; lintian, where it is installed, may
 find no error. The second needs root and a Debian to spare, as .ci/run has: it carries out "Debian
-packages" of compiler/install/README.md, builds and runs the two programs of that page, and purges
-the packages, after which nothing may be left.
+packages" of compiler/install/README.md, builds and runs the two programs of that page, those of
+examples/photo (by CMake and by make), and its network from Python, and purges the packages, after
+which nothing may be left.
 """
 import glob
 import os
@@ -59,6 +60,40 @@ def check_lintian(made, tally):
     tally.check(done.returncode == 0, done.stdout + done.stderr)
 
 
+# In a folder with copies of examples/photo, the weights that it names and runtime/python.
+PHOTO = """
+sh {root}/tests/install.sh photo >/dev/null
+cmake -S photo -B out >/dev/null
+cmake --build out >/dev/null
+out/photo photo/labels.txt photo/seven.jpg
+out/photo_cpp photo/labels.txt photo/seven.jpg
+mkdir made
+make -s -C made -f ../photo/Makefile photo
+made/photo photo/labels.txt photo/seven.jpg
+sanc compile photo/model.json -w digits/pairwise/weights.safetensors --emit shared -o net.so
+PYTHONPATH=python python3 -c '
+import numpy, san
+with san.load("net.so") as net:
+    print(net.input_shape, net(numpy.zeros((3, 28, 28, 1), numpy.uint8)).shape)'
+"""
+PRINTED = """photo/seven.jpg: seven 93.0%, {others}
+photo/seven.jpg: seven
+photo/seven.jpg: seven 93.0%, {others}
+(28, 28, 1) (3, 10)
+"""
+
+
+def check_photo(scratch, tally):
+    for name, target in (("examples/photo", "photo"), ("runtime/python", "python")):
+        shutil.copytree(os.path.join(common.ROOT, name), os.path.join(scratch, target))
+    os.makedirs(os.path.join(scratch, "digits", "pairwise"))
+    shutil.copy(os.path.join(common.ROOT, "examples", "digits", "pairwise", "weights.safetensors"),
+                os.path.join(scratch, "digits", "pairwise"))
+    printed = common.call("bash", "-euc", PHOTO.format(root=common.ROOT), cwd=scratch)
+    wanted = re.escape(PRINTED).replace(r"\{others\}", ".*")
+    tally.check(re.fullmatch(wanted, printed), f"examples/photo: {printed}")
+
+
 def check_installed(made, build, tally):
     files = {name for path in made.values() for name in files_of(path)}
     tally.check(all(os.path.lexists(name) for name in files), "files are missing")
@@ -68,6 +103,8 @@ def check_installed(made, build, tally):
         makefile = sections["A program, by make"]["make"]
         makefile[0] = makefile[0].replace("$(HOME)/.local/bin/sanc", "sanc")
         run.check_programs(home, sections, tally)
+    with tempfile.TemporaryDirectory() as scratch:
+        check_photo(scratch, tally)
     common.call("apt-get", "purge", "-y", *made)
     left = [name for name in files if os.path.lexists(name)]
     tally.check(not left, f"left: {left}")
