@@ -106,7 +106,7 @@ def check_size(sanc, scratch, tally):
 
 def check_all(sanc, scratch, tally):
     cases = os.path.join(common.SHARED, "cases")
-    folders = {os.path.join(cases, name): BATCHES for name in
+    folders = {os.path.join(cases, name): BATCHES[2:] for name in
                (sorted(os.listdir(cases)) if os.path.exists(cases) else [])}
     for folder, lists in {DIGITS + "/pairwise": BATCHES + MORE, DIGITS + "/patchwise": BATCHES,
                           **folders}.items():
