@@ -124,15 +124,12 @@ static const char *san_error(int code)
     }
 }
 
-static void *workspace_new(const struct san_model *model)
+static void *place(struct guarded *memory, uint64_t bytes)
 {
-    uint64_t alignment = model->workspace_alignment, bytes = model->workspace_bytes;
-    void *workspace = NULL;
-    if (alignment < sizeof(void *))
-        alignment = sizeof(void *);
-    if (posix_memalign(&workspace, alignment, bytes ? bytes : 1) != 0)
+    *memory = guarded_new(bytes);
+    if (!memory->data)
         memory_fail();
-    return workspace;
+    return memory->data;
 }
 
 /* On a GPU. */
@@ -147,24 +144,23 @@ static enum status open_device(struct execution *execution)
 
 enum status execution_new(struct execution *execution, const struct san_model *model)
 {
-    int64_t each = (int64_t)model->channels * model->height * model->width;
-    *execution = (struct execution){
-        .model = model,
-        .input = allocate(model->batch * each, sizeof(float)),
-        .output = allocate((int64_t)model->batch * model->classes, sizeof(float)),
-    };
+    uint64_t inputs = (uint64_t)model->batch * model->channels * model->height * model->width;
+    uint64_t outputs = (uint64_t)model->batch * model->classes;
+    *execution = (struct execution){.model = model};
+    struct guarded *memory = execution->memory;
+    execution->input = place(&memory[0], inputs * (model->input_type == SAN_U8 ? 1 : sizeof(float)));
+    execution->output = place(&memory[1], outputs * sizeof(float));
     if (!model->run)
         return open_device(execution);
-    execution->workspace = workspace_new(model);
+    execution->workspace = place(&memory[2], model->workspace_bytes);
     return STATUS_DONE;
 }
 
 void execution_free(struct execution *execution)
 {
     san_cuda_close(execution->cuda);
-    free(execution->input);
-    free(execution->output);
-    free(execution->workspace);
+    for (int i = 0; i < 3; i++)
+        guarded_free(&execution->memory[i]);
 }
 
 static enum status run_device(const struct execution *execution, int64_t count)

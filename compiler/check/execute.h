@@ -2,6 +2,7 @@
 #ifndef COMPILER_EXECUTE_H
 #define COMPILER_EXECUTE_H
 #include "backend.h"
+#include "guarded.h"
 #include "memory.h"
 #include "san/cuda.h"
 #include "source.h"
@@ -42,8 +43,9 @@ struct execution {
     const struct san_model *model;
     void *input; /* of one batch: floats or bytes, as the model takes them */
     float *output;
-    void *workspace;       /* of a processor */
-    struct san_cuda *cuda; /* the model on a GPU, where it is for GPUs alone; else NULL */
+    void *workspace;          /* of a processor */
+    struct guarded memory[3]; /* in which these three are */
+    struct san_cuda *cuda;    /* the model on a GPU, where it is for GPUs alone; else NULL */
 };
 
 /* Errors are printed. execution_free in any case. */

@@ -2,8 +2,7 @@
  * evaluator. The bytes are the model's JSON, a zero, and numbers, which are repeated to make the
  * weights and the image. What compiles has to be right; where it cannot be compiled, the error must
  * blame the input, never the compiler. */
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
-#include "../guarded.h"
+#include "guarded.h"
 #include "backend.h"
 #include "execute.h"
 #include "fuzz.h"

@@ -5,6 +5,9 @@
 #include "several.h"
 #include "single.h"
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { PIXELS = SINGLE_CHANNELS * SINGLE_HEIGHT * SINGLE_WIDTH };
 

@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "driver"))
 import limits
 
+CHECK = os.path.join(common.ROOT, "compiler", "check")
 DIGITS = os.path.join(common.ROOT, "examples", "digits")
 BATCHES = ["1", "8", "1,8"]
 MORE = ["8,3", "7,4,6", "2,9,1"]
@@ -49,7 +50,7 @@ class Network:
         self.single = self.single or self.compile("single", 1)
         several = self.compile("several", batches, "--threads", 2)
         common.call("gcc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
-                    "-I", os.path.join(HERE, ".."), "-I", self.scratch,
+                    "-I", CHECK, "-I", self.scratch, os.path.join(CHECK, "guarded.c"),
                     os.path.join(HERE, "images.c"), self.single, several, "-o", program)
         done = subprocess.run([program, *map(str, counts)], capture_output=True, text=True)
         if done.returncode:

@@ -1,8 +1,7 @@
 /* Checks a model: the compiled one against the evaluator, for every target, number of threads and
  * batch; and the loop form after every pass. */
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "check.h"
-#include "../guarded.h"
+#include "guarded.h"
 #include "backend.h"
 #include "model_write.h"
 #include "san/runtime.h"
