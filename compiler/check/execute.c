@@ -148,7 +148,8 @@ enum status execution_new(struct execution *execution, const struct san_model *m
     uint64_t outputs = (uint64_t)model->batch * model->classes;
     *execution = (struct execution){.model = model};
     struct guarded *memory = execution->memory;
-    execution->input = place(&memory[0], inputs * (model->input_type == SAN_U8 ? 1 : sizeof(float)));
+    execution->input =
+        place(&memory[0], inputs * (model->input_type == SAN_U8 ? 1 : sizeof(float)));
     execution->output = place(&memory[1], outputs * sizeof(float));
     if (!model->run)
         return open_device(execution);

@@ -2,10 +2,10 @@
  * evaluator. The bytes are the model's JSON, a zero, and numbers, which are repeated to make the
  * weights and the image. What compiles has to be right; where it cannot be compiled, the error must
  * blame the input, never the compiler. */
-#include "guarded.h"
 #include "backend.h"
 #include "execute.h"
 #include "fuzz.h"
+#include "guarded.h"
 #include "model_graph.h"
 #include "passes.h"
 #include "verify.h"

@@ -1,8 +1,9 @@
 /* Checks a model: the compiled one against the evaluator, for every target, number of threads and
  * batch; and the loop form after every pass. */
+#define _DEFAULT_SOURCE /* P_tmpdir */
 #include "check.h"
-#include "guarded.h"
 #include "backend.h"
+#include "guarded.h"
 #include "model_write.h"
 #include "san/runtime.h"
 #include <stdarg.h>
