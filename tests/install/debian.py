@@ -71,7 +71,7 @@ mkdir made
 make -s -C made -f ../photo/Makefile photo
 made/photo photo/labels.txt photo/seven.jpg
 sanc compile photo/model.json -w digits/pairwise/weights.safetensors --emit shared -o net.so
-PYTHONPATH=python python3 -c '
+PYTHONPATH=python /usr/bin/python3 -c '
 import numpy, san
 with san.load("net.so") as net:
     print(net.input_shape, net(numpy.zeros((3, 28, 28, 1), numpy.uint8)).shape)'

@@ -136,10 +136,10 @@ class Sanc:
         return status, *(process.stdout.read(size).decode(errors="replace") for size in (out, err))
 
     def child_seconds(self):
-        """Processor time of all that this thread has run."""
+        """Processor time, without the system's, of all that this thread has run."""
         with open(f"/proc/{self.process().pid}/stat", encoding="utf-8") as file:
             fields = file.read().rpartition(")")[2].split()
-        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")  # cutime, cstime
+        return int(fields[13]) / os.sysconf("SC_CLK_TCK")  # cutime
 
 
 def call(*command, timeout=600, cwd=None):
