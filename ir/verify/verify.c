@@ -18,6 +18,8 @@ bool wrong(struct verifier *verifier, const char *format, ...)
     if (verifier->kernel && !verifier->at.line)
         verifier->at =
             verifier->kernel->at; /* a pass made the loop, but the kernel was read from a text */
+    if (!verifier->at.line && verifier->module->file)
+        verifier->at = (struct location){1, 1}; /* the text as a whole */
     if (verifier->kernel)
         return error_set(error, "kernel %s: %s", verifier->kernel->name, text);
     return error_set(error, "%s", text);
@@ -104,11 +106,11 @@ static bool verify_graph(struct verifier *verifier)
         inputs += inst->op == OP_input;
         outputs += inst->op == OP_output;
     }
-    verifier->at = (struct location){0};
     int least = module->kernels ? 0 : 1;
     if (inputs < least || inputs > 1 || outputs < least || outputs > 1)
         return wrong(verifier, "the graph has %d inputs and %d outputs, must have one of each",
-                     inputs, outputs);
+                     inputs, outputs); /* at its last instruction */
+    verifier->at = (struct location){0};
     return true;
 }
 

@@ -59,6 +59,9 @@ LOOPS = '\n  for n in 1, y in 8, p in 8 {\n    for c in 16\n      '
 SUM = '= max(sum k in 4 (image[n, k, y, p] * w[k, c]) from -1.5, 0)\n    for c2 in 16\n      '
 
 CASES = [
+    ('sanir 1\nmodel "m"\ninput f32[1, 4, 8, 8]\nclasses 4\n',
+     '<sanir 1\nmodel "m"\ninput f32[1, 4, 8, 8]\nclasses 4\nmap 2 2 2\n',
+     'classes is 4, must be that of the map, 2 x 2 x 2'),
     ('sanir 1', '<sonir 1', "found 'sonir', must be 'sanir'"),
     ('sanir 1', 'sanir <2',
      "found '2', must be the version of the language: an integer from 1 to 1"),
