@@ -39,7 +39,8 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     struct block *block = arena->blocks;
     if (!block || block->size - block->used < bytes) {
         size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-        block = malloc(sizeof *block + size); /* zeroed piece by piece */
+        /* Small pieces are zeroed one by one; the system zeroes what is used of a large one. */
+        block = bytes > BLOCK_BYTES ? calloc(1, sizeof *block + size) : malloc(sizeof *block + size);
         if (!block)
             memory_fail();
         *block = (struct block){arena->blocks, 0, size};
@@ -47,7 +48,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     }
     void *memory = block->data + block->used;
     block->used += bytes;
-    return memset(memory, 0, bytes);
+    return bytes > BLOCK_BYTES ? memory : memset(memory, 0, bytes);
 }
 
 void *arena_copy(struct arena *arena, const void *data, size_t bytes)

@@ -102,11 +102,11 @@ static bool dimensions_apart(struct arena *arena, const struct space *space, int
 
 /* ---- points one by one ----------------------------------------------------------------------- */
 
-enum { NOBODY = -1, SEVERAL = -2 };
+enum { NOBODY = 0, SEVERAL = -1 };
 
-/* Finds the owner of each point of the group: the value of var there. */
+/* Finds the owner of each point of the group: the value of var there, plus 1. */
 static bool find_owners(struct query *q, int group, const struct points *a, const struct var *var,
-                        int64_t *owner)
+                        int32_t *owner)
 {
     struct walk walk = {0};
     const struct form *form = form_of(q, &walk, group_number(q, group, a));
@@ -114,17 +114,15 @@ static bool find_owners(struct query *q, int group, const struct points *a, cons
     if (q->unknown || !walk_starts(q, &walk))
         return false;
     do {
-        int64_t *at = &owner[form_value(form, walk.value)];
-        if (slot < 0 || (*at != NOBODY && *at != walk.value[slot]))
-            *at = SEVERAL;
-        else
-            *at = walk.value[slot];
+        int32_t *at = &owner[form_value(form, walk.value)];
+        int32_t own = slot < 0 ? SEVERAL : (int32_t)(walk.value[slot] + 1);
+        *at = *at == NOBODY || *at == own ? own : SEVERAL;
     } while (walk_goes_on(&walk));
     return true;
 }
 
 static bool meets_others(struct query *q, int group, const struct points *b, const struct var *var,
-                         const int64_t *owner)
+                         const int32_t *owner)
 {
     struct walk walk = {0};
     const struct form *form = form_of(q, &walk, group_number(q, group, b));
@@ -132,8 +130,8 @@ static bool meets_others(struct query *q, int group, const struct points *b, con
     if (q->unknown || !walk_starts(q, &walk))
         return false;
     do {
-        int64_t at = owner[form_value(form, walk.value)];
-        if (at != NOBODY && (at == SEVERAL || slot < 0 || at != walk.value[slot]))
+        int32_t at = owner[form_value(form, walk.value)];
+        if (at != NOBODY && (at == SEVERAL || slot < 0 || at != walk.value[slot] + 1))
             return true;
     } while (walk_goes_on(&walk));
     return false;
@@ -143,13 +141,11 @@ static bool collide_in_group(struct query *q, int group, const struct points *a,
                              const struct points *b, const struct var *var)
 {
     int64_t size = group_size(q, group);
-    if (size > MOST_BITS / 8)
+    if (size > MOST_BITS / 8 || var->extent >= INT32_MAX)
         q->unknown = true;
     if (q->unknown)
         return false;
-    int64_t *owner = arena_alloc(q->arena, (size_t)size * sizeof *owner);
-    for (int64_t i = 0; i < size; i++)
-        owner[i] = NOBODY;
+    int32_t *owner = arena_alloc(q->arena, (size_t)size * sizeof *owner); /* NOBODY */
     return find_owners(q, group, a, var, owner) && meets_others(q, group, b, var, owner);
 }
 
