@@ -40,7 +40,8 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     if (!block || block->size - block->used < bytes) {
         size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
         /* Small pieces are zeroed one by one; the system zeroes what is used of a large one. */
-        block = bytes > BLOCK_BYTES ? calloc(1, sizeof *block + size) : malloc(sizeof *block + size);
+        block =
+            bytes > BLOCK_BYTES ? calloc(1, sizeof *block + size) : malloc(sizeof *block + size);
         if (!block)
             memory_fail();
         *block = (struct block){arena->blocks, 0, size};

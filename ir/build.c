@@ -29,6 +29,8 @@ bool module_fail(struct module *module, struct location at, const char *format, 
     struct error *error = ARENA_NEW(module->arena, struct error);
     va_list arguments;
     va_start(arguments, format);
+    if (!at.line && module->file)
+        at = (struct location){1, 1}; /* the text as a whole */
     *error = (struct error){.file = module->file, .at = at};
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);

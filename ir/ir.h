@@ -310,7 +310,7 @@ struct module {
     int64_t threads;       /* workers the workspace has scratch for */
     int precision;         /* of the products of linears: a precision_kind */
     const char *after;     /* the last pass done: a dump continues after it; NULL: none */
-    struct location after_at;
+    struct location name_at, targets_at, target_at[MAX_TARGETS], turns_at, after_at; /* of a text */
     const char *file;          /* the file it was read from, for messages; or NULL */
     const struct error *error; /* what a pass found wrong in a person's text; or NULL */
     int targets;

@@ -313,34 +313,44 @@ static enum status check_after(const char *file, const struct module *module)
     return STATUS_INPUT;
 }
 
-enum status module_check_dump(const struct module *module, const char *file)
+/* A target of a dump that sanc does not know, or that lacks the dump's precision. */
+static bool check_target(const char *file, const struct module *module, int i)
 {
     struct error error;
+    struct location at = module->target_at[i];
+    if (!target_find(module->target[i], &error))
+        diag_error(file, at.line, at.column, "%s", error.text);
+    else if (!target_has_precision(module->target[i], module->precision))
+        diag_error(file, at.line, at.column,
+                   "target '%s': the precision %s is for GPUs from nvptx:sm_80 on",
+                   module->target[i], precision_name(module->precision));
+    else
+        return true;
+    return false;
+}
+
+enum status module_check_dump(const struct module *module, const char *file)
+{
     enum status status = check_after(file, module);
+    struct location name = module->name_at, targets = module->targets_at, turns = module->turns_at;
     if (module->targets == 0) {
-        diag_error(file, 0, 0, "there must be a target, found none");
+        diag_error(file, targets.line, targets.column, "there must be a target, found none");
         status = STATUS_INPUT;
     }
     if (!identifier_valid(module->name)) {
-        diag_error(file, 0, 0, "the model's name must be " IDENTIFIER_RULE ", found '%s'",
-                   module->name);
+        diag_error(file, name.line, name.column,
+                   "the model's name must be " IDENTIFIER_RULE ", found '%s'", module->name);
         status = STATUS_INPUT;
     }
-    for (int i = 0; i < module->targets && module->turns > 1; i++)
-        if (target_is_gpu(module->target[i])) {
-            diag_error(file, 0, 0, "turns must be 1 where a target is a GPU, found %" PRId64,
-                       module->turns);
-            status = STATUS_INPUT;
-            break;
-        }
+    bool gpu = false;
     for (int i = 0; i < module->targets; i++) {
-        bool known = target_find(module->target[i], &error) != NULL;
-        if (known && target_has_precision(module->target[i], module->precision))
-            continue;
-        if (known)
-            error_set(&error, "the precision %s is for GPUs from nvptx:sm_80 on",
-                      precision_name(module->precision));
-        diag_error(file, 0, 0, "target '%s': %s", module->target[i], error.text);
+        gpu |= target_is_gpu(module->target[i]);
+        if (!check_target(file, module, i))
+            status = STATUS_INPUT;
+    }
+    if (gpu && module->turns > 1) {
+        diag_error(file, turns.line, turns.column,
+                   "turns must be 1 where a target is a GPU, found %" PRId64, module->turns);
         status = STATUS_INPUT;
     }
     return status;

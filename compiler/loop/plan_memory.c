@@ -200,7 +200,7 @@ static void check_shared(struct module *m, const struct kernel *kernel)
             most = gpu ? gpu->shared_bytes : MOST_SHARED;
     if (bytes <= most)
         return;
-    struct location at = {0};
+    struct location at = kernel->at;
     for (const struct buffer *local = kernel->locals; local; local = local->next)
         if (local->place == PLACE_SHARED && local->at.line > at.line)
             at = local->at; /* the last one that a person placed */

@@ -93,12 +93,26 @@ static void parse_input(struct parser *parser)
     module->width = input.dim[pixels ? 2 : 3];
 }
 
+static void parse_targets(struct parser *parser)
+{
+    struct module *module = parser->module;
+    module->targets_at = token_location(&parser->token);
+    expect_word(parser, "targets");
+    while (parser->token.kind == TOKEN_STRING) {
+        if (module->targets == MAX_TARGETS)
+            parse_fail(parser, &parser->token, "more than %d targets", MAX_TARGETS);
+        module->target_at[module->targets] = token_location(&parser->token);
+        module->target[module->targets++] = expect_string(parser, MOST_NAME);
+    }
+}
+
 static void parse_head(struct parser *parser)
 {
     struct module *module = parser->module;
     expect_word(parser, "sanir");
     expect_integer(parser, "the version of the language", IR_VERSION, IR_VERSION);
     expect_word(parser, "model");
+    module->name_at = token_location(&parser->token);
     module->name = parse_identifier(parser);
     expect_word(parser, "input");
     parse_input(parser);
@@ -107,14 +121,10 @@ static void parse_head(struct parser *parser)
     if (accept_word(parser, "map"))
         for (int i = 0; i < 3; i++)
             module->map[i] = expect_integer(parser, "extent", 1, 1 << 16);
-    expect_word(parser, "targets");
-    while (parser->token.kind == TOKEN_STRING) {
-        if (module->targets == MAX_TARGETS)
-            parse_fail(parser, &parser->token, "more than %d targets", MAX_TARGETS);
-        module->target[module->targets++] = expect_string(parser, MOST_NAME);
-    }
+    parse_targets(parser);
     expect_word(parser, "threads");
     module->threads = expect_integer(parser, "threads", 1, 1 << 16);
+    module->turns_at = token_location(&parser->token);
     if (accept_word(parser, "turns"))
         module->turns = expect_integer(parser, "turns", 1, 1 << 16);
     if (accept_word(parser, "precision"))

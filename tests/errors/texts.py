@@ -62,6 +62,8 @@ CASES = [
     ('sanir 1\nmodel "m"\ninput f32[1, 4, 8, 8]\nclasses 4\n',
      '<sanir 1\nmodel "m"\ninput f32[1, 4, 8, 8]\nclasses 4\nmap 2 2 2\n',
      'classes is 4, must be that of the map, 2 x 2 x 2'),
+    ('targets "x86-64-v3"', 'targets <"x86-6400-v3" "x86-64-v3"', 'no target "x86-6400-v3"'),
+    ('model "m"', 'model <"for"', "the model's name must be a C identifier"),
     ('sanir 1', '<sonir 1', "found 'sonir', must be 'sanir'"),
     ('sanir 1', 'sanir <2',
      "found '2', must be the version of the language: an integer from 1 to 1"),
