@@ -47,25 +47,18 @@ def new_kernels(text, seen):
     return "".join([head, declared, *new]) if new else ""
 
 
-def assemble(sanc, ptxas, model, sm, precision, seen):
+def assemble(ptxas, what, sm, ptx, seen):
     """(tally, line to print). seen: of this target, see new_kernels"""
     tally = common.Tally()
-    with tempfile.TemporaryDirectory() as scratch:
-        ptx = os.path.join(scratch, "net.ptx")
-        common.call(sanc, "compile", model, "--emit", "ptx", "--target", f"nvptx:{sm}",
-                    "--precision", precision, "-o", ptx)
-        with open(ptx, encoding="ascii") as file:
-            text = new_kernels(file.read(), seen)
-        if not text:
-            return tally, f"{model} {sm} {precision}: no kernels that were not seen before"
-        with open(ptx, "w", encoding="ascii") as file:
-            file.write(text)
-        done = subprocess.run(
-            [ptxas, "-v", f"--gpu-name={sm}", "-o",
-             os.path.join(scratch, "cubin"), ptx], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, timeout=600)
+    with open(ptx, encoding="ascii") as file:
+        text = new_kernels(file.read(), seen)
+    if not text:
+        return tally, f"{what}: no kernels that were not seen before"
+    with open(ptx, "w", encoding="ascii") as file:
+        file.write(text)
+    done = subprocess.run([ptxas, "-v", f"--gpu-name={sm}", "-o", ptx + ".cubin", ptx],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
     blocks = dict(re.findall(r"\.entry (\w+)\([^{]*\.minnctapersm (\d+)", text))
-    what = f"{model} {sm} {precision}"
     tally.check(done.returncode == 0, f"{what}: ptxas: {done.stdout[-500:]}")
     reports = re.findall(
         r"Function properties for (\w+)\s+"
@@ -87,6 +80,16 @@ def assemble(sanc, ptxas, model, sm, precision, seen):
     return tally, line
 
 
+def check_model(sanc, ptxas, model, precision, seen):
+    """[(tally, line to print)] of its targets. seen: {target: see new_kernels}"""
+    with tempfile.TemporaryDirectory() as scratch:
+        stem = os.path.join(scratch, "net")
+        common.call(sanc, "compile", model, "--emit", "ptx", "--target",
+                    ",".join("nvptx:" + sm for sm in TARGETS), "--precision", precision, "-o", stem)
+        return [assemble(ptxas, f"{model} {sm} {precision}", sm, f"{stem}.{sm}.ptx", seen[sm])
+                for sm in TARGETS]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
@@ -106,12 +109,12 @@ def main():
     total = common.Tally()
     seen = {sm: set() for sm in TARGETS}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [(model, sm, precision, seen[sm]) for model in models for sm in TARGETS
-                for precision in PRECISIONS]
-        for tally, line in pool.map(lambda job: assemble(sanc, ptxas, *job), jobs):
-            print(line, flush=True)
-            total.passed += tally.passed
-            total.failed += tally.failed
+        jobs = [(model, precision) for model in models for precision in PRECISIONS]
+        for results in pool.map(lambda job: check_model(sanc, ptxas, *job, seen), jobs):
+            for tally, line in results:
+                print(line, flush=True)
+                total.passed += tally.passed
+                total.failed += tally.failed
     return total.end()
 
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import common
+import emulated
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "driver"))
@@ -32,15 +33,17 @@ SIZE = 1.1  # of an object for two batches, by one for one
 
 
 class Network:
-    def __init__(self, sanc, folder, model, weights, scratch):
-        self.sanc, self.scratch = sanc, scratch
+    """options: of every compilation."""
+
+    def __init__(self, sanc, folder, model, weights, scratch, *options):
+        self.sanc, self.scratch, self.options = sanc, scratch, options
         self.single = None
         self.model, self.weights = os.path.join(folder, model), os.path.join(folder, weights)
 
     def compile(self, name, batches, *options):
         path = os.path.join(self.scratch, name + ".o")
         common.call(self.sanc, "compile", self.model, "-w", self.weights, "--name", name, "--batch",
-                    batches, *options, "-o", path)
+                    batches, *self.options, *options, "-o", path)
         return path
 
     def facts(self, batches, counts):
@@ -106,13 +109,16 @@ def check_size(sanc, scratch, tally):
 
 
 def check_all(sanc, scratch, tally):
+    for name, lists in ("pairwise", BATCHES + MORE), ("patchwise", BATCHES):
+        network = Network(sanc, os.path.join(DIGITS, name), "model.json", "weights.safetensors",
+                          scratch)
+        check_network(network, name, lists, COUNTS, tally)
     cases = os.path.join(common.SHARED, "cases")
-    folders = {os.path.join(cases, name): BATCHES[2:] for name in
-               (sorted(os.listdir(cases)) if os.path.exists(cases) else [])}
-    for folder, lists in {DIGITS + "/pairwise": BATCHES + MORE, DIGITS + "/patchwise": BATCHES,
-                          **folders}.items():
-        network = Network(sanc, folder, "model.json", "weights.safetensors", scratch)
-        check_network(network, os.path.basename(folder), lists, COUNTS, tally)
+    runs_here = "x86-64-v4" if emulated.has_avx512() else "x86-64-v3"
+    for name in sorted(os.listdir(cases)) if os.path.exists(cases) else []:
+        network = Network(sanc, os.path.join(cases, name), "model.json", "weights.safetensors",
+                          scratch, "--target", runs_here)
+        check_network(network, name, BATCHES[2:], COUNTS, tally)
     for name in "pairwise", "patchwise":
         check_order(sanc, name, ORDERS, scratch, tally)
     check_size(sanc, scratch, tally)

@@ -96,7 +96,8 @@ struct checks {
     int targets;
     const char *const *target; /* that this machine runs */
     int others;
-    const char *const *other; /* that it does not: compiled, and their loops evaluated */
+    const char *const *other; /* that it does not: their loops are evaluated */
+    bool emitted;             /* and their assembly written */
     bool passes;              /* evaluate after every pass, and without each optional pass */
     bool batch;               /* and image by image */
     bool together;            /* all targets in one object too */

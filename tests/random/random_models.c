@@ -23,6 +23,7 @@ enum {
     BATCH_EVERY = 4,
     PERMUTED_EVERY = 5,
     TOGETHER_EVERY = 16,
+    EMITTED_EVERY = 4,
     MOST_SHRUNKEN = 3,
     FEW_RATIOS = 20
 };
@@ -207,6 +208,7 @@ static struct checks checks_of(const struct settings *s, int number)
                            .target = s->target,
                            .others = s->others,
                            .other = s->other,
+                           .emitted = number % EMITTED_EVERY == 3,
                            .passes = number % PASSES_EVERY == 0,
                            .batch = number % BATCH_EVERY == 0,
                            .together = number % TOGETHER_EVERY == 1,
@@ -275,7 +277,8 @@ static int run_one(const struct settings *s)
 {
     struct random_model m = {
         .batch = s->batch, .threads = s->threads, .exact = s->exact, .seed = s->values};
-    struct checks checks = {s->targets, s->target, s->others, s->other, true, true, true, true};
+    struct checks checks = {s->targets, s->target, s->others, s->other, true,
+                            true,       true,      true,      true};
     if (model_read(s->model, &m.model) != STATUS_DONE)
         return 3;
     struct outcome outcome = model_check_apart(&m, &checks, false);
