@@ -48,17 +48,34 @@ static LLVMTypeRef with_element(LLVMTypeRef type, LLVMTypeRef element)
     return vector ? LLVMVectorType(element, LLVMGetVectorSize(type)) : element;
 }
 
+/* The upper halves of floats (vpmovzxwd, vpslld). */
+static LLVMValueRef widen(struct emitter *e, LLVMTypeRef type, LLVMValueRef halves)
+{
+    LLVMTypeRef words = with_element(type, e->i32);
+    bool wide = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+    LLVMValueRef sixteen = LLVMConstInt(e->i32, 16, 0);
+    LLVMValueRef each[MAX_LANES];
+    for (unsigned i = 0; wide && i < LLVMGetVectorSize(type); i++)
+        each[i] = sixteen;
+    LLVMValueRef bits = LLVMBuildZExt(e->builder, halves, words, "");
+    bits = LLVMBuildShl(e->builder, bits,
+                        wide ? LLVMConstVector(each, LLVMGetVectorSize(type)) : sixteen, "");
+    return LLVMBuildBitCast(e->builder, bits, type, "");
+}
+
 /* `type` is f32 or a vector of it. Bytes are turned into floats here (vpmovzxbd, vcvtdq2ps). */
 static LLVMValueRef load(struct emitter *e, LLVMTypeRef type, const struct base *base,
                          const struct affine *linear, int64_t extra)
 {
-    bool bytes = base->buffer->dtype == DTYPE_U8;
+    enum dtype dtype = base->buffer->dtype;
     LLVMValueRef address = index_address(e, base, linear, extra);
-    LLVMValueRef value =
-        LLVMBuildLoad2(e->builder, bytes ? with_element(type, e->i8) : type, address, "");
+    LLVMTypeRef stored = with_element(type, index_element(e, base->buffer));
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, stored, address, "");
     mark(e, value, base, index_alignment(e, base, linear, extra));
     access_mark_read(e, value, base);
-    return bytes ? LLVMBuildUIToFP(e->builder, value, type, "") : value;
+    return dtype == DTYPE_U8     ? LLVMBuildUIToFP(e->builder, value, type, "")
+           : dtype == DTYPE_BF16 ? widen(e, type, value)
+                                 : value;
 }
 
 static void store(struct emitter *e, LLVMValueRef value, const struct base *base,

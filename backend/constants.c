@@ -18,29 +18,41 @@
 static const size_t MOST_SMALL = 1 << 16;
 
 /* FNV-1a over words: contents that differ in it differ. */
-static uint64_t hash_words(const uint32_t *word, size_t count)
+static uint64_t hash_words(const char *data, size_t size)
 {
     uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ word[i]) * 0x100000001b3u;
+    for (size_t i = 0; i < size; i += sizeof(uint32_t)) {
+        uint32_t word = 0;
+        memcpy(&word, data + i, size - i < sizeof word ? size - i : sizeof word);
+        hash = (hash ^ word) * 0x100000001b3u;
+    }
     return hash;
 }
 
+static uint32_t word_of(enum dtype dtype, double value)
+{
+    float number = (float)single_of(value);
+    uint32_t bits;
+    if (dtype == DTYPE_I32)
+        return (uint32_t)(int32_t)value;
+    memcpy(&bits, &number, sizeof bits);
+    return dtype == DTYPE_BF16 ? bits >> 16 : bits;
+}
+
 void *constants_contents(const struct module *module, const struct parameters *parameters,
-                         const struct buffer *buffer, size_t count)
+                         const struct buffer *buffer)
 {
     double *value = buffer_contents(module, parameters, buffer, NULL);
     if (!value)
         return NULL;
-    uint32_t *word = allocate((int64_t)count, sizeof *word);
-    for (size_t i = 0; i < count; i++) {
-        float number = (float)single_of(value[i]);
-        int32_t integer = (int32_t)value[i];
-        memcpy(&word[i], buffer->dtype == DTYPE_F32 ? (void *)&number : (void *)&integer,
-               sizeof word[i]);
+    int64_t count = shape_elements(&buffer->shape), each = dtype_bytes[buffer->dtype];
+    char *data = allocate(count, each);
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t word = word_of(buffer->dtype, value[i]);
+        memcpy(data + i * each, &word, (size_t)each); /* little-endian */
     }
     free(value);
-    return word;
+    return data;
 }
 
 static LLVMValueRef declare(struct constants *c, const struct buffer *buffer, size_t size)
@@ -74,7 +86,7 @@ static LLVMValueRef define(struct constants *c, const struct buffer *buffer, con
 /* The contents again; free() them. NULL: the file that they come from has changed. */
 static void *contents_again(const struct constants *c, const struct constant *entry)
 {
-    return constants_contents(entry->module, c->parameters, entry->buffer, entry->size / 4);
+    return constants_contents(entry->module, c->parameters, entry->buffer);
 }
 
 static bool same(const struct constants *c, const struct constant *a, const struct constant *b,
@@ -112,7 +124,7 @@ static const struct constant *add(struct constants *c, struct constant entry)
 
 static void store(struct constants *c, struct constant *entry, const void *data)
 {
-    entry->hash = hash_words(data, entry->size / 4);
+    entry->hash = hash_words(data, entry->size);
     const struct constant *equal = find_equal(c, entry, data);
     entry->stored = !equal;
     if (equal) {
@@ -131,17 +143,17 @@ const struct constant *constants_find(struct constants *c, const struct buffer *
     for (int i = 0; i < c->count; i++)
         if (c->entry[i].buffer == buffer)
             return &c->entry[i];
-    int64_t elements = shape_elements(&buffer->shape);
-    struct constant entry = {.module = c->module, .buffer = buffer, .size = 4 * (size_t)elements};
+    struct constant entry = {
+        .module = c->module, .buffer = buffer, .size = (size_t)buffer_bytes(buffer)};
     if (!c->parameters) {
         entry.global = declare(c, buffer, entry.size);
         return add(c, entry);
     }
-    if (!c->outside && elements > (INT32_MAX - c->bytes) / 4) {
+    if (!c->outside && (int64_t)entry.size > INT32_MAX - c->bytes) {
         error_set(error, "weights over 2 GiB: --weights-in FILE keeps them out of the object");
         return NULL;
     }
-    void *data = constants_contents(c->module, c->parameters, buffer, (size_t)elements);
+    void *data = constants_contents(c->module, c->parameters, buffer);
     if (!data) {
         error_set(error, "a constant is refused");
         return NULL;

@@ -61,10 +61,10 @@ const struct weights_head *outside_head(const struct constants *constants);
 
 /* ---- constants.c ----------------------------------------------------------------------------- */
 
-/* What a weights buffer holds, float32 or int32 by its type; free() it. NULL:
- * module_check_constants says why. */
+/* What a weights buffer holds, in elements of its type; free() it. NULL: module_check_constants
+ * says why. */
 void *constants_contents(const struct module *module, const struct parameters *parameters,
-                         const struct buffer *buffer, size_t count);
+                         const struct buffer *buffer);
 
 /* ---- emit.c ---------------------------------------------------------------------------------- */
 
@@ -101,7 +101,7 @@ struct emitter {
     LLVMContextRef context;
     LLVMModuleRef out;
     LLVMBuilderRef builder;
-    LLVMTypeRef f32, i8, i32, i64, ptr;
+    LLVMTypeRef f32, i8, i16, i32, i64, ptr;
     LLVMTypeRef index; /* of index arithmetic: i32 on a GPU where that is enough, else i64 */
     LLVMValueRef function;
     struct arena *arena; /* of index arithmetic, for one kernel */

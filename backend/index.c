@@ -90,10 +90,15 @@ static int term_depth(struct emitter *e, const struct term *term)
     return depth;
 }
 
+LLVMTypeRef index_element(const struct emitter *e, const struct buffer *buffer)
+{
+    return buffer->dtype == DTYPE_U8 ? e->i8 : buffer->dtype == DTYPE_BF16 ? e->i16 : e->f32;
+}
+
 static LLVMValueRef advance(struct emitter *e, const struct base *base, LLVMValueRef pointer,
                             LLVMValueRef elements)
 {
-    LLVMTypeRef type = base->buffer->dtype == DTYPE_U8 ? e->i8 : e->f32;
+    LLVMTypeRef type = index_element(e, base->buffer);
     return LLVMBuildGEP2(e->builder, type, pointer, &elements, 1, "");
 }
 
@@ -150,8 +155,8 @@ unsigned index_alignment(struct emitter *e, const struct base *base, const struc
 {
     int64_t floats = e->target->gpu ? 4 : 1, constant = linear->constant + extra;
     int64_t factors = base->alignment / 4;
-    if (base->buffer->dtype == DTYPE_U8)
-        return 1;
+    if (dtype_bytes[base->buffer->dtype] < 4)
+        return (unsigned)dtype_bytes[base->buffer->dtype];
     for (int i = 0; i < linear->count; i++) {
         const struct term *term = &linear->term[i];
         if (term->kind == TERM_VAR && term_depth(e, term) < 0)

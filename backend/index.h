@@ -27,6 +27,9 @@ bool index_known(struct emitter *emitter, const struct affine *linear, int64_t *
 /* The offset modulo a divisor, where that is known; else -1. */
 int64_t index_remainder(struct emitter *emitter, const struct affine *linear, int64_t divisor);
 
+/* The type of a buffer's elements in memory. */
+LLVMTypeRef index_element(const struct emitter *emitter, const struct buffer *buffer);
+
 /* The address of the element at this offset, plus `extra` elements. */
 LLVMValueRef index_address(struct emitter *emitter, const struct base *base,
                            const struct affine *linear, int64_t extra);

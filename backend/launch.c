@@ -136,9 +136,8 @@ static int64_t weights_bytes(const struct module *m)
 {
     int64_t bytes = 0;
     for (const struct buffer *b = m->buffers; b; b = b->next)
-        if (b->place == PLACE_WEIGHTS && is_on_gpus(b) &&
-            b->offset + 4 * shape_elements(&b->shape) > bytes)
-            bytes = b->offset + 4 * shape_elements(&b->shape);
+        if (b->place == PLACE_WEIGHTS && is_on_gpus(b) && b->offset + buffer_bytes(b) > bytes)
+            bytes = b->offset + buffer_bytes(b);
     return bytes;
 }
 
@@ -153,7 +152,7 @@ static void put_buffers(FILE *file, const struct module *m)
                 separator, b->name, place_name[b->place], dtype_name[b->dtype]);
         put_shape(file, &b->shape);
         fprintf(file, ", \"offset\": %" PRId64 ", \"bytes\": %" PRId64 "}",
-                b->offset < 0 ? 0 : b->offset, dtype_bytes[b->dtype] * shape_elements(&b->shape));
+                b->offset < 0 ? 0 : b->offset, buffer_bytes(b));
         separator = ",";
     }
     fputs("\n  ]\n", file);
@@ -219,15 +218,14 @@ bool backend_weights(const struct module *m, const struct parameters *parameters
     for (const struct buffer *b = m->buffers; b; b = b->next) {
         if (b->place != PLACE_WEIGHTS || !is_on_gpus(b))
             continue;
-        size_t count = (size_t)shape_elements(&b->shape);
-        void *data = constants_contents(m, parameters, b, count);
+        void *data = constants_contents(m, parameters, b);
         if (!data) {
             error_set(error, "a constant is refused");
             free(file->data);
             *file = (struct backend_file){0};
             return false;
         }
-        memcpy(file->data + b->offset, data, 4 * count);
+        memcpy(file->data + b->offset, data, (size_t)buffer_bytes(b));
         free(data);
     }
     return true;

@@ -138,6 +138,7 @@ static bool emit_kernels(const struct plan *plan, LLVMModuleRef out, struct cons
                         .builder = LLVMCreateBuilderInContext(context),
                         .f32 = LLVMFloatTypeInContext(context),
                         .i8 = LLVMInt8TypeInContext(context),
+                        .i16 = LLVMInt16TypeInContext(context),
                         .i32 = LLVMInt32TypeInContext(context),
                         .i64 = LLVMInt64TypeInContext(context),
                         .ptr = LLVMPointerTypeInContext(context, 0),

@@ -189,6 +189,11 @@ struct buffer *buffer_new(struct module *module, struct buffer **list, const cha
     return buffer;
 }
 
+int64_t buffer_bytes(const struct buffer *buffer)
+{
+    return dtype_bytes[buffer->dtype] * shape_elements(&buffer->shape);
+}
+
 void buffer_set_value(struct buffer *buffer, struct inst *value)
 {
     use_end(&buffer->use);

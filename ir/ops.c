@@ -34,9 +34,9 @@ const char *const place_name[PLACE_COUNT] = {
 };
 
 const char *const dtype_name[DTYPE_COUNT] = {
-    [DTYPE_F32] = "f32", [DTYPE_I32] = "i32", [DTYPE_U8] = "u8"};
+    [DTYPE_F32] = "f32", [DTYPE_I32] = "i32", [DTYPE_U8] = "u8", [DTYPE_BF16] = "bf16"};
 
-const int dtype_bytes[DTYPE_COUNT] = {[DTYPE_F32] = 4, [DTYPE_I32] = 4, [DTYPE_U8] = 1};
+const int dtype_bytes[DTYPE_COUNT] = {[DTYPE_F32] = 4, [DTYPE_I32] = 4, [DTYPE_U8] = 1, [DTYPE_BF16] = 2};
 
 const char *const layout_name[LAYOUT_COUNT] = {[LAYOUT_NCHW] = "nchw", [LAYOUT_NHWC] = "nhwc"};
 

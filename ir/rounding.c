@@ -35,7 +35,7 @@ struct rounding {
     struct names unrounded; /* buffers, by the bytes of their address */
 };
 
-static bool recipe_is_rounded(const struct inst *inst, int precision)
+bool recipe_is_rounded(const struct inst *inst, int precision)
 {
     if (inst->op == OP_round)
         return inst->attr[SLOT_round_precision].integer == precision;

@@ -11,6 +11,9 @@ double round_to(int precision, double value);
 /* The scalar operation that does it; of f32, which has none, SCALAR_COUNT. */
 enum scalar_op round_op(int precision);
 
+/* Whether every element of a constant value is rounded to that already. */
+bool recipe_is_rounded(const struct inst *inst, int precision);
+
 /* Which buffers hold only numbers of the module's precision: weights whose recipe rounds, and
  * buffers to which only rounded values are stored. Made in an arena, for the kernels as they are
  * now. */

@@ -22,7 +22,7 @@ int64_t module_weights_bytes(const struct module *module)
     int64_t bytes = 0;
     for (const struct buffer *buffer = module->buffers; buffer; buffer = buffer->next)
         if (buffer->place == PLACE_WEIGHTS)
-            bytes += 4 * shape_elements(&buffer->shape);
+            bytes += buffer_bytes(buffer);
     return bytes;
 }
 

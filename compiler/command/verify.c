@@ -28,6 +28,8 @@ struct finding {
     bool ran;
     struct error why; /* why it did not run */
     double error;
+    double rounding; /* the error against the unrounded reference, where there is one */
+    int64_t changed; /* images that it gives another class */
 };
 
 struct verification {
@@ -37,6 +39,7 @@ struct verification {
     double *random;           /* the images' memory, unless they are from a file */
     struct image_files files; /* what --input names */
     double *reference;        /* in float64, (images.count, classes) */
+    double *unrounded;        /* the same without rounded operands; NULL: the same */
     double tolerance;
     bool shows_passes;        /* shows how far --each-pass is */
     struct pass_check passes; /* of --each-pass, or made when a target is off */
@@ -73,17 +76,25 @@ static enum status get_images(struct verification *v)
     return STATUS_DONE;
 }
 
-/* The reference in the precision asked for: with rounded operands where it is not f32. */
+static enum status evaluate(const struct verification *v, struct module *graph, double **result)
+{
+    *result = allocate(v->images.count * v->module->classes, sizeof(double));
+    return execute_evaluator(graph, &v->source->parameters, PRECISION_F64, graph->target[0],
+                             &v->images, *result);
+}
+
+/* The reference in the precision asked for: with rounded operands where it is not f32. A dump may
+ * have rounded them already. */
 static enum status get_reference(struct verification *v)
 {
     struct module *graph = NULL;
-    v->reference = allocate(v->images.count * v->module->classes, sizeof(double));
     enum status status = source_module(v->source, v->module->target[0], &graph);
+    if (status == STATUS_DONE && graph->precision != precision_kind_f32 && !graph->file)
+        status = evaluate(v, graph, &v->unrounded);
     if (status == STATUS_DONE)
         status = passes_round(graph);
     if (status == STATUS_DONE)
-        status = execute_evaluator(graph, &v->source->parameters, PRECISION_F64, graph->target[0],
-                                   &v->images, v->reference);
+        status = evaluate(v, graph, &v->reference);
     if (graph)
         module_free(graph);
     return status;
@@ -118,6 +129,27 @@ static enum status run_passes(struct verification *v)
     return status;
 }
 
+static int64_t class_of(const double *logits, int64_t classes)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < classes; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return best;
+}
+
+/* What the rounding of operands does to the results. */
+static void find_rounding(const struct verification *v, const double *out, struct finding *finding)
+{
+    int64_t classes = v->module->classes;
+    if (!v->unrounded)
+        return;
+    finding->rounding = relative_error(out, v->unrounded, v->images.count * classes);
+    for (int64_t i = 0; i < v->images.count; i++)
+        finding->changed +=
+            class_of(out + i * classes, classes) != class_of(v->unrounded + i * classes, classes);
+}
+
 static enum status run_target(const struct verification *v, const char *target,
                               struct finding *finding)
 {
@@ -138,6 +170,7 @@ static enum status run_target(const struct verification *v, const char *target,
             out[i] = output[i];
         finding->ran = true;
         finding->error = relative_error(out, v->reference, count);
+        find_rounding(v, out, finding);
     }
     compiled_free(&compiled);
     free(output);
@@ -232,6 +265,7 @@ static void verification_free(struct verification *v)
     images_free(&v->files);
     free(v->random);
     free(v->reference);
+    free(v->unrounded);
     if (v->module)
         module_free(v->module);
 }
@@ -340,6 +374,10 @@ static void print_text(const struct verification *v)
                    good(v, f) ? "ok" : "OFF");
         else
             printf("%s: not run: %s\n", f->target, f->why.text);
+        if (f->ran && v->unrounded)
+            printf("%s: against float32: error %.3g, %" PRId64 " of %" PRId64
+                   " images get another class\n",
+                   f->target, f->rounding, f->changed, v->images.count);
     }
 }
 
@@ -355,6 +393,8 @@ static void print_json(const struct verification *v)
             printf(", \"error\": %.9g", f->error);
         else if (f->ran)
             printf(", \"error\": null");
+        if (f->ran && v->unrounded && isfinite(f->rounding))
+            printf(", \"error_of_rounding\": %.9g, \"changed\": %" PRId64, f->rounding, f->changed);
         printf(", \"ok\": %s }", !f->ran ? "null" : good(v, f) ? "true" : "false");
     }
     printf("\n  ]\n}\n");

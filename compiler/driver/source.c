@@ -40,7 +40,13 @@ static bool target_has_precision(const char *name, int precision)
 {
     struct error error;
     const struct target *target = target_find(name, &error);
-    return precision == precision_kind_f32 || !target || target_has_matrix_units(target);
+    return precision == precision_kind_f32 || !target || target_has_matrix_units(target) ||
+           (precision == precision_kind_bf16 && !target->gpu);
+}
+
+static const char *precision_users(int precision)
+{
+    return precision == precision_kind_bf16 ? "processors and " : "";
 }
 
 static enum status check_precision(const struct target_names *names, int precision)
@@ -50,8 +56,8 @@ static enum status check_precision(const struct target_names *names, int precisi
         if (target_has_precision(names->name[i], precision))
             continue;
         diag_error(NULL, 0, 0,
-                   "--precision %s is for GPUs from nvptx:sm_80 on, found the target %s",
-                   precision_name(precision), names->name[i]);
+                   "--precision %s is for %sGPUs from nvptx:sm_80 on, found the target %s",
+                   precision_name(precision), precision_users(precision), names->name[i]);
         status = STATUS_USAGE;
     }
     return status;
@@ -322,8 +328,9 @@ static bool check_target(const char *file, const struct module *module, int i)
         diag_error(file, at.line, at.column, "%s", error.text);
     else if (!target_has_precision(module->target[i], module->precision))
         diag_error(file, at.line, at.column,
-                   "target '%s': the precision %s is for GPUs from nvptx:sm_80 on",
-                   module->target[i], precision_name(module->precision));
+                   "target '%s': the precision %s is for %sGPUs from nvptx:sm_80 on",
+                   module->target[i], precision_name(module->precision),
+                   precision_users(module->precision));
     else
         return true;
     return false;

@@ -4,8 +4,12 @@
  * A register tile of a linear reads 32 or fewer columns of every row of its weights; packed, these
  * are consecutive in memory; in rows of N columns they would lie a page apart. The last panel is
  * filled up with zeros, which nothing reads. 32 is right for all targets, so they share one copy.
- */
+ *
+ * In precision bf16 processors have panels of type bf16: half the bytes, for a shift when they are
+ * loaded. */
 #include "make.h"
+#include "rounding.h"
+#include "target.h"
 #include "tiles.h"
 #include "touches.h"
 
@@ -44,6 +48,14 @@ static bool wants_packing(const struct buffer *buffer)
            buffer->shape.dim[1] > PANEL;
 }
 
+static enum dtype packed_type(const struct module *m, const struct inst *value)
+{
+    for (int i = 0; i < m->targets; i++)
+        if (target_is_gpu(m->target[i]))
+            return DTYPE_F32;
+    return recipe_is_rounded(value, precision_kind_bf16) ? DTYPE_BF16 : DTYPE_F32;
+}
+
 static void pack_loads(struct module *m, struct packing *p, struct kernel *kernel)
 {
     struct rewriter r = {.m = m, .load = load_packed, .context = p};
@@ -66,6 +78,7 @@ int pack_weights(struct module *m)
                                        PLACE_WEIGHTS, value->shape)};
         end = &p.to->next;
         buffer_set_value(p.to, value);
+        p.to->dtype = packed_type(m, value);
         for (struct touch *touch = buffer->touches, *next; touch; touch = next) {
             next = touch->next;
             if (touch->loads)

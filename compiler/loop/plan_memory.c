@@ -137,7 +137,7 @@ static int plan_workspace(struct module *m)
     for (struct buffer *b = m->buffers; b; b = b->next)
         if (b->place == PLACE_WORKSPACE) {
             life[found].buffer = b;
-            life[found].bytes = aligned(shape_elements(&b->shape) * 4);
+            life[found].bytes = aligned(buffer_bytes(b));
             for (int i = 0; i < m->targets; i++)
                 find_life(&p, &life[found], i);
             found++;
@@ -156,7 +156,7 @@ static int plan_scratch(struct module *m, struct kernel *kernel)
     for (struct buffer *local = kernel->locals; local; local = local->next)
         if (local->place == PLACE_STACK) {
             local->offset = offset;
-            offset += aligned(shape_elements(&local->shape) * 4);
+            offset += aligned(buffer_bytes(local));
             changes++;
         }
     if (offset > m->scratch_bytes)
@@ -187,7 +187,7 @@ static int plan_weights(struct module *m)
     for (struct buffer *b = m->buffers; b; b = b->next)
         if (b->place == PLACE_WEIGHTS && gpu_uses(b)) {
             b->offset = offset;
-            offset += aligned(shape_elements(&b->shape) * 4);
+            offset += aligned(buffer_bytes(b));
             changes++;
         }
     return changes;

@@ -16,7 +16,7 @@ static void visit_weights(void *context, const struct expr *load, int64_t iterat
     (void)iterations;
     struct weights_of *weights = context;
     if (load->buffer->place == PLACE_WEIGHTS)
-        weights->bytes += shape_elements(&load->buffer->shape) * 4;
+        weights->bytes += buffer_bytes(load->buffer);
 }
 
 /* Loops inside those over pixels: the innermost runs over channels, the others over rows. */
@@ -46,7 +46,7 @@ void tile_need_of(struct tile_need *need, const struct kernel *kernel, int outer
     if (need->pixels < 1)
         need->pixels = 1;
     for (const struct buffer *local = kernel->locals; local; local = local->next)
-        need->bytes += shape_elements(&local->shape) * 4;
+        need->bytes += buffer_bytes(local);
     const struct stmt *stmt = kernel->body;
     for (int i = 0; stmt && i < outer; i++)
         stmt = stmt->body;

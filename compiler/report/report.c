@@ -144,7 +144,7 @@ static void put_buffers(const struct page *page)
         fprintf(page->out, "%s{\"name\":", between);
         escape_print(b->name, page->out);
         fprintf(page->out, ",\"place\":\"%s\",\"offset\":%" PRId64 ",\"bytes\":%" PRId64 "}",
-                place_name[b->place], b->offset, dtype_bytes[b->dtype] * shape_elements(&b->shape));
+                place_name[b->place], b->offset, buffer_bytes(b));
         between = ",";
     }
 }

@@ -289,7 +289,7 @@ struct buffer *parse_buffer(struct parser *parser, const struct token *name, boo
     while (buffer->dtype < DTYPE_COUNT && !accept_word(parser, dtype_name[buffer->dtype]))
         buffer->dtype++;
     if (buffer->dtype == DTYPE_COUNT)
-        parse_expected(parser, "a type: f32, i32, u8");
+        parse_expected(parser, "a type: f32, i32, u8, bf16");
     buffer->shape = parse_shape(parser, 1);
     if (buffer->place == PLACE_WEIGHTS) {
         expect(parser, '=');

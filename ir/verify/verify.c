@@ -1,6 +1,7 @@
 /* What every module has to keep. Here: the head, the graph and the buffers; verify_loops.c: how
  * kernels are made; verify_flow.c, verify_races.c, verify_lives.c: what data does in them. */
 #include "op.h"
+#include "rounding.h"
 #include "verify_flow.h"
 #include "verify_loops.h"
 #include <stdarg.h>
@@ -132,6 +133,9 @@ static bool verify_recipe(struct verifier *verifier, const struct buffer *buffer
         return wrong(verifier, "buffer %s: %s, its value %%%d is %s of another number of elements",
                      buffer->name, shape_text(&buffer->shape, found), value->id,
                      shape_text(&value->shape, allowed));
+    if (buffer->dtype == DTYPE_BF16 && !recipe_is_rounded(value, precision_kind_bf16))
+        return wrong(verifier, "buffer %s: of type bf16, its value %%%d is not rounded to that",
+                     buffer->name, value->id);
     return true;
 }
 
@@ -139,7 +143,7 @@ static bool verify_recipe(struct verifier *verifier, const struct buffer *buffer
 static bool verify_offset(struct verifier *verifier, const struct buffer *buffer)
 {
     const struct module *module = verifier->module;
-    int64_t bytes = 4 * shape_elements(&buffer->shape);
+    int64_t bytes = buffer_bytes(buffer);
     int64_t most =
         buffer->place == PLACE_WORKSPACE ? module->workspace_bytes : module->scratch_bytes;
     if (buffer->offset == -1)
@@ -201,9 +205,11 @@ static bool verify_buffer(struct verifier *verifier, const struct buffer *buffer
                      name);
     if ((int)buffer->dtype < 0 || buffer->dtype >= DTYPE_COUNT ||
         (buffer->dtype == DTYPE_I32 && buffer->place != PLACE_WEIGHTS) ||
+        (buffer->dtype == DTYPE_BF16 && buffer->place != PLACE_WEIGHTS) ||
         (buffer->dtype == DTYPE_U8 && buffer->place != PLACE_INPUT))
         return wrong(verifier,
-                     "buffer %s: must be f32; only weights may be i32, and only the input u8",
+                     "buffer %s: must be f32; only weights may be i32 or bf16, and only the input "
+                     "u8",
                      name);
     return verify_recipe(verifier, buffer) && verify_offset(verifier, buffer) &&
            verify_caller(verifier, buffer);

@@ -37,6 +37,7 @@ static struct module *scheduled_module(struct trial *t, int batch, int targets,
 {
     struct module *module = graph_from_model(&t->m->model, batch, t->m->threads, targets, target);
     module->turns = t->m->batch / batch;
+    module->precision = t->precision;
     for (int i = 0; i < pass_count; i++) {
         if (without && strcmp(pass_table[i].name, without) == 0) {
             module->after = without;
@@ -277,6 +278,24 @@ static bool check_passes(struct trial *t)
     return good && check_code(t, 1, t->checks->target, without, what);
 }
 
+/* In bf16: against the evaluator that rounds the same operands. */
+static bool check_bf16(struct trial *t)
+{
+    struct outcome before = *t->outcome;
+    struct trial rounded = *t;
+    rounded.precision = precision_kind_bf16;
+    rounded.reference = NULL;
+    rounded.many = (struct many){0};
+    bool good =
+        evaluate_reference(&rounded) && check_code(&rounded, 1, t->checks->target, NULL, "in bf16");
+    free(rounded.reference);
+    free(rounded.many.images);
+    free(rounded.many.reference);
+    if (good)
+        *t->outcome = before;
+    return good;
+}
+
 /* Changes the weights, while the reference stays the same, so this comes last. */
 static bool check_permuted(struct trial *t)
 {
@@ -296,7 +315,7 @@ static bool check_all(struct trial *t)
         good = check_code(t, checks->targets, checks->target, NULL, "all targets in one object");
     if (good && checks->batch && t->m->batch > 1)
         good = check_one_by_one(t, checks->target);
-    good = good && (!checks->passes || check_passes(t));
+    good = good && (!checks->bf16 || check_bf16(t)) && (!checks->passes || check_passes(t));
     return good && (!checks->permuted || check_permuted(t));
 }
 
@@ -304,7 +323,8 @@ struct outcome model_check(const struct random_model *asked, const struct checks
 {
     struct outcome outcome = {.verdict = PASSED};
     struct random_model m = *asked;
-    struct trial t = {.m = &m, .checks = checks, .outcome = &outcome};
+    struct trial t = {
+        .m = &m, .checks = checks, .outcome = &outcome, .precision = precision_kind_f32};
     t.each = (int64_t)m.model.channels * m.model.height * m.model.width;
     t.outputs = (int64_t)m.batch * m.model.classes;
     if (!values_make(&t.values, &m)) { /* too large to be exact: then real numbers */

@@ -23,6 +23,7 @@ struct trial {
     int64_t each, outputs; /* numbers of an image; of all results */
     double *reference;     /* in float64 */
     double plain;          /* error of the plain evaluation in float32 */
+    int precision;         /* a precision_kind */
     struct many many;      /* made when they are asked for */
     struct outcome *outcome;
 };
@@ -38,7 +39,8 @@ bool run_batch(struct trial *t, const struct san_model *model, const struct san_
 
 /* ---- numbers.c ------------------------------------------------------------------------------- */
 
-/* The graph in float64 and in float32. */
+/* The graph in float64 and in float32. In a precision other than f32 the latter rounds operands,
+ * and so does the former for exact models. */
 bool evaluate_graph(struct trial *t, const double *images, double *result, double *single);
 /* Computes the reference for all comparisons. */
 bool evaluate_reference(struct trial *t);

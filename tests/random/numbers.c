@@ -51,8 +51,15 @@ bool evaluate_graph(struct trial *t, const double *images, double *result, doubl
     const struct random_model *m = t->m;
     const struct parameters *parameters = &t->values.parameters;
     struct module *graph = graph_from_model(&m->model, m->batch, m->threads, 0, NULL);
-    bool good = module_eval_graph(graph, parameters, PRECISION_F64, images, result) &&
-                module_eval_graph(graph, parameters, PRECISION_F32, images, single);
+    struct module *rounded = graph_from_model(&m->model, m->batch, m->threads, 0, NULL);
+    rounded->precision = t->precision;
+    bool good = t->precision == precision_kind_f32 ||
+                passes_run(rounded, "round_operands", NULL) == STATUS_DONE;
+    good =
+        good &&
+        module_eval_graph(m->exact ? rounded : graph, parameters, PRECISION_F64, images, result) &&
+        module_eval_graph(rounded, parameters, PRECISION_F32, images, single);
+    module_free(rounded);
     module_free(graph);
     return good || trial_fail(t, WRONG_TEST, "the evaluator fails");
 }

@@ -98,6 +98,7 @@ struct checks {
     int others;
     const char *const *other; /* that it does not: their loops are evaluated */
     bool emitted;             /* and their assembly written */
+    bool bf16;                /* and in bf16 */
     bool passes;              /* evaluate after every pass, and without each optional pass */
     bool batch;               /* and image by image */
     bool together;            /* all targets in one object too */

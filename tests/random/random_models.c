@@ -1,12 +1,13 @@
 /* Compiles random models and compares them with the evaluator.
  *
- *   random_models [--seed N] [--first N] [--count N] [--jobs N] [--targets A,B] [-v]
+ *   random_models [--seed N] [--first N] [--count N] [--jobs N] [--targets A,B] [--bf16] [-v]
  *   random_models --list [--seed N] [--first N] [--count N]
  *   random_models --write FOLDER [--seed N] [--first N] [--count N]
  *   random_models --model FILE.json [--exact] [--batch N] [--threads N] [--values N]
  *
  * Model number i of a seed is always the same. A failure prints it, and the smallest model found
- * that fails in the same way, as JSON, with the options that run it again. */
+ * that fails in the same way, as JSON, with the options that run it again. --bf16: each in bf16
+ * too, not only every sixth. */
 #include "model_write.h"
 #include "progress.h"
 #include "random_model.h"
@@ -24,6 +25,7 @@ enum {
     PERMUTED_EVERY = 5,
     TOGETHER_EVERY = 16,
     EMITTED_EVERY = 4,
+    BF16_EVERY = 6,
     MOST_SHRUNKEN = 3,
     FEW_RATIOS = 20
 };
@@ -33,7 +35,7 @@ static const int SKIPPED = 77;
 struct settings {
     unsigned long long seed, values;
     int first, count, jobs, batch, threads;
-    bool verbose, exact, list;
+    bool verbose, exact, list, bf16;
     const char *model, *write;
     int targets, others;
     const char *target[MAX_TARGETS], *other[MAX_TARGETS]; /* others do not run here */
@@ -58,7 +60,7 @@ struct tally {
 static int usage(void)
 {
     fputs("usage: random_models [--seed N] [--first N] [--count N] [--jobs N] [--targets A,B] "
-          "[-v]\n       random_models --list [--seed N] [--first N] [--count N]\n"
+          "[--bf16] [-v]\n       random_models --list [--seed N] [--first N] [--count N]\n"
           "       random_models --write FOLDER [--seed N] [--first N] [--count N]\n"
           "       random_models --model FILE.json [--exact] [--batch N] [--threads N] "
           "[--values N]\n",
@@ -123,6 +125,8 @@ static bool read_command_line(struct settings *s, int count, char **words)
             s->exact = true;
         else if (strcmp(words[i], "--list") == 0)
             s->list = true;
+        else if (strcmp(words[i], "--bf16") == 0)
+            s->bf16 = true;
         else if (i + 1 == count || !read_option(s, words[i], words[i + 1]))
             return false;
         else
@@ -209,6 +213,7 @@ static struct checks checks_of(const struct settings *s, int number)
                            .others = s->others,
                            .other = s->other,
                            .emitted = number % EMITTED_EVERY == 3,
+                           .bf16 = s->bf16 || number % BF16_EVERY == 4,
                            .passes = number % PASSES_EVERY == 0,
                            .batch = number % BATCH_EVERY == 0,
                            .together = number % TOGETHER_EVERY == 1,
@@ -278,7 +283,7 @@ static int run_one(const struct settings *s)
     struct random_model m = {
         .batch = s->batch, .threads = s->threads, .exact = s->exact, .seed = s->values};
     struct checks checks = {s->targets, s->target, s->others, s->other, true,
-                            true,       true,      true,      true};
+                            true,       true,      true,      true,     true};
     if (model_read(s->model, &m.model) != STATUS_DONE)
         return 3;
     struct outcome outcome = model_check_apart(&m, &checks, false);

@@ -14,7 +14,7 @@
 #include "build_fetch.h"
 #include "build_tile.h"
 
-enum { LINE = 16 /* floats of a cache line */ };
+enum { LINE_BYTES = 64, LINE = 16 /* floats of a cache line */ };
 
 static const struct expr *column_factor(const struct nest_build *b)
 {
@@ -31,13 +31,15 @@ struct stmt *fetch_weights(struct nest_build *b, const struct ahead *next)
     int vars = b->r.vars;
     if (!factor || factor->op != SCALAR_load || factor->buffer->place != PLACE_WEIGHTS)
         return NULL;
-    int64_t across = next->columns > LINE ? next->columns / LINE : 1, lines = next->depth * across;
+    int64_t line_of = LINE_BYTES / dtype_bytes[factor->buffer->dtype];
+    int64_t across = next->columns > line_of ? next->columns / line_of : 1;
+    int64_t lines = next->depth * across;
     int64_t times = lines > next->steps ? lines / next->steps : 1;
     int64_t wait = next->steps > lines ? next->steps / lines : 1;
     affine_ref first = affine_scale(arena, affine_div(arena, next->step, wait), times);
     for (int64_t i = 0; i < times; i++) {
         affine_ref line = affine_mod(arena, affine_offset(arena, first, i), lines);
-        affine_ref column = affine_scale(arena, affine_mod(arena, line, across), LINE);
+        affine_ref column = affine_scale(arena, affine_mod(arena, line, across), line_of);
         rewriter_map(&b->r, b->nest->reduce->var[0],
                      affine_add(arena, next->k, affine_div(arena, line, across)));
         rewriter_map(&b->r, nest_column(b->nest), affine_add(arena, next->column, column));

@@ -180,7 +180,7 @@ static void find_together(struct view *v)
         bytes += nest_weight_bytes(&nests->nest[i]);
     for (const struct buffer *local = nests->kernel->locals; local; local = local->next)
         if (plan_keeps_to_pixel(&plan, nests, local))
-            own += shape_elements(&local->shape) * 4;
+            own += buffer_bytes(local);
     if (own && bytes + own <= v->subject->target->l1_bytes) {
         v->tile_bytes -= own;
         v->together_bytes = own;

@@ -225,7 +225,7 @@ static void visit_weights(void *context, const struct expr *load, int64_t iterat
 {
     (void)iterations;
     if (load->buffer->place == PLACE_WEIGHTS)
-        *(int64_t *)context += shape_elements(&load->buffer->shape) * 4;
+        *(int64_t *)context += buffer_bytes(load->buffer);
 }
 
 int64_t nest_weight_bytes(const struct kernel_nest *nest)
