@@ -322,6 +322,7 @@ struct module {
     struct kernel *kernels;  /* in the order they run */
     int64_t workspace_bytes; /* of the tensors, once planned; else 0 */
     int64_t scratch_bytes;   /* of one worker's stack tiles, once planned; else 0 */
+    struct tunings *tunings; /* schedules to take where they fit (tunings.h); or NULL */
     struct module *smaller;  /* for fewer images, with code in the same object; or NULL */
 };
 

@@ -86,7 +86,7 @@ static bool begins_as_dump(const struct source *source)
 static enum status check_standard_input(const struct options *options)
 {
     const char *const input[] = {options->operand, options->weights, options->labels,
-                                 options->profile};
+                                 options->profile, options->schedules};
     int standard = 0;
     for (size_t i = 0; i < sizeof input / sizeof *input; i++)
         standard += input[i] && strcmp(input[i], "-") == 0;
@@ -112,10 +112,26 @@ static enum status choose_features(const struct options *options, struct model *
     return STATUS_USAGE;
 }
 
+enum status schedules_read(const char *path, struct tunings **tunings)
+{
+    struct error error = {0};
+    char *text = NULL;
+    size_t size;
+    enum status status = file_read(path, MOST_TEXT_BYTES, &text, &size);
+    *tunings = status == STATUS_DONE ? tunings_parse(text, size, path, &error) : NULL;
+    free(text);
+    if (status != STATUS_DONE || *tunings)
+        return status;
+    diag_report(&error);
+    return STATUS_INPUT;
+}
+
 enum status source_read(struct source *source, const struct options *options)
 {
     *source = (struct source){.options = options, .target = options->target};
     enum status status = check_standard_input(options);
+    if (status == STATUS_DONE && options->schedules)
+        status = schedules_read(options->schedules, &source->tunings);
     if (status == STATUS_DONE)
         status = file_read(options->operand, MOST_TEXT_BYTES, &source->text, &source->size);
     if (status != STATUS_DONE)
@@ -141,6 +157,7 @@ enum status source_read(struct source *source, const struct options *options)
 void source_free(struct source *source)
 {
     weights_free(source->weights);
+    tunings_free(source->tunings);
     free(source->text);
     *source = (struct source){0};
 }
@@ -148,7 +165,7 @@ void source_free(struct source *source)
 bool source_is_input(const struct options *options, const char *path)
 {
     const char *const input[] = {options->operand, options->weights, options->labels,
-                                 options->profile};
+                                 options->profile, options->schedules};
     for (size_t i = 0; i < sizeof input / sizeof *input; i++)
         if (input[i] && file_same(input[i], path))
             return true;
@@ -432,6 +449,7 @@ static enum status parse_dump(const struct source *source, const char *only, str
     const struct target_names one = {1, {only}};
     const struct target_names *kept = only ? &one : &source->target;
     *result = kept->count ? keep_targets(module, kept) : module;
+    (*result)->tunings = source->tunings;
     if (source->options->name)
         (*result)->name = arena_printf(module->arena, "%s", source->options->name);
     return STATUS_DONE;
@@ -456,5 +474,6 @@ enum status source_module_of(const struct source *source, int64_t batch, const c
                                only ? 1 : source->target.count, only ? &only : source->target.name);
     (*module)->turns = batch / images;
     (*module)->precision = precision_asked(options);
+    (*module)->tunings = source->tunings;
     return STATUS_DONE;
 }

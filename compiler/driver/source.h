@@ -3,6 +3,7 @@
 #define COMPILER_SOURCE_H
 #include "model.h"
 #include "options.h"
+#include "tunings.h"
 #include "weights.h"
 
 struct source {
@@ -12,13 +13,18 @@ struct source {
     char *text;         /* of the file */
     size_t size;
     struct target_names target;   /* those asked for, or the defaults; for a dump: those to keep */
+    struct tunings *tunings;      /* of --schedules; or NULL */
     struct weights *weights;      /* NULL: not asked for */
     struct parameters parameters; /* the weights as the evaluator takes them */
 };
 
 /* Reads MODEL.json or the text of a dump (a name that ends in ".sanir", or, on standard input,
- * text that begins with "sanir "). Errors are printed; source_free in any case. */
+ * text that begins with "sanir "), and the file of --schedules. Errors are printed; source_free in
+ * any case. */
 enum status source_read(struct source *source, const struct options *options);
+
+/* Reads a .sched file. Errors are printed. */
+enum status schedules_read(const char *path, struct tunings **tunings);
 
 /* Reads and checks the weights if the command line names a file: those of a model one by one, those
  * of a dump as far as its parameters go (folded ones may be gone from it). Errors are printed. */

@@ -104,9 +104,9 @@ static void print_source(const char *name, int line, int column)
     fclose(file);
 }
 
-/* ---- an error -------------------------------------------------------------------------------- */
+/* ---- an error, a warning --------------------------------------------------------------------- */
 
-static void print_error(const char *file, int line, int column, const char *text)
+static void print_place(const char *file, int line, int column)
 {
     const char *name = !file ? "sanc" : strcmp(file, "-") == 0 ? "<stdin>" : file;
     progress_clear();
@@ -115,13 +115,30 @@ static void print_error(const char *file, int line, int column, const char *text
     if (file && line > 0)
         fprintf(stderr, ":%d:%d", line, column);
     fputs(": ", stderr);
-    print_coloured("\033[1;31m", "error:");
+}
+
+static void print_text(const char *file, int line, int column, const char *text)
+{
     putc(' ', stderr);
     print_escaped(text);
     putc('\n', stderr);
     if (file && line > 0 && column > 0)
         print_source(file, line, column);
     funlockfile(stderr);
+}
+
+static void print_error(const char *file, int line, int column, const char *text)
+{
+    print_place(file, line, column);
+    print_coloured("\033[1;31m", "error:");
+    print_text(file, line, column, text);
+}
+
+void diag_warning(const struct error *error)
+{
+    print_place(error->file, error->at.line, error->at.column);
+    print_coloured("\033[1;35m", "warning:");
+    print_text(error->file, error->at.line, error->at.column, error->text);
 }
 
 void diag_report(const struct error *error)

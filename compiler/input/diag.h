@@ -20,8 +20,9 @@ enum status {
     STATUS_DEFECT = 5  /* a defect in the compiler */
 };
 
-/* Prints an error. */
+/* Prints an error; a warning, after which work goes on. */
 void diag_report(const struct error *error);
+void diag_warning(const struct error *warning);
 
 /* Likewise. file may be NULL (then "sanc: error: ..."), "-" is standard input; line 0 leaves
  * line and column out. */

@@ -1,6 +1,7 @@
 #include "passes.h"
 #include "loops.h"
 #include "predict_module.h"
+#include "tunings.h"
 #include <assert.h>
 #include <string.h>
 #include <time.h>
@@ -40,6 +41,13 @@ static bool observed(const struct pass_observer *observer, const struct pass *pa
     return !observer || observer->after(observer->context, pass, changes, seconds, module);
 }
 
+/* What the pass refused of a .sched file, each once: other runs and sizes refuse the same. */
+static void report_refusals(struct tunings *tunings)
+{
+    while (tunings && tunings->said < tunings->refusals)
+        diag_warning(tunings->refused[tunings->said++]->refused);
+}
+
 static enum status run_one(struct module *module, const struct pass *pass,
                            const struct pass_observer *observer)
 {
@@ -48,6 +56,7 @@ static enum status run_one(struct module *module, const struct pass *pass,
     int changes = pass->run(module);
     double seconds = seconds_now() - start;
     module->after = pass->name;
+    report_refusals(module->tunings);
     if (module->error) {
         diag_report(module->error);
         return STATUS_INPUT;

@@ -1,7 +1,9 @@
-/* Writes a schedule for every kernel and target. apply_schedules carries it out, so that edited
- * schedules are treated the same way. */
+/* Writes a schedule for every kernel and target: the one that the module's tunings have for it, or
+ * one that is chosen. apply_schedules carries it out, so that edited schedules are treated the same
+ * way. */
 #include "choose.h"
 #include "plan_read.h"
+#include "plan_tuned.h"
 #include "plan_write.h"
 #include "rounding.h"
 #include "tidy.h"
@@ -21,7 +23,8 @@ int schedule(struct module *m)
             if (schedule_find(kernel, m->target[i]))
                 continue;
             struct plan plan;
-            plan_choose(&subject, &plan);
+            if (!plan_tuned(&subject, &plan))
+                plan_choose(&subject, &plan);
             plan_write(m, kernel, m->target[i], &plan);
             changes++;
         }

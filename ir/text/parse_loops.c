@@ -124,7 +124,7 @@ static struct command *parse_command(struct parser *parser, struct token word)
 }
 
 /* "x86-64-v4" { lines } */
-static struct schedule *parse_schedule(struct parser *parser)
+struct schedule *parse_schedule(struct parser *parser)
 {
     struct schedule *schedule = ARENA_NEW(parser->module->arena, struct schedule);
     struct command **last = &schedule->commands;

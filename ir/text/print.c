@@ -114,7 +114,7 @@ static void print_stmts(const struct stmt *stmt, int indent, FILE *file)
     }
 }
 
-static void print_schedule(const struct schedule *schedule, FILE *file)
+void print_schedule(const struct schedule *schedule, FILE *file)
 {
     fputs("  schedule ", file);
     print_string(schedule->target, file);

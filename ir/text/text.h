@@ -69,6 +69,7 @@ void parse_leave(struct parser *parser);
 struct shape parse_shape(struct parser *parser, int64_t least); /* parse.c */
 struct buffer *parse_buffer(struct parser *parser, const struct token *name, bool local);
 void parse_kernel(struct parser *parser);                          /* parse_loops.c */
+struct schedule *parse_schedule(struct parser *parser);            /* after the word schedule */
 const struct expr *parse_expr(struct parser *parser, int *height); /* parse_expr.c */
 void parse_indices(struct parser *parser, const struct buffer *buffer, const struct affine **index);
 struct var *parse_var(struct parser *parser, struct token *name);
@@ -80,6 +81,7 @@ struct buffer *parse_buffer_use(struct parser *parser, const struct token *name)
 enum { NUMBER_TEXT = 32 };
 const char *number_text(double value, char text[NUMBER_TEXT]); /* reads back exactly */
 void print_string(const char *string, FILE *file);
+void print_schedule(const struct schedule *schedule, FILE *file); /* print.c */
 void print_indices(const struct buffer *buffer, const struct affine *const *index, FILE *file);
 void print_expr(const struct expr *expr, FILE *file);
 

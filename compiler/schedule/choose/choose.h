@@ -6,4 +6,10 @@
 /* The plan that is estimated to take a kernel the least time on a target. */
 void plan_choose(const struct subject *subject, struct plan *plan);
 
+/* Gets a plan and its estimated cycles, which compare with those of the same call alone. */
+typedef void plan_visitor(void *context, const struct plan *plan, double cycles);
+
+/* Shows the plans that are considered for a kernel on a processor. */
+void plan_enumerate(const struct subject *subject, plan_visitor *visit, void *context);
+
 #endif

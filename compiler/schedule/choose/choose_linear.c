@@ -107,9 +107,11 @@ static double all_cycles(const struct linear *l, const struct choice *c)
     return cycles;
 }
 
+typedef void choice_visitor(void *context, const struct choice *choice, double cycles);
+
 /* The choices of rows, vectors and depth for a tile. */
-static void choose_blocks(const struct linear *l, struct choice c, struct choice *best,
-                          double *least)
+static void visit_blocks(const struct linear *l, struct choice c, choice_visitor *visit,
+                         void *context)
 {
     const struct target *t = l->target;
     int64_t columns = l->columns / c.groups, rows = c.tile * l->own_rows;
@@ -123,11 +125,7 @@ static void choose_blocks(const struct linear *l, struct choice c, struct choice
                 if (!fits || columns % width || (PANEL % width && width % PANEL) ||
                     (c.depth && (!l->depth_allowed || l->depth % c.depth || columns % panel)))
                     continue;
-                double cycles = all_cycles(l, &c);
-                if (cycles < *least) {
-                    *least = cycles;
-                    *best = c;
-                }
+                visit(context, &c, all_cycles(l, &c));
             }
 }
 
@@ -138,9 +136,8 @@ static bool may_group(const struct linear *l, int64_t groups)
            (l->splittable && l->splittable % groups == 0 && l->splittable / groups % PANEL == 0);
 }
 
-static bool choose(const struct linear *l, struct choice *best)
+static void visit_choices(const struct linear *l, choice_visitor *visit, void *context)
 {
-    double least = HUGE_VAL;
     bool small = l->pixels * l->own_rows <= MAX_ALL_ROWS;
     int64_t most_groups = l->threads > 1 ? 2 * l->threads : 1;
     int64_t most = small ? l->pixels : MAX_ROWS / l->own_rows;
@@ -149,9 +146,20 @@ static bool choose(const struct linear *l, struct choice *best)
             break;
         for (int64_t groups = 1; groups <= MAX_GROUPS && groups <= most_groups; groups++)
             if (may_group(l, groups))
-                choose_blocks(l, (struct choice){.tile = tile, .groups = groups}, best, &least);
+                visit_blocks(l, (struct choice){.tile = tile, .groups = groups}, visit, context);
     }
-    return least < HUGE_VAL;
+}
+
+struct cheapest {
+    double cycles;
+    struct choice choice;
+};
+
+static void keep_cheapest(void *context, const struct choice *choice, double cycles)
+{
+    struct cheapest *cheapest = context;
+    if (cycles < cheapest->cycles)
+        *cheapest = (struct cheapest){cycles, *choice};
 }
 
 /* Equally fast threads gain nothing from more groups. Where threads are not equally fast, smaller
@@ -224,6 +232,19 @@ static struct linear linear_of(const struct subject *subject, int at)
     return l;
 }
 
+/* Puts a choice into the plan, whose linear is nest number `at`. */
+static void take(const struct linear *l, const struct choice *c, int at, struct plan *plan)
+{
+    int64_t lanes = l->target->lanes;
+    plan->tile = c->tile;
+    plan->split = c->groups > 1 ? l->splittable / c->groups : 0;
+    plan->nest[at] = (struct nest_plan){.rows = c->rows,
+                                        .columns = c->vectors * lanes,
+                                        .lanes = lanes,
+                                        .depth = c->depth,
+                                        .ahead = true};
+}
+
 void linear_choose(const struct subject *subject, struct plan *plan)
 {
     int at = find_linear(subject->nests);
@@ -237,15 +258,38 @@ void linear_choose(const struct subject *subject, struct plan *plan)
         return;
     }
     struct linear l = linear_of(subject, at);
-    struct choice c = {0};
-    if (l.own_rows >= OWN_ROWS || !choose(&l, &c))
+    struct cheapest cheapest = {.cycles = HUGE_VAL};
+    if (l.own_rows < OWN_ROWS)
+        visit_choices(&l, keep_cheapest, &cheapest);
+    if (cheapest.cycles == HUGE_VAL)
         return;
-    refine_groups(&l, &c);
-    plan->tile = c.tile;
-    plan->split = c.groups > 1 ? l.splittable / c.groups : 0;
-    *nest = (struct nest_plan){.rows = c.rows,
-                               .columns = c.vectors * target->lanes,
-                               .lanes = target->lanes,
-                               .depth = c.depth,
-                               .ahead = true};
+    refine_groups(&l, &cheapest.choice);
+    take(&l, &cheapest.choice, at, plan);
+}
+
+struct showing {
+    const struct linear *l;
+    int at;
+    struct plan plan;
+    plan_visitor *visit;
+    void *context;
+};
+
+static void show(void *context, const struct choice *choice, double cycles)
+{
+    struct showing *s = context;
+    take(s->l, choice, s->at, &s->plan);
+    s->visit(s->context, &s->plan, cycles);
+}
+
+void linear_enumerate(const struct subject *subject, const struct plan *chosen, plan_visitor *visit,
+                      void *context)
+{
+    int at = find_linear(subject->nests);
+    if (!subject->nests->pixels || at < 0)
+        return;
+    struct linear l = linear_of(subject, at);
+    struct showing showing = {&l, at, *chosen, visit, context};
+    if (l.own_rows < OWN_ROWS && !chosen->lanes.end)
+        visit_choices(&l, show, &showing);
 }

@@ -203,7 +203,7 @@ static double plan_all(const struct view *v, int64_t tile, struct plan *plan)
 
 enum { MAX_TILE = 128 };
 
-static void search(const struct subject *subject, struct plan *best)
+void processor_enumerate(const struct subject *subject, plan_visitor *visit, void *context)
 {
     const struct nests *nests = subject->nests;
     struct view view = {.subject = subject, .width = 1, .tile_bytes = nests->local_bytes};
@@ -212,22 +212,33 @@ static void search(const struct subject *subject, struct plan *best)
     if (nests->pixels)
         view.width = nests->pixel[2]->extent;
     find_together(&view);
-    double least = HUGE_VAL;
     struct plan plan;
     for (int64_t tile = 1; tile <= MAX_TILE && tile <= nests->pixel_count; tile++) {
         if (tile > 1 && tile * view.tile_bytes > TILE_BYTES)
             break;
         double cycles = plan_all(&view, tile, &plan);
-        if (cycles < least) {
-            least = cycles;
-            *best = plan;
-        }
+        visit(context, &plan, cycles);
     }
+}
+
+struct cheapest {
+    double cycles;
+    struct plan *plan;
+};
+
+static void keep_cheapest(void *context, const struct plan *plan, double cycles)
+{
+    struct cheapest *cheapest = context;
+    if (cycles >= cheapest->cycles)
+        return;
+    cheapest->cycles = cycles;
+    *cheapest->plan = *plan;
 }
 
 void processor_choose(const struct subject *subject, struct plan *plan)
 {
-    search(subject, plan);
+    struct cheapest cheapest = {HUGE_VAL, plan};
+    processor_enumerate(subject, keep_cheapest, &cheapest);
     linear_choose(subject, plan);
     shares_choose(subject, plan);
 }

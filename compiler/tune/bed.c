@@ -1,0 +1,202 @@
+#define _GNU_SOURCE /* CLOCK_THREAD_CPUTIME_ID */
+#include "bed.h"
+#include "difference.h"
+#include "memory.h"
+#include "passes.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_OTHER_BYTES = 64 << 20, LINE = 64, MOST_PAIRS = 128 };
+/* Of ||out - ref|| / ||ref||: a schedule changes the order of sums and nothing else. */
+static const double TOLERANCE = 1e-5;
+/* Of a normal distribution: its standard deviation over the median of absolute deviations, and the
+ * standard error of a median over that of a mean. */
+static const double DEVIATION = 1.4826, OF_MEDIAN = 1.2533;
+static const double SURE = 3; /* standard errors */
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* With one thread the processor's time of that thread, so that others disturb least. */
+static uint64_t clock_now(void *context)
+{
+    const struct bed *bed = context;
+    struct timespec now;
+    clock_gettime(bed->threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+enum status bed_new(struct bed *bed, struct alone *alone, int64_t weights_bytes)
+{
+    const struct module *m = alone->module;
+    *bed = (struct bed){.alone = alone, .threads = (unsigned)m->threads};
+    bed->input = allocate(m->width, sizeof(float));
+    bed->output = allocate(m->classes, sizeof(float));
+    for (int64_t i = 0; i < m->width; i++)
+        bed->input[i] = (float)alone->input[i];
+    bed->other_bytes =
+        (size_t)(weights_bytes < MOST_OTHER_BYTES ? weights_bytes : MOST_OTHER_BYTES);
+    bed->others = allocate((int64_t)bed->other_bytes, 1);
+    memset(bed->others, 1, bed->other_bytes); /* pages of its own, not that of zeros */
+    if (bed->threads > 1 && !(bed->pool = san_pool_new(bed->threads))) {
+        diag_error(NULL, 0, 0, "cannot start %u threads: %s", bed->threads, strerror(errno));
+        return STATUS_SYSTEM;
+    }
+    return STATUS_DONE;
+}
+
+void bed_free(struct bed *bed)
+{
+    if (bed->pool)
+        san_pool_free(bed->pool);
+    free(bed->input);
+    free(bed->output);
+    free(bed->workspace);
+    free(bed->others);
+}
+
+static void pass_other_bytes(const struct bed *bed)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < bed->other_bytes; i += LINE)
+        sum += bed->others[i];
+    *(volatile unsigned char *)bed->others = (unsigned char)(sum & 1);
+}
+
+static void *workspace_of(struct bed *bed, const struct san_model *model)
+{
+    enum { PAGE = 4096 };
+    size_t bytes = (model->workspace_bytes + PAGE) / PAGE * PAGE;
+    if (bytes > bed->workspace_bytes) {
+        free(bed->workspace);
+        bed->workspace = aligned_alloc(PAGE, bytes);
+        bed->workspace_bytes = bytes;
+        if (!bed->workspace)
+            memory_fail();
+    }
+    return bed->workspace;
+}
+
+/* Microseconds of the kernel alone. */
+static double run(struct bed *bed, struct timed *timed)
+{
+    const struct san_model *model = timed->compiled.model;
+    struct san_profile profile = {clock_now, bed, timed->ticks, timed->ticks + model->kernel_count};
+    struct san_exec exec = {.abi_version = SAN_ABI_VERSION, .threads = 1};
+    if (bed->pool)
+        exec = san_pool_exec(bed->pool);
+    exec.profile = &profile;
+    void *workspace = workspace_of(bed, model);
+    memset(timed->ticks, 0, 2 * model->kernel_count * sizeof *timed->ticks);
+    pass_other_bytes(bed);
+    model->run(bed->input, bed->output, workspace, &exec);
+    uint64_t ticks = 0;
+    for (uint32_t i = 0; i < model->kernel_count; i++)
+        ticks += alone_is_it(model->kernel_names[i]) ? timed->ticks[i] : 0;
+    return 1e-3 * (double)ticks;
+}
+
+/* ---- a schedule ------------------------------------------------------------------------------ */
+
+/* Once, between pages that cannot be touched. */
+static enum status check(const struct bed *bed, const struct timed *timed)
+{
+    const struct alone *alone = bed->alone;
+    int64_t count = alone->module->classes;
+    const struct images images = {alone->input, 1, alone->module->width};
+    float *output = allocate(count, sizeof *output);
+    double *out = allocate(count, sizeof *out);
+    enum status status = execute_on_threads(timed->compiled.model, bed->threads, &images, output);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = output[i];
+    if (status == STATUS_DONE && !(relative_error(out, alone->reference, count) <= TOLERANCE))
+        status = STATUS_CHECK_FAILED;
+    free(output);
+    free(out);
+    return status;
+}
+
+enum status timed_new(struct timed *timed, struct bed *bed, const struct plan *plan)
+{
+    *timed = (struct timed){0};
+    struct module *module = alone_with(bed->alone, plan);
+    enum status status = passes_run(module, NULL, NULL);
+    if (status == STATUS_DONE)
+        status = compiled_load(module, &bed->alone->source, &timed->compiled);
+    module_free(module);
+    if (status == STATUS_DONE)
+        status = check(bed, timed);
+    if (status == STATUS_DONE)
+        timed->ticks =
+            allocate(2 * (int64_t)timed->compiled.model->kernel_count, sizeof *timed->ticks);
+    return status;
+}
+
+void timed_free(struct timed *timed)
+{
+    compiled_free(&timed->compiled);
+    free(timed->ticks);
+    *timed = (struct timed){0};
+}
+
+/* ---- two schedules --------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    const double *p = a, *q = b;
+    return (*p > *q) - (*p < *q);
+}
+
+static double median(const double *value, int count)
+{
+    double sorted[MOST_PAIRS + 1];
+    memcpy(sorted, value, (size_t)count * sizeof *sorted);
+    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
+    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
+/* Runs of a, b, a, b, .., a. Each of b is compared with the two of a beside it. */
+struct turns {
+    int pairs;
+    double a[MOST_PAIRS + 1], b[MOST_PAIRS], log_ratio[MOST_PAIRS];
+};
+
+static struct comparison judge(const struct turns *t)
+{
+    double off[MOST_PAIRS], middle = median(t->log_ratio, t->pairs);
+    for (int i = 0; i < t->pairs; i++)
+        off[i] = fabs(t->log_ratio[i] - middle);
+    double noise = DEVIATION * OF_MEDIAN * median(off, t->pairs) / sqrt(t->pairs);
+    struct comparison c = {.pairs = t->pairs,
+                           .a_us = median(t->a, t->pairs + 1),
+                           .b_us = median(t->b, t->pairs),
+                           .gain = 1 - exp(middle),
+                           .noise = noise};
+    c.better = c.gain > LEAST_GAIN && c.gain > SURE * noise;
+    return c;
+}
+
+struct comparison bed_compare(struct bed *bed, struct timed *a, struct timed *b, int least,
+                              int most)
+{
+    struct turns t = {.pairs = 0};
+    struct comparison c = {0};
+    run(bed, a); /* code and pages are touched for the first time */
+    run(bed, b);
+    t.a[0] = run(bed, a);
+    for (int i = 0; i < most && i < MOST_PAIRS; i++) {
+        t.b[i] = run(bed, b);
+        t.a[i + 1] = run(bed, a);
+        t.log_ratio[i] = log(t.b[i]) - (log(t.a[i]) + log(t.a[i + 1])) / 2;
+        t.pairs++;
+        if (t.pairs < least)
+            continue;
+        c = judge(&t);
+        bool worse = c.gain + SURE * c.noise < LEAST_GAIN || (t.pairs >= 2 * least && c.gain < 0);
+        if (worse || (c.better && t.pairs >= 2 * least))
+            break;
+    }
+    return c;
+}

@@ -1,0 +1,26 @@
+/* The search for the best schedule of one kernel. */
+#ifndef COMPILER_SEARCH_H
+#define COMPILER_SEARCH_H
+#include "bed.h"
+#include "tunings.h"
+
+/* Asked between measurements, and told how far the search is; false stops it. */
+typedef bool search_goes_on(void *context, int tried, double us, double chosen_us);
+
+struct search {
+    struct alone *alone;
+    int64_t weights_bytes;    /* of the whole network */
+    double seconds;           /* how long it may take */
+    const struct plan *start; /* to begin with, besides the chosen one; or NULL */
+    search_goes_on *goes_on;
+    void *context;
+
+    /* what was found */
+    struct plan best;
+    struct measured measured;
+};
+
+/* Errors are printed. */
+enum status search_run(struct search *search);
+
+#endif
