@@ -316,14 +316,13 @@ struct module {
     int targets;
     const char *target[MAX_TARGETS];
     struct inst *first, *last; /* graph form, operands before users */
-    int next_id;
-    int vars;                /* made so far */
-    struct buffer *buffers;  /* input, output, weights, workspace */
-    struct kernel *kernels;  /* in the order they run */
-    int64_t workspace_bytes; /* of the tensors, once planned; else 0 */
-    int64_t scratch_bytes;   /* of one worker's stack tiles, once planned; else 0 */
-    struct tunings *tunings; /* schedules to take where they fit (tunings.h); or NULL */
-    struct module *smaller;  /* for fewer images, with code in the same object; or NULL */
+    int next_id, vars;         /* vars: made so far */
+    struct buffer *buffers;    /* input, output, weights, workspace */
+    struct kernel *kernels;    /* in the order they run */
+    int64_t workspace_bytes;   /* of the tensors, once planned; else 0 */
+    int64_t scratch_bytes;     /* of one worker's stack tiles, once planned; else 0 */
+    struct tunings *tunings;   /* schedules to take where they fit (tunings.h); or NULL */
+    struct module *smaller;    /* for fewer images, with code in the same object; or NULL */
 };
 
 /* Images that one call of the compiled model takes. */

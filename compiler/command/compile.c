@@ -2,9 +2,11 @@
 #include "command.h"
 #include "cubin.h"
 #include "execute.h"
+#include "memory.h"
 #include "observe.h"
 #include "outputs.h"
 #include "report.h"
+#include "schedules_collect.h"
 #include "shared.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -110,6 +112,31 @@ static enum status emit_ir(const struct emission *e, struct output *output)
         output->file.data = module_text(module, &output->file.size);
     if (own)
         module_free(own);
+    return status;
+}
+
+/* What `sanc tune` would write if nothing were faster, for all sizes. */
+static enum status emit_schedules(const struct emission *e, struct output *output)
+{
+    const struct batch_sizes *batches = &e->source->options->batch;
+    struct tunings *tunings = tunings_new(NULL);
+    enum status status = STATUS_DONE;
+    for (int i = 0; i < (batches->count ? batches->count : 1) && status == STATUS_DONE; i++) {
+        struct module *own = NULL;
+        status = batches->count > 1 ? source_module_of(e->source, batches->size[i], NULL, &own)
+                                    : source_module(e->source, NULL, &own);
+        if (status == STATUS_DONE)
+            status = pass_reachable(own, "schedule", false);
+        if (status == STATUS_DONE)
+            status = passes_run(own, "schedule", NULL);
+        if (status == STATUS_DONE)
+            schedules_collect(own, tunings);
+        module_free(own);
+    }
+    FILE *to = memory_stream(&output->file.data, &output->file.size);
+    tunings_print(tunings, to);
+    memory_stream_end(to);
+    tunings_free(tunings);
     return status;
 }
 

@@ -41,14 +41,15 @@ static void watch(void)
 }
 
 /* Ends the program as the signal would have, now that the file is there. */
-static void end_watch(void)
+static void end_watch(const char *path)
 {
     for (int i = 0; i < 2; i++)
         signal(ending[i], before[i]);
-    if (asked_to_end) {
-        fflush(stdout);
-        raise(asked_to_end);
-    }
+    if (!asked_to_end)
+        return;
+    fprintf(stderr, "sanc: stopped; %s has the best so far, and the same command goes on\n", path);
+    fflush(stdout);
+    raise(asked_to_end);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
@@ -131,7 +132,7 @@ static enum status tune_target(const struct source *source, const char *target,
         status = tune_run(&tune);
     progress_clear();
     module_free(module);
-    end_watch();
+    end_watch(options->output);
     return status;
 }
 

@@ -12,10 +12,7 @@
 enum { MOST_OTHER_BYTES = 64 << 20, LINE = 64, MOST_PAIRS = 128 };
 /* Of ||out - ref|| / ||ref||: a schedule changes the order of sums and nothing else. */
 static const double TOLERANCE = 1e-5;
-/* Of a normal distribution: its standard deviation over the median of absolute deviations, and the
- * standard error of a median over that of a mean. */
-static const double DEVIATION = 1.4826, OF_MEDIAN = 1.2533;
-static const double SURE = 3; /* standard errors */
+static const double SURE = 3; /* times the noise */
 
 /* ---- running --------------------------------------------------------------------------------- */
 
@@ -149,33 +146,64 @@ static int by_value(const void *a, const void *b)
     return (*p > *q) - (*p < *q);
 }
 
-static double median(const double *value, int count)
+/* Others only add to a time, often half of it and for some of the runs; so a low quantile says most
+ * about the schedule. Sorts the values. */
+static double low(double *value, int count)
 {
-    double sorted[MOST_PAIRS + 1];
-    memcpy(sorted, value, (size_t)count * sizeof *sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
-    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+    enum { PART = 5 };
+    qsort(value, (size_t)count, sizeof *value, by_value);
+    return value[count / PART];
 }
 
-/* Runs of a, b, a, b, .., a. Each of b is compared with the two of a beside it. */
+/* Runs of a, b, a, b, .. */
 struct turns {
     int pairs;
-    double a[MOST_PAIRS + 1], b[MOST_PAIRS], log_ratio[MOST_PAIRS];
+    double a[MOST_PAIRS], b[MOST_PAIRS];
 };
 
+/* A number below `count`. */
+static int draw(uint64_t *state, int count)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (int)((*state >> 33) % (uint64_t)count);
+}
+
+/* The time of b, as part of a's, in runs drawn from those that were; in all where state is NULL. */
+static double quotient(const struct turns *t, uint64_t *state)
+{
+    double a[MOST_PAIRS], b[MOST_PAIRS];
+    for (int i = 0; i < t->pairs; i++) {
+        a[i] = t->a[state ? draw(state, t->pairs) : i];
+        b[i] = t->b[state ? draw(state, t->pairs) : i];
+    }
+    return low(b, t->pairs) / low(a, t->pairs);
+}
+
+/* The bootstrap: what the quotient would be if other runs had been disturbed. */
 static struct comparison judge(const struct turns *t)
 {
-    double off[MOST_PAIRS], middle = median(t->log_ratio, t->pairs);
-    for (int i = 0; i < t->pairs; i++)
-        off[i] = fabs(t->log_ratio[i] - middle);
-    double noise = DEVIATION * OF_MEDIAN * median(off, t->pairs) / sqrt(t->pairs);
+    enum { DRAWS = 200 };
+    struct turns sorted = *t;
     struct comparison c = {.pairs = t->pairs,
-                           .a_us = median(t->a, t->pairs + 1),
-                           .b_us = median(t->b, t->pairs),
-                           .gain = 1 - exp(middle),
-                           .noise = noise};
-    c.better = c.gain > LEAST_GAIN && c.gain > SURE * noise;
+                           .gain = 1 - quotient(t, NULL),
+                           .a_us = low(sorted.a, t->pairs),
+                           .b_us = low(sorted.b, t->pairs)};
+    uint64_t state = 1;
+    double squares = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        double off = 1 - quotient(t, &state) - c.gain;
+        squares += off * off;
+    }
+    c.noise = sqrt(squares / DRAWS);
+    c.better = c.gain > LEAST_GAIN && c.gain > SURE * c.noise;
     return c;
+}
+
+/* Whether b is not better, as far as can be said. */
+static bool is_no_better(const struct comparison *c, int least)
+{
+    double hope = c->pairs < 3 * least ? SURE : 1;
+    return c->gain + hope * c->noise < LEAST_GAIN;
 }
 
 struct comparison bed_compare(struct bed *bed, struct timed *a, struct timed *b, int least,
@@ -185,17 +213,13 @@ struct comparison bed_compare(struct bed *bed, struct timed *a, struct timed *b,
     struct comparison c = {0};
     run(bed, a); /* code and pages are touched for the first time */
     run(bed, b);
-    t.a[0] = run(bed, a);
     for (int i = 0; i < most && i < MOST_PAIRS; i++) {
+        t.a[i] = run(bed, a);
         t.b[i] = run(bed, b);
-        t.a[i + 1] = run(bed, a);
-        t.log_ratio[i] = log(t.b[i]) - (log(t.a[i]) + log(t.a[i + 1])) / 2;
-        t.pairs++;
-        if (t.pairs < least)
+        if (++t.pairs < least)
             continue;
         c = judge(&t);
-        bool worse = c.gain + SURE * c.noise < LEAST_GAIN || (t.pairs >= 2 * least && c.gain < 0);
-        if (worse || (c.better && t.pairs >= 2 * least))
+        if (is_no_better(&c, least) || (c.better && t.pairs >= 2 * least))
             break;
     }
     return c;

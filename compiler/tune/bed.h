@@ -35,8 +35,8 @@ void timed_free(struct timed *timed);
 /* Two schedules that ran in turns. */
 struct comparison {
     int pairs;
-    double a_us, b_us; /* medians */
-    double gain;       /* of b, as part of a's time: the median over pairs of neighbouring runs */
+    double a_us, b_us; /* a fifth of the runs are faster */
+    double gain;       /* of b, as part of a's time */
     double noise;      /* the standard error of gain */
     bool better;       /* b is, by more than three times the noise and by more than LEAST_GAIN */
 };

@@ -20,7 +20,7 @@
 
 /* Considered plans that are predicted; candidates in a row that are no better, after which the
  * search ends; pairs of runs of a comparison, and of the last one. */
-enum { CONSIDERED = 48, MOST_MISSES = 40, LEAST_PAIRS = 5, MOST_PAIRS = 40, LAST_PAIRS = 25 };
+enum { CONSIDERED = 48, MOST_MISSES = 40, LEAST_PAIRS = 6, MOST_PAIRS = 40, LAST_PAIRS = 40 };
 /* Candidates predicted to take longer than this, as part of the best one's time, are not tried. */
 static const double WORTH_TRYING = 1.25;
 
@@ -79,22 +79,30 @@ static double predict(const struct state *s, const struct plan *plan)
     return cycles;
 }
 
+/* Whether a plan is allowed and new; from then on it is known. */
+static bool is_new(struct state *s, const struct plan *plan)
+{
+    char *text = alone_check(s->search->alone, plan);
+    size_t length = text ? strlen(text) : 0;
+    bool new = text && !names_find(&s->seen, text, length);
+    if (new)
+        names_add(&s->seen, arena_copy(s->arena, text, length + 1), length, NULL);
+    free(text);
+    return new;
+}
+
 static void add_candidate(void *context, const struct plan *plan)
 {
     struct state *s = context;
-    char *text = alone_check(s->search->alone, plan);
-    size_t length = text ? strlen(text) : 0;
-    if (text && !names_find(&s->seen, text, length) && goes_on(s)) {
-        names_add(&s->seen, arena_copy(s->arena, text, length + 1), length, NULL);
-        if (s->count == s->room) {
-            s->room = s->room ? 2 * s->room : 64;
-            s->candidate = allocate_again(s->candidate, s->room, sizeof *s->candidate);
-        }
-        struct candidate *candidate = ARENA_NEW(s->arena, struct candidate);
-        *candidate = (struct candidate){*plan, predict(s, plan)};
-        s->candidate[s->count++] = candidate;
+    if (!goes_on(s) || !is_new(s, plan))
+        return;
+    if (s->count == s->room) {
+        s->room = s->room ? 2 * s->room : 64;
+        s->candidate = allocate_again(s->candidate, s->room, sizeof *s->candidate);
     }
-    free(text);
+    struct candidate *candidate = ARENA_NEW(s->arena, struct candidate);
+    *candidate = (struct candidate){*plan, predict(s, plan)};
+    s->candidate[s->count++] = candidate;
 }
 
 /* The plans of least cost, as the chooser estimates it. */
@@ -224,8 +232,8 @@ static enum status begin(struct state *s, const struct plan *chosen)
         say_off(s, chosen);
         return STATUS_DEFECT;
     }
-    bool better;
-    if (status == STATUS_DONE && search->start) {
+    bool better, starts = is_new(s, chosen) && search->start && is_new(s, search->start);
+    if (status == STATUS_DONE && starts) {
         struct candidate start = {*search->start, predict(s, search->start)};
         status = try(s, &start, &better);
     }

@@ -1,5 +1,5 @@
-"""Random mutants of models, weight files and dumps: each is refused at its place, or the compiled
-model says what the evaluator says.
+"""Random mutants of models, weight files, dumps and files of schedules: each is refused at its
+place, or the compiled model says what the evaluator says.
 
     mutants.py SANC [--count N] [--first N]
 
@@ -104,8 +104,11 @@ def mutate_weights(rng, data):
 
 class Mutants:
     def __init__(self, sanc):
-        self.sanc, self.dumps = sanc, {}
+        self.sanc, self.dumps, self.schedules = sanc, {}, {}
         for case in CASES:
+            text = common.call(sanc, 'compile', self.path(case, 'model.json'), '--target', TARGET,
+                               '--emit', 'schedules', '-o', '-')
+            self.schedules[case] = text.encode()
             for after in PASSES:
                 text = common.call(sanc, 'ir', self.path(case, 'model.json'), '--target', TARGET,
                                    '--after', after)
@@ -116,20 +119,24 @@ class Mutants:
         return os.path.join(common.ROOT, 'tests', 'numeric', 'cases', case, name)
 
     def make(self, number, folder):
-        """(what it is a mutant of, the paths of the model and the weights)."""
+        """(what it is a mutant of, the paths of the model, the weights and perhaps schedules)."""
         rng = random.Random(number)
-        case, kind = rng.choice(CASES), rng.choice(['model', 'weights', 'dump'])
+        case, kind = rng.choice(CASES), rng.choice(['model', 'weights', 'dump', 'schedules'])
         model, weights = self.path(case, 'model.json'), self.path(case, 'weights.safetensors')
         with open(weights if kind == 'weights' else model, 'rb') as file:
             data = file.read()
         if kind == 'dump':
             data = mutate(rng, self.dumps[case, rng.choice(PASSES)])
+        elif kind == 'schedules':
+            data = mutate(rng, self.schedules[case])
         else:
             data = (mutate_weights if kind == 'weights' else mutate)(rng, data)
         path = os.path.join(folder, {'model': 'm.json', 'weights': 'm.safetensors',
-                                     'dump': 'm.sanir'}[kind])
+                                     'dump': 'm.sanir', 'schedules': 'm.sched'}[kind])
         with open(path, 'wb') as file:
             file.write(data)
+        if kind == 'schedules':
+            return kind, model, weights, '--schedules', path
         return (kind, model, path) if kind == 'weights' else (kind, path, weights)
 
     def too_large(self, model):
@@ -151,11 +158,11 @@ class Mutants:
     def check(self, number):
         """(kind, how it ended, what is wrong or None)."""
         with tempfile.TemporaryDirectory() as folder:
-            kind, model, weights = self.make(number, folder)
+            kind, model, weights, *options = self.make(number, folder)
             if kind == 'model' and self.too_large(model):
                 status, _, said = self.sanc.run('ir', model, '-o', os.devnull)
             else:
-                status, out, said = self.sanc.run('verify', model, '-w', weights, '--json',
+                status, out, said = self.sanc.run('verify', model, '-w', weights, '--json', *options,
                                                   *([] if kind == 'dump' else ['--target', TARGET]))
             if status == 0:
                 return kind, 'right', None
@@ -164,7 +171,7 @@ class Mutants:
                 worst = max(float(error) if error != 'null' else float('inf') for error in errors)
                 if self.off_in_float32(model, weights, worst):
                     return kind, 'no right answer in float32', None
-            place = re.match(r'\S*m\.(json|sanir):\d+:\d+: error: |\S*m\.\w+: error: '
+            place = re.match(r'\S*m\.(json|sanir|sched):\d+:\d+: error: |\S*m\.\w+: error: '
                              r'|\S*\.safetensors: error: ', said)
             if status == REFUSED and place:
                 return kind, 'refused', None

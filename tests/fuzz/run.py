@@ -112,9 +112,21 @@ def compiled_corpus(_, folder):
                     (i * 89 + 31 * number) % 251 for i in range(100)) + bytes([251 + number % 5]))
 
 
+def schedules_corpus(sanc, folder):
+    """What --emit schedules writes for every case, and what `sanc tune` adds to it."""
+    for path in sorted(glob.glob(os.path.join(CASES, "*", "model.json"))):
+        out = os.path.join(folder, os.path.basename(os.path.dirname(path)) + ".sched")
+        subprocess.run([sanc, "compile", path, "--emit", "schedules", "-o", out], check=True)
+    with open(out, encoding="utf-8") as file:
+        text = file.read()
+    measured = "{\n  measured { us = 12.5, chosen = 13.0, noise = 0.25, tried = 7, unfinished }\n  schedule"
+    with open(os.path.join(folder, "measured"), "w", encoding="utf-8") as file:
+        file.write(text.replace("{\n  schedule", measured))
+
+
 CORPUS = {
     "compiled": compiled_corpus, "ir_text": ir_corpus, "ir_llvm": ir_corpus, "json": json_corpus,
-    "safetensors": safetensors_corpus
+    "safetensors": safetensors_corpus, "schedules": schedules_corpus
 }
 
 

@@ -164,6 +164,18 @@ bool plan_read(const struct subject *subject, const struct schedule *schedule, s
     return true;
 }
 
+const struct command *schedule_first_named(const struct schedule *schedule,
+                                           const struct target *target)
+{
+    const struct command *command = schedule->commands;
+    for (; command; command = command->next) {
+        enum command_id id = command_identify(target, command);
+        if (id < COMMAND_COUNT && command_rows[id].scope >= SCOPE_LOCAL)
+            break;
+    }
+    return command;
+}
+
 struct schedule *schedule_find(const struct kernel *kernel, const char *target)
 {
     for (struct schedule *s = kernel->schedules; s; s = s->next)
