@@ -93,7 +93,7 @@ def passes(folder):
 
 def test_help(folder):
     listed = folder.run('help', prints='usage: sanc COMMAND')
-    for command in ('compile', 'run', 'verify', 'stats', 'ir', 'bench', 'help'):
+    for command in ('compile', 'run', 'verify', 'stats', 'ir', 'bench', 'tune', 'help'):
         expect(f'\n  {command} ' in listed, f'{command} is not listed')
         folder.run('help', command, prints=f'usage: sanc {command} ')
         folder.run(command, '--help', prints=f'usage: sanc {command} ')
@@ -108,6 +108,7 @@ def test_help_names_every_option(folder):
                              'run': '-w --input --output --engine --target --batch --threads',
                              'verify': '-w --input --tolerance --each-pass --reduce --json',
                              'bench': '-w --kernels --seconds --json --target --batch --threads',
+                             'tune': '-w -o --seconds --schedules --target --batch --threads',
                              'stats': '--json --name --target --batch --threads',
                              'ir': '--after --before --list-passes'}.items():
         text = folder.run('help', command)
@@ -125,7 +126,7 @@ def test_wrong_command_lines(folder):
     before = folder.files()
     make = ['compile', 'model.json', *WEIGHTS, '-o', 'net.o']
     for words, says in [
-        ([], 'use compile, run, verify, stats, ir, bench or help'),
+        ([], 'use compile, run, verify, stats, ir, bench, tune or help'),
         (['explode'], "unknown command 'explode'"),
         (['compile'], 'needs a model'),
         (['compile', 'model.json', *WEIGHTS], 'needs --output'),
@@ -169,7 +170,7 @@ def test_says_several_errors_at_once(folder):
 
 
 def test_help_fits_a_terminal(folder):
-    for command in ('', 'compile', 'run', 'verify', 'stats', 'ir', 'bench', 'help'):
+    for command in ('', 'compile', 'run', 'verify', 'stats', 'ir', 'bench', 'tune', 'help'):
         text = folder.run('help', *([command] if command else []))
         long = [line for line in text.splitlines() if len(line) > 80]
         expect(not long, f'{command}: {long}')

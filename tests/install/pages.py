@@ -18,7 +18,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
 import common  # noqa: E402
 
-COMMANDS = ("compile", "run", "verify", "stats", "ir", "bench")
+COMMANDS = ("compile", "run", "verify", "stats", "ir", "bench", "tune")
 COMPLETIONS = (  # what stands before the cursor, what completes it
     ("sanc co", {"compile"}),
     ("sanc help sc", {"schedules"}),
