@@ -4,10 +4,12 @@
 #ifndef COMPILER_BED_H
 #define COMPILER_BED_H
 #include "alone.h"
+#include "quiet.h"
 #include "san/runtime.h"
 
 struct bed {
     struct alone *alone;
+    struct quiet *quiet;
     unsigned threads;
     struct san_pool *pool; /* of more than one thread */
     float *input, *output;
@@ -24,7 +26,8 @@ struct timed {
 };
 
 /* Errors are printed; bed_free in any case. */
-enum status bed_new(struct bed *bed, struct alone *alone, int64_t weights_bytes);
+enum status bed_new(struct bed *bed, struct alone *alone, int64_t weights_bytes,
+                    struct quiet *quiet);
 void bed_free(struct bed *bed);
 
 /* Compiles a plan, runs it once and compares it with the evaluator. STATUS_CHECK_FAILED: it is off.
@@ -35,10 +38,11 @@ void timed_free(struct timed *timed);
 /* Two schedules that ran in turns. */
 struct comparison {
     int pairs;
+    bool disturbed;    /* others were on the core in most of the runs: it says nothing */
     double a_us, b_us; /* a fifth of the runs are faster */
     double gain;       /* of b, as part of a's time */
     double noise;      /* the standard error of gain */
-    bool better;       /* b is, by more than three times the noise and by more than LEAST_GAIN */
+    bool better;       /* by more than three times the noise and more than LEAST_GAIN */
 };
 static const double LEAST_GAIN = 0.005;
 

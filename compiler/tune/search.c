@@ -214,6 +214,7 @@ static void confirm(struct state *s, const struct plan *chosen)
     search->measured.us = c.b_us;
     search->measured.chosen_us = c.a_us;
     search->measured.noise = 100 * c.noise;
+    search->measured.unfinished = c.disturbed;
     if (c.better)
         return;
     search->best = *chosen;
@@ -248,7 +249,7 @@ enum status search_run(struct search *search)
     s.here = target_on_this_machine(search->alone->subject.target);
     search->measured = (struct measured){.tried = 1};
     alone_plan(search->alone, &chosen);
-    enum status status = bed_new(&s.bed, search->alone, search->weights_bytes);
+    enum status status = bed_new(&s.bed, search->alone, search->weights_bytes, search->quiet);
     if (status == STATUS_DONE)
         status = begin(&s, &chosen);
     if (status == STATUS_DONE) {

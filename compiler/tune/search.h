@@ -9,6 +9,7 @@ typedef bool search_goes_on(void *context, int tried, double us, double chosen_u
 
 struct search {
     struct alone *alone;
+    struct quiet *quiet;
     int64_t weights_bytes;    /* of the whole network */
     double seconds;           /* how long it may take */
     const struct plan *start; /* to begin with, besides the chosen one; or NULL */
@@ -17,7 +18,7 @@ struct search {
 
     /* what was found */
     struct plan best;
-    struct measured measured;
+    struct measured measured; /* unfinished: the core was not quiet when the best was confirmed */
 };
 
 /* Errors are printed. */

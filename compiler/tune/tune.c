@@ -24,8 +24,9 @@ struct run {
     struct tune *tune;
     int count;
     struct entry *entry; /* the largest cost first */
-    int at;
-    double begin; /* of all */
+    int at, disturbed;   /* entries that could not be measured */
+    double begin;        /* of all */
+    struct quiet quiet;
 };
 
 static double seconds_now(void)
@@ -154,7 +155,7 @@ static void keep(const struct run *run, const struct alone *alone, const struct 
     else
         tuning = tunings_add(tunings, arena_printf(arena, "%s", signature), none.schedules);
     tuning->measured = search->measured;
-    tuning->measured.unfinished = run->tune->stopped();
+    tuning->measured.unfinished |= run->tune->stopped();
 }
 
 static void print_line(const struct run *run, const struct measured *m)
@@ -163,8 +164,9 @@ static void print_line(const struct run *run, const struct measured *m)
     char name[64];
     snprintf(name, sizeof name, "%s", entry->kernel->name);
     progress_clear();
-    printf("%-40s %5d %10.1f %10.1f %7.1f%% %6.1f%% %6" PRId64 "\n", name, entry->kernels, m->us,
-           m->chosen_us, 100 * (m->us / m->chosen_us - 1), m->noise, m->tried);
+    printf("%-40s %5d %10.1f %10.1f %7.1f%% %6.1f%% %6" PRId64 "%s\n", name, entry->kernels, m->us,
+           m->chosen_us, 100 * (m->us / m->chosen_us - 1), m->noise, m->tried,
+           m->unfinished ? "  disturbed" : "");
     fflush(stdout);
 }
 
@@ -175,6 +177,7 @@ static enum status tune_kernel(struct run *run, int64_t weights_bytes)
     struct plan start;
     enum status status = alone_make(&alone, run->tune->module, entry->kernel, run->tune->source);
     struct search search = {.alone = &alone,
+                            .quiet = &run->quiet,
                             .weights_bytes = weights_bytes,
                             .seconds = share(run) * seconds_left(run),
                             .goes_on = show_and_go_on,
@@ -186,6 +189,7 @@ static enum status tune_kernel(struct run *run, int64_t weights_bytes)
     if (status == STATUS_DONE) {
         keep(run, &alone, &search);
         print_line(run, &search.measured);
+        run->disturbed += search.measured.unfinished;
     }
     alone_free(&alone);
     return status;
@@ -195,6 +199,7 @@ enum status tune_run(struct tune *tune)
 {
     struct run run = {.tune = tune, .begin = seconds_now()};
     int64_t weights_bytes = module_weights_bytes(tune->module);
+    quiet_begin(&run.quiet);
     enum status status = find_entries(&run);
     printf("%-40s %5s %10s %10s %8s %7s %6s\n", "kernel", "times", "µs", " as chosen", "gain",
            "noise", "tried");
@@ -205,6 +210,9 @@ enum status tune_run(struct tune *tune)
         if (status == STATUS_DONE)
             status = tune->save(tune->context);
     }
+    if (run.disturbed && !tune->stopped())
+        printf("disturbed: others were on the core; the same command tries %s again\n",
+               run.disturbed > 1 ? "these kernels" : "this kernel");
     free(run.entry);
     return status;
 }
