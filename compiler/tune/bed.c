@@ -173,7 +173,7 @@ struct turns {
 /* The time of the first of a few runs on a quiet core, or of the shortest. */
 static double quiet_run(struct bed *bed, struct timed *timed, struct turns *t)
 {
-    enum { TRIES = 8 };
+    enum { TRIES = 4 };
     double least = HUGE_VAL;
     for (int i = 0; i < TRIES; i++) {
         bool quiet;
@@ -238,7 +238,7 @@ static bool is_no_better(const struct comparison *c, int least)
 /* Whether the core is so busy that there is nothing to wait for. */
 static bool is_hopeless(const struct turns *t)
 {
-    enum { ENOUGH = 4 };
+    enum { ENOUGH = 3 };
     return t->pairs >= ENOUGH && t->quiet < t->pairs / 2;
 }
 

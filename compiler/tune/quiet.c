@@ -54,7 +54,7 @@ void quiet_begin(struct quiet *quiet)
 
 bool quiet_wait(struct quiet *quiet)
 {
-    enum { TRIES = 50 };
+    enum { TRIES = 25 };
     for (int i = 0; i < TRIES; i++) {
         if (quiet_now(quiet))
             return true;
