@@ -65,14 +65,6 @@ static void visit_reading(void *context, const struct expr *load, int64_t iterat
     r->loads += values * (double)(wide ? r->vectors : 1) * loads_of(r, load);
 }
 
-static bool has_exp(const struct expr *expr)
-{
-    bool found = expr->op == SCALAR_exp;
-    for (int i = 0; i < 3 && !found; i++)
-        found = expr->in[i] && has_exp(expr->in[i]);
-    return found;
-}
-
 static double block_cycles(const struct target *t, const struct kernel_nest *s,
                            struct var *const *pixel, const struct nest_plan *plan, int64_t rows)
 {
@@ -80,8 +72,7 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s,
     double work = (double)(rows * r.vectors);
     expr_visit_loads(s->reduce ? s->reduce->in[0] : s->loops.store->value, 1, visit_reading, &r);
     if (!s->reduce) /* exponentials hide where a block begins */
-        return fmax(r.loads / LOADS_PER_CYCLE, 2 * work) +
-               (has_exp(s->loops.store->value) ? 0 : ROWS_CYCLES);
+        return fmax(r.loads / LOADS_PER_CYCLE, 2 * work) + (nest_has_exp(s) ? 0 : ROWS_CYCLES);
     return core_step_cycles(t, work, r.loads) * (double)nest_depth(s) + 2 * work + BLOCK_CYCLES;
 }
 
@@ -90,20 +81,7 @@ static int64_t most_vectors(const struct target *t, const struct kernel_nest *s)
 {
     if (s->reduce)
         return t->registers / 2;
-    return has_exp(s->loops.store->value) ? MOST_EXPONENTIALS : MOST_VECTORS;
-}
-
-/* Whether blocks of rows are whole inner loops, or divide one: else each row's variables need
- * divisions. */
-static bool even_rows(const struct kernel_nest *s, int64_t rows)
-{
-    for (int i = s->loops.vars - 1; i > 0 && rows > 1; i--) {
-        int64_t extent = s->loops.var[i]->extent;
-        if (rows % extent)
-            return extent % rows == 0;
-        rows /= extent;
-    }
-    return true;
+    return nest_has_exp(s) ? MOST_EXPONENTIALS : MOST_VECTORS;
 }
 
 /* The best register tile of a nest with pixels as lanes. */
@@ -119,7 +97,7 @@ static double plan_nest(const struct target *t, const struct kernel_nest *s,
         for (int64_t rows = 1; rows <= size.rows && rows * vectors <= most_vectors(t, s); rows++) {
             struct nest_plan plan = {.rows = rows, .columns = vectors * lanes, .lanes = lanes};
             struct segment row[MAX_SEGMENTS];
-            if (!even_rows(s, rows))
+            if (!nest_even_rows(s, s->loops.vars, false, rows))
                 continue;
             int segments = segments_of_rows(size.rows, rows, row);
             double cycles = 0;

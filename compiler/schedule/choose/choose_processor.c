@@ -20,6 +20,11 @@ enum { FAR_WEIGHTS = 2 << 20 /* bytes; more than this come from memory again at 
  * whose code is not in the caches yet. */
 enum { STRADDLE_CYCLES = 24, REST_CYCLES = 300 };
 
+/* Where nothing is summed: of a block's loop, and of each of its rows; vectors that are written
+ * out, of exponentials, of one row. */
+static const double STEP_CYCLES = 1, ROW_CYCLES = 0.1;
+enum { MOST_WRITTEN = 12, MOST_EXPONENTIALS = 4, MOST_ACROSS = 4 };
+
 struct sizes {
     struct nest_size of;
     int64_t depth;   /* of the reduction */
@@ -32,7 +37,7 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s, 
 {
     double work = (double)(rows * vectors);
     if (!s->reduce)
-        return 2 * work;
+        return 2 * work + (t->lanes <= 8 ? STEP_CYCLES + (double)rows * ROW_CYCLES : 0);
     double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
     double step = core_step_cycles(t, work, loads);
     if (halves) /* half the steps; at the end two shuffles and an addition */
@@ -66,13 +71,21 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
     return cycles * (double)sizes->of.repeats + (1 - hidden) * stream;
 }
 
+/* Where nothing is summed: how much is written out, to save loops. Rows with 256 bits alone: not
+ * measured with 512. */
+static bool fits_code(const struct target *t, const struct kernel_nest *s,
+                      const struct sizes *sizes, int64_t rows, int64_t vectors)
+{
+    int64_t most = nest_has_exp(s) ? MOST_EXPONENTIALS : MOST_WRITTEN;
+    return vectors <= MOST_ACROSS && (rows == 1 || rows * vectors <= most) &&
+           (rows == 1 || t->lanes <= 8) && nest_even_rows(s, s->rows, sizes->of.repeats == 1, rows);
+}
+
 /* Whether the accumulators of a register tile and the operands of its rows and columns fit the
  * register file. */
 static bool fits_registers(const struct target *t, const struct kernel_nest *s, int64_t rows,
                            int64_t vectors)
 {
-    if (!s->reduce)
-        return rows == 1 && vectors <= 4;
     if (!s->multiply)
         return rows * vectors <= 8;
     return rows * vectors + vectors + (vectors > 1) <= t->registers - (vectors > 1 ? 0 : 1);
@@ -105,8 +118,9 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_ne
     *best = HUGE_VAL;
     for (int64_t vectors = 1; vectors <= 8; vectors++)
         for (int64_t rows = 1; rows <= 30 && rows <= sizes.of.rows; rows++) {
-            if (!fits_registers(t, s, rows, vectors) ||
-                (vectors > 1 && vectors * lanes > sizes.of.columns) ||
+            bool fits = s->reduce ? fits_registers(t, s, rows, vectors)
+                                  : fits_code(t, s, &sizes, rows, vectors);
+            if (!fits || (vectors > 1 && vectors * lanes > sizes.of.columns) ||
                 (s->multiply && PANEL % (vectors * lanes) && vectors * lanes % PANEL))
                 continue;
             struct nest_plan plan = {.rows = rows, .columns = vectors * lanes, .lanes = lanes};

@@ -213,6 +213,30 @@ struct nest_size nest_measure_lanes(const struct kernel_nest *nest, int64_t tile
     return size;
 }
 
+static bool has_exp(const struct expr *expr)
+{
+    bool found = expr->op == SCALAR_exp;
+    for (int i = 0; i < 3 && !found; i++)
+        found = expr->in[i] && has_exp(expr->in[i]);
+    return found;
+}
+
+bool nest_has_exp(const struct kernel_nest *nest)
+{
+    return has_exp(nest->loops.store->value);
+}
+
+bool nest_even_rows(const struct kernel_nest *nest, int vars, bool pixels, int64_t rows)
+{
+    for (int i = vars - 1; i >= (pixels ? 0 : 1) && rows > 1; i--) {
+        int64_t extent = nest->loops.var[i]->extent;
+        if (rows % extent)
+            return extent % rows == 0;
+        rows /= extent;
+    }
+    return true;
+}
+
 int64_t nest_depth(const struct kernel_nest *nest)
 {
     int64_t depth = 1;

@@ -58,6 +58,13 @@ struct nest_size nest_measure(const struct kernel_nest *nest, int64_t tile);
 /* The same for a nest whose columns are the tile's pixels: all of its own variables are rows. */
 struct nest_size nest_measure_lanes(const struct kernel_nest *nest, int64_t tile);
 
+/* Whether a nest computes exponentials. */
+bool nest_has_exp(const struct kernel_nest *nest);
+
+/* Whether blocks of rows are whole inner loops, or divide one: else each row's variables need
+ * divisions. The rows are the first `vars` variables, and the tile's pixels around them or not. */
+bool nest_even_rows(const struct kernel_nest *nest, int vars, bool pixels, int64_t rows);
+
 /* The terms of a nest's sum, 1 without; the bytes of the weights that it reads. */
 int64_t nest_depth(const struct kernel_nest *nest);
 int64_t nest_weight_bytes(const struct kernel_nest *nest);
