@@ -12,7 +12,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
 import common  # noqa: E402
 
-KERNEL = "layer0_0_sam_14x14x16"
+KERNEL = "layer1_1_conv_7x7x128"
 INPUT, NO_SUCH_PROCESSOR = 3, 4
 
 
@@ -47,13 +47,12 @@ def main():
         start = chosen.index(shown[0], start)
         tally.check(chosen[start:start + len(shown)] == shown,
                     f"the compiler chose {chosen[start:start + len(shown)]}")
-        nest = start + len(shown) - 1
-        rows = chosen[nest].replace("rows 1 ", "rows 9 ")
-        edited = chosen[:nest - 1] + [rows] + chosen[nest + 1:]
-        tally.check("together" in chosen[nest - 1] and tuned == edited,
+        ahead = start + len(shown) - 1
+        edited = chosen[:start + 1] + ["    tile 49"] + chosen[start + 2:ahead] + chosen[ahead + 1:]
+        tally.check("ahead" in chosen[ahead] and tuned == edited,
                     "other lines were changed than the two")
         tally.check(os.path.exists(os.path.join(scratch, "digits.h")), "no object")
-        tuned[nest - 1] = tuned[nest - 1].replace("rows 9", "rows 400")
+        tuned[ahead - 1] = tuned[ahead - 1].replace("rows 5", "rows 400")
         with open(dump, "w", encoding="utf-8") as file:
             file.write("\n".join(tuned))
         done = subprocess.run([sanc, "ir", "tuned.sanir"], cwd=scratch, capture_output=True,
