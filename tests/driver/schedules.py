@@ -424,7 +424,7 @@ CHANGES_RIGHT = {
          "v62_tile       : registers f32[1, 9, 2]"),
         ("layer0_0_sam_16", "order j3 p2; kind p2 vector", "for j3 in 9, p2 in 8 vector"),
         ("layer0_0_sam_conv2_18x18x12_2", "kind r parallel; kind r2 parallel",
-         "for r2 in 2 parallel {"),
+         "for r2 in 2 parallel, i2 in 8 unroll, v2 in 4 vector"),
     ],
     "nvptx:sm_80": [
         ("conv0", "kind u3 serial", "for u3 in 16, v8 in 4 vector"),
