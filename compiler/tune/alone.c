@@ -24,23 +24,26 @@ static const struct touch *next_touch(const struct touch *touch, enum place plac
 
 static void print_buffer(const struct buffer *buffer, enum place place, FILE *to)
 {
-    const char *type = dtype_name[place == PLACE_WEIGHTS ? buffer->dtype : DTYPE_F32];
+    const char *type = dtype_name[buffer->place == PLACE_INPUT ? DTYPE_F32 : buffer->dtype];
     fprintf(to, "%s : %s %s[", buffer->name, place_name[place], type);
     for (int i = 0; i < buffer->shape.rank; i++)
         fprintf(to, "%s%" PRId64, i ? ", " : "", buffer->shape.dim[i]);
     fputc(']', to);
 }
 
-/* Constants become parameters. */
+/* Constants become parameters: %0, %2, ..; those of two bytes are rounded: %1, %3, .. */
 static void print_graph(const struct kernel *kernel, FILE *to)
 {
     int id = 0;
     const struct touch *t = next_touch(kernel->touches, PLACE_WEIGHTS, true);
-    for (fputs("\ngraph {\n", to); t; t = next_touch(t->of_kernel, PLACE_WEIGHTS, true)) {
+    for (fputs("\ngraph {\n", to); t; t = next_touch(t->of_kernel, PLACE_WEIGHTS, true), id += 2) {
         int64_t elements = shape_elements(&t->buffer->shape);
         fprintf(to,
                 "  %%%d = parameter { name = \"%s\", shape = [%" PRId64 "] } : f32[%" PRId64 "]\n",
-                id++, t->buffer->name, elements, elements);
+                id, t->buffer->name, elements, elements);
+        if (t->buffer->dtype == DTYPE_BF16)
+            fprintf(to, "  %%%d = round %%%d { precision = bf16 } : f32[%" PRId64 "]\n", id + 1, id,
+                    elements);
     }
     fputs("}\n\n", to);
 }
@@ -55,7 +58,8 @@ static void print_all_buffers(const struct kernel *kernel, int64_t inputs, int64
         bool constant = t->buffer->place == PLACE_WEIGHTS;
         print_buffer(t->buffer, constant ? PLACE_WEIGHTS : PLACE_WORKSPACE, to);
         if (constant)
-            fprintf(to, " = %%%d", id++);
+            fprintf(to, " = %%%d", id + (t->buffer->dtype == DTYPE_BF16));
+        id += constant ? 2 : 0;
         fputc('\n', to);
     }
 }
@@ -116,8 +120,10 @@ static char *print_text(const struct module *m, const struct kernel *kernel, siz
     to = memory_stream(&text, size);
     fprintf(to, "sanir %d\nmodel \"" NAME "\"\ninput f32[1, 1, 1, %" PRId64 "]\nclasses %" PRId64,
             IR_VERSION, inputs, outputs);
-    fprintf(to, "\ntargets \"%s\"\nthreads %" PRId64 "\nafter %s\n", m->target[0], m->threads,
-            pass_table[pass_find("schedule") - 1].name);
+    fprintf(to, "\ntargets \"%s\"\nthreads %" PRId64 "\n", m->target[0], m->threads);
+    if (m->precision != precision_kind_f32)
+        fprintf(to, "precision %s\n", attr_enum_name(ATTR_TYPE_precision_kind, m->precision));
+    fprintf(to, "after %s\n", pass_table[pass_find("schedule") - 1].name);
     print_graph(kernel, to);
     print_all_buffers(kernel, inputs, outputs, to);
     struct kernel alone = *kernel;

@@ -212,6 +212,16 @@ class Tests:
         self.tally.check(status == 0 and len(entries(self.path("started.sched"))) == KERNELS,
                          f"start: {status}: {out}{said}")
 
+    def test_bf16(self):
+        """Other precisions are other kernels."""
+        half = ["--precision", "bf16"]
+        status, out, said = self.tune("half.sched", 0.2, *half)
+        self.tally.check(status == 0 and not said, f"bf16: {status}: {out}{said}")
+        self.says("bf16", 0, "ok", "verify", *MODEL, *WEIGHTS, *V3, *half, "--schedules",
+                  self.path("half.sched"))
+        self.tally.check(self.object() == self.object("--schedules", self.path("half.sched")),
+                         "schedules for bf16 are taken for float32")
+
     def test_usage(self):
         tune = ["tune", *MODEL, *WEIGHTS]
         self.says("no -o", USAGE, "needs --output", *tune)
@@ -246,6 +256,7 @@ def main():
             tests.test_resume()
             tests.test_interrupt()
             tests.test_start()
+            tests.test_bf16()
         return tests.tally.end()
 
 
