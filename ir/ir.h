@@ -46,7 +46,7 @@ enum {
 };
 enum relation_trait { PATCHWISE = 1, ALL_PAIRS = 2, SUMMED = 4 };
 
-enum trait { ELEMENTWISE = 1, VIEW = 2, CONSTANT = 4 };
+enum trait { ELEMENTWISE = 1, VIEW = 2, CONSTANT = 4, PRODUCT = 8 /* rows by a matrix */ };
 
 /* Attributes live in one array of slots per instruction, in the order of the op's ATTR rows:
  * inst->attr[SLOT_<op>_<name>]. */

@@ -6,7 +6,7 @@
  * multiplied into. One rule per producer; each holds for scales of any sign, since only affine maps
  * change places. A producer with other readers is left alone: they need its old value.
  *
- *   linear           scale and shift go into the weights and the bias
+ *   linear, convolution   scale and shift go into the weights and the bias
  *   concat           each operand takes its channels' share
  *   subtraction, s (phi_i - psi_j) + t = (s phi_i + t) - (s psi_j): a padded zero stays zero
  *   summation        under the scale, and the shift goes to phi, which is never padded
@@ -44,20 +44,20 @@ static bool used_once(const struct fold *f, const struct inst *inst)
 /* Whether a scale or a shift of this value can be folded into it. */
 static bool takes(const struct fold *f, const struct inst *inst)
 {
-    return inst_is_constant(inst) || (inst->op == OP_linear && used_once(f, inst));
+    return inst_is_constant(inst) || (has(inst, PRODUCT) && used_once(f, inst));
 }
 
-static struct inst *fold_linear(struct fold *f)
+static struct inst *fold_product(struct fold *f)
 {
-    struct inst *linear = f->of, *w = linear->in[1];
-    struct inst *bias = linear->inputs == 3 ? linear->in[2] : NULL;
+    struct inst *product = f->of, *w = product->in[1];
+    struct inst *bias = product->inputs == 3 ? product->in[2] : NULL;
     if (f->scale)
         w = apply_constant(f, w, f->c);
     if (bias)
         bias = apply_constant(f, bias, f->c);
     else if (!f->scale)
         bias = f->c;
-    return make_linear(&f->b, linear->in[0], w, bias);
+    return make_product(&f->b, product, product->in[0], w, bias);
 }
 
 static struct inst *fold_concat(struct fold *f)
@@ -130,12 +130,13 @@ static struct inst *fold_aggregate(struct fold *f)
 
 static struct inst *fold_into(struct fold *f)
 {
-    bool one_for_all = f->scale && f->of->op == OP_linear && last_dim(f->c) == 1;
+    bool one_for_all = f->scale && has(f->of, PRODUCT) && last_dim(f->c) == 1;
     if (!used_once(f, f->of) || (last_dim(f->of) != last_dim(f->c) && !one_for_all))
         return NULL;
     switch (f->of->op) {
     case OP_linear:
-        return fold_linear(f);
+    case OP_convolution:
+        return fold_product(f);
     case OP_concat:
         return fold_concat(f);
     case OP_relation:

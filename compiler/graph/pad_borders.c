@@ -5,7 +5,8 @@
  *
  * A border is made once, and every read of a neighbour is then a plain offset. Where phi, psi and
  * beta are channels of one value, that whole value gets one border, and phi is cut out of it again,
- * so that the value is stored once, inside its border. */
+ * so that the value is stored once, inside its border. Convolutions get a border of zeros, pools one
+ * that never wins. */
 #include "make.h"
 #include "tidy.h"
 #include <string.h>
@@ -70,6 +71,17 @@ static int pad_operands(struct module *m, struct inst *inst, int64_t footprint, 
     return 1;
 }
 
+/* A convolution's or a pool's map. */
+static int pad_map(struct module *m, struct inst *inst, union attr *padding, int64_t kind)
+{
+    struct builder b = {.module = m};
+    if (!padding->integer)
+        return 0;
+    inst_set_input(inst, 0, pad(&b, inst->in[0], padding->integer, kind));
+    padding->integer = 0;
+    return 1;
+}
+
 int pad_borders(struct module *m)
 {
     int changes = 0;
@@ -84,6 +96,10 @@ int pad_borders(struct module *m)
             changes +=
                 pad_operands(m, inst, a[SLOT_aggregate_footprint].integer,
                              a[SLOT_aggregate_dilation].integer, &a[SLOT_aggregate_padding], 1);
+        else if (inst->op == OP_convolution)
+            changes += pad_map(m, inst, &a[SLOT_convolution_padding], padding_kind_zero);
+        else if (inst->op == OP_max_pool)
+            changes += pad_map(m, inst, &a[SLOT_max_pool_padding], padding_kind_lowest);
     }
     for (struct inst *inst = m->first; inst; inst = inst->next)
         if (inst->op == OP_pad)

@@ -4,7 +4,8 @@
  *
  * Makes the module's precision explicit, so that every later pass keeps it: factors for matrix
  * units are rounded where they are computed, weights when the object is written. A value that
- * several linears read is rounded once.
+ * several linears read is rounded once. Convolutions are linears of windows; a border is as round as
+ * what it is put around.
  *
  * Changes results, which is what was asked for. Linears of constants stay as they are: they are
  * recipes, evaluated in float64. */
@@ -23,6 +24,10 @@ static struct inst *find_rounding(const struct inst *x)
 
 static struct inst *rounded(struct module *m, struct inst *x)
 {
+    if (x->op == OP_pad) {
+        inst_set_input(x, 0, rounded(m, x->in[0]));
+        return x;
+    }
     struct inst *found = x->op == OP_round ? x : find_rounding(x);
     if (found)
         return found;
@@ -36,7 +41,7 @@ int round_operands(struct module *m)
     if (m->precision == precision_kind_f32)
         return 0;
     for (struct inst *inst = m->first; inst; inst = inst->next) {
-        if (inst->op != OP_linear || inst_is_constant(inst))
+        if (!has(inst, PRODUCT) || inst_is_constant(inst))
             continue;
         for (int i = 0; i < 2; i++)
             inst_set_input(inst, i, rounded(m, inst->in[i]));

@@ -8,7 +8,8 @@
  *       v3[n, y, x, c] = sum k in 32 (v1[n, y, x, k] * w2[k, c]) from w2b[c]
  *   }
  *
- * Requires: footprints with padding valid (pad_borders); borders are then plain offsets. */
+ * Requires: footprints with padding valid, windows without padding (pad_borders); borders are then
+ * plain offsets. */
 #include "loops.h"
 #include "lowering.h"
 #include "memory.h"

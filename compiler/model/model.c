@@ -7,6 +7,7 @@
 #include "identifier.h"
 #include "memory.h"
 #include "model_draft.h"
+#include "model_family.h"
 #include "model_settle.h"
 #include "model_write.h"
 #include "nearest.h"
@@ -252,7 +253,7 @@ static void read_fields(struct draft *draft, const cJSON *root)
 /* ---- the whole file -------------------------------------------------------------------------- */
 
 /* Halves the map for each stage, and settles those that have blocks. */
-static void settle_stages(struct draft *draft)
+static void settle_attention(struct draft *draft)
 {
     int height = draft->set[INPUT_HEIGHT].value, width = draft->set[INPUT_WIDTH].value;
     for (int i = 0; i < draft->stages; i++) {
@@ -270,6 +271,16 @@ static void settle_stages(struct draft *draft)
         if (stage->set[STAGE_BLOCKS].value > 0)
             draft_settle(draft, i, height, width);
     }
+}
+
+static void settle_stages(struct draft *draft)
+{
+    draft_check_family(draft);
+    if (draft->set[MODEL_FAMILY].value == FAMILY_RESNET) /* whose maps, rounded up, never vanish */
+        for (int i = 0; i < draft->stages; i++)
+            draft_check_resnet(draft, i);
+    else if (!draft->errors) /* where `family` is missing, attention would be, too */
+        settle_attention(draft);
 }
 
 /* Copies the fields of the kinds of objects from `first` to `last` into their struct. */
@@ -292,7 +303,7 @@ static void finish_model(const struct draft *draft, struct model *model)
         const struct setting *set = draft->stage[i].set;
         struct stage *stage = &model->stage[i];
         take_fields(set, OBJECT_STAGE, OBJECT_STAGE, stage);
-        if (stage->blocks > 0)
+        if (model->family == FAMILY_SAN && stage->blocks > 0)
             take_fields(set, OBJECT_ATTENTION, OBJECT_ATTENTION, &stage->attention);
     }
 }

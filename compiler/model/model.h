@@ -7,8 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_STAGES = 16, MAX_IMAGE_CHANNELS = 1024 };
+enum {
+    MAX_STAGES = 16,
+    MAX_IMAGE_CHANNELS = 1024,
+    BOTTLENECK = 4 /* a stage's channels over those of its bottlenecks' 3 x 3 convolutions */
+};
 
+enum family { FAMILY_SAN, FAMILY_RESNET };
+enum block { BLOCK_BOTTLENECK, BLOCK_BASIC };
 enum image_type { IMAGE_F32, IMAGE_U8 };
 enum model_output { OUTPUT_LOGITS, OUTPUT_PROBABILITIES };
 /* What is returned instead: what fc takes, or the map of a stage. Not in files. */
@@ -33,7 +39,8 @@ struct attention {
 
 struct stage {
     int blocks, channels;
-    struct attention attention; /* meaningful where blocks > 0 */
+    int block;                  /* enum block; of a residual network */
+    struct attention attention; /* of a SAN, meaningful where blocks > 0 */
 };
 
 /* A number for each channel of the image. */
@@ -44,6 +51,7 @@ struct channel_numbers {
 
 struct model {
     char name[MAX_NAME + 1];
+    int family; /* enum family */
     int channels, height, width, classes, stem_channels;
     int input_type;                   /* enum image_type */
     int layout;                       /* enum layout */

@@ -67,6 +67,8 @@ int field_value(enum field_id id, const void *object)
 int field_default(enum field_id id, const struct stage *stage)
 {
     const struct attention *a = &stage->attention;
+    if (id == STAGE_BLOCK)
+        return model_field[MODEL_BLOCK].range[0].initial;
     if (id == ATTENTION_VALUE_CHANNELS)
         return stage->channels / 4;
     if (id == ATTENTION_RELATION_CHANNELS)

@@ -57,8 +57,8 @@ enum field_id field_find(enum model_object object, const char *name);
  * attention. */
 int *field_at(enum field_id id, void *object);
 int field_value(enum field_id id, const void *object);
-/* The default of a setting of a stage's attention. Type, transforms and value_channels must be
- * known already where the default depends on them. */
+/* The default of a stage's kind of block, or of a setting of its attention. Type, transforms and
+ * value_channels must be known already where the default depends on them. */
 int field_default(enum field_id id, const struct stage *stage);
 /* Whether it holds an int; the functions above are for those alone. */
 bool field_is_int(enum field_id id);

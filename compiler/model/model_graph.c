@@ -1,45 +1,18 @@
 /* The graph of a network, as README.md describes it: parameters unfolded, nothing decided yet. */
 #include "model_graph.h"
-#include "make.h"
+#include "graph_parts.h"
 #include "memory.h"
+#include "model_resnet.h"
 #include <stdlib.h>
 #include <string.h>
 
-static struct inst *parameter(struct builder *b, const char *prefix, const char *suffix,
-                              struct shape shape)
-{
-    return make_parameter(b, arena_printf(b->module->arena, "%s.%s", prefix, suffix), shape);
-}
-
-/* A checkpoint's 1x1 convolution weight, (out, in, 1, 1), as rows: (out, in). */
-static struct inst *rows(struct builder *b, const char *prefix, int64_t in, int64_t out)
-{
-    struct inst *w = parameter(b, prefix, "weight", SHAPE(out, in, 1, 1));
-    return make_reshape(b, w, SHAPE(out, in));
-}
-
-static struct inst *transposed(struct builder *b, struct inst *matrix)
-{
-    return make_transpose(b, matrix, SHAPE(1, 0));
-}
-
-static struct inst *convolution(struct builder *b, struct inst *x, const char *prefix, int64_t out,
-                                bool bias)
+/* A checkpoint's 1x1 convolution. */
+static struct inst *linear(struct builder *b, struct inst *x, const char *prefix, int64_t out,
+                           bool bias)
 {
     b->label = prefix;
-    struct inst *w = transposed(b, rows(b, prefix, last_dim(x), out));
-    return make_linear(b, x, w, bias ? parameter(b, prefix, "bias", SHAPE(out)) : NULL);
-}
-
-static const char *const norm_parameters[] = {"weight", "bias", "running_mean", "running_var"};
-
-static struct inst *norm(struct builder *b, struct inst *x, const char *prefix)
-{
-    struct inst *in[5] = {x};
-    b->label = prefix;
-    for (int i = 0; i < 4; i++)
-        in[i + 1] = parameter(b, prefix, norm_parameters[i], SHAPE(last_dim(x)));
-    return make(b, OP_batch_norm, NULL, 5, in);
+    struct inst *w = graph_matrix(b, prefix, last_dim(x), out, 1);
+    return make_linear(b, x, w, bias ? graph_parameter(b, prefix, "bias", SHAPE(out)) : NULL);
 }
 
 /* Channels of a patchwise concatenation, from the checkpoint's order (phi, then for each channel
@@ -108,7 +81,7 @@ static struct inst *related(const struct sam *s, struct inst *phi, struct inst *
         return delta;
     union attr size[] = {{.integer = phi->shape.dim[1]}, {.integer = phi->shape.dim[2]}};
     struct inst *p = make(b, OP_coordinates, size, 0, NULL);
-    p = convolution(b, p, arena_printf(b->module->arena, "%s.conv_p", s->prefix), 2, true);
+    p = linear(b, p, arena_printf(b->module->arena, "%s.conv_p", s->prefix), 2, true);
     struct inst *q = relation(s,
                               s->a->position == POSITION_RELATIVE ? relation_kind_subtraction
                                                                   : relation_kind_concatenation,
@@ -127,7 +100,7 @@ static struct inst *mapping_layer(const struct sam *s, struct inst *x, int numbe
     b->label = arena_printf(arena, "%s.conv_w.%d", s->prefix, number);
     struct inst *in[5] = {x};
     for (int i = 0; i < 4; i++) {
-        in[i + 1] = parameter(b, b->label, norm_parameters[i], SHAPE(width));
+        in[i + 1] = graph_parameter(b, b->label, graph_norm_parameters[i], SHAPE(width));
         if (permuted)
             in[i + 1] = neighbour_major(b, in[i + 1], s->a->relation_channels, s->neighbours);
     }
@@ -137,15 +110,15 @@ static struct inst *mapping_layer(const struct sam *s, struct inst *x, int numbe
                   : s->a->patchwise ? s->weight_channels
                                     : s->a->relation_channels;
     b->label = arena_printf(arena, "%s.conv_w.%d", s->prefix, number + 2);
-    struct inst *w = rows(b, b->label, width, out);
-    struct inst *bias = last ? parameter(b, b->label, "bias", SHAPE(out)) : NULL;
+    struct inst *w = graph_rows(b, b->label, width, out);
+    struct inst *bias = last ? graph_parameter(b, b->label, "bias", SHAPE(out)) : NULL;
     if (permuted)
         w = neighbour_major(b, w, s->a->relation_channels, s->neighbours);
     if (s->a->patchwise && last) {
         w = weights_by_neighbour(b, w, s->weight_channels, s->neighbours);
         bias = weights_by_neighbour(b, bias, s->weight_channels, s->neighbours);
     }
-    return make_linear(b, x, transposed(b, w), bias);
+    return make_linear(b, x, graph_transposed(b, w), bias);
 }
 
 static struct inst *self_attention(struct builder *b, const struct attention *a, struct inst *x,
@@ -162,13 +135,13 @@ static struct inst *self_attention(struct builder *b, const struct attention *a,
     for (int i = 0; i < 3; i++)
         conv[i] = arena_printf(arena, "%s.conv%d", prefix, i + 1);
 
-    struct inst *phi = convolution(b, x, conv[0], a->relation_channels, true);
+    struct inst *phi = linear(b, x, conv[0], a->relation_channels, true);
     struct inst *psi = a->transforms != TRANSFORMS_DISTINCT
                            ? phi
-                           : convolution(b, x, conv[1], a->relation_channels, true);
+                           : linear(b, x, conv[1], a->relation_channels, true);
     struct inst *beta = a->transforms == TRANSFORMS_PHI_PSI_BETA
                             ? phi
-                            : convolution(b, x, conv[2], a->value_channels, true);
+                            : linear(b, x, conv[2], a->value_channels, true);
     struct inst *weight = related(&s, phi, psi);
     for (int i = 0; i < a->mapping; i++)
         weight = mapping_layer(&s, weight, 3 * i, i == a->mapping - 1);
@@ -189,12 +162,12 @@ static struct inst *block(struct builder *b, const struct attention *a, struct i
                           const char *prefix)
 {
     struct arena *arena = b->module->arena;
-    struct inst *y = norm(b, x, arena_printf(arena, "%s.bn1", prefix));
+    struct inst *y = graph_norm(b, x, arena_printf(arena, "%s.bn1", prefix));
     y = make_1(b, OP_relu, y);
     y = self_attention(b, a, y, arena_printf(arena, "%s.sam", prefix));
-    y = norm(b, y, arena_printf(arena, "%s.bn2", prefix));
+    y = graph_norm(b, y, arena_printf(arena, "%s.bn2", prefix));
     y = make_1(b, OP_relu, y);
-    y = convolution(b, y, arena_printf(arena, "%s.conv", prefix), last_dim(x), true);
+    y = linear(b, y, arena_printf(arena, "%s.conv", prefix), last_dim(x), true);
     return make_2(b, OP_add, x, y);
 }
 
@@ -247,30 +220,36 @@ static struct inst *images(struct builder *b, const struct model *model)
     return x;
 }
 
-static struct inst *network(struct builder *b, const struct model *model)
+static struct inst *san_stages(struct builder *b, const struct model *model, struct inst *x)
 {
     struct arena *arena = b->module->arena;
-    struct inst *x = images(b, model);
-    x = convolution(b, x, "conv_in", model->stem_channels, false);
-    x = make_1(b, OP_relu, norm(b, x, "bn_in"));
+    x = linear(b, x, "conv_in", model->stem_channels, false);
+    x = make_1(b, OP_relu, graph_norm(b, x, "bn_in"));
     for (int i = 0; i < model->stages; i++) {
         const struct stage *stage = &model->stage[i];
         b->label = arena_printf(arena, "conv%d", i);
         x = make_1(b, OP_max_pool, x);
-        x = convolution(b, x, b->label, stage->channels, false);
+        x = linear(b, x, b->label, stage->channels, false);
         for (int j = 0; j < stage->blocks; j++)
             x = block(b, &stage->attention, x, arena_printf(arena, "layer%d.%d", i, j));
-        x = make_1(b, OP_relu, norm(b, x, arena_printf(arena, "bn%d", i)));
+        x = make_1(b, OP_relu, graph_norm(b, x, arena_printf(arena, "bn%d", i)));
         if (model->features == FEATURES_STAGE + i)
             break;
     }
+    return x;
+}
+
+static struct inst *network(struct builder *b, const struct model *model)
+{
+    struct inst *x = images(b, model);
+    x = model->family == FAMILY_SAN ? san_stages(b, model, x) : resnet_stages(b, model, x);
     if (model->features)
         return make_1(b, OP_output, features(b, model, x));
     b->label = "fc";
     x = make_1(b, OP_mean, x);
-    struct inst *w = parameter(b, "fc", "weight", SHAPE(model->classes, last_dim(x)));
-    w = transposed(b, w); /* before the bias: C does not define the order of arguments */
-    x = make_linear(b, x, w, parameter(b, "fc", "bias", SHAPE(model->classes)));
+    struct inst *w = graph_parameter(b, "fc", "weight", SHAPE(model->classes, last_dim(x)));
+    w = graph_transposed(b, w); /* before the bias: C does not define the order of arguments */
+    x = make_linear(b, x, w, graph_parameter(b, "fc", "bias", SHAPE(model->classes)));
     if (model->output == OUTPUT_PROBABILITIES) {
         union attr axis = {.integer = 1};
         x = make(b, OP_softmax, &axis, 1, &x);

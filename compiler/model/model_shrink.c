@@ -20,15 +20,17 @@ enum {
     MODEL_CHANGES = 15,
     CHANNEL_CHANGES = 8,
     SETTING_CHANGES = 13,
-    STAGE_CHANGES = 4 + CHANNEL_CHANGES + SETTING_CHANGES
+    ATTENTION_CHANGES = CHANNEL_CHANGES + SETTING_CHANGES, /* of a SAN's stage */
+    RESIDUAL_CHANGES = 4                                   /* of a residual network's */
 };
 
 static void change_size(struct model *model, int change)
 {
+    bool san = model->family == FAMILY_SAN;
     int *const size[] = {&model->height, &model->width, &model->channels, &model->stem_channels,
                          &model->classes};
     if (change < 5)
-        *size[change] = 1 << (change < 2 ? model->stages : 0); /* the least */
+        *size[change] = 1 << (change < 2 && san ? model->stages : 0); /* the least */
     else if (change < 10)
         *size[change - 5] = halved(*size[change - 5]);
     else if (change == 10)
@@ -130,6 +132,18 @@ static void change_setting(struct attention *a, int change)
     }
 }
 
+static void change_residual(struct stage *stage, int change)
+{
+    if (change == 0)
+        stage->block = BLOCK_BASIC;
+    else if (change == 1)
+        stage->channels = 1;
+    else if (change == 2)
+        stage->channels = BOTTLENECK;
+    else
+        stage->channels = halved(stage->channels);
+}
+
 static void change_stage(struct model *model, int at, int change)
 {
     struct stage *stage = &model->stage[at];
@@ -141,15 +155,22 @@ static void change_stage(struct model *model, int at, int change)
         stage->blocks = smaller(stage->blocks, 1);
     else if (change == 3)
         stage->blocks /= 2;
+    else if (model->family == FAMILY_RESNET)
+        change_residual(stage, change - 4);
     else if (change < 4 + CHANNEL_CHANGES)
         change_channels(stage, change - 4);
     else
         change_setting(&stage->attention, change - 4 - CHANNEL_CHANGES);
 }
 
+static int stage_changes(const struct model *model)
+{
+    return 4 + (model->family == FAMILY_SAN ? ATTENTION_CHANGES : RESIDUAL_CHANGES);
+}
+
 int model_changes(const struct model *model)
 {
-    return MODEL_CHANGES + model->stages * STAGE_CHANGES;
+    return MODEL_CHANGES + model->stages * stage_changes(model);
 }
 
 void model_change(struct model *model, int change)
@@ -158,5 +179,5 @@ void model_change(struct model *model, int change)
     if (of_stages < 0)
         change_size(model, change);
     else
-        change_stage(model, of_stages / STAGE_CHANGES, of_stages % STAGE_CHANGES);
+        change_stage(model, of_stages / stage_changes(model), of_stages % stage_changes(model));
 }

@@ -20,8 +20,11 @@ static void write_fields(FILE *file, enum model_object kind, const void *object,
         if (model_field[id].object != kind || !field_is_int(id))
             continue;
         int value = field_value(id, object);
+        int initial = model_field[id].range[0].initial;
         bool size = model_field[id].kind == FIELD_INTEGER;
-        if (value == model_field[id].range[0].initial && !(with_sizes && size))
+        if (initial == FIELD_DERIVED)
+            initial = field_default(id, object); /* of a stage */
+        if (value == initial && !(with_sizes && size))
             continue;
         write_field(file, before, id, value);
         before = ", ";
@@ -52,12 +55,13 @@ static bool write_attention(FILE *file, const char *before, const struct stage *
     return written;
 }
 
+/* base NULL: without attention. */
 static void write_stage(FILE *file, const struct stage *stage, const struct attention *base,
                         bool said[FIELD_COUNT])
 {
     fprintf(file, "{");
     write_fields(file, OBJECT_STAGE, stage, false);
-    if (stage->blocks)
+    if (base && stage->blocks)
         write_attention(file, ", ", stage, base, said);
     fprintf(file, "}");
 }
@@ -96,7 +100,7 @@ void model_write_json(const struct model *model, FILE *file)
     const struct attention *base = NULL;
     write_head(file, model);
     for (int i = 0; i < model->stages && !base; i++) {
-        if (!model->stage[i].blocks)
+        if (model->family != FAMILY_SAN || !model->stage[i].blocks)
             continue;
         fprintf(file, write_attention(file, " ", &model->stage[i], NULL, said) ? ",\n" : " \n");
         base = &model->stage[i].attention;
@@ -136,7 +140,7 @@ bool model_equal(const struct model *a, const struct model *b)
         const struct stage *p = &a->stage[i], *q = &b->stage[i];
         if (!equal_fields(OBJECT_STAGE, OBJECT_STAGE, p, q))
             return false;
-        if (p->blocks &&
+        if (a->family == FAMILY_SAN && p->blocks &&
             !equal_fields(OBJECT_ATTENTION, OBJECT_ATTENTION, &p->attention, &q->attention))
             return false;
     }

@@ -14,11 +14,16 @@
 /* Elements of the largest map of an image that one block hands to the next. */
 static int64_t largest_map(const struct model *model)
 {
+    bool san = model->family == FAMILY_SAN;
     int64_t height = model->height, width = model->width;
+    if (!san) { /* conv1 halves it, then its pool and each stage but the first, rounding up */
+        height = (height + 1) / 2;
+        width = (width + 1) / 2;
+    }
     int64_t largest = height * width * model->stem_channels;
     for (int i = 0; i < model->stages; i++) {
-        height /= 2;
-        width /= 2;
+        height = (height + !san) / 2;
+        width = (width + !san) / 2;
         int64_t map = height * width * model->stage[i].channels;
         largest = map > largest ? map : largest;
     }

@@ -34,8 +34,8 @@ const double *map_at(const struct map *map, int64_t y, int64_t x)
         x = reflect(x, map->width);
     }
     if (y < 0 || y >= map->height || x < 0 || x >= map->width) {
-        assert(map->padding == padding_kind_zero);
-        return map->zeros;
+        assert(map->padding == padding_kind_zero || map->padding == padding_kind_lowest);
+        return map->around;
     }
     return map->data + (y * map->width + x) * map->channels;
 }
@@ -47,10 +47,10 @@ double *zeros_new(int64_t count)
     return zeros;
 }
 
-struct map map_of(const struct eval *e, int input, int64_t padding, const double *zeros)
+struct map map_of(const struct eval *e, int input, int64_t padding, const double *around)
 {
     const struct shape *x = &e->inst->in[input]->shape;
-    return (struct map){e->in[input], x->dim[1], x->dim[2], x->dim[3], padding, zeros};
+    return (struct map){e->in[input], x->dim[1], x->dim[2], x->dim[3], padding, around};
 }
 
 void map_next_image(struct map *map)

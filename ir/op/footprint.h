@@ -17,12 +17,12 @@ bool want_neighbours(const struct inst *inst, int input, struct shape map, int64
 struct map {
     const double *data;
     int64_t height, width, channels;
-    int64_t padding; /* padding_kind_reflect or _zero */
-    const double *zeros;
+    int64_t padding;      /* of padding_kind */
+    const double *around; /* the channels of what is not mirrored */
 };
 
 double *zeros_new(int64_t count); /* free() them */
-struct map map_of(const struct eval *e, int input, int64_t padding, const double *zeros);
+struct map map_of(const struct eval *e, int input, int64_t padding, const double *around);
 void map_next_image(struct map *map);
 /* The channels of a pixel. */
 const double *map_at(const struct map *map, int64_t y, int64_t x);

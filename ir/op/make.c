@@ -32,6 +32,19 @@ struct inst *make_linear(struct builder *b, struct inst *x, struct inst *w, stru
     return make(b, OP_linear, NULL, bias ? 3 : 2, (struct inst *[]){x, w, bias});
 }
 
+struct inst *make_convolution(struct builder *b, struct inst *x, struct inst *w, int64_t size,
+                              int64_t stride, int64_t padding)
+{
+    union attr values[] = {{.integer = size}, {.integer = stride}, {.integer = padding}};
+    return make(b, OP_convolution, values, 2, (struct inst *[]){x, w});
+}
+
+struct inst *make_product(struct builder *b, const struct inst *like, struct inst *x,
+                          struct inst *w, struct inst *bias)
+{
+    return make(b, like->op, like->attr, bias ? 3 : 2, (struct inst *[]){x, w, bias});
+}
+
 struct inst *make_parameter(struct builder *b, const char *name, struct shape shape)
 {
     union attr values[] = {{.string = name}, {.shape = shape}};

@@ -16,6 +16,12 @@ struct inst *make(struct builder *b, enum op op, const union attr *values, int i
 struct inst *make_1(struct builder *b, enum op op, struct inst *x);
 struct inst *make_2(struct builder *b, enum op op, struct inst *x, struct inst *y);
 struct inst *make_linear(struct builder *b, struct inst *x, struct inst *w, struct inst *bias);
+/* Windows of x: size x size, `stride` apart, with `padding` zeros around x. */
+struct inst *make_convolution(struct builder *b, struct inst *x, struct inst *w, int64_t size,
+                              int64_t stride, int64_t padding);
+/* Like a linear or a convolution, of other operands; bias may be NULL. */
+struct inst *make_product(struct builder *b, const struct inst *like, struct inst *x,
+                          struct inst *w, struct inst *bias);
 struct inst *make_parameter(struct builder *b, const char *name, struct shape shape);
 struct inst *make_fill(struct builder *b, double value, struct shape shape);
 struct inst *make_reshape(struct builder *b, struct inst *x, struct shape shape);

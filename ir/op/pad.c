@@ -1,4 +1,4 @@
-/* pad: a border of mirrored pixels or of zeros. */
+/* pad: a border of mirrored pixels, of zeros, or of what is never the largest. */
 #include "footprint.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +14,30 @@ bool pad_shape(struct inst *inst, struct error *error)
     return want_reflectable(&inst->in[0]->shape, inst->attr[SLOT_pad_padding].integer, size, error);
 }
 
+/* What a border holds that is not mirrored. */
+static double value_around(const struct inst *inst)
+{
+    return inst->attr[SLOT_pad_padding].integer == padding_kind_lowest ? -HUGE_VAL : 0;
+}
+
 bool pad_eval(const struct eval *e)
 {
     int64_t size = e->inst->attr[SLOT_pad_size].integer;
     const struct shape *y = &e->inst->shape;
-    double *zeros = zeros_new(y->dim[3]), *out = e->out;
-    struct map map = map_of(e, 0, e->inst->attr[SLOT_pad_padding].integer, zeros);
+    double *around = zeros_new(y->dim[3]), *out = e->out;
+    struct map map = map_of(e, 0, e->inst->attr[SLOT_pad_padding].integer, around);
+    for (int64_t c = 0; c < map.channels; c++)
+        around[c] = value_around(e->inst);
     for (int64_t n = 0; n < y->dim[0]; n++, map_next_image(&map))
         for (int64_t i = 0; i < y->dim[1]; i++)
             for (int64_t j = 0; j < y->dim[2]; j++, out += map.channels)
                 memcpy(out, map_at(&map, i - size, j - size), (size_t)map.channels * sizeof *out);
-    free(zeros);
+    free(around);
     return true;
 }
 
 /* One strip of a border: `count` lines along axis 1 (rows) or 2 (columns) from `first`, line i a
- * copy of line mirror - i, or zero. */
+ * copy of line mirror - i, or one value. */
 static struct stmt *border_strip(struct lowering *l, struct inst *inst, int axis, int64_t first,
                                  int64_t mirror)
 {
@@ -48,9 +56,9 @@ static struct stmt *border_strip(struct lowering *l, struct inst *inst, int axis
     memcpy(from, loops.index, sizeof from);
     loops.index[axis] = affine_offset(arena, line, first);
     from[axis] = affine_offset(arena, affine_scale(arena, line, -1), mirror - first);
-    struct stmt *stmt =
-        stmt_store(l->m, buffer, loops.index,
-                   reflect ? expr_load(l->m, buffer, from) : expr_constant(l->m, 0));
+    struct stmt *stmt = stmt_store(l->m, buffer, loops.index,
+                                   reflect ? expr_load(l->m, buffer, from)
+                                           : expr_constant(l->m, value_around(inst)));
     for (int i = loops.vars - 1; i >= 0; i--)
         stmt = stmt_for(l->m, loops.var[i], LOOP_SERIAL, stmt);
     return stmt;

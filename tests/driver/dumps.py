@@ -140,17 +140,18 @@ def main():
     parser.add_argument("--objects", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
-    sanc, folder = common.Sanc(args.sanc), CASES
-    if args.shared or args.models:
-        folder = common.NETWORKS if args.models else common.shared("cases")
-    entries = os.listdir(folder)
-    if args.models:
-        entries = [file.removesuffix(".json") for file in entries if file.endswith(".json")]
-    names = args.name or sorted(entries, reverse=args.models)  # what takes long comes first
+    sanc = common.Sanc(args.sanc)
+    if args.models:  # what takes long comes first
+        folders = {file.removesuffix(".json"): common.NETWORKS
+                   for file in sorted(os.listdir(common.NETWORKS), reverse=True)
+                   if file.endswith(".json")}
+    else:
+        folders = common.case_folders(None if args.shared else CASES)
+    names = args.name or list(folders)
     check, total = check_network if args.models else check_case, common.Tally()
 
     def run(number):
-        return check(sanc, names[number], folder, -1 if args.objects else number % EVERY)
+        return check(sanc, names[number], folders[names[number]], -1 if args.objects else number % EVERY)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for tally, line in pool.map(run, range(len(names))):

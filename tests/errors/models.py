@@ -3,6 +3,7 @@
 The lines follow the file's name. The file is text or bytes; most are BASE with one thing changed.
 """
 import fields
+import residual
 
 BASE = '''{
   "format": "san", "version": 1,
@@ -21,8 +22,8 @@ FIRST = '"channels": 32 }'
 SECOND = '"attention": { "share": 4 }'
 
 FIELDS = (
-    'the model must have no fields but $schema, format, version, name, input, classes, output, '
-    'stem_channels, attention, stages, found ')
+    'the model must have no fields but $schema, format, version, name, family, input, classes, '
+    'output, stem_channels, attention, block, stages, found ')
 NAME = 'name must be a C identifier of at most 63 characters, no keyword of C or C++, not san or san_..., found '
 ESCAPE = 'expected four hexadecimal digits after \\u, whole surrogate pairs'
 
@@ -163,7 +164,7 @@ CASES = [
     ('schema_is_null', swap('"format"', '"$schema": null, "format"'),
      ':2:14: error: $schema must be a string, found null'),
     ('schema_in_a_stage', swap(FIRST, '"$schema": "x", ' + FIRST),
-     ':9:20: error: stages[0] must have no fields but blocks, channels, attention, found "$schema"'
+     ':9:20: error: stages[0] must have no fields but blocks, channels, attention, block, found "$schema"'
      ),
     ('name_of_the_abi', name('"san_cuda"'), f':3:11: error: {NAME}"san_cuda"'),
     ('name_san', name('"san"'), f':3:11: error: {NAME}"san"'),
@@ -242,7 +243,7 @@ CASES = [
      ':9:5: error: stages[0].blocks must be an integer from 0 to 256, found nothing',
      ':9:5: error: stages[0].channels must be an integer from 1 to 65536, found nothing'),
     ('stage_unknown', swap(FIRST, '"channels": 32, "stride": 2 }'),
-     ':9:36: error: stages[0] must have no fields but blocks, channels, attention, found "stride"'),
+     ':9:36: error: stages[0] must have no fields but blocks, channels, attention, block, found "stride"'),
     ('blocks_negative', swap('1, "channels": 32', '-1, "channels": 32'),
      ':9:17: error: stages[0].blocks must be an integer from 0 to 256, found -1'),
     ('blocks_257', swap('1, "channels": 32', '257, "channels": 32'),
@@ -434,4 +435,4 @@ CASES = [
      "(height x width, of the input's 32 x 1)"),
 ]
 
-CASES += fields.CASES
+CASES += fields.CASES + residual.CASES

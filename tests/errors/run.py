@@ -2,8 +2,8 @@
 
 usage: run.py SANC [NAME...]
 
-constants.py, edits.py, models.py, texts.py and weights.py are the tables of files, files.py holds
-what is about the file system.
+constants.py, edits.py, models.py (fields.py, residual.py), texts.py and weights.py are the tables of
+files, files.py holds what is about the file system.
 """
 import os
 import re

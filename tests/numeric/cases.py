@@ -6,7 +6,7 @@
 A case is a folder with model.json, weights.safetensors and io.safetensors (`input`, and `output` in
 float64). Each is evaluated, and compiled for every target, number of threads and batch below;
 --sample: for one of these. Without options: the cases in this folder's cases/; --shared: those of
-../shared/cases, which is not part of the project.
+../shared/cases and ../shared/resnet/cases, which are not part of the project.
 """
 import argparse
 import concurrent.futures
@@ -16,8 +16,6 @@ import tempfile
 
 import common
 
-# Which of ../shared/cases have to pass; None: every one.
-EXPECTED = None
 TARGETS = ["x86-64-v3", "x86-64-v4"]
 BATCHES_AND_THREADS = ["1:1", "3:2", "3:1", "1:2"]
 COMPILED_ERROR = EVAL32_ERROR = 5e-6
@@ -84,14 +82,14 @@ def main():
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("name", nargs="*")
     args = parser.parse_intermixed_args()
-    folder = common.shared("cases") if args.shared else args.cases
-    names = args.name or (EXPECTED if args.shared else None) or sorted(os.listdir(folder))
+    folders = common.case_folders(None if args.shared else args.cases)
+    names = args.name or list(folders)
     sanc, total = common.Sanc(args.sanc), common.Tally()
 
     def run(number):
         count = len(BATCHES_AND_THREADS)
         runs = [BATCHES_AND_THREADS[number % count]] if args.sample else BATCHES_AND_THREADS
-        return run_case(sanc, names[number], os.path.join(folder, names[number]), runs)
+        return run_case(sanc, names[number], folders[names[number]], runs)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for tally, line in pool.map(run, range(len(names))):

@@ -26,6 +26,16 @@ def shared(*path):
     return path
 
 
+def case_folders(folder=None):
+    """{name: folder} of the cases in a folder; None: of those beside the project, residual networks'
+    named resnet_NAME."""
+    if folder:
+        return {name: os.path.join(folder, name) for name in sorted(os.listdir(folder))}
+    residual = case_folders(shared("resnet", "cases"))
+    return {**case_folders(shared("cases")),
+            **{f"resnet_{name}": path for name, path in residual.items()}}
+
+
 def skip(why):
     print(f"skipped: {why}")
     sys.exit(SKIPPED)

@@ -102,13 +102,13 @@ def main():
     args = parser.parse_intermixed_args()
     if has_avx512() and not args.always:
         common.skip("this processor has AVX-512")
-    folder = common.shared("cases")
-    names = args.name or cases.EXPECTED or sorted(os.listdir(folder))
+    folders = common.case_folders()
+    names = args.name or list(folders)
     tally = common.Tally()
     with tempfile.TemporaryDirectory() as scratch:
         files = []
         for name in names:
-            files += prepare(args.sanc, name, os.path.join(folder, name), scratch)
+            files += prepare(args.sanc, name, folders[name], scratch)
         try:
             done = run(link("emulated.c", names, scratch), files)
         except Missing as missing:

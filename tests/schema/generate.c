@@ -159,6 +159,7 @@ static void say_object(FILE *to, enum model_object object)
 #define NOT_TIED "'properties':{'transforms':{'not':{'const':'phi=psi=beta'}}}"
 /* Schemas of a stage. */
 #define BLOCKS "{'properties':{'blocks':{'minimum':1}}}"
+#define WHOLE(channels) "{'properties':{'channels':{'multipleOf':" channels "}}}"
 #define NARROW(channels) "{'properties':{'channels':{'maximum':" channels "}}}"
 /* A schema of the model, from keywords about a stage. */
 #define STAGES(keywords) "{'properties':{'stages':{'items':{" keywords "}}}}"
@@ -296,8 +297,32 @@ static void say_size_rules(FILE *to)
     }
 }
 
-static void say_model_rules(FILE *to)
+/* A SAN has no kind of block, a residual network no attention. */
+static void say_only_one_family(FILE *to, const char *without)
 {
+    json_say(to, "{'properties':{'%s':false}}," STAGES("'properties':{'%s':false}"), without,
+             without);
+}
+
+/* Stages of bottlenecks have whole bottlenecks; the kind is the stage's, or the model's. */
+static void say_residual_rules(FILE *to)
+{
+    say_only_one_family(to, model_field[MODEL_ATTENTION].name);
+    json_say(to, "," STAGES("'properties':{'blocks':{'minimum':1}}"));
+    json_say(to,
+             "," STAGES("'if':{'required':['block'],'properties':{'block':{'const':'"
+                        "bottleneck'}}},'then':" WHOLE("%d")),
+             BOTTLENECK);
+    json_say(to,
+             ",{'if':{'properties':{'block':{'const':'bottleneck'}}},'then':" STAGES(
+                 "'if':{'not':{'required':['block']}},'then':" WHOLE("%d")) "}",
+             BOTTLENECK);
+}
+
+static void say_attention_rules(FILE *to)
+{
+    say_only_one_family(to, model_field[MODEL_BLOCK].name);
+    json_say(to, ",");
     for (int type = 0; type < TYPES; type++) {
         json_say(to, "%s", type ? "," : "");
         say_common_type_rule(to, type);
@@ -312,11 +337,21 @@ static void say_model_rules(FILE *to)
     say_size_rules(to);
 }
 
+static void say_model_rules(FILE *to)
+{
+    json_say(to, "{'if':{'required':['family'],'properties':{'family':{'const':'resnet'}}},"
+                 "'then':{'allOf':[");
+    say_residual_rules(to);
+    json_say(to, "]},'else':{'allOf':[");
+    say_attention_rules(to);
+    json_say(to, "]}}");
+}
+
 static void say_model(FILE *to)
 {
     json_say(to, "{'$schema':'https://json-schema.org/draft/2020-12/"
                  "schema','$id':'urn:sanc:san-model:1','title':'SAN model',"
-                 "'description':'A self-attention image network, as sanc reads it. Made by "
+                 "'description':'A network for images, as sanc reads it. Made by "
                  "tests/schema/generate.c from the table of fields.',");
     say_object(to, OBJECT_MODEL);
     json_say(to, ",'allOf':[");

@@ -63,7 +63,8 @@ def valid_models():
     yield 'models.BASE', models.BASE
     yield 'weights.MODEL', weights.MODEL
     for pattern in ('tests/numeric/cases/*/model.json', 'examples/*/*.json', 'examples/*/*/*.json',
-                    '../shared/cases/*/model.json'):
+                    '../shared/cases/*/model.json', '../shared/resnet/*/*.json',
+                    '../shared/resnet/cases/*/model.json'):
         for path in sorted(glob.glob(os.path.join(ROOT, pattern))):
             with open(path, encoding='utf-8') as file:
                 text = file.read()
@@ -91,6 +92,23 @@ def random_model(rng):
     if rng.random() < 0.6:
         model['attention'] = attention(rng, 4)
     return model
+
+
+def random_resnet(rng):
+    """The same for a residual network, but for what a SAN may have."""
+    def block(of, likely):
+        return {**of, 'block': rng.choice(['basic', 'bottleneck'])} if rng.random() < likely else of
+
+    stages = [block({'blocks': rng.choice([0, 1, 1, 1, 2]),
+                     'channels': rng.choice([1, 3, 4, 8, 8, 12, 12])}, 0.5)
+              for _ in range(rng.randint(1, 3))]
+    if rng.random() < 0.1:
+        stages[0]['attention'] = {}
+    model = {'format': 'san', 'version': 1, 'name': 'net', 'classes': 3, 'stages': stages,
+             'input': {'height': rng.choice([1, 2, 7]), 'width': 8}}
+    if rng.random() < 0.9:
+        model['family'] = 'resnet'
+    return block(model, 0.5)
 
 
 def reader_takes(sanc, first_pass, folder, model):
@@ -132,8 +150,8 @@ def check_random(validator, sanc):
     rng, first_pass = random.Random(4), common.call(sanc, 'ir', '--list-passes').split()[1]
     taken = failed = rejected = 0
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(RANDOM_MODELS):
-            model = random_model(rng)
+        for number in range(RANDOM_MODELS):
+            model = random_resnet(rng) if number % 5 == 0 else random_model(rng)
             valid = validator.is_valid(model)
             if reader_takes(sanc, first_pass, folder, model):
                 taken += 1

@@ -33,6 +33,7 @@ def number(text, names):
 class Page:
     def __init__(self, text):
         self.layers = rows(text, "| layer | kind | channels | where |")
+        self.residual = rows(text, "| residual layer | kind | channels | where |")
         self.widths = {row[0].strip("`"): dict(zip(TYPES, row[1:]))
                        for row in rows(text, "| relation | width, pairwise | width, patchwise |")}
 
@@ -90,8 +91,46 @@ class Page:
         return found
 
 
+    def residual_tensors(self, model):
+        """{tensor: shape} of a residual network that leaves nothing to defaults."""
+        found, before = {}, model["stem_channels"]
+        names = {"input_channels": model["input"]["channels"], "classes": model["classes"],
+                 "stem_channels": before}
+        for i, stage in enumerate(model["stages"]):
+            for b in range(stage["blocks"]):
+                names.update(i=i, b=b, channels=stage["channels"], channels_before=before)
+                where = {"", stage["block"]} | (
+                    {"another shape"} if before != stage["channels"] or i > 0 == b else set())
+                before = stage["channels"]
+                for name, kind, channels, when in self.residual:
+                    if when not in where:
+                        continue
+                    stem = re.sub(r"\{(.*?)\}", lambda at: str(number(at[1], names)),
+                                  name.strip("`"))
+                    sizes = [number(part.replace("/", "//"), names)
+                             for part in channels.split("→")]
+                    if kind == "batch norm":
+                        found.update({f"{stem}.{part}": sizes for part in NORM})
+                        continue
+                    vector = kind == "linear of a vector, bias"
+                    found[f"{stem}.weight"] = sizes[::-1] + ([] if vector else [int(kind[0])] * 2)
+                    if vector:
+                        found[f"{stem}.bias"] = sizes[1:]
+        return found
+
+
+def residual_models():
+    for blocks in itertools.product(("basic", "bottleneck"), repeat=2):
+        for channels in ((8, 12), (12, 8), (8, 8)):
+            yield {"format": "san", "version": 1, "name": "net", "family": "resnet", "classes": 7,
+                   "stem_channels": 8, "input": {"channels": 2, "height": 16, "width": 20},
+                   "stages": [{"blocks": 2, "channels": c, "block": b}
+                              for b, c in zip(blocks, channels)]}
+
+
 def models(page):
     """One of each kind, with nothing left to defaults."""
+    yield from residual_models()
     for (kind, relation), position, mapping, transforms in itertools.product(
             page.relations(), POSITION_CHANNELS, range(4), ("distinct", "phi=psi", "phi=psi=beta")):
         if kind == "patchwise" and (position != "none" or mapping == 0):
@@ -122,13 +161,14 @@ def check(sanc, first_pass, text):
             graph = common.call(sanc, "ir", path, "--before", first_pass)
             found = {name: json.loads(f"[{shape}]") for name, shape in re.findall(
                 r'parameter \{ name = "([^"]*)", shape = \[([^]]*)\]', graph)}
-            page_has = page.tensors(model)
+            residual = "family" in model
+            page_has = page.residual_tensors(model) if residual else page.tensors(model)
             count += 1
             if found != page_has:
                 wrong += 1
                 differ = sorted(set(found) ^ set(page_has)) or [(name, found[name], page_has[name])
                                                                 for name in found
                                                                 if found[name] != page_has[name]]
-                print(f"FAILED: the tables of tensors, for {model['attention']}: {differ}")
+                print(f"FAILED: the tables of tensors, for {json.dumps(model)}: {differ}")
     print(f"{count} models have the tensors of the page's tables, {wrong} do not")
     return count > 100 and not wrong

@@ -261,7 +261,7 @@ static void multiplies_what_the_network_does(void **state)
                           .classes = 10,
                           .stem_channels = 4,
                           .stages = 1};
-    model.stage[0] = (struct stage){2, 32, attention};
+    model.stage[0] = (struct stage){.blocks = 2, .channels = 32, .attention = attention};
     struct module *module = graph_from_model(&model, 1, 1, 1, targets);
     struct stats stats;
     graph_stats(module, COUNT_MACS, &stats);

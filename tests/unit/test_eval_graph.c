@@ -139,7 +139,7 @@ static void test_max_pool(void **state)
     (void)state;
     const double *found = graph_run(140, 16, PRECISION_F64,
                                     "%1 = reshape %0 { shape = [2, 7, 5, 2] } : f32[2, 7, 5, 2]\n"
-                                    "%2 = max_pool %1 { size = 3 } : f32[2, 2, 1, 2]\n"
+                                    "%2 = max_pool %1 { size = 3, stride = 3 } : f32[2, 2, 1, 2]\n"
                                     "%3 = concat %2, %2 { axis = 2 } : f32[2, 2, 2, 2]\n"
                                     "%4 = reshape %3 { shape = [1, 16] } : f32[1, 16]\n"
                                     "%5 = output %4 : f32[1, 16]\n");

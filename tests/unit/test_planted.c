@@ -730,7 +730,7 @@ static struct module *graph_of(enum kind kind)
         attention.softmax = false;
         attention.dilation = 2;
     }
-    model.stage[0] = (struct stage){2, 40, attention};
+    model.stage[0] = (struct stage){.blocks = 2, .channels = 40, .attention = attention};
     return graph_from_model(&model, 2, 1, 1, target);
 }
 

@@ -24,17 +24,17 @@ static struct model large(void)
                           .stem_channels = 16,
                           .stages = 3};
     for (int i = 0; i < 3; i++)
-        model.stage[i] = (struct stage){2,
-                                        32 << i,
-                                        {.relation = relation_kind_subtraction,
-                                         .mapping = 2,
-                                         .position = POSITION_RELATIVE,
-                                         .softmax = true,
-                                         .footprint = i == 1 ? 5 : 3,
-                                         .dilation = 1,
-                                         .share = 8,
-                                         .relation_channels = 8,
-                                         .value_channels = 16}};
+        model.stage[i] = (struct stage){.blocks = 2,
+                                        .channels = 32 << i,
+                                        .attention = {.relation = relation_kind_subtraction,
+                                                      .mapping = 2,
+                                                      .position = POSITION_RELATIVE,
+                                                      .softmax = true,
+                                                      .footprint = i == 1 ? 5 : 3,
+                                                      .dilation = 1,
+                                                      .share = 8,
+                                                      .relation_channels = 8,
+                                                      .value_channels = 16}};
     return model;
 }
 

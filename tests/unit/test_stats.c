@@ -34,7 +34,7 @@ static struct model small_model(void)
                           .classes = 10,
                           .stem_channels = 4,
                           .stages = 1};
-    model.stage[0] = (struct stage){1, 32, pairwise};
+    model.stage[0] = (struct stage){.blocks = 1, .channels = 32, .attention = pairwise};
     return model;
 }
 
@@ -136,7 +136,8 @@ static struct model san_model(const struct san *san)
         a.footprint = i == 0 ? 3 : 7;
         a.relation_channels = channels[i] / 16;
         a.value_channels = channels[i] / 4;
-        model.stage[i] = (struct stage){san->blocks[i], channels[i], a};
+        model.stage[i] =
+            (struct stage){.blocks = san->blocks[i], .channels = channels[i], .attention = a};
     }
     return model;
 }

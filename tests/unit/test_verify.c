@@ -24,17 +24,17 @@ static struct module *small_graph(void)
                           .classes = 5,
                           .stem_channels = 8,
                           .stages = 1};
-    model.stage[0] = (struct stage){1,
-                                    32,
-                                    {.relation = relation_kind_subtraction,
-                                     .mapping = 2,
-                                     .position = POSITION_RELATIVE,
-                                     .softmax = true,
-                                     .footprint = 3,
-                                     .dilation = 1,
-                                     .share = 8,
-                                     .relation_channels = 8,
-                                     .value_channels = 16}};
+    model.stage[0] = (struct stage){.blocks = 1,
+                                    .channels = 32,
+                                    .attention = {.relation = relation_kind_subtraction,
+                                                  .mapping = 2,
+                                                  .position = POSITION_RELATIVE,
+                                                  .softmax = true,
+                                                  .footprint = 3,
+                                                  .dilation = 1,
+                                                  .share = 8,
+                                                  .relation_channels = 8,
+                                                  .value_channels = 16}};
     return graph_from_model(&model, 2, 1, 1, target);
 }
 
