@@ -116,8 +116,8 @@ def check_dumps(sanc, name, model, weights, first, scratch):
 
 def check_case(sanc, name, folder, first):
     with tempfile.TemporaryDirectory() as scratch:
-        return check_dumps(sanc, name, os.path.join(folder, name, "model.json"),
-                           os.path.join(folder, name, "weights.safetensors"), first, scratch)
+        return check_dumps(sanc, name, os.path.join(folder, "model.json"),
+                           os.path.join(folder, "weights.safetensors"), first, scratch)
 
 
 def check_network(sanc, name, folder, first):
