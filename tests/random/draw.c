@@ -78,17 +78,30 @@ static bool attention_valid(const struct attention *a, bool exact, int height, i
     return !exact || (!a->softmax && a->position == POSITION_NONE);
 }
 
+/* The size of stage i's map: a residual network halves it before the first stage too, rounding up. */
+static int map_side(const struct model *model, int side, int i)
+{
+    bool residual = model->family == FAMILY_RESNET;
+    for (i += 1 + residual; i > 0; i--)
+        side = (side + residual) / 2;
+    return side;
+}
+
 bool random_model_valid(const struct random_model *m)
 {
     const struct model *model = &m->model;
-    int height = model->height, width = model->width;
+    int height = 0, width = 0;
     for (int i = 0; i < model->stages; i++) {
         const struct stage *stage = &model->stage[i];
-        height /= 2;
-        width /= 2;
+        height = map_side(model, model->height, i);
+        width = map_side(model, model->width, i);
         if (height < 1 || width < 1 || stage->channels < 1)
             return false;
-        if (stage->blocks && !attention_valid(&stage->attention, m->exact, height, width))
+        if (model->family == FAMILY_RESNET) {
+            if (stage->blocks < 1 ||
+                (stage->block == BLOCK_BOTTLENECK && stage->channels % BOTTLENECK))
+                return false;
+        } else if (stage->blocks && !attention_valid(&stage->attention, m->exact, height, width))
             return false;
     }
     int pixels = height * width;
@@ -111,9 +124,29 @@ static double attention_work(const struct attention *a, int channels)
     return work + j * (v + 8 * weights * a->softmax);
 }
 
+static double residual_work(const struct model *model)
+{
+    double rows = map_side(model, model->height, -1), columns = map_side(model, model->width, -1);
+    double work = rows * columns * model->stem_channels * (49 * model->channels + 9);
+    int before = model->stem_channels;
+    for (int i = 0; i < model->stages; i++) {
+        const struct stage *stage = &model->stage[i];
+        bool basic = stage->block == BLOCK_BASIC;
+        double pixels = map_side(model, model->height, i) * map_side(model, model->width, i);
+        double out = stage->channels, inner = basic ? out : out / BOTTLENECK;
+        /* the first block's 1x1 may come before the map is halved */
+        work += pixels * before * (out + inner * (basic ? 9 : 4));
+        work += pixels * stage->blocks * inner * (9 * inner + (basic ? 9 : 2) * out);
+        before = stage->channels;
+    }
+    return work;
+}
+
 double random_model_work(const struct random_model *m)
 {
     const struct model *model = &m->model;
+    if (model->family == FAMILY_RESNET)
+        return m->batch * residual_work(model);
     int height = model->height, width = model->width, channels = model->stem_channels;
     double work = (double)height * width * (model->channels * (8.0 + channels) + 4 * channels);
     for (int i = 0; i < model->stages; i++) {
@@ -254,17 +287,46 @@ static void draw_once(struct random *r, struct random_model *m)
     m->threads = PICK(r, 1, 2, 2, 3);
 }
 
+static void draw_residual(struct random *r, struct random_model *m)
+{
+    struct model *model = &m->model;
+    model->family = FAMILY_RESNET;
+    model->stages = PICK(r, 1, 1, 1, 2, 2, 2, 3, 4);
+    int least = 1 << (model->stages + 1); /* what a pixel of the last map stands for */
+    int height = draw_side(r, m->exact, model->stages);
+    int width = random_chance(r, 0.4) ? height : draw_side(r, m->exact, model->stages);
+    model->height = least * height - (random_chance(r, 0.5) ? random_between(r, 0, least - 1) : 0);
+    model->width = least * width - (random_chance(r, 0.5) ? random_between(r, 0, least - 1) : 0);
+    model->channels = PICK(r, 1, 1, 2, 3, 3, 3, 4, 5, 9);
+    model->classes = PICK(r, 1, 2, 3, 7, 10, 16, 17, 33, 100);
+    model->stem_channels = draw_channel_count(r, model->stages);
+    for (int i = 0; i < model->stages; i++) {
+        struct stage *stage = &model->stage[i];
+        stage->block = PICK(r, BLOCK_BOTTLENECK, BLOCK_BASIC);
+        stage->blocks = PICK(r, 1, 1, 1, 2, 2, 3);
+        stage->channels = draw_channel_count(r, model->stages);
+        if (stage->block == BLOCK_BOTTLENECK)
+            stage->channels *= BOTTLENECK;
+        if (random_chance(r, 0.2)) /* so that nothing is added but x */
+            stage->channels = i ? model->stage[i - 1].channels : model->stem_channels;
+    }
+    m->batch = PICK(r, 1, 1, 1, 2, 2, 3);
+    m->threads = PICK(r, 1, 2, 2, 3);
+}
+
 struct random_model random_model_draw(uint64_t seed, uint64_t number)
 {
     static const double MOST_WORK = 6e6;
     struct random r = random_from(seed, number);
     struct random_model m = {.seed = random_next(&r)};
     bool exact = random_chance(&r, 0.3);
+    struct random family = random_from(seed, number ^ 1ull << 63); /* apart, as the images */
+    bool residual = random_chance(&family, 0.2);
     do {
         memset(&m.model, 0, sizeof m.model);
         m.exact = exact;
         m.doubles = random_chance(&r, 0.2);
-        draw_once(&r, &m);
+        (residual ? draw_residual : draw_once)(&r, &m);
     } while (!random_model_valid(&m) || random_model_work(&m) > MOST_WORK);
     if (!exact && random_chance(&r, 0.15))
         m.model.output = OUTPUT_PROBABILITIES;

@@ -75,6 +75,8 @@ static void draw_order(struct random r, int *order, int count)
 bool values_permute(struct values *values, const struct random_model *m)
 {
     bool any = false;
+    if (m->model.family != FAMILY_SAN)
+        return false;
     for (const struct inst *inst = values->graph->first; inst; inst = inst->next) {
         struct role role;
         if (inst->op != OP_parameter ||

@@ -184,7 +184,7 @@ static double largest_sum(struct making *k, const struct inst *inst, const struc
 {
     double *absolute[MAX_INPUTS], sum = 0;
     struct eval own = *e;
-    if (inst->op != OP_linear && inst->op != OP_relation && inst->op != OP_aggregate) {
+    if (!has(inst, PRODUCT) && inst->op != OP_relation && inst->op != OP_aggregate) {
         for (int i = 0; i < inst->inputs; i++)
             sum += largest_of(e->in[i], shape_elements(&inst->in[i]->shape));
         return inst->op == OP_batch_norm ? 4 * sum : sum; /* times a scale of at most 2 */
