@@ -5,7 +5,8 @@
  *
  * Linears of the same value (phi, psi and beta) are one with their weights side by side: the value
  * is read once, and the wider product fills the machine better. The merged one takes the place of
- * the first: all its constants come before it (graph_tidy). */
+ * the first: all its constants come before it (graph_tidy). One that only a ReLU reads stays alone:
+ * the ReLU is then computed where the linear is stored. */
 #include "make.h"
 #include "tidy.h"
 #include <string.h>
@@ -14,11 +15,19 @@ pass_function merge_linears;
 
 enum { MAX_MERGED = 8 };
 
+static bool only_relu_reads(const struct module *m, const struct inst *linear)
+{
+    for (const struct use *use = linear->users; use; use = use->next)
+        if (use->user && use->user->op == OP_relu)
+            return inst_count_uses(m, linear) == 1;
+    return false;
+}
+
 /* What a merged linear replaced is unused, but stays in the list until the end. */
 static bool mergeable(const struct module *m, const struct inst *linear, const struct inst *x)
 {
     return linear->op == OP_linear && linear->in[0] == x && inst_count_uses(m, linear) &&
-           inst_is_constant(linear->in[1]) &&
+           !only_relu_reads(m, linear) && inst_is_constant(linear->in[1]) &&
            (linear->inputs == 2 ||
             (inst_is_constant(linear->in[2]) && linear->in[2]->shape.rank == 1));
 }

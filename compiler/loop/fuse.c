@@ -154,6 +154,42 @@ static bool nests_fit(const struct fusion *f)
     return count <= MAX_NESTS;
 }
 
+struct windows {
+    struct module *m;
+    struct var *const *pixel;
+    const struct var *term;
+    bool found;
+};
+
+static void visit_window(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct windows *w = context;
+    struct arena *arena = w->m->arena;
+    if (load->buffer->place != PLACE_WORKSPACE || load->buffer->shape.rank <= PIXEL_LOOPS)
+        return;
+    for (int i = 0; i < PIXEL_LOOPS; i++) {
+        const struct affine *own = affine_var(arena, w->pixel[i]);
+        const struct affine *rest = affine_add(arena, load->index[i], affine_scale(arena, own, -1));
+        w->found |= affine_uses(rest, w->term) || affine_uses(rest, w->pixel[i]);
+    }
+}
+
+/* Whether a kernel is a convolution: its sum goes through pixels, or it has a stride. It has many
+ * weights, which serve the most pixels at a time where it is a kernel of its own. */
+static bool is_convolution(struct module *m, const struct kernel *kernel)
+{
+    struct nest nest;
+    const struct expr *sum =
+        nest_of(kernel->body, &nest) ? expr_find_reduce(nest.store->value) : NULL;
+    if (!sum || sum->op != SCALAR_sum || sum->vars != 1 || sum->in[0]->op != SCALAR_mul ||
+        nest.vars <= PIXEL_LOOPS)
+        return false;
+    struct windows windows = {.m = m, .pixel = nest.var, .term = sum->var[0]};
+    expr_visit_loads(sum->in[0], 1, visit_window, &windows);
+    return windows.found;
+}
+
 static bool can_fuse(struct fusion *f)
 {
     struct stmt **nests;
@@ -168,7 +204,7 @@ static bool can_fuse(struct fusion *f)
     f->fits = true;
     stmt_visit_loads(f->nests, 1, check_read, f);
     for (int i = 0; i < f->writers && f->fits; i++)
-        f->fits = writes_own_pixel(f, f->writer[i]);
+        f->fits = writes_own_pixel(f, f->writer[i]) && !is_convolution(f->m, f->writer[i]);
     return f->fits && nests_fit(f);
 }
 

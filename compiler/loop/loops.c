@@ -101,6 +101,43 @@ bool expr_uses_var(const struct expr *expr, const struct var *var)
     return false;
 }
 
+struct search {
+    const struct var *var;
+    struct divisors found;
+};
+
+static void search_affine(struct search *s, const struct affine *a)
+{
+    for (int i = 0; i < a->count; i++) {
+        const struct term *t = &a->term[i];
+        if (t->kind == TERM_VAR)
+            continue;
+        bool apart = (t->kind == TERM_DIV || t->kind == TERM_MOD) && t->inner->count == 1 &&
+                     !t->inner->constant && t->inner->term[0].kind == TERM_VAR &&
+                     t->inner->term[0].factor == 1 && t->inner->term[0].var == s->var &&
+                     s->var->extent % t->divisor == 0;
+        if (apart && (!s->found.least || t->divisor < s->found.least))
+            s->found.least = t->divisor;
+        if (apart && t->divisor > s->found.largest)
+            s->found.largest = t->divisor;
+        search_affine(s, t->inner);
+    }
+}
+
+static void search_load(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    for (int i = 0; i < load->buffer->shape.rank; i++)
+        search_affine(context, load->index[i]);
+}
+
+struct divisors expr_divisors(const struct expr *expr, const struct var *var)
+{
+    struct search s = {.var = var};
+    expr_visit_loads(expr, 1, search_load, &s);
+    return s.found;
+}
+
 void rewriter_map(struct rewriter *r, const struct var *from, const struct affine *to)
 {
     assert(r->vars < MAX_REWRITES);

@@ -33,6 +33,13 @@ void stmt_visit_loads(const struct stmt *stmt, int64_t iterations, load_visitor 
                       void *context);
 bool expr_uses_var(const struct expr *expr, const struct var *var);
 
+/* By what a variable is divided, in div and mod, in the indices of an expression's loads; only
+ * divisors of its extent count. 0: there is none. */
+struct divisors {
+    int64_t least, largest;
+};
+struct divisors expr_divisors(const struct expr *expr, const struct var *var);
+
 /* Clones statements and expressions. Loop variables of the clone are new ones; variables listed
  * here become the given index. `load`, where set, may replace a load (its index rewritten already).
  */

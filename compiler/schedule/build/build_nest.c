@@ -28,37 +28,61 @@
 #include "build_lanes.h"
 #include "build_tile.h"
 
+/* The loops of a sum, outermost first. */
+struct sum_loops {
+    int vars;
+    struct var *var[2 * MAX_RANK];
+};
+
+/* Adds those of one variable; returns what it is in terms of them. One that is taken apart by div
+ * and mod, as the terms of a window, becomes two loops: over its lines, and over what is consecutive
+ * in memory. */
+static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, const struct var *from)
+{
+    struct module *m = b->k->m;
+    int64_t inner = expr_divisors(b->nest->reduce->in[0], from).largest;
+    affine_ref lines = affine_constant(m->arena, 0);
+    if (inner > 1 && inner < from->extent) {
+        struct var *line = var_new(m, from->name, from->extent / inner);
+        lines = affine_scale(m->arena, of_var(m, line), inner);
+        sum->var[sum->vars++] = line;
+    } else {
+        inner = from->extent;
+    }
+    struct var *k = sum->var[sum->vars++] = var_new(m, from->name, inner);
+    return affine_add(m->arena, lines, of_var(m, k));
+}
+
 static struct stmt *accumulate_step(struct nest_build *b, const struct origin *origin, int64_t rows,
                                     const struct segment *columns, struct buffer *acc)
 {
     struct module *m = b->k->m;
     const struct expr *reduce = b->nest->reduce;
     int vars = b->r.vars;
-    struct var *k[MAX_RANK];
-    for (int i = 0; i < reduce->vars; i++) {
-        k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent);
-        rewriter_map(&b->r, reduce->var[i], of_var(m, k[i]));
-    }
+    struct sum_loops sum = {0};
+    for (int i = 0; i < reduce->vars; i++)
+        rewriter_map(&b->r, reduce->var[i], add_sum_loops(b, &sum, reduce->var[i]));
     struct tile_loops t = tile_loops_new(m, rows, columns);
     tile_enter(b, origin, &t);
     affine_ref at[2] = {of_var(m, t.row), t.column};
     const struct expr *value = build_step(b, expr_load(m, acc, at));
     struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, value));
     if (origin->next) {
+        int64_t depth = reduce->var[0]->extent;
         struct stmt *fetch = fetch_weights(
-            b, &(struct ahead){
-                   .k = affine_constant(m->arena, 0),
-                   .column = origin->next,
-                   .step = affine_add(m->arena, affine_scale(m->arena, origin->block, k[0]->extent),
-                                      of_var(m, k[0])),
-                   .depth = k[0]->extent,
-                   .columns = columns->size,
-                   .steps = origin->blocks * k[0]->extent});
+            b, &(struct ahead){.k = affine_constant(m->arena, 0),
+                               .column = origin->next,
+                               .step = affine_add(m->arena,
+                                                  affine_scale(m->arena, origin->block, depth),
+                                                  rewrite_affine(&b->r, of_var(m, reduce->var[0]))),
+                               .depth = depth,
+                               .columns = columns->size,
+                               .steps = origin->blocks * depth});
         stmt_append(&fetch, stmt);
         stmt = fetch;
     }
-    for (int i = reduce->vars - 1; i >= 0; i--)
-        stmt = stmt_for(m, k[i], LOOP_SERIAL, stmt);
+    for (int i = sum.vars - 1; i >= 0; i--)
+        stmt = stmt_for(m, sum.var[i], LOOP_SERIAL, stmt);
     b->r.vars = vars;
     return stmt;
 }
