@@ -175,18 +175,26 @@ static void visit_window(void *context, const struct expr *load, int64_t iterati
     }
 }
 
-/* Whether a kernel is a convolution: its sum goes through pixels, or it has a stride. It has many
- * weights, which serve the most pixels at a time where it is a kernel of its own. */
-static bool is_convolution(struct module *m, const struct kernel *kernel)
+/* Whether a kernel has a convolution: a sum of products that goes through pixels, or has a stride.
+ * It has many weights, which serve the most pixels at a time where nothing is computed with it. */
+static bool has_convolution(struct module *m, const struct kernel *kernel)
 {
+    struct var *pixel[PIXEL_LOOPS];
+    struct stmt **nests;
     struct nest nest;
-    const struct expr *sum =
-        nest_of(kernel->body, &nest) ? expr_find_reduce(nest.store->value) : NULL;
-    if (!sum || sum->op != SCALAR_sum || sum->vars != 1 || sum->in[0]->op != SCALAR_mul ||
-        nest.vars <= PIXEL_LOOPS)
+    struct windows windows = {.m = m, .pixel = pixel};
+    if (!kernel_pixels(kernel, pixel, &nests))
         return false;
-    struct windows windows = {.m = m, .pixel = nest.var, .term = sum->var[0]};
-    expr_visit_loads(sum->in[0], 1, visit_window, &windows);
+    for (const struct stmt *s = *nests; s; s = s->next) {
+        struct stmt alone = *s;
+        alone.next = NULL;
+        const struct expr *sum =
+            nest_of(&alone, &nest) ? expr_find_reduce(nest.store->value) : NULL;
+        if (!sum || sum->op != SCALAR_sum || sum->vars != 1 || sum->in[0]->op != SCALAR_mul)
+            continue;
+        windows.term = sum->var[0];
+        expr_visit_loads(sum->in[0], 1, visit_window, &windows);
+    }
     return windows.found;
 }
 
@@ -204,7 +212,7 @@ static bool can_fuse(struct fusion *f)
     f->fits = true;
     stmt_visit_loads(f->nests, 1, check_read, f);
     for (int i = 0; i < f->writers && f->fits; i++)
-        f->fits = writes_own_pixel(f, f->writer[i]) && !is_convolution(f->m, f->writer[i]);
+        f->fits = writes_own_pixel(f, f->writer[i]) && !has_convolution(f->m, f->writer[i]);
     return f->fits && nests_fit(f);
 }
 

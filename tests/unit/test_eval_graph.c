@@ -153,6 +153,67 @@ static void test_max_pool(void **state)
     }
 }
 
+/* Windows that overlap, with a border that never wins. */
+static void test_max_pool_windows(void **state)
+{
+    (void)state;
+    const double *found =
+        graph_run(70, 24, PRECISION_F64,
+                  "%1 = reshape %0 { shape = [1, 7, 5, 2] } : f32[1, 7, 5, 2]\n"
+                  "%2 = fill { value = -100, shape = [1] } : f32[1]\n"
+                  "%3 = add %1, %2 : f32[1, 7, 5, 2]\n" /* below 0 */
+                  "%4 = max_pool %3 { size = 3, stride = 2, padding = 1 } : f32[1, 4, 3, 2]\n"
+                  "%5 = reshape %4 { shape = [1, 24] } : f32[1, 24]\n"
+                  "%6 = output %5 : f32[1, 24]\n");
+    for (int i = 0; i < 24; i++) {
+        int row = i / 6, column = i / 2 % 3, c = i % 2;
+        double most = -HUGE_VAL;
+        for (int y = 2 * row - 1; y < 2 * row + 2; y++)
+            for (int x = 2 * column - 1; x < 2 * column + 2; x++)
+                if (y >= 0 && y < 7 && x >= 0 && x < 5)
+                    most = fmax(most, sample((y * 5 + x) * 2 + c, 1) - 100);
+        assert_true(found[i] == most);
+    }
+}
+
+/* 3x3 and 1x1, with strides, zeros and a bias. */
+static void test_convolution(void **state)
+{
+    (void)state;
+    static const struct {
+        int size, stride, padding, height, width;
+    } kinds[] = {
+        {3, 1, 0, 4, 2}, {3, 1, 1, 6, 4}, {3, 2, 1, 3, 2}, {1, 2, 0, 3, 2}, {5, 3, 4, 4, 3}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        int size = kinds[k].size, terms = size * size * 3,
+            outputs = kinds[k].height * kinds[k].width * 2;
+        char graph[1000];
+        snprintf(
+            graph, sizeof graph,
+            "%%1 = reshape %%0 { shape = [1, 6, 4, 3] } : f32[1, 6, 4, 3]\n"
+            "%%2 = parameter { name = \"s2\", shape = [%d, 2] } : f32[%d, 2]\n"
+            "%%3 = parameter { name = \"s3\", shape = [2] } : f32[2]\n"
+            "%%4 = convolution %%1, %%2, %%3 { size = %d, stride = %d, padding = %d } : f32[1, "
+            "%d, %d, 2]\n"
+            "%%5 = reshape %%4 { shape = [1, %d] } : f32[1, %d]\n"
+            "%%6 = output %%5 : f32[1, %d]\n",
+            terms, terms, size, kinds[k].stride, kinds[k].padding, kinds[k].height, kinds[k].width,
+            outputs, outputs, outputs);
+        const double *found = graph_run(72, outputs, PRECISION_F64, graph);
+        for (int i = 0; i < outputs; i++) {
+            int row = i / 2 / kinds[k].width, column = i / 2 % kinds[k].width;
+            double sum = sample(i % 2, 3);
+            for (int t = 0; t < terms; t++) {
+                int y = row * kinds[k].stride - kinds[k].padding + t / 3 / size;
+                int x = column * kinds[k].stride - kinds[k].padding + t / 3 % size;
+                if (y >= 0 && y < 6 && x >= 0 && x < 4)
+                    sum += sample((y * 4 + x) * 3 + t % 3, 1) * sample(2 * t + i % 2, 2);
+            }
+            assert_true(fabs(found[i] - sum) < 1e-12);
+        }
+    }
+}
+
 static void test_mean(void **state)
 {
     (void)state;
@@ -306,6 +367,8 @@ int main(void)
         cmocka_unit_test(test_linear),
         cmocka_unit_test(test_batch_norm),
         cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_max_pool_windows),
+        cmocka_unit_test(test_convolution),
         cmocka_unit_test(test_mean),
         cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_views),

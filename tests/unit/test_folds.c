@@ -263,16 +263,18 @@ static void test_merge_linears(void **state)
 {
     (void)state;
     static int (*const passes[])(struct module *) = {merge_linears, NULL};
-    for (int same = 0; same < 2; same++) {
+    for (int i = 0; i < 3; i++) {
+        bool same = i == 1, relu = i == 2;
         char graph[1200];
         snprintf(graph, sizeof graph,
-                 "%s%%7 = relu %%5 : f32[1, 5, 5, 4]\n"
+                 "%s%%7 = %s : f32[1, 5, 5, 4]\n"
                  "%%8 = parameter { name = \"s8\", shape = [4, 4] } : f32[4, 4]\n"
                  "%%9 = linear %%%d, %%8 : f32[1, 5, 5, 4]\n"
                  "%%99 = mul %%9, %%6 : f32[1, 5, 5, 4]\n",
-                 linears, same ? 5 : 7);
+                 linears, relu ? "relu %5" : "mul %5, %5", same ? 5 : 7);
         struct module *m = folded(graph, 4, 25, passes);
-        assert_int_equal(count_of(m, OP_linear), 2); /* phi and psi; never one with its reader */
+        /* phi and psi are one; never one with its reader, nor what only a ReLU reads */
+        assert_int_equal(count_of(m, OP_linear), relu ? 3 : 2);
         module_free(m);
     }
 }
