@@ -1,7 +1,6 @@
 """Opens what training saved, and finds the tensors of the network in it.
 
-A network is wherever a name ends in conv_in.weight: in any dictionary of the file, after any
-prefix. Its place is the keys and the prefix that lead there, as "state_dict/model.". Nothing but
+A network is wherever a name ends in one of FIRST: in any dictionary of the file, after any prefix. Its place is the keys and the prefix that lead there, as "state_dict/model.". Nothing but
 tensors and plain values is read unless the file is trusted.
 """
 import argparse
@@ -17,7 +16,8 @@ class Refusal(Exception):
     """Why a checkpoint cannot be converted."""
 
 
-FIRST = 'conv_in.weight'
+# A tensor that each network has once: a SAN, and a ResNet (whose conv1 is a name within blocks, too).
+FIRST = ('conv_in.weight', 'layer1.0.conv1.weight')
 # What batch norms and tools that count operations leave beside the weights.
 IGNORED = ('num_batches_tracked', 'total_ops', 'total_params')
 STATISTICS = ('running_mean', 'running_var')
@@ -198,8 +198,8 @@ def networks_in(keys, found, is_tensor):
     """The networks of one dictionary, and the names of its other tensors that are averaged ones."""
     tensors = {name: value for name, value in found.items()
                if is_tensor(value) and not str(name).endswith(IGNORED)}
-    prefixes = [name[:-len(FIRST)] for name in tensors if isinstance(name, str)
-                and (name == FIRST or name.endswith('.' + FIRST))]
+    prefixes = [name[:-len(first)] for name in tensors for first in FIRST
+                if isinstance(name, str) and (name == first or name.endswith('.' + first))]
     networks, rest = {}, dict(tensors)
     for prefix in sorted(prefixes, key=len, reverse=True):
         own = {name[len(prefix):]: rest.pop(name) for name in list(rest)
@@ -282,7 +282,8 @@ def open_checkpoint(path, weights, trust):
         strange += others
     if not networks:
         others = list(largest(found, torch.is_tensor))
-        raise Refusal(f'{path} has no tensor {FIRST}: this is no SAN of the published code; it has '
+        raise Refusal(f'{path} has no tensor {" or ".join(FIRST)}: this is neither a SAN of the '
+                      "published code nor a ResNet of torchvision's; it has "
                       f'{", ".join(map(str, others[:3]))}, …' if others else
                       f'{path} holds no tensors with names: it is no state_dict, and has none')
     networks = distinct(networks)

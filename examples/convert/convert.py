@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Turns a checkpoint of the published SAN code into the pair of files that sanc reads.
+"""Turns a checkpoint of the published SAN code, or of torchvision's ResNets, into the pair of files
+that sanc reads.
 
     convert.py CHECKPOINT.pth STEM [--footprint K[,K...]] [options]
 
@@ -129,29 +130,87 @@ def read_attention(shapes, stage, blocks, options, notes):
     return {key: value for key, value in attention.items() if defaults.get(key) != value}
 
 
+def count_blocks(shapes, i):
+    """How many blocks layer{i} has."""
+    blocks = {int(found[1]) for found in map(re.compile(rf'layer{i}\.(\d+)\.').match, shapes)
+              if found}
+    if blocks != set(range(len(blocks))):
+        raise Refusal(f'layer{i} has the blocks {sorted(blocks)}, which do not follow each other')
+    return len(blocks)
+
+
+def need(shapes, *names):
+    for name in names:
+        if name not in shapes:
+            raise Refusal(f'there is no tensor {name}: this is neither a SAN of the published code '
+                          "nor a ResNet of torchvision's")
+
+
+def model_of(shapes, options, stem, **more):
+    return {'format': 'san', 'version': 1, 'name': options.name,
+            'input': {'channels': shapes[f'{stem}.weight'][1], 'height': options.input[0],
+                      'width': options.input[-1]},
+            'classes': shapes['fc.weight'][0], 'stem_channels': shapes[f'{stem}.weight'][0], **more}
+
+
 def read_model(shapes, options, notes):
     """The description of the network that has tensors of these shapes."""
-    for name in ('conv_in.weight', 'conv0.weight', 'fc.weight'):
-        if name not in shapes:
-            raise Refusal(f'there is no tensor {name}: this is no SAN of the published code')
+    if 'layer1.0.conv1.weight' in shapes:
+        return read_resnet(shapes, options)
+    need(shapes, 'conv_in.weight', 'conv0.weight', 'fc.weight')
     stages = []
     while f'conv{len(stages)}.weight' in shapes:
         i = len(stages)
-        blocks = {int(found[1]) for found in map(re.compile(rf'layer{i}\.(\d+)\.').match, shapes)
-                  if found}
-        if blocks != set(range(len(blocks))):
-            raise Refusal(
-                f'layer{i} has the blocks {sorted(blocks)}, which do not follow each other')
-        stage = {'blocks': len(blocks), 'channels': shapes[f'conv{i}.weight'][0]}
+        blocks = count_blocks(shapes, i)
+        stage = {'blocks': blocks, 'channels': shapes[f'conv{i}.weight'][0]}
         if blocks:
-            stage['attention'] = read_attention(shapes, i, len(blocks), options, notes)
+            stage['attention'] = read_attention(shapes, i, blocks, options, notes)
         stages.append(stage)
-    model = {'format': 'san', 'version': 1, 'name': options.name,
-             'input': {'channels': shapes['conv_in.weight'][1], 'height': options.input[0],
-                       'width': options.input[-1]},
-             'classes': shapes['fc.weight'][0], 'stem_channels': shapes['conv_in.weight'][0],
-             'attention': common_settings(stages), 'stages': stages}
+    model = model_of(shapes, options, 'conv_in', attention=common_settings(stages), stages=stages)
     return {key: value for key, value in model.items() if value != {}}
+
+
+def read_resnet_block(shapes, block):
+    """(kind, channels); a block of another width than torchvision's resnet18 to 152 is refused."""
+    sizes = []
+    while f'{block}.conv{len(sizes) + 1}.weight' in shapes:
+        sizes.append(shapes[f'{block}.conv{len(sizes) + 1}.weight'])
+    if len(sizes) not in (2, 3):
+        raise Refusal(f'{block} has {len(sizes)} convolutions, must have 2 or 3')
+    kind, out = ('bottleneck' if len(sizes) == 3 else 'basic'), sizes[-1][0]
+    inner = out // 4 if kind == 'bottleneck' else out
+    kernels = [1, 3, 1] if kind == 'bottleneck' else [3, 3]
+    widths = [sizes[0][1]] + [inner] * (len(sizes) - 1) + [out]
+    for i, (found, k) in enumerate(zip(sizes, kernels)):
+        wanted = (widths[i + 1], widths[i], k, k)
+        if found != wanted:
+            raise Refusal(f'{block}.conv{i + 1}.weight has the shape {found}, must have {wanted} '
+                          'in a residual network of the format')
+    return kind, out
+
+
+def read_resnet(shapes, options):
+    asked = [name for name in ('type', 'relation', 'position', 'footprint', 'share', 'softmax',
+                               'dilation', 'padding') if getattr(options, name)]
+    if asked:
+        raise Refusal(f'--{asked[0]} is about attention, and this is a residual network')
+    need(shapes, 'conv1.weight', 'fc.weight')
+    stages = []
+    while f'layer{len(stages) + 1}.0.conv1.weight' in shapes:
+        name = f'layer{len(stages) + 1}'
+        found = {read_resnet_block(shapes, f'{name}.{b}')
+                 for b in range(count_blocks(shapes, len(stages) + 1))}
+        if len(found) > 1:
+            raise Refusal(f'the blocks of {name} differ, which the format does not have')
+        (kind, channels), = found
+        stages.append({'blocks': count_blocks(shapes, len(stages) + 1), 'channels': channels,
+                       'block': kind})
+    kinds = {stage['block'] for stage in stages}
+    common = {'block': stages[0]['block']} if len(kinds) == 1 else {}
+    for stage in stages:
+        if common:
+            del stage['block']
+    return model_of(shapes, options, 'conv1', family='resnet', **common, stages=stages)
 
 
 def common_settings(stages):
@@ -204,7 +263,7 @@ def convert(options):
         print(
             f'{", ".join(names)}: took {key} to be {json.dumps(value)}; the tensors would also fit '
             f'{", ".join(json.dumps(other) for other in others)} (--{key})')
-    if not options.softmax or not options.dilation or not options.padding:
+    if 'family' not in model and not (options.softmax and options.dilation and options.padding):
         print('took softmax, dilation and padding to be as published where no option says them')
 
 

@@ -108,11 +108,14 @@ def tvm(net, images, threads, cache):
 def main():
     name, reference_folder, case, batch, threads, cache = sys.argv[1:]
     sys.path.insert(0, reference_folder)
-    import san_reference as reference
+    import resnet_reference
+    import san_reference
     torch.set_num_threads(int(threads))
     torch.set_grad_enabled(False)
     with open(os.path.join(case, "model.json")) as file:
-        net = reference.San(json.load(file))
+        model = json.load(file)
+    residual = model.get("family") == "resnet"
+    net = (resnet_reference.ResNet if residual else san_reference.San)(model)
     net.load_state_dict(load_file(os.path.join(case, "weights.safetensors")), strict=False)
     net.eval()
     io = load_file(os.path.join(case, "io.safetensors"))

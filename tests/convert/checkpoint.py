@@ -3,7 +3,7 @@ PyTorch.
 
     checkpoint.py REFERENCE CONVERT <JOBS
 
-REFERENCE and CONVERT are the folders of san_reference.py and convert.py; JOBS is a list of objects:
+REFERENCE and CONVERT are the folders of san_reference.py, resnet_reference.py and convert.py; JOBS is a list of objects:
 `source` (weights, or with --seeded a model description, or with --expression what Python saves),
 `way` to save it, `checkpoint` to be written, and the `arguments` that convert.py has besides.
 Prints a list of convert.py's status and words for each.
@@ -19,9 +19,13 @@ from safetensors.torch import load_file
 
 def state_dict(source, way):
     if way == '--seeded':
+        import resnet_reference
         import san_reference
+        with open(source, encoding='utf-8') as file:
+            model = json.load(file)
         torch.manual_seed(1)
-        return san_reference.load(source).state_dict()
+        residual = model.get('family') == 'resnet'
+        return (resnet_reference.ResNet if residual else san_reference.San)(model).state_dict()
     state = load_file(source)
     for name in list(state):
         if name.endswith('running_var'):

@@ -82,7 +82,7 @@ REFUSED = [
     ('net', '--weights ema', 'no such weights as --weights ema asks for'),
     ('{"state_dict": {**at("student.", net), **at("teacher.", ema)}}', '',
      'several networks: "state_dict/student.", "state_dict/teacher."'),
-    ('{"layer1.weight": net["fc.weight"]}', '', 'no SAN of the published code'),
+    ('{"layer1.weight": net["fc.weight"]}', '', 'neither a SAN of the published code'),
     ('torch.nn.Linear(2, 3)', '',
      'a pickle of a whole module or object, torch.nn.modules.linear.Linear'),
     ('legacy(torch.nn.Linear(2, 3))', '', 'a pickle of a whole module'),

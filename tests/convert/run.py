@@ -2,7 +2,7 @@
 
     run.py SANC [NAME...]
 
-Each of ../shared/cases becomes a checkpoint in one of the three ways the published code saves it,
+Each of ../shared/cases and ../shared/resnet/cases becomes a checkpoint in one of the three ways the published code saves it,
 and comes back by way of convert.py with the options that shapes do not show. The paper's networks
 have to come back without any. Needs PyTorch.
 """
@@ -21,9 +21,11 @@ CONVERT = os.path.join(ROOT, 'examples', 'convert', 'convert.py')
 CHECKPOINT = os.path.join(ROOT, 'tests', 'convert', 'checkpoint.py')
 WAYS = ['--plain', '--prefix', '--training']
 ERROR = 5e-6
-PUBLISHED = ['san10_pairwise', 'san10_patchwise', 'san15_pairwise', 'san19_patchwise']
+PUBLISHED = ['san10_pairwise', 'san10_patchwise', 'san15_pairwise', 'san19_patchwise', 'resnet18',
+             'resnet50']
 CONVS = ('"conv_in.weight": z(4, 3, 1, 1), "conv0.weight": z(8, 4, 1, 1), '
          '"fc.weight": z(5, 8)')
+RESNET = '"conv1.weight": z(8, 3, 7, 7), "fc.weight": z(5, 8), "layer1.0.conv1.weight": '
 BLOCK = f'{CONVS}, "layer0.0.bn2.weight": z(8), "layer0.0.sam.conv1.weight": z(2, 8, 1, 1)'
 # What is saved, z making tensors, and what convert.py has to say: files of other kinds are refused
 # in words.
@@ -36,6 +38,12 @@ REFUSED = [
     (f'{{{BLOCK}, "layer0.0.sam.conv_w.2.weight": z(3, 5, 1, 1)}}',
      'layer0: no attention of the format has tensors of these shapes: conv1 with 2 outputs'),
     ('{"state_dict": {"conv_in.weight": z(1)}, "function": print}', '--trust'),
+    (f'{{{RESNET}z(4, 8, 1, 1), "layer1.0.conv2.weight": z(4, 2, 3, 3), "layer1.0.conv3.weight": '
+     'z(8, 4, 1, 1)}', 'layer1.0.conv1.weight has the shape (4, 8, 1, 1), must have (2, 8, 1, 1)'),
+    (f'{{{RESNET}z(8, 8, 3, 3)}}', 'layer1.0 has 1 convolutions, must have 2 or 3'),
+    (f'{{{RESNET}z(8, 8, 3, 3), "layer1.0.conv2.weight": z(8, 8, 5, 5)}}',
+     'layer1.0.conv2.weight has the shape (8, 8, 5, 5), must have (8, 8, 3, 3)'),
+    ('{"layer1.0.conv1.weight": z(8, 8, 3, 3)}', 'no tensor conv1.weight'),
 ]
 DEFAULTS = {'pairwise': {'relation': 'subtraction', 'position': 'relative', 'softmax': True},
             'patchwise': {'relation': 'concatenation', 'position': 'none', 'softmax': False}}
@@ -44,6 +52,10 @@ DEFAULTS = {'pairwise': {'relation': 'subtraction', 'position': 'relative', 'sof
 def options(model):
     """What the shapes of a model's tensors may leave open, stage by stage."""
     stages = []
+    size = model.get('input', {})
+    yield from ('--input', f'{size.get("height", 224)},{size.get("width", 224)}')
+    if 'family' in model:
+        return
     for stage in model['stages']:
         settings = {'type': 'pairwise', **model.get('attention', {}), **stage.get('attention', {})}
         stages.append({'footprint': 7, 'dilation': 1, 'padding': 'reflect',
@@ -52,8 +64,6 @@ def options(model):
         values = (stage[name] for stage in stages)
         yield from ('--' + name, ','.join(str(value).lower() if value in (True, False) and
                                           name == 'softmax' else str(value) for value in values))
-    size = model.get('input', {})
-    yield from ('--input', f'{size.get("height", 224)},{size.get("width", 224)}')
 
 
 def published_job(name, folder):
@@ -63,10 +73,10 @@ def published_job(name, folder):
             'arguments': [os.path.join(folder, name)]}
 
 
-def case_job(name, way, folder):
-    with open(common.shared('cases', name, 'model.json'), encoding='utf-8') as file:
+def case_job(name, case, way, folder):
+    with open(os.path.join(case, 'model.json'), encoding='utf-8') as file:
         model = json.load(file)
-    return {'way': way, 'source': common.shared('cases', name, 'weights.safetensors'),
+    return {'way': way, 'source': os.path.join(case, 'weights.safetensors'),
             'checkpoint': os.path.join(folder, name + '.pth'),
             'arguments': [os.path.join(folder, name), *options(model)]}
 
@@ -85,9 +95,9 @@ def make_and_convert(python, jobs):
     return json.loads(done.stdout)
 
 
-def check_case(sanc, name, folder, tally):
+def check_case(sanc, name, case, folder, tally):
     stem, out = os.path.join(folder, name), os.path.join(folder, 'out')
-    io = common.shared('cases', name, 'io.safetensors')
+    io = os.path.join(case, 'io.safetensors')
     try:
         common.call(sanc, 'run', stem + '.json', '-w', stem + '.safetensors', '--input', io,
                     '--output', out)
@@ -116,20 +126,20 @@ def check_published(sanc, name, folder, said, tally):
 def check_refusal(index, status, said, folder, tally):
     source, says = REFUSED[index]
     tally.check(status == 1 and says in said, f'{source}: status {status}, {said}')
-    left = [name for name in os.listdir(folder) if name.startswith(f'refused{index}')]
+    left = [name for name in os.listdir(folder) if name.startswith(f'refused{index}.')]
     tally.check(left == [f'refused{index}.pth'], f'{source}: left {left}')
 
 
 def main():
     sanc, *names = sys.argv[1:]
-    every = sorted(os.listdir(common.shared('cases')))
+    cases = common.case_folders()
     python = torch_python.find() or common.skip(
         'no PyTorch; TORCH_PYTHON can name a Python with it')
     tally = common.Tally()
-    names = names or every
-    whole = names == every
+    whole = not names
+    names = names or list(cases)
     with tempfile.TemporaryDirectory() as folder:
-        jobs = [case_job(name, WAYS[i % len(WAYS)], folder) for i, name in enumerate(names)]
+        jobs = [case_job(name, cases[name], WAYS[i % len(WAYS)], folder) for i, name in enumerate(names)]
         if whole:
             jobs += [published_job(name, folder) for name in PUBLISHED]
             jobs += [refusal_job(i, folder) for i in range(len(REFUSED))]
@@ -137,7 +147,7 @@ def main():
         for name in names:
             status, said = next(results)
             if status == 0:
-                check_case(sanc, name, folder, tally)
+                check_case(sanc, name, cases[name], folder, tally)
             else:
                 tally.check(False, f'{name}: {said}')
         for name in PUBLISHED if whole else []:

@@ -50,7 +50,7 @@ def main():
     models = common.NETWORKS
     python = torch_python.find() or common.skip(
         "no PyTorch; TORCH_PYTHON can name a Python with it")
-    every = sorted(name[:-len(".json")] for name in os.listdir(models))
+    every = sorted(name[:-len(".json")] for name in os.listdir(models) if name.endswith(".json"))
     tally = common.Tally()
     for name in args.name or (every if args.all else QUICK):
         folder = os.path.join(common.ROOT, "build", "models", name)
