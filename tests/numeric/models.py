@@ -3,7 +3,7 @@
 
     models.py SANC [--all] [NAME...]
 
-Without names: san10_pairwise and san10_patchwise; --all: all six. The reference lies in ../shared,
+Without names: the smallest of each kind and resnet50; --all: all of examples/models. The reference lies in ../shared,
 which is not part of the project; cases are kept in build/models. Needs PyTorch (see
 torch_python.py).
 """
@@ -17,7 +17,7 @@ import cases
 import common
 import torch_python
 
-QUICK = ["san10_pairwise", "san10_patchwise"]
+QUICK = ["san10_pairwise", "san10_patchwise", "resnet18", "resnet50"]
 ERROR = 1e-5
 
 

@@ -109,7 +109,7 @@ static bool add_mean(struct module *m)
 static bool forget_scale(struct module *m)
 {
     for (struct inst *inst = m->first; inst; inst = inst->next)
-        if (inst->op == OP_linear && !inst_is_constant(inst) && inst->in[1]->op == OP_mul &&
+        if (has(inst, PRODUCT) && !inst_is_constant(inst) && inst->in[1]->op == OP_mul &&
             shape_equal(&inst->in[1]->shape, &inst->in[1]->in[0]->shape)) {
             inst_set_input(inst, 1, inst->in[1]->in[0]);
             return true;
@@ -304,6 +304,56 @@ static bool forget_offset(struct module *m)
     return load;
 }
 
+static bool has_window(const struct expr *expr)
+{
+    return expr->op == SCALAR_load && expr->buffer->shape.rank == 4 && expr->index[2]->count > 1 &&
+           expr->index[2]->term[1].kind == TERM_MOD;
+}
+
+/* An index without its variables: where in the window it is. */
+static const struct affine *place_in_window(struct module *m, const struct affine *index)
+{
+    const struct affine *place = index;
+    for (int i = 0; i < index->count; i++)
+        if (index->term[i].kind == TERM_VAR)
+            place = affine_add(m->arena, place,
+                               affine_scale(m->arena, affine_var(m->arena, index->term[i].var),
+                                            -index->term[i].factor));
+    return place;
+}
+
+static bool turn_windows(struct module *m)
+{
+    struct expr *load = find_expr(m, has_window);
+    if (!load)
+        return false;
+    const struct affine *place[3];
+    for (int i = 1; i <= 2; i++) {
+        place[i] = place_in_window(m, load->index[i]);
+        load->index[i] = affine_add(m->arena, load->index[i], affine_scale(m->arena, place[i], -1));
+    }
+    for (int i = 1; i <= 2; i++)
+        load->index[i] = affine_add(m->arena, load->index[i], place[3 - i]);
+    return true;
+}
+
+static bool has_stride(const struct expr *expr)
+{
+    return has_window(expr) && expr->index[1]->term[0].kind == TERM_VAR &&
+           expr->index[1]->term[0].factor == 2;
+}
+
+static bool forget_stride(struct module *m)
+{
+    struct expr *load = find_expr(m, has_stride);
+    if (load)
+        for (int i = 1; i <= 2; i++)
+            load->index[i] = affine_add(
+                m->arena, load->index[i],
+                affine_scale(m->arena, affine_var(m->arena, load->index[i]->term[0].var), -1));
+    return load;
+}
+
 /* ---- loops before schedules ------------------------------------------------------------------ */
 
 static bool is_vector_parameter(const struct expr *expr)
@@ -335,6 +385,20 @@ static bool lose_residual(struct module *m)
     if (store)
         store->value = store->value->in[1];
     return store;
+}
+
+static bool adds_map(const struct expr *expr)
+{
+    return expr->op == SCALAR_add && expr->in[0]->op == SCALAR_sum &&
+           expr->in[1]->op == SCALAR_load && expr->in[1]->buffer->place == PLACE_WORKSPACE;
+}
+
+static bool lose_map(struct module *m)
+{
+    struct expr *add = find_expr(m, adds_map);
+    if (add)
+        add->in[1] = expr_constant(m, 0);
+    return add;
 }
 
 static bool is_quotient(const struct expr *expr)
@@ -555,6 +619,31 @@ static struct stmt *store_below(struct stmt *stmt, enum place place)
     return NULL;
 }
 
+static struct stmt *window_loop(struct stmt *stmt)
+{
+    for (; stmt; stmt = stmt->next) {
+        if (stmt->kind != STMT_FOR)
+            continue;
+        bool window = stmt->loop == LOOP_SERIAL && stmt->body->kind == STMT_FOR &&
+                      stmt->body->loop == LOOP_SERIAL && stmt->var->extent == 3 &&
+                      store_below(stmt, PLACE_REGISTERS);
+        struct stmt *found = window ? stmt : window_loop(stmt->body);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static bool one_line_less(struct module *m)
+{
+    struct stmt *loop = NULL;
+    for (struct kernel *kernel = m->kernels; kernel && !loop; kernel = kernel->next)
+        loop = window_loop(kernel->body);
+    if (loop)
+        loop->var->extent--;
+    return loop;
+}
+
 static bool write_first_tile(struct module *m)
 {
     struct stmt *loop = parallel_loop(m);
@@ -652,7 +741,7 @@ static bool tiles_in_one_place(struct module *m)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-enum kind { IN_PAIRS, ZERO_PADDING, IN_PATCHES, KINDS };
+enum kind { IN_PAIRS, ZERO_PADDING, IN_PATCHES, IN_WINDOWS, KINDS };
 
 static const struct plant {
     const char *pass, *what;
@@ -673,6 +762,13 @@ static const struct plant {
     {"pad_borders", "zeros for a reflection", IN_PAIRS, pad_the_other_way},
     {"pad_borders", "a reflection for zeros", ZERO_PADDING, pad_the_other_way},
     {"pad_borders", "a dilation one too large", IN_PATCHES, pad_before_relu},
+    {"pad_borders", "a reflection around a convolution", IN_WINDOWS, pad_the_other_way},
+    {"fold_affine", "a convolution is left unscaled", IN_WINDOWS, forget_scale},
+    {"lower", "windows lie on their side", IN_WINDOWS, turn_windows},
+    {"lower", "windows end one term early", IN_WINDOWS, sum_one_less},
+    {"lower", "windows are one pixel apart", IN_WINDOWS, forget_stride},
+    {"inline_values", "nothing is added to a block", IN_WINDOWS, lose_map},
+    {"apply_schedules", "a window has a line too few", IN_WINDOWS, one_line_less},
     {"lower", "relu without its max", IN_PAIRS, forget_max},
     {"lower", "a difference the other way around", IN_PAIRS, swap_operands},
     {"lower", "a mean over one pixel less", IN_PAIRS, divide_by_one_less},
@@ -705,7 +801,8 @@ enum { PLANTS = sizeof plants / sizeof *plants };
 
 static struct module *graph_of(enum kind kind)
 {
-    struct model model = {.name = "small",
+    struct model model = {.family = kind == IN_WINDOWS ? FAMILY_RESNET : FAMILY_SAN,
+                          .name = "small",
                           .channels = 3,
                           .height = 14,
                           .width = 10,
@@ -731,6 +828,11 @@ static struct module *graph_of(enum kind kind)
         attention.dilation = 2;
     }
     model.stage[0] = (struct stage){.blocks = 2, .channels = 40, .attention = attention};
+    if (kind == IN_WINDOWS) {
+        model.stages = 2;
+        model.stage[0] = (struct stage){.blocks = 1, .channels = 8, .block = BLOCK_BOTTLENECK};
+        model.stage[1] = (struct stage){.blocks = 1, .channels = 12, .block = BLOCK_BASIC};
+    }
     return graph_from_model(&model, 2, 1, 1, target);
 }
 
