@@ -93,7 +93,8 @@ def start_sanc(sanc, name, case, batch, threads):
     common.call("cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-I", folder, "-I",
                 os.path.join(common.ROOT,
                              "runtime"), f"-DMODEL={name}_model", f'-DHEADER="{name}.h"',
-                os.path.join(HERE, "time_model.c"), stem + ".o", "-L", libraries, "-lsanrt", "-lm",
+                os.path.join(HERE, "time_model.c"), stem + ".o",
+                os.path.join(libraries, "libsanrt.a"), "-lm",
                 "-lpthread", "-o", stem)
     return Program(stem + ".log", stem, threads, stem + ".in", stem + ".out")
 
