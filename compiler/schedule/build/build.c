@@ -128,6 +128,12 @@ const struct expr *build_final(struct nest_build *b, const struct expr *total)
     return rewrite_expr(&b->r, expr_replace(b->k->m, value, b->nest->reduce, total));
 }
 
+int64_t build_line_terms(const struct nest_build *b, const struct var *var)
+{
+    int64_t line = expr_divisors(b->nest->reduce->in[0], var).largest;
+    return line > 1 && line < var->extent ? line : 0;
+}
+
 /* ---- loops ----------------------------------------------------------------------------------- */
 
 struct stmt *build_loop(struct module *m, struct var *var, enum loop_kind kind, struct stmt *stmt)

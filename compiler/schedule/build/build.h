@@ -102,6 +102,11 @@ const struct expr *build_initial(struct nest_build *b);
 const struct expr *build_step(struct nest_build *b, const struct expr *old);
 const struct expr *build_final(struct nest_build *b, const struct expr *total);
 
+/* Of a sum over windows: the consecutive terms of a line of a window; 0: it is no such sum. As many
+ * of these terms as TERMS_AT_ONCE are written out. */
+enum { TERMS_AT_ONCE = 4 };
+int64_t build_line_terms(const struct nest_build *b, const struct var *var);
+
 /* The loops of a register tile: rows, vectors, lanes. */
 struct stmt *build_tile_loops(struct module *m, struct var *row, struct var *group,
                               struct var *lane, struct stmt *stmt);

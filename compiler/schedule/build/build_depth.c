@@ -116,10 +116,18 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
     affine_ref panel = affine_scale(arena, affine_div(arena, next, blocks), s->panel.size);
     affine_ref deep = affine_scale(arena, affine_mod(arena, next, blocks), s->b->plan->depth);
     panel = affine_add(arena, panel, s->b->groups.base);
-    struct ahead ahead = {.k = deep, .column = panel, .depth = k->extent, .columns = s->panel.size};
+    struct ahead ahead = {
+        .k = deep, .column = panel, .depth = s->b->plan->depth, .columns = s->panel.size};
     ahead.step = affine_add(arena, affine_scale(arena, tile->block, k->extent), of_var(m, k));
     ahead.steps = tile->blocks * k->extent;
     return fetch_weights(s->b, &ahead);
+}
+
+/* Terms that are written out: as in build_nest.c. */
+static int64_t terms_at_once(const struct blocks *s)
+{
+    bool window = build_line_terms(s->b, s->b->nest->reduce->var[0]);
+    return window && s->b->plan->depth % TERMS_AT_ONCE == 0 ? TERMS_AT_ONCE : 1;
 }
 
 /* One register tile, for one block of the depth. It is at `tile` within the panel that begins at
@@ -134,15 +142,16 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     struct buffer *acc = build_accumulators(b->k, SHAPE(rows->size, columns->size));
     struct stmt *stmt = move_tile(s, rows, columns, acc, tile, true);
     int vars = b->r.vars;
-    struct var *k = var_new(m, "k", s->b->plan->depth);
+    int64_t depth = s->b->plan->depth, unrolled = terms_at_once(s);
+    struct var *k = var_new(m, "k", depth / unrolled), *u = var_new(m, "u", unrolled);
+    affine_ref term = affine_add(m->arena, scaled(m, k, unrolled), of_var(m, u));
     struct tile_loops t = tile_loops_new(m, rows->size, columns);
     struct origin origin = *tile;
     origin.column = affine_add(m->arena, panel, tile->column);
-    affine_ref deep = affine_scale(m->arena, of_var(m, d), s->b->plan->depth);
     tile_enter(b, &origin, &t);
-    rewriter_map(&b->r, b->nest->reduce->var[0], affine_add(m->arena, deep, of_var(m, k)));
+    rewriter_map(&b->r, b->nest->reduce->var[0], affine_add(m->arena, scaled(m, d, depth), term));
     affine_ref at[2] = {of_var(m, t.row), t.column};
-    affine_ref packed[3] = {of_var(m, d), affine_add(m->arena, tile->row, at[0]), of_var(m, k)};
+    affine_ref packed[3] = {of_var(m, d), affine_add(m->arena, tile->row, at[0]), term};
     const struct expr *factor[2];
     for (int i = 0; i < 2; i++)
         factor[i] = s->rows && body->in[i] == s->factor ? expr_load(m, s->rows, packed)
@@ -154,7 +163,8 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
         stmt_append(&stmt, fetch_operands(b, &origin, rows->size, columns->size));
         inside = fetch_next(s, d, k, tile);
     }
-    stmt_append(&inside, tile_wrap(m, &t, stmt_store(m, acc, at, sum)));
+    stmt_append(&inside,
+                build_loop(m, u, LOOP_UNROLL, tile_wrap(m, &t, stmt_store(m, acc, at, sum))));
     stmt_append(&stmt, stmt_for(m, k, LOOP_SERIAL, inside));
     stmt_append(&stmt, move_tile(s, rows, columns, acc, tile, false));
     return stmt;

@@ -32,25 +32,31 @@
 struct sum_loops {
     int vars;
     struct var *var[2 * MAX_RANK];
+    struct var *unrolled; /* innermost; NULL: none is */
+    affine_ref step;      /* of all others, flattened, where the sum has one variable */
+    int64_t steps;
 };
 
 /* Adds those of one variable; returns what it is in terms of them. One that is taken apart by div
- * and mod, as the terms of a window, becomes two loops: over its lines, and over what is consecutive
- * in memory. */
+ * and mod, as the terms of a window, becomes loops over its lines and over what is consecutive in
+ * memory. */
 static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, const struct var *from)
 {
     struct module *m = b->k->m;
-    int64_t inner = expr_divisors(b->nest->reduce->in[0], from).largest;
-    affine_ref lines = affine_constant(m->arena, 0);
-    if (inner > 1 && inner < from->extent) {
-        struct var *line = var_new(m, from->name, from->extent / inner);
-        lines = affine_scale(m->arena, of_var(m, line), inner);
-        sum->var[sum->vars++] = line;
-    } else {
-        inner = from->extent;
-    }
-    struct var *k = sum->var[sum->vars++] = var_new(m, from->name, inner);
-    return affine_add(m->arena, lines, of_var(m, k));
+    int64_t line = build_line_terms(b, from), inner = line ? line : from->extent;
+    int64_t unrolled = line && line % TERMS_AT_ONCE == 0 ? TERMS_AT_ONCE : 1;
+    struct var *lines = var_new(m, from->name, from->extent / inner);
+    struct var *k = var_new(m, from->name, inner / unrolled);
+    if (line)
+        sum->var[sum->vars++] = lines;
+    sum->var[sum->vars++] = k;
+    sum->step = affine_add(m->arena, scaled(m, lines, k->extent), of_var(m, k));
+    sum->steps = lines->extent * k->extent;
+    if (unrolled == 1)
+        return sum->step;
+    sum->unrolled = var_new(m, "u", unrolled);
+    return affine_add(m->arena, affine_scale(m->arena, sum->step, unrolled),
+                      of_var(m, sum->unrolled));
 }
 
 static struct stmt *accumulate_step(struct nest_build *b, const struct origin *origin, int64_t rows,
@@ -67,17 +73,18 @@ static struct stmt *accumulate_step(struct nest_build *b, const struct origin *o
     affine_ref at[2] = {of_var(m, t.row), t.column};
     const struct expr *value = build_step(b, expr_load(m, acc, at));
     struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, value));
+    if (sum.unrolled)
+        stmt = stmt_for(m, sum.unrolled, LOOP_UNROLL, stmt);
     if (origin->next) {
-        int64_t depth = reduce->var[0]->extent;
         struct stmt *fetch = fetch_weights(
             b, &(struct ahead){.k = affine_constant(m->arena, 0),
                                .column = origin->next,
                                .step = affine_add(m->arena,
-                                                  affine_scale(m->arena, origin->block, depth),
-                                                  rewrite_affine(&b->r, of_var(m, reduce->var[0]))),
-                               .depth = depth,
+                                                  affine_scale(m->arena, origin->block, sum.steps),
+                                                  sum.step),
+                               .depth = reduce->var[0]->extent,
                                .columns = columns->size,
-                               .steps = origin->blocks * depth});
+                               .steps = origin->blocks * sum.steps});
         stmt_append(&fetch, stmt);
         stmt = fetch;
     }
