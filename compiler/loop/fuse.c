@@ -158,6 +158,7 @@ struct windows {
     struct module *m;
     struct var *const *pixel;
     const struct var *term;
+    bool pooled; /* the nest computes several pixels, for a pool: a stride is the pool's */
     bool found;
 };
 
@@ -171,7 +172,7 @@ static void visit_window(void *context, const struct expr *load, int64_t iterati
     for (int i = 0; i < PIXEL_LOOPS; i++) {
         const struct affine *own = affine_var(arena, w->pixel[i]);
         const struct affine *rest = affine_add(arena, load->index[i], affine_scale(arena, own, -1));
-        w->found |= affine_uses(rest, w->term) || affine_uses(rest, w->pixel[i]);
+        w->found |= affine_uses(rest, w->term) || (!w->pooled && affine_uses(rest, w->pixel[i]));
     }
 }
 
@@ -193,6 +194,7 @@ static bool has_convolution(struct module *m, const struct kernel *kernel)
         if (!sum || sum->op != SCALAR_sum || sum->vars != 1 || sum->in[0]->op != SCALAR_mul)
             continue;
         windows.term = sum->var[0];
+        windows.pooled = nest.vars > 1;
         expr_visit_loads(sum->in[0], 1, visit_window, &windows);
     }
     return windows.found;

@@ -17,25 +17,29 @@ import torch_python
 
 CASES = os.path.join(common.ROOT, "tests", "numeric", "cases")
 MODULE = os.path.join(common.SHARED, "reference", "san_reference.py")
-NAMES = ["pair_negative_norms", "patch_concatenation", "mixed"]
+NAMES = ["pair_negative_norms", "patch_concatenation", "mixed", "resnet_mixed"]
 TARGET = ["--target", "x86-64-v3"]
 ERROR = 5e-6
-# What each batch norm after a stage gives for the case's images, in float64.
+# What each stage gives for the case's images, in float64: bn0, … before ReLU, layer1, … after it.
 REFERENCE = """
-import os, sys, torch
+import json, os, sys, torch
 from safetensors.torch import load_file, save_file
 sys.path.insert(0, sys.argv[1])
-import san_reference
+import resnet_reference, san_reference
 case, out = sys.argv[2:]
 torch.set_default_dtype(torch.float64)
-net = san_reference.load(os.path.join(case, "model.json")).double().eval()
+model = json.load(open(os.path.join(case, "model.json")))
+residual = model.get("family") == "resnet"
+net = (resnet_reference.ResNet if residual else san_reference.San)(model).double().eval()
 net.load_state_dict(load_file(os.path.join(case, "weights.safetensors")), strict=False)
 maps = {}
 for name, module in net.named_children():
     module.register_forward_hook(lambda m, i, o, name=name: maps.__setitem__(name, o.clone()))
 with torch.no_grad():
     net(load_file(os.path.join(case, "io.safetensors"))["input"].double())
-save_file({name: map.contiguous() for name, map in maps.items() if name.startswith("bn")}, out)
+name = "layer%d" if residual else "bn%d"
+save_file({f"stage{i}": maps[name % (i + residual)].contiguous()
+           for i in range(len(model["stages"]))}, out)
 """
 
 
@@ -83,7 +87,7 @@ class Network:
         common.call(python, "-c", REFERENCE, os.path.dirname(MODULE), self.folder, path)
         maps = common.read_safetensors(path)
         for stage in range(self.stages):
-            shape, values = maps[f"bn{stage}"]
+            shape, values = maps[f"stage{stage}"]
             found = self.run(f"stage{stage}")
             self.tally.check(found[0] == shape, f"stage{stage}: shape {found[0]}, must be {shape}")
             self.check(f"stage{stage} of PyTorch", found[1], [max(x, 0) for x in values])

@@ -31,6 +31,7 @@ MANY = 1000
 ORDERS = ["x86-64-v3", "x86-64-v4", "nvptx:sm_70", "nvptx:sm_80"]
 SIZE = 1.1  # of an object for two batches, by one for one
 
+RESIDUAL = os.path.join(common.ROOT, "tests", "numeric", "cases", "resnet_mixed")
 
 class Network:
     """options: of every compilation."""
@@ -113,10 +114,10 @@ def check_all(sanc, scratch, tally):
         network = Network(sanc, os.path.join(DIGITS, name), "model.json", "weights.safetensors",
                           scratch)
         check_network(network, name, lists, COUNTS, tally)
-    cases = os.path.join(common.SHARED, "cases")
+    cases = common.case_folders() if os.path.exists(common.SHARED) else {}
     runs_here = "x86-64-v4" if emulated.has_avx512() else "x86-64-v3"
-    for name in sorted(os.listdir(cases)) if os.path.exists(cases) else []:
-        network = Network(sanc, os.path.join(cases, name), "model.json", "weights.safetensors",
+    for name, folder in cases.items():
+        network = Network(sanc, folder, "model.json", "weights.safetensors",
                           scratch, "--target", runs_here)
         check_network(network, name, BATCHES[2:], COUNTS, tally)
     for name in "pairwise", "patchwise":
@@ -134,6 +135,8 @@ def main():
                               "weights.safetensors", scratch)
             check_network(network, "patchwise", ["8", "1,8"], COUNTS + [MANY], tally)
             check_order(sanc, "patchwise", ORDERS[1:2], scratch, tally)
+            residual = Network(sanc, RESIDUAL, "model.json", "weights.safetensors", scratch)
+            check_network(residual, "resnet_mixed", ["8", "1,8"], COUNTS, tally)
     return tally.end()
 
 
