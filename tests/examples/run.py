@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The examples that need more than sanc: each one's command, and what its README promises.
 
-    run.py SANC openmp | cluster | server | photo
+    run.py SANC openmp | cluster | server | photo | robustness | paper
 
 Their run.sh builds in build/release, as a user's would. Python with Ray is RAY_PYTHON,
 TORCH_PYTHON or python3.
@@ -22,9 +22,9 @@ WORKER = rb'ray::MapWorker\(MapBatches\(Classifier\)\)\.'  # at work; an idle on
 SECONDS = 300
 
 
-def run(name, **environment):
+def run(name, *words, **environment):
     """What run.sh prints."""
-    done = subprocess.run([os.path.join(EXAMPLES, name, 'run.sh')], env={**os.environ, **environment},
+    done = subprocess.run([os.path.join(EXAMPLES, name, 'run.sh'), *words], env={**os.environ, **environment},
                           capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode:
         raise common.Failure([f'examples/{name}/run.sh'], done.returncode, done.stdout + done.stderr)
@@ -39,8 +39,7 @@ def check_openmp(tally):
 
 
 def check_photo(tally):
-    with open(os.path.join(EXAMPLES, 'photo', 'README.md'), encoding='utf-8') as file:
-        page = file.read()
+    page = page_of('photo')
     text = run('photo')
     for line in re.findall(r'^    (examples/photo/\w+\.jpg: .*)', page, re.M):
         tally.check(line + '\n' in text, f'{line}: printed was {text}')
@@ -62,6 +61,41 @@ def check_photo(tally):
     photos = [os.path.join(EXAMPLES, 'photo', name) for name in ('labels.txt', 'seven.jpg')]
     text = common.call(os.path.join(folder, 'photo'), *photos)
     tally.check('seven.jpg: seven 93.0%' in text, text)
+
+
+def page_of(name):
+    with open(os.path.join(EXAMPLES, name, 'README.md'), encoding='utf-8') as file:
+        return file.read()
+
+
+def figure_of(name):
+    with open(os.path.join(common.ROOT, 'build', name, name + '.svg'), encoding='utf-8') as file:
+        return file.read()
+
+
+def numbers_of(text, kind):
+    """Those in the lines of a table that begin with a kind of network."""
+    return [float(number) for line in re.findall(rf'^\W*{kind}\b(.*%.*)$', text, re.M)
+            for number in re.findall(r'[-+]?\d+\.\d', line)]
+
+
+def check_robustness(tally):
+    """The README's numbers, but for two pictures of 500 that another processor may round over."""
+    text, page = run('robustness'), page_of('robustness')
+    for kind in 'pairwise', 'patchwise', 'resnet':
+        found, written = numbers_of(text, kind), numbers_of(page, kind)
+        tally.check(len(found) == len(written) > 10 and
+                    all(abs(a - b) < 0.5 for a, b in zip(found, written)),
+                    f'{kind}: the README has {written}, printed was {found}')
+    tally.check(figure_of('robustness').count('<circle') == 15, 'the figure')
+
+
+def check_paper(tally):
+    text = run('paper', '--seconds', '0.05', '--threads', '1', '--batches', '1', '--networks',
+               'resnet26', 'san10_patchwise')
+    for row in r'resnet26 \| 13.7 M \| 2.4 G \| 73.6%', r'san10_patchwise \| 11.8 M \| 1.9 G \| 77.1%':
+        tally.check(re.search(row + r' \| \d+\.\d ms \|', text), f'{row}: printed was {text}')
+    tally.check(figure_of('paper').count('<circle') >= 2, 'the figure')
 
 
 def ray_python():
@@ -127,8 +161,7 @@ def check_cluster(tally):
 
 def check_server(tally):
     """From run.sh to the README's request and SIGTERM."""
-    with open(os.path.join(EXAMPLES, 'server', 'README.md'), encoding='utf-8') as file:
-        curl = re.search(r'curl .*/classify', file.read())[0]
+    curl = re.search(r'curl .*/classify', page_of('server'))[0]
     with subprocess.Popen([os.path.join(EXAMPLES, 'server', 'run.sh'), '--port', '0'],
                           stdout=subprocess.PIPE, text=True) as child:
         found = next(filter(None, (re.search(r' on (http:.*)', line) for line in child.stdout)), None)
