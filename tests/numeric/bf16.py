@@ -24,9 +24,9 @@ SIZE = 0.53  # of the weights in float32
 BF16 = ["--precision", "bf16"]
 
 
-def check_case(sanc, folder):
+def check_case(sanc, name, folder):
     """(tally, line to print)"""
-    tally, name = common.Tally(), os.path.basename(folder)
+    tally = common.Tally()
     io = os.path.join(folder, "io.safetensors")
     _, reference = common.read_safetensors(io)["output"]
     level = ["--target", "x86-64-v4" if emulated.has_avx512() else "x86-64-v3"]
@@ -89,11 +89,10 @@ def check_outside(sanc, tally):
 
 def main():
     sanc, tally = common.Sanc(sys.argv[1]), common.Tally()
-    root = (common.shared("cases") if "--shared" in sys.argv else os.path.join(
-        common.ROOT, "tests", "numeric", "cases"))
-    folders = [os.path.join(root, name) for name in sorted(os.listdir(root))]
+    own = os.path.join(common.ROOT, "tests", "numeric", "cases")
+    folders = common.case_folders(None if "--shared" in sys.argv else own)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for some, line in pool.map(lambda folder: check_case(sanc, folder), folders):
+        for some, line in pool.map(lambda case: check_case(sanc, *case), folders.items()):
             print(line, flush=True)
             tally.passed += some.passed
             tally.failed += some.failed

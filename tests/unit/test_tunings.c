@@ -175,8 +175,8 @@ static struct model small_model(int blocks)
                                         .share = 8,
                                         .relation_channels = 8,
                                         .value_channels = 16};
-    model.stage[0] = (struct stage){1, 32, attention};
-    model.stage[1] = (struct stage){blocks, 32, attention};
+    model.stage[0] = (struct stage){.blocks = 1, .channels = 32, .attention = attention};
+    model.stage[1] = (struct stage){.blocks = blocks, .channels = 32, .attention = attention};
     return model;
 }
 
