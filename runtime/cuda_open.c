@@ -177,12 +177,14 @@ static int prepare(struct san_cuda *cuda, struct san_cuda_error *error)
     if (!status)
         status = CALL(driver, error, cuEventCreate, &cuda->done, CU_EVENT_DISABLE_TIMING);
     if (!status)
-        status = upload_weights(cuda, error);
-    if (!status)
         status = capture(cuda, error);
     if (!status)
         status =
             CALL(driver, error, cuGraphInstantiateWithFlags, &cuda->executable, cuda->graph, 0);
+    if (!status) /* so that the first run does not wait for it */
+        status = CALL(driver, error, cuGraphUpload, cuda->executable, cuda->stream);
+    if (!status)
+        status = upload_weights(cuda, error);
     return status;
 }
 

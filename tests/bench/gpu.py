@@ -2,8 +2,11 @@
 """Checks compiled networks on this machine's GPU, then times them and PyTorch on it.
 
     gpu.py SANC [NETWORK...] [--batch 1,64] [--precisions f32,tf32,bf16] [--rounds N] [--results FILE]
+    gpu.py SANC [NETWORK...] --pack DIR [--target nvptx:sm_90] [--estimates]; see gpu_pack.py
 
-NETWORK is one of examples/models; without one, all of them. In this order: the cases of
+NETWORK is one of examples/models; without one, all of them. With --pack this machine needs no GPU:
+DIR gets all that another one needs to do most of this with Python, NumPy and a driver alone.
+Without --pack, in this order: the cases of
 tests/numeric/cases in each precision against their references; the four tools of compute-sanitizer
 on some of them, where it is installed; and for each network and size of batch the compiled network
 in each precision, PyTorch eager and `torch.compile` (max-autotune) with float32 and with TF32
@@ -124,7 +127,18 @@ def show(row):
         )
 
 
+def make_pack():
+    """gpu_pack.py with the same words, in a Python that has NumPy."""
+    python = sys.executable
+    if not torch_python.imports(python, "numpy"):
+        python = torch_python.find("numpy") or common.skip("no NumPy; TORCH_PYTHON can name a "
+                                                           "Python with it")
+    return subprocess.run([python, os.path.join(HERE, "gpu_pack.py"), *sys.argv[1:]]).returncode
+
+
 def main():
+    if any(word.split("=")[0] == "--pack" for word in sys.argv):
+        return make_pack()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
     parser.add_argument("network", nargs="*")

@@ -96,8 +96,9 @@ def announce(line):
     ]
 
 
-def to_host(text):
-    """The kernels' LLVM text for this machine. Barriers are numbered in the order of the text."""
+def to_host(text, checked=True):
+    """The kernels' LLVM text for this machine. Barriers are numbered in the order of the text.
+    checked: accesses of memory are announced."""
     barriers = itertools.count()
     text = BARRIER.sub(lambda _: f"call void @host_barrier(i32 {next(barriers)})", text)
     out = [
@@ -121,7 +122,7 @@ def to_host(text):
             continue
         if "@llvm.nvvm." in line:
             raise Wrong(f"an intrinsic without a meaning here: {line.strip()}")
-        out += announce(line) + [line]
+        out += (announce(line) if checked else []) + [line]
     return "\n".join(out) + "\n"
 
 
@@ -138,13 +139,14 @@ def host_object():
     return path
 
 
-def compile_host(llc, text, folder):
-    """A shared object of the kernels and host.c. They run once: making them fast takes longer."""
+def compile_host(llc, text, folder, checked=True):
+    """A shared object of the kernels and host.c. What is checked runs once: making it fast takes
+    longer."""
     source, code, library = (os.path.join(folder, name)
                              for name in ("host.ll", "host.o", "host.so"))
     with open(source, "w") as file:
-        file.write(to_host(text))
-    common.call(llc, "-O0", "-relocation-model=pic", "-filetype=obj",
+        file.write(to_host(text, checked))
+    common.call(llc, "-O0" if checked else "-O2", "-relocation-model=pic", "-filetype=obj",
                 "-mtriple=x86_64-unknown-linux-gnu", source, "-o", code)
     common.call("cc", "-shared", "-o", library, host_object(), code, "-lm")
     return library

@@ -274,6 +274,11 @@ void mock_ptx(int newest)
     mock.newest_ptx = newest;
 }
 
+int mock_capability(void)
+{
+    return mock.capability;
+}
+
 bool mock_takes_ptx(int version)
 {
     return version <= mock.newest_ptx;
@@ -407,11 +412,21 @@ CUresult cuDeviceGetName(char *name, int size, CUdevice device)
     return is_device(device) ? OK : CU_INVALID_DEVICE;
 }
 
+CUresult cuDriverGetVersion(int *version)
+{
+    LOCK;
+    FAULT("cuDriverGetVersion", false);
+    *version = 13000;
+    return OK;
+}
+
 CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
 {
     LOCK;
     FAULT("cuDeviceGetAttribute", false);
-    if (attribute == CU_ATTRIBUTE_CAPABILITY_MAJOR)
+    if (attribute == CU_ATTRIBUTE_MULTIPROCESSORS)
+        *value = 2;
+    else if (attribute == CU_ATTRIBUTE_CAPABILITY_MAJOR)
         *value = mock.capability / 10;
     else if (attribute == CU_ATTRIBUTE_CAPABILITY_MINOR)
         *value = mock.capability % 10;

@@ -8,10 +8,12 @@
 enum {
     OK = 0,
     INVALID_VALUE = 1,
+    NO_BINARY = 209,
     INVALID_PTX = 218,
     UNSUPPORTED_PTX = 222,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
+    NOT_READY = 600,
     ILLEGAL_ADDRESS = 700,
     LAUNCH_FAILED = 719,
     CAPTURE_UNSUPPORTED = 900,
@@ -46,6 +48,7 @@ struct work {
     const void *from;
     size_t bytes;
     bool to_device, from_device;
+    CUevent event; /* of a RECORD */
     struct launch launch;
     CUstream awaited; /* until its work up to this number is done */
     uint64_t awaited_number;
@@ -98,6 +101,7 @@ struct object *mock_objects(void);
 uint64_t mock_random(void);
 /* version: 63 for 6.3 */
 bool mock_takes_ptx(int version);
+int mock_capability(void); /* of the devices, 80 for 8.0 */
 
 /* kernels.c: the kernels, and memory that they work on. */
 CUresult mock_copy(const struct work *work);

@@ -6,10 +6,12 @@
  *   MOCK_PTX=63            the newest version of PTX that it takes (99)
  *   MOCK_KERNELS=A.so:B.so kernels for the host, as device.py makes them. Without any there are two
  *                          for every model: mock_load copies input to workspace, mock_add makes
- * output of workspace plus the weights' first float; others do nothing MOCK_FAIL=cuMemAlloc:3:2 the
- * third call of a function returns 2, see mock_fail MOCK_SEED=7            which of several streams
- * runs on when somebody waits MOCK_REPORT=1          at the end of the program, say what was left
- * or done wrong, status 99 */
+ *                          output of workspace plus the weights' first float; others do nothing
+ *   MOCK_MISSING=1         with MOCK_KERNELS: kernels that none of them has make zeros
+ *   MOCK_FAIL=cuMemAlloc:3:2 the third call of a function returns 2, see mock_fail
+ *   MOCK_SEED=7            which of several streams runs on when somebody waits
+ *   MOCK_REPORT=1          at the end of the program, say what was left or done wrong, status 99
+ */
 #ifndef MOCK_H
 #define MOCK_H
 #include "cuda_driver.h"
@@ -17,6 +19,11 @@
 #define DRIVER(function, suffix, parameters) CUresult function##suffix parameters;
 #include "cuda_driver.def"
 #undef DRIVER
+
+/* What scripts call besides. */
+CUresult cuDriverGetVersion(int *version);
+CUresult cuEventElapsedTime(float *milliseconds, CUevent begin, CUevent end);
+CUresult cuFuncGetAttribute(int *value, int attribute, CUfunction function);
 
 struct mock_counts {
     /* Objects that nobody tried to free. */

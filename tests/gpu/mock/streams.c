@@ -4,6 +4,7 @@
 #include "internal.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST_STREAMS = 256 };
 
@@ -11,6 +12,8 @@ struct CUevent_st {
     struct object object;
     CUstream stream; /* recorded in; NULL: never */
     uint64_t number;
+    bool timed;
+    struct timespec when; /* it was reached last */
 };
 
 /* Also what CUgraphExec stands for. */
@@ -74,6 +77,8 @@ static CUresult do_first(CUstream stream)
         result = mock_copy(work);
     else if (work->kind == LAUNCH)
         result = mock_launch(&work->launch);
+    else if (work->kind == RECORD && work->event->object.alive)
+        clock_gettime(CLOCK_MONOTONIC, &work->event->when);
     stream->first = work->next;
     if (!stream->first)
         stream->last = NULL;
@@ -213,6 +218,7 @@ CUresult cuEventCreate(CUevent *event, unsigned flags)
     if (flags & ~(unsigned)CU_EVENT_DISABLE_TIMING)
         return INVALID_VALUE;
     *event = mock_new(EVENT, sizeof **event, current);
+    (*event)->timed = !(flags & CU_EVENT_DISABLE_TIMING);
     return OK;
 }
 
@@ -233,7 +239,7 @@ CUresult cuEventRecord(CUevent event, CUstream stream)
     stream = find_stream(stream, current);
     if (!stream || !mock_find(EVENT, event, current))
         return INVALID_HANDLE;
-    CUresult result = enqueue(stream, &(struct work){.kind = RECORD});
+    CUresult result = enqueue(stream, &(struct work){.kind = RECORD, .event = event});
     if (result)
         return result;
     event->stream = stream;
@@ -247,6 +253,21 @@ CUresult cuEventSynchronize(CUevent event)
     if (!mock_find(EVENT, event, current))
         return INVALID_HANDLE;
     return event->stream ? run_until(event->stream, event->number, current) : OK;
+}
+
+CUresult cuEventElapsedTime(float *milliseconds, CUevent begin, CUevent end)
+{
+    ENTER("cuEventElapsedTime");
+    const CUevent event[] = {begin, end};
+    for (int i = 0; i < 2; i++) {
+        if (!mock_find(EVENT, event[i], current) || !event[i]->timed || !event[i]->stream)
+            return INVALID_HANDLE;
+        if (event[i]->stream->done < event[i]->number)
+            return NOT_READY;
+    }
+    *milliseconds = (float)((double)(end->when.tv_sec - begin->when.tv_sec) * 1e3 +
+                            (double)(end->when.tv_nsec - begin->when.tv_nsec) * 1e-6);
+    return OK;
 }
 
 /* ---- captures and graphs --------------------------------------------------------------------- */
@@ -352,6 +373,14 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph graph,
         append_launch(copy, &graph->launches[i]);
     *executable = (CUgraphExec)copy;
     return OK;
+}
+
+CUresult cuGraphUpload(CUgraphExec executable, CUstream stream)
+{
+    ENTER("cuGraphUpload");
+    return mock_find(EXECUTABLE, executable, current) && find_stream(stream, current)
+               ? OK
+               : INVALID_HANDLE;
 }
 
 CUresult cuGraphExecDestroy(CUgraphExec executable)
