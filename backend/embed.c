@@ -10,7 +10,9 @@
 #include "globals.h"
 #include "memory.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,24 +39,43 @@ struct embedding {
     struct error *error;
 };
 
+/* What the runtime finds a kernel's function by, see runtime/cuda_handle.h: its name where it is its
+ * own; else it, the function, and bytes between the buffers of both. free() it. */
+static char *instance_name(const struct embedding *e, const struct instance *instance,
+                           const struct target *target)
+{
+    char *name = kernel_symbol(e->module, instance->kernel, target), *text = NULL;
+    if (instance->kernel == instance->code)
+        return name;
+    char *function = kernel_symbol(e->module, instance->code, target);
+    size_t size;
+    FILE *file = memory_stream(&text, &size);
+    fprintf(file, "%s %s %" PRId64 " %" PRId64, name, function, instance->workspace,
+            instance->weights);
+    memory_stream_end(file);
+    free(name);
+    free(function);
+    return text;
+}
+
 /* The target's kernels in their order; *count of them. */
 static LLVMValueRef put_kernels(struct embedding *e, const struct target *target, uint32_t *count)
 {
     LLVMValueRef *item = NULL;
-    *count = 0;
-    for (const struct kernel *k = e->module->kernels; k; k = k->next) {
-        if (!kernel_is_for(k, target))
-            continue;
-        struct launch launch = kernel_launch(k);
-        char *symbol = kernel_symbol(e->module, k, target);
-        LLVMValueRef field[4] = {global_put_text(e->out, symbol),
+    struct instances all = gpu_instances(e->module, target);
+    *count = (uint32_t)all.count;
+    for (int i = 0; i < all.count; i++) {
+        struct launch launch = kernel_launch(all.at[i].kernel);
+        char *name = instance_name(e, &all.at[i], target);
+        LLVMValueRef field[4] = {global_put_text(e->out, name),
                                  global_integer(e->i32, (uint64_t)launch.blocks),
                                  global_integer(e->i32, (uint64_t)launch.threads),
                                  global_integer(e->i32, (uint64_t)launch.shared_bytes)};
-        free(symbol);
-        item = allocate_again(item, (int64_t)*count + 1, sizeof *item);
-        item[(*count)++] = LLVMConstNamedStruct(e->kernel_type, field, 4);
+        free(name);
+        item = allocate_again(item, i + 1, sizeof *item);
+        item[i] = LLVMConstNamedStruct(e->kernel_type, field, 4);
     }
+    free(all.at);
     LLVMValueRef array = LLVMConstArray2(e->kernel_type, item, *count);
     free(item);
     return global_put(e->out, "gpu.kernels", array, 8);

@@ -168,6 +168,22 @@ void matrix_warp(struct emitter *emitter, const struct stmt *loop, LLVMValueRef 
 /* Two matrix loops around stores, or three around a product. */
 void matrix_loops(struct emitter *emitter, const struct stmt *rows);
 
+/* ---- alike.c --------------------------------------------------------------------------------- */
+
+/* A GPU's kernel as it is started: the function of `code`, which may be another kernel's, with
+ * workspace and weights that many bytes further on. */
+struct instance {
+    const struct kernel *kernel, *code;
+    int64_t workspace, weights;
+};
+
+/* The kernels of a target, in their order. */
+struct instances {
+    int count;
+    struct instance *at; /* free() it */
+};
+struct instances gpu_instances(const struct module *module, const struct target *target);
+
 /* ---- embed.c --------------------------------------------------------------------------------- */
 
 enum { DEVICE_ALIGNMENT = 256 }; /* of workspace and weights in a GPU's memory */

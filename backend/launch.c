@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLAN_VERSION = 1 };
+enum { PLAN_VERSION = 2 };
 
 static void put_string(FILE *file, const char *text)
 {
@@ -105,17 +105,22 @@ static void put_names(FILE *file, const struct used *used, bool written)
     fputc(']', file);
 }
 
-static void put_kernel(FILE *file, const struct module *m, const struct kernel *kernel,
+static void put_kernel(FILE *file, const struct module *m, const struct instance *instance,
                        const struct target *target)
 {
+    const struct kernel *kernel = instance->kernel;
     static struct used used; /* too large for the stack; filled in anew each time */
     memset(&used, 0, sizeof used);
     use_body(&used, kernel->body);
     struct launch launch = kernel_launch(kernel);
-    char *symbol = kernel_symbol(m, kernel, target);
-    fprintf(file, "    {\"name\": \"%s\", \"label\": ", symbol);
-    free(symbol);
+    char *name = kernel_symbol(m, kernel, target);
+    char *function = kernel_symbol(m, instance->code, target);
+    fprintf(file, "    {\"name\": \"%s\", \"label\": ", name);
     put_string(file, kernel->label ? kernel->label : "");
+    fprintf(file, ",\n     \"function\": \"%s\", \"offsets\": [0, 0, %" PRId64 ", %" PRId64 "]",
+            function, instance->workspace, instance->weights);
+    free(name);
+    free(function);
     fprintf(file,
             ",\n     \"grid\": [%" PRId64 ", 1, 1], \"block\": [%" PRId64
             ", 1, 1], \"shared_bytes\": %" PRId64 ",\n     \"reads\": ",
@@ -192,12 +197,13 @@ bool backend_launch(const struct module *m, const char *name, const char *weight
     FILE *out = memory_stream(&file->data, &file->size);
     put_head(out, m, target, weights);
     fputs("  \"kernels\": [", out);
-    for (const struct kernel *k = m->kernels; k; k = k->next)
-        if (kernel_is_for(k, target)) {
-            fprintf(out, "%s\n", separator);
-            put_kernel(out, m, k, target);
-            separator = ",";
-        }
+    struct instances all = gpu_instances(m, target);
+    for (int i = 0; i < all.count; i++) {
+        fprintf(out, "%s\n", separator);
+        put_kernel(out, m, &all.at[i], target);
+        separator = ",";
+    }
+    free(all.at);
     fputs("\n  ],\n", out);
     put_buffers(out, m);
     fputs("}\n", out);

@@ -112,12 +112,30 @@ static LLVMModuleRef parse(LLVMContextRef context, const char *text, const char 
     return out;
 }
 
+/* Kernels of a GPU that are alike have one function. */
+static bool emit_gpu(struct emitter *e)
+{
+    bool good = true;
+    struct instances all = gpu_instances(e->module, e->target);
+    for (int i = 0; i < all.count && good; i++) {
+        if (all.at[i].code != all.at[i].kernel)
+            continue;
+        char *symbol = kernel_symbol(e->module, all.at[i].code, e->target);
+        good = emit_kernel(e, all.at[i].code, symbol);
+        free(symbol);
+    }
+    free(all.at);
+    return good;
+}
+
 /* Every kernel of a unit for a target. */
 static bool emit_target(struct emitter *e, const struct module *unit, const struct target *target)
 {
     bool good = true;
     e->module = e->constants->module = unit;
     e->target = target;
+    if (target->gpu)
+        return emit_gpu(e);
     for (const struct kernel *k = unit->kernels; k && good; k = k->next) {
         if (!kernel_is_for(k, target))
             continue;

@@ -1,6 +1,7 @@
 /* A model on a GPU: a handle owns everything that its runs need, so that a run only enqueues.
  *
  *   cuda_target.c the model's target for the device, and its code there
+ *   cuda_kernels.c its kernels, and how each is started
  *   cuda_open.c   device, context, memory, weights; the launches captured as a graph
  *   cuda_run.c    on a stream: wait for the run before, input in, graph, output out, event
  *
@@ -13,6 +14,14 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+/* One of gpu->kernels. Kernels that differ only in where their buffers lie have one function, which
+ * then takes workspace and weights as many bytes further on. Such a kernel's name in the object is
+ * "NAME FUNCTION WORKSPACE WEIGHTS"; that of others is their function's, too. */
+struct kernel {
+    CUfunction function;
+    int64_t workspace, weights;
+};
+
 struct san_cuda {
     const struct driver *driver;
     const struct san_model *model;
@@ -22,7 +31,7 @@ struct san_cuda {
     unsigned capability; /* 80 for 8.0 */
     CUcontext context;   /* the primary one; NULL: not retained */
     CUmodule module;
-    CUfunction *functions; /* gpu->kernel_count of them */
+    struct kernel *kernels; /* gpu->kernel_count of them */
     CUdeviceptr input, output, workspace, weights;
     size_t input_bytes, output_bytes;
     CUstream stream; /* for run_host and the handle's own work */
@@ -48,6 +57,11 @@ int san_cuda_read_capability(const struct driver *driver, CUdevice device, unsig
                              struct san_cuda_error *error);
 int san_cuda_find_target(struct san_cuda *cuda, struct san_cuda_error *error);
 int san_cuda_load(struct san_cuda *cuda, struct san_cuda_error *error);
+
+/* cuda_kernels.c: finds all kernels; enqueues one. */
+int san_cuda_find_kernels(struct san_cuda *cuda, struct san_cuda_error *error);
+int san_cuda_launch(const struct san_cuda *cuda, uint32_t kernel, CUstream stream,
+                    struct san_cuda_error *error);
 
 /* The caller's error or the other, with nothing in it. */
 struct san_cuda_error *san_cuda_begin(struct san_cuda_error *error, struct san_cuda_error *unused);

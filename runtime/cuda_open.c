@@ -2,10 +2,7 @@
 #include "cuda_handle.h"
 #include <stdlib.h>
 
-enum {
-    DEVICE_ALIGNMENT = 256,        /* what cuMemAlloc promises */
-    USUAL_SHARED_BYTES = 48 * 1024 /* more needs to be asked for */
-};
+enum { DEVICE_ALIGNMENT = 256 }; /* what cuMemAlloc promises */
 
 /* ---- what all calls share -------------------------------------------------------------------- */
 
@@ -80,27 +77,6 @@ static int find_device(struct san_cuda *cuda, int ordinal, struct san_cuda_error
     return status;
 }
 
-static int find_kernels(struct san_cuda *cuda, struct san_cuda_error *error)
-{
-    const struct san_gpu *gpu = cuda->gpu;
-    cuda->functions = calloc((size_t)gpu->kernel_count + 1, sizeof *cuda->functions);
-    if (!cuda->functions)
-        return san_cuda_fail(error, SAN_CUDA_EMEMORY, "no memory for %u kernels",
-                             (unsigned)gpu->kernel_count);
-    int status = 0;
-    for (uint32_t i = 0; i < gpu->kernel_count && !status; i++) {
-        const struct san_gpu_kernel *kernel = &gpu->kernels[i];
-        status = CALL(cuda->driver, error, cuModuleGetFunction, &cuda->functions[i], cuda->module,
-                      kernel->name);
-        if (!status && kernel->shared_bytes > USUAL_SHARED_BYTES)
-            status = CALL(cuda->driver, error, cuFuncSetAttribute, cuda->functions[i],
-                          CU_FUNCTION_MAX_DYNAMIC_SHARED, (int)kernel->shared_bytes);
-        if (status)
-            san_cuda_append(error, "; kernel %s", kernel->name);
-    }
-    return status;
-}
-
 static int allocate(const struct san_cuda *cuda, CUdeviceptr *memory, uint64_t bytes,
                     const char *what, struct san_cuda_error *error)
 {
@@ -144,18 +120,12 @@ static int upload_weights(struct san_cuda *cuda, struct san_cuda_error *error)
 
 static int capture(struct san_cuda *cuda, struct san_cuda_error *error)
 {
-    void *arguments[] = {&cuda->input, &cuda->output, &cuda->workspace, &cuda->weights};
     /* Relaxed: other threads may call the driver meanwhile. */
     int status = CALL(cuda->driver, error, cuStreamBeginCapture, cuda->stream, CU_CAPTURE_RELAXED);
     if (status)
         return status;
-    for (uint32_t i = 0; i < cuda->gpu->kernel_count && !status; i++) {
-        const struct san_gpu_kernel *kernel = &cuda->gpu->kernels[i];
-        status = CALL(cuda->driver, error, cuLaunchKernel, cuda->functions[i], kernel->blocks, 1, 1,
-                      kernel->threads, 1, 1, kernel->shared_bytes, cuda->stream, arguments, NULL);
-        if (status)
-            san_cuda_append(error, "; kernel %s", kernel->name);
-    }
+    for (uint32_t i = 0; i < cuda->gpu->kernel_count && !status; i++)
+        status = san_cuda_launch(cuda, i, cuda->stream, error);
     /* After a failed launch too: the capture has to end. */
     CUresult ended = cuda->driver->cuStreamEndCapture(cuda->stream, &cuda->graph);
     if (ended)
@@ -169,7 +139,7 @@ static int prepare(struct san_cuda *cuda, struct san_cuda_error *error)
     const struct driver *driver = cuda->driver;
     int status = san_cuda_load(cuda, error);
     if (!status)
-        status = find_kernels(cuda, error);
+        status = san_cuda_find_kernels(cuda, error);
     if (!status)
         status = allocate_all(cuda, error);
     if (!status)
@@ -298,6 +268,6 @@ void san_cuda_close(struct san_cuda *cuda)
     if (cuda->context)
         cuda->driver->cuDevicePrimaryCtxRelease(cuda->device);
     pthread_mutex_destroy(&cuda->mutex);
-    free(cuda->functions);
+    free(cuda->kernels);
     free(cuda);
 }

@@ -170,26 +170,28 @@ static const struct gpu *gpu_of(const char *target)
     return found ? found->gpu : NULL;
 }
 
-static bool gpu_uses(const struct buffer *buffer)
+static bool gpu_runs(const struct kernel *kernel)
 {
-    for (const struct touch *t = buffer->touches; t; t = t->next)
-        if (!t->kernel->target || gpu_of(t->kernel->target))
-            return true;
-    return false;
+    return !kernel->target || gpu_of(kernel->target);
 }
 
-/* Weights that GPUs use are laid out in one block; an x86's are single constants of the object. */
+/* Weights that GPUs use are laid out in one block, in the order in which kernels use them, so that
+ * those of two kernels that do the same lie alike; an x86's are single constants of the object. */
 static int plan_weights(struct module *m)
 {
-    int64_t offset = 0;
+    int64_t end = 0;
     int changes = 0;
     touches_index(m);
     for (struct buffer *b = m->buffers; b; b = b->next)
-        if (b->place == PLACE_WEIGHTS && gpu_uses(b)) {
-            b->offset = offset;
-            offset += aligned(buffer_bytes(b));
-            changes++;
-        }
+        if (b->place == PLACE_WEIGHTS)
+            b->offset = -1;
+    for (const struct kernel *k = m->kernels; k; k = k->next)
+        for (struct touch *t = gpu_runs(k) ? k->touches : NULL; t; t = t->of_kernel)
+            if (t->buffer->place == PLACE_WEIGHTS && t->buffer->offset < 0) {
+                t->buffer->offset = end;
+                end += aligned(buffer_bytes(t->buffer));
+                changes++;
+            }
     return changes;
 }
 

@@ -33,20 +33,21 @@ class Network:
                                     "float32"), "weights": cupy.frombuffer(weights, "float32")
         }
         self.memory = memory
-        self.arguments = tuple(memory[name] for name in self.plan["arguments"])
         module = cupy.RawModule(path=ptx_path)
         self.kernels = []
         for entry in self.plan["kernels"]:
-            kernel = module.get_function(entry["name"])
+            kernel = module.get_function(entry["function"])
             if entry["shared_bytes"] > 48 * 1024:
                 kernel.max_dynamic_shared_size_bytes = entry["shared_bytes"]
-            self.kernels.append((kernel, entry))
+            arguments = tuple(memory[name][offset // 4:]
+                              for name, offset in zip(self.plan["arguments"], entry["offsets"]))
+            self.kernels.append((kernel, entry, arguments))
 
     def run(self, batch):
         """The floats of a batch of results; `batch` holds the floats of one of images."""
         self.memory["input"][...] = cupy.frombuffer(batch, "float32")
-        for kernel, entry in self.kernels:
-            kernel(tuple(entry["grid"]), tuple(entry["block"]), self.arguments,
+        for kernel, entry, arguments in self.kernels:
+            kernel(tuple(entry["grid"]), tuple(entry["block"]), arguments,
                    shared_mem=entry["shared_bytes"])
         return self.memory["output"].get().tolist()
 

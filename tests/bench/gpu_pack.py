@@ -72,13 +72,13 @@ class Data:
 
 
 def write_weights(sanc, model, path):
-    """Seeded weights of a network."""
+    """Seeded weights of a network; so small that nothing grows from block to block."""
     first = common.call(sanc, "ir", "--list-passes").split()[1]
     text = common.call(sanc, "ir", model, "--before", first)
     random, tensors = np.random.default_rng(1), {}
     for name, shape in re.findall(r'parameter \{ name = "([^"]*)", shape = \[([^]]*)\]', text):
         shape = [int(word) for word in shape.split(",")]
-        spread = math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1
+        spread = math.sqrt(0.5 / math.prod(shape[1:])) if len(shape) > 1 else 0.1
         values = spread * random.standard_normal(math.prod(shape), dtype=np.float32)
         if len(shape) == 1 and name.endswith(("weight", "running_var")):
             values = 1 + np.abs(values)
@@ -168,13 +168,18 @@ def answer(plan, library, weights, image):
               "output": aligned(4 * math.prod(plan["output"]["shape"])),
               "workspace": aligned(plan["workspace"]["bytes"], 0xff)}
     memory["input"][:], memory["weights"][:] = image.view(np.uint8).ravel(), weights
-    arguments = (ctypes.c_void_p * 4)(*(memory[name].ctypes.data for name in plan["arguments"]))
     for kernel in plan["kernels"]:
-        function = ctypes.cast(getattr(host, kernel["name"]), ctypes.c_void_p)
+        arguments = (ctypes.c_void_p * 4)(*(
+            memory[name].ctypes.data + offset
+            for name, offset in zip(plan["arguments"], kernel["offsets"])))
+        function = ctypes.cast(getattr(host, kernel["function"]), ctypes.c_void_p)
         if not host.host_launch(function, arguments, kernel["grid"][0], kernel["block"][0],
                                 kernel["shared_bytes"]):
             raise device.Wrong(f"{kernel['name']}: {host.host_error().decode()}")
-    return memory["output"].view(np.float32).copy()
+    out = memory["output"].view(np.float32).copy()
+    if not np.isfinite(out).all():
+        raise device.Wrong(f"{plan['model']}: an answer that is not finite")
+    return out
 
 
 # ---- what goes into the pack -------------------------------------------------------------------

@@ -10,6 +10,7 @@ f32 also with all that nests hand on in the workspace (slices.py). --all: the ca
 --sample: each in one precision, and in the end mistakes are planted, which have to be found.
 """
 import argparse
+import array
 import concurrent.futures
 import math
 import json
@@ -244,6 +245,34 @@ def check_bytes(sanc, llc, tally):
             {"layout": "nhwc"} if layout == "nhwc" else {"layout": "nchw"})}, "the plan's input")
 
 
+def check_alike(sanc, llc, tally):
+    """Blocks that are alike share functions, which find their own weights and workspace; without the
+    offsets the results are others, or an access is found that the plan does not mention."""
+    folder = os.path.join(common.ROOT, "examples", "digits", "pairwise")
+    with tempfile.TemporaryDirectory() as scratch:
+        network = device.Network(sanc, llc, folder, scratch)
+        kernels = network.plan["kernels"]
+        functions = {kernel["function"] for kernel in kernels}
+        tally.check(len(functions) < len(kernels), "no two kernels of the digits are alike")
+        tally.check(functions == set(re.findall(r"\.entry (\w+)\(", network.ptx_text())),
+                    "the PTX has other functions than the plan")
+        images = array.array("f", (i * i * 7 % 251 / 251
+                                   for i in range(device.elements(network.plan["input"]["shape"]))))
+        io = os.path.join(scratch, "in")
+        common.write_safetensors(io, "input", network.plan["input"]["shape"], images)
+        reference = common.run_model(sanc, folder, io, os.path.join(scratch, "out"), "--engine",
+                                     "eval", "--target", TARGET)
+        error = common.relative_error(network.run(images), reference)
+        tally.check(error <= MOST_ERROR, f"digits, kernels that are alike: error {error:.2e}")
+        for kernel in kernels:
+            kernel["offsets"] = [0, 0, 0, 0]
+        try:
+            error = common.relative_error(network.run(images), reference)
+            tally.check(error > MOST_ERROR, "offsets left out are not noticed")
+        except device.Wrong:
+            tally.check(True, "")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
@@ -276,6 +305,7 @@ def main():
     if args.sample:
         check_large_tiles(sanc, total)
         check_bytes(sanc, llc, total)
+        check_alike(sanc, llc, total)
     return total.end()
 
 

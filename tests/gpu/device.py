@@ -206,7 +206,6 @@ def run_kernels(plan, host, weights, image):
     for place, size in sizes.items():
         memory[place] = Memory(size, True, None,
                                plan["workspace"]["alignment"] if place == "workspace" else 4)
-    arguments = (ctypes.c_void_p * 4)(*(memory[name].at for name in plan["arguments"]))
     buffers = {buffer["name"]: buffer for buffer in plan["buffers"]}
     text = {name: name.encode() for name in buffers}  # host.c keeps pointers to it
     for kernel in plan["kernels"]:
@@ -217,7 +216,10 @@ def run_kernels(plan, host, weights, image):
             host.host_buffer(text[name], place.at + offset, buffer["bytes"], place.note(offset),
                              name in kernel["reads"], name in kernel["writes"])
         blocks, threads = elements(kernel["grid"]), elements(kernel["block"])
-        function = ctypes.cast(getattr(host, kernel["name"]), ctypes.c_void_p)
+        arguments = (ctypes.c_void_p * 4)(*(
+            memory[name].at + offset
+            for name, offset in zip(plan["arguments"], kernel["offsets"])))
+        function = ctypes.cast(getattr(host, kernel["function"]), ctypes.c_void_p)
         if not host.host_launch(function, arguments, blocks, threads, kernel["shared_bytes"]):
             raise Wrong(f"{kernel['name']}: {host.host_error().decode()}")
     out = array.array("f")
@@ -243,6 +245,10 @@ class Network:
             self.text = file.read()
         self.ptx, self.llc, self.scratch = stem + ".ptx", llc, scratch
         self.library = compile_host(llc, self.text, scratch)
+
+    def ptx_text(self):
+        with open(self.ptx, encoding="ascii") as file:
+            return file.read()
 
     def run(self, images):
         """All images, in whole batches."""

@@ -1,4 +1,5 @@
 """A network of the pack on the device, by its launch plan alone."""
+import ctypes
 import gzip
 import json
 import os
@@ -80,7 +81,7 @@ class Network:
             "weights": session.allocate(plan["weights"]["bytes"])
         }
         self.fill_weights(pack)
-        self.kernels = [(session.function(module, kernel.get("function", kernel["name"]),
+        self.kernels = [(session.function(module, kernel["function"],
                                           kernel["shared_bytes"]), kernel)
                         for kernel in plan["kernels"]]
 
@@ -100,8 +101,10 @@ class Network:
             seeds.fill(memory, offset, settings)
 
     def enqueue_kernel(self, function, kernel):
+        arguments = [ctypes.c_uint64(self.memory[name].value + offset)
+                     for name, offset in zip(self.plan["arguments"], kernel["offsets"])]
         self.session.launch(function, kernel["grid"][0], kernel["block"][0], kernel["shared_bytes"],
-                            [self.memory[name] for name in self.plan["arguments"]])
+                            arguments)
 
     def enqueue(self):
         for function, kernel in self.kernels:

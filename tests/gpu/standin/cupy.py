@@ -27,11 +27,21 @@ class ndarray:
         self.count, self.at = count, _address()
         _call("cuMemAlloc_v2", ctypes.byref(self.at), _size(4 * count))
 
+    def __getitem__(self, where):
+        """What begins there, of the same memory."""
+        assert where.stop is None and where.step is None
+        part = ndarray.__new__(ndarray)
+        part.count, part.whole = self.count - where.start, self
+        part.at = _address(self.at.value + 4 * where.start)
+        return part
+
     def __setitem__(self, where, other):
         assert where is Ellipsis and other.count == self.count
         _call("cuMemcpyDtoDAsync_v2", self.at, other.at, _size(4 * self.count), None)
 
     def __del__(self):
+        if hasattr(self, "whole"):
+            return
         _call("cuStreamSynchronize", None)
         _call("cuMemFree_v2", self.at)
 
