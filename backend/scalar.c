@@ -53,9 +53,12 @@ static LLVMValueRef larger_or_second(struct emitter *e, LLVMValueRef a, LLVMValu
     return LLVMBuildSelect(e->builder, above, a, b, "");
 }
 
-/* NaN where one of them is. One instruction where the first or the second is certainly a number. */
+/* NaN where one of them is: one instruction on GPUs from sm_80 on, max.NaN; elsewhere where the first
+ * or the second is certainly a number. */
 static LLVMValueRef max_of(struct emitter *e, bool wide, LLVMValueRef a, LLVMValueRef b)
 {
+    if (e->target->gpu && e->target->gpu->capability >= 80)
+        return call(e, "llvm.maximum", wide, (LLVMValueRef[]){a, b}, 2);
     if (LLVMIsConstant(b))
         return larger_or_second(e, b, a);
     LLVMValueRef most = larger_or_second(e, a, b);

@@ -588,6 +588,51 @@ PINNED = {"x86-64-v3": {
     "layer0_0_sam_conv2_16x16x12": """    tile 27
     nest 0 rows 1 columns 8 vector 8
     nest 1 rows 14 columns 8 vector 8
+"""},
+    "nvptx:sm_80": {
+    "conv0_16x16x32": """    threads 64
+    tile 4
+    nest 0 rows 2 columns 4 vector 4
+    nest 1 rows 1 columns 4 vector 4
+    nest 2 rows 1 columns 4 vector 4
+""",
+    "layer0_0_sam_conv2_16x16x12": """    threads 64
+    tile 4
+    nest 0 rows 1 columns 4 vector 4
+    nest 1 rows 1 columns 4 vector 4
+""",
+    "layer0_0_sam_16x16x8": """    threads 64
+    tile 4
+    nest 0 rows 1 columns 2 vector 2
+    nest 1 rows 2 columns 2 vector 2
+    nest 2 rows 2 columns 1 vector 1
+    nest 3 rows 1 columns 1 vector 1
+    nest 4 rows 1 columns 1 vector 1
+    nest 5 rows 1 columns 1 vector 1
+    nest 6 rows 1 columns 4 vector 4
+""",
+    "conv1_8x8x64": """    threads 64
+    tile 2
+    split 32
+    nest 0 rows 2 columns 4 vector 4
+    nest 1 rows 1 columns 4 vector 4
+    nest 2 rows 1 columns 4 vector 4
+""",
+    "layer1_0_sam_conv2_8x8x24": """    threads 64
+    tile 1
+    nest 0 rows 1 columns 4 vector 4
+    nest 1 rows 1 columns 4 vector 4
+""",
+    "layer1_0_conv_8x8x64": """    threads 64
+    tile 1
+    nest 0 rows 1 columns 4 vector 4
+    nest 1 rows 1 columns 4 vector 4
+    nest 2 rows 1 columns 2 vector 2
+    nest 3 rows 1 columns 2 vector 2
+    nest 4 rows 1 columns 4 vector 4
+    nest 5 rows 1 columns 2 vector 2
+    nest 6 rows 1 columns 4 vector 4
+    nest 7 rows 1 columns 4 vector 4
 """}}
 
 

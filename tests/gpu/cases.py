@@ -6,7 +6,8 @@
 Outputs are compared with references in float64; every access of memory is checked on the way (see
 host.c). In tf32 and bf16 they may be off by twice as much as the evaluator in that precision, with
 the schedules that the compiler chooses and with matrix units wherever they can be (matrix.py); in
-f32 also with all that nests hand on in the workspace (slices.py). --all: the cases of ../shared/cases, which are more.
+f32 also with all that nests hand on in the workspace (slices.py); in every precision with sums in
+blocks of terms (blocks.py). --all: the cases of ../shared/cases, which are more.
 --sample: each in one precision, and in the end mistakes are planted, which have to be found.
 """
 import argparse
@@ -20,6 +21,7 @@ import re
 import sys
 import tempfile
 
+import blocks
 import device
 import matrix
 import slices
@@ -70,13 +72,22 @@ class Case:
         count = matrix.force(sanc, self.scheduled(sanc, precision), path)
         return (path, count) if count else None
 
+    def in_blocks(self, sanc, precision, scratch):
+        """A dump with sums in blocks of terms wherever they can be, and how often; None: nowhere."""
+        path = os.path.join(scratch, "blocks.sanir")
+        count = blocks.force(sanc, self.scheduled(sanc, precision), path, precision)
+        return (path, f"{count} in blocks") if count else None
+
     def dumps(self, sanc, precision, scratch):
         """Dumps with schedules other than the compiler's, and a name for each."""
+        found = [self.in_blocks(sanc, precision, scratch)]
         if precision == "f32":
             path = self.with_slices(sanc, scratch)
-            return [(path, "slices")] if path else []
-        forced = self.dump(sanc, precision, scratch)
-        return [(forced[0], f"{forced[1]} forced")] if forced else []
+            found += [(path, "slices")] if path else []
+        else:
+            forced = self.dump(sanc, precision, scratch)
+            found += [(forced[0], f"{forced[1]} forced")] if forced else []
+        return [dump for dump in found if dump]
 
 
 def run_precision(sanc, llc, case, precision, tally):
@@ -158,6 +169,14 @@ def plant_slices(sanc, llc, case, tally):
                                  case.with_slices(sanc, scratch))
         tally.check(all(kernel["shared_bytes"] == 0 for kernel in network.plan["kernels"]),
                     "a kernel with shared memory")
+        plant_races(network, first_batch(network, case), tally)
+
+
+def plant_blocks(sanc, llc, case, tally):
+    """Barriers left out between copies of a block's terms and the products that read them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dump, _ = case.in_blocks(sanc, "f32", scratch)
+        network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "f32", dump)
         plant_races(network, first_batch(network, case), tally)
 
 
@@ -297,7 +316,7 @@ def main():
         jobs = [pool.submit(run, number) for number in range(len(names))]
         if args.sample:
             jobs += [pool.submit(plant_mistakes, sanc, llc, os.path.join(own, "mixed"), how)
-                     for how in (plant, plant_slices, plant_matrix)]
+                     for how in (plant, plant_slices, plant_blocks, plant_matrix)]
         for tally, line in (job.result() for job in jobs):
             print(line, flush=True)
             total.passed += tally.passed

@@ -17,7 +17,7 @@ def wanted(text):
     for line in text.splitlines():
         nest = re.fullmatch(r" +nest (\d+) rows .*", line)
         tile = re.fullmatch(r" +tile (\d+)", line)
-        if re.match(r" +(matrix|pad|stage) ", line):
+        if re.match(r" +(matrix|pad|stage|parts|depth|ahead) ", line):
             continue
         if tile and int(tile[1]) < TILE:
             lines.append([f"    tile {TILE}", line])
@@ -47,16 +47,16 @@ def move_locals(lines, kernel):
     return bool(places)
 
 
-def force(sanc, text, path):
-    """Writes the dump to a file, with matrix and stage wherever a common.Sanc allows them; how
-    often matrix is."""
+def force(sanc, text, path, wanted=wanted, words=("matrix",)):
+    """Writes the dump to a file, with the lines that are wanted wherever a common.Sanc allows them;
+    how often `word` is."""
     lines = wanted(text)
     while True:
         with open(path, "w") as file:
             file.write("".join(line + "\n" for line, _ in lines))
         status, _, said = sanc.run("ir", path, "-o", os.devnull)
         if status == 0:
-            return sum(old == "" and "matrix" in line for line, old in lines)
+            return sum(old == "" and line.split()[0] in words for line, old in lines)
         large = re.search(r"error: kernel (\w+): \d+ bytes of shared memory", said)
         if large and move_locals(lines, large[1]):
             continue

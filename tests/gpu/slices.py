@@ -20,6 +20,6 @@ def force(text):
             lines += [f"    tile {min(MOST_TILE, int(tile[1]))}", f"    blocks {BLOCKS}"]
             lines += [f"    place {name} workspace" for name in local]
             count += len(local)
-        elif not re.match(r" +split ", line):
+        elif not re.match(r" +(split|parts|depth|ahead) ", line):
             lines.append(line)
     return "".join(line + "\n" for line in lines) if count else None

@@ -5,7 +5,7 @@ void build_begin_kernel(struct kernel_build *k, const struct subject *s, const s
                         const char *suffix)
 {
     const struct nests *nests = s->nests;
-    int locals = nests->count;
+    int locals = nests->count + 8; /* see build_depth.c, build_staging.c, build_blocks.c */
     for (const struct buffer *local = nests->kernel->locals; local; local = local->next)
         locals++;
     *k = (struct kernel_build){.m = s->m, .nests = nests, .plan = plan, .tile = 1, .split = 1};
@@ -35,7 +35,7 @@ void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct
                       const struct nest_plan *plan)
 {
     *b = (struct nest_build){
-        .k = k, .nest = nest, .plan = plan, .r = {.m = k->m, .load = load_local}};
+        .k = k, .nest = nest, .plan = plan, .r = {.m = k->m, .load = load_local}, .parts = 1};
     b->r.context = b;
     b->first_column = affine_constant(k->m->arena, 0);
 }
@@ -76,11 +76,14 @@ struct buffer *build_local_index(const struct nest_build *b, struct buffer *buff
     }
     if (local->to->place == PLACE_WORKSPACE)
         to[front++] = k->block;
-    if (k->nests->pixels && local->layout != LAYOUT_LANES)
+    if (k->nests->pixels && local->layout != LAYOUT_LANES && !local->no_pixels)
         to[front++] = local->layout == LAYOUT_ONE_PIXEL ? affine_constant(arena, 0) : b->p;
     memcpy(to + front, from, (size_t)rank * sizeof *to);
     if (local->layout == LAYOUT_LANES)
         to[rank] = b->p;
+    if (local->layout == LAYOUT_COLUMNS)
+        to[front + rank - 1] =
+            affine_add(arena, from[rank - 1], affine_scale(arena, b->first_column, -1));
     return local->to;
 }
 
@@ -105,8 +108,9 @@ struct buffer *build_accumulators(struct kernel_build *k, struct shape shape)
 const struct expr *build_initial(struct nest_build *b)
 {
     const struct expr *reduce = b->nest->reduce;
+    bool some = reduce->in[1] && (b->parts == 1 || b->sums_done);
     double none = reduce->op == SCALAR_sum ? 0 : -HUGE_VAL;
-    return reduce->in[1] ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(b->k->m, none);
+    return some ? rewrite_expr(&b->r, reduce->in[1]) : expr_constant(b->k->m, none);
 }
 
 const struct expr *build_step(struct nest_build *b, const struct expr *old)
@@ -119,6 +123,36 @@ const struct expr *build_step(struct nest_build *b, const struct expr *old)
     }
     return expr_op(m, reduce->op == SCALAR_sum ? SCALAR_add : SCALAR_max, old,
                    rewrite_expr(&b->r, body), NULL);
+}
+
+affine_ref build_first_term(const struct nest_build *b, int64_t terms)
+{
+    struct arena *arena = b->k->m->arena;
+    return b->parts > 1 ? affine_scale(arena, b->part, terms) : affine_constant(arena, 0);
+}
+
+struct stmt *build_partial(struct nest_build *b, affine_ref row, affine_ref column,
+                           const struct expr *value)
+{
+    affine_ref at[3] = {b->part, row, column};
+    return stmt_store(b->k->m, b->sums, at, value);
+}
+
+const struct expr *build_total(struct nest_build *b)
+{
+    struct module *m = b->k->m;
+    affine_ref at[3] = {b->at_row, b->at_column};
+    if (b->sums->shape.rank == 2)
+        return expr_load(m, b->sums, at);
+    const struct expr *total = build_initial(b);
+    at[1] = b->at_row;
+    at[2] = b->at_column;
+    for (int64_t i = 0; i < b->sums->shape.dim[0]; i++) {
+        at[0] = affine_constant(m->arena, i);
+        total = expr_op(m, b->nest->reduce->op == SCALAR_sum ? SCALAR_add : SCALAR_max, total,
+                        expr_load(m, b->sums, at), NULL);
+    }
+    return total;
 }
 
 const struct expr *build_final(struct nest_build *b, const struct expr *total)

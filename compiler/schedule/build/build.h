@@ -19,9 +19,11 @@ struct local_build {
         LAYOUT_PIXELS,    /* [pixel][element], or [element] where there are no pixels */
         LAYOUT_ONE_PIXEL, /* [0][element], for one pixel at a time */
         LAYOUT_LANES,     /* [element][pixel] */
+        LAYOUT_COLUMNS,   /* [pixel][element - the nest's first column] */
         LAYOUT_DEPTH      /* [element div depth][pixel][element mod depth] */
     } layout;
     int64_t depth;
+    bool no_pixels; /* the same elements for all pixels of a tile */
 };
 
 struct kernel_build {
@@ -46,6 +48,14 @@ struct kernel_build {
     int64_t blocks;
 };
 
+/* Sums that a thread or warp keeps in registers from one part of a nest to the next, on GPUs. */
+enum { MOST_KEPT = 16 };
+struct kept {
+    enum { NEST_WHOLE, NEST_BEGIN, NEST_TERMS, NEST_END } part; /* that is built */
+    struct buffer *sums[MOST_KEPT];                             /* made by NEST_BEGIN, in order */
+    int next;
+};
+
 struct nest_build {
     struct kernel_build *k;
     const struct kernel_nest *nest;
@@ -61,8 +71,13 @@ struct nest_build {
     struct var *thread;
     const struct segment *rows, *columns;
     affine_ref row, column; /* the first row, and the first vector's number */
-    struct buffer *sums;    /* of matrix units, [row][column], which are done; NULL: none are */
+    struct buffer *sums;    /* [row][column], or of parts [part][row][column]; NULL: none are */
+    bool sums_done;         /* they are made, and results are made of them */
+    int64_t parts;          /* of the reduction that tiles of their own compute; 1: no parts */
+    affine_ref part;        /* of the tile at hand */
     affine_ref at_row, at_column; /* in these, of an element */
+    struct kept kept;
+    bool updates; /* see threads_updates */
 };
 
 static inline affine_ref of_var(struct module *m, struct var *var)
@@ -106,6 +121,13 @@ const struct expr *build_final(struct nest_build *b, const struct expr *total);
  * of these terms as TERMS_AT_ONCE are written out. */
 enum { TERMS_AT_ONCE = 4 };
 int64_t build_line_terms(const struct nest_build *b, const struct var *var);
+
+/* Of a nest whose reduction is computed in parts of `terms` terms: the first term of the part at
+ * hand, and its store; the total of all. */
+affine_ref build_first_term(const struct nest_build *b, int64_t terms);
+struct stmt *build_partial(struct nest_build *b, affine_ref row, affine_ref column,
+                           const struct expr *value);
+const struct expr *build_total(struct nest_build *b);
 
 /* The loops of a register tile: rows, vectors, lanes. */
 struct stmt *build_tile_loops(struct module *m, struct var *row, struct var *group,

@@ -3,12 +3,19 @@
  * (build_threads.c). There is a barrier between nests. A kernel becomes several where the tiles do
  * not divide the pixels. */
 #include "build_gpu.h"
+#include "build_blocks.h"
 #include "build_list.h"
 #include "build_local.h"
 #include "build_matrix.h"
 #include "build_staging.h"
 #include "build_threads.h"
 #include "rules_gpu.h"
+
+struct shape parts_shape(const struct area *area, int64_t parts)
+{
+    struct buffer sums = {.shape = {3, {parts, area->rows, area->columns}}};
+    return local_shared_shape(&sums, false, 1);
+}
 
 /* Nest number i. Blocks share the columns of the last nest. */
 static struct stmt *build_nest(struct kernel_build *k, int i)
@@ -21,7 +28,16 @@ static struct stmt *build_nest(struct kernel_build *k, int i)
     if (split > 1)
         b.first_column = scaled(k->m, k->part, nest_column(nest)->extent / split);
     struct area area = area_of_nest(nest, k->tile, split);
-    return plan->matrix.rows ? matrix_nest(&b, &area) : threads_nest(&b, &area);
+    if (plan->parts < 2)
+        return plan->matrix.rows ? matrix_nest(&b, &area) : threads_nest(&b, &area);
+    b.parts = plan->parts;
+    struct area summed = area;
+    summed.rows = plan->matrix.pad ? matrix_padded(area.rows) : area.rows;
+    b.sums = buffer_new(k->m, &k->to->locals, arena_printf(k->m->arena, "parts%d", i), PLACE_SHARED,
+                        parts_shape(&summed, plan->parts));
+    struct stmt *all = plan->matrix.rows ? matrix_nest(&b, &area) : threads_nest(&b, &area);
+    stmt_append(&all, threads_finish(&b, &area));
+    return all;
 }
 
 /* The copies that nests need, then all nests; *nests: the kernel's own, which then read the copies.
@@ -32,11 +48,19 @@ static struct stmt *build_nests(struct kernel_build *k, struct nests *nests)
     for (int i = 0; i < nests->count; i++)
         if (k->plan->nest[i].staging)
             stmt_append(&all, staging_build(k, &nests->nest[i], i));
-    for (int i = 0; i < nests->count; i++) {
+    int last = nests->count - 1, count = nests->count;
+    bool blocks = k->plan->nest[last].depth > 0;
+    if (blocks)
+        count = nest_row_local(&nests->nest[last]) ? last - 1 : last;
+    for (int i = 0; i < count; i++) {
         if (i || k->plan->nest[0].staging)
             stmt_append(&all, stmt_barrier(k->m));
         stmt_append(&all, build_nest(k, i));
     }
+    if (blocks && count)
+        stmt_append(&all, stmt_barrier(k->m));
+    if (blocks)
+        stmt_append(&all, blocks_build(k));
     return all;
 }
 
@@ -64,8 +88,10 @@ static struct kernel *build_part(const struct subject *s, const struct plan *pla
     affine_ref tile = affine_add(m->arena, of_var(m, t), scaled(m, turn, part->blocks));
     k.first = affine_offset(m->arena, affine_scale(m->arena, tile, part->tile), part->begin);
     int locals = 0;
-    for (struct buffer *local = nests->kernel->locals; local; local = local->next)
-        local_add(&k, local, plan->in_workspace[locals++]);
+    const struct buffer *blocks = blocks_rows(nests, plan);
+    for (struct buffer *local = nests->kernel->locals; local; local = local->next, locals++)
+        if (local != blocks)
+            local_add(&k, local, plan->in_workspace[locals]);
     struct stmt *body = build_nests(&k, nests);
     if (part->turns > 1) {
         stmt_append(&body, stmt_barrier(m)); /* the next turn overwrites what this one reads */

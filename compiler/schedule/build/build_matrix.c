@@ -132,13 +132,14 @@ static struct stmt *add_fragments(const struct warp_tile *t)
     struct module *m = t->b->k->m;
     int vars = t->b->r.vars;
     const struct var *of = t->b->nest->reduce->var[0];
-    int64_t terms = matrix_depth(m->precision), steps = of->extent / terms;
+    int64_t terms = matrix_depth(m->precision), steps = of->extent / t->b->parts / terms;
     int64_t products = t->rows / MATRIX_ROWS * (t->columns / MATRIX_COLUMNS);
     int64_t unroll = matrix_unroll(products, steps);
     struct var *k = var_new(m, of->name, steps / unroll), *u = var_new(m, "u", unroll),
                *term = var_new(m, of->name, terms);
     struct elements e = enter_elements(t);
     affine_ref at = affine_add(m->arena, scaled(m, k, terms * unroll), scaled(m, u, terms));
+    at = affine_add(m->arena, at, build_first_term(t->b, of->extent / t->b->parts));
     struct stmt *stmt = add_product(t, &e, affine_add(m->arena, at, of_var(m, term)));
     stmt = stmt_for(m, e.n, LOOP_MATRIX, stmt_for(m, term, LOOP_MATRIX, stmt));
     stmt = build_loop(m, e.v, LOOP_UNROLL, stmt_for(m, e.m, LOOP_MATRIX, stmt));
@@ -155,7 +156,7 @@ static struct stmt *add_rest(const struct warp_tile *t)
     int vars = t->b->r.vars;
     const struct var *of = t->b->nest->reduce->var[0];
     int64_t rest = of->extent % matrix_depth(m->precision);
-    if (!rest)
+    if (!rest || t->b->parts > 1)
         return NULL;
     struct var *k = var_new(m, of->name, rest);
     struct elements e = enter_elements(t);
@@ -165,28 +166,53 @@ static struct stmt *add_rest(const struct warp_tile *t)
     return build_loop(m, k, LOOP_UNROLL, stmt);
 }
 
+/* The results, or the sums where others make results of them. */
+static struct stmt *store_results(const struct warp_tile *t)
+{
+    struct nest_build *b = t->b;
+    struct module *m = b->k->m;
+    int vars = b->r.vars;
+    struct stmt *stmt = NULL;
+    struct elements e = enter_elements(t);
+    const struct expr *total = expr_load(m, t->acc, e.at);
+    affine_ref at[2] = {e.row, e.column};
+    if (b->parts > 1) {
+        stmt = wrap_elements(m, &e, build_partial(b, e.row, e.column, total));
+    } else if (t->sums) {
+        stmt = wrap_elements(m, &e, stmt_store(m, t->sums, at, total));
+    } else if (threads_updates(b)) {
+        stmt = wrap_elements(m, &e, stmt_store(m, t->acc, e.at, build_final(b, total)));
+        b->r.vars = vars;
+        e = enter_elements(t);
+        stmt_append(&stmt, wrap_elements(m, &e, build_store(b, expr_load(m, t->acc, e.at))));
+    } else {
+        stmt = wrap_elements(m, &e, build_store(b, build_final(b, total)));
+    }
+    b->r.vars = vars;
+    return stmt;
+}
+
 static struct stmt *warp_tile(struct warp_tile *t)
 {
     struct nest_build *b = t->b;
     struct module *m = b->k->m;
     int vars = b->r.vars;
+    struct stmt *stmt = NULL;
     t->lanes = matrix_lanes(t->columns);
-    t->acc =
-        threads_accumulators(b, t->warp,
-                             SHAPE(t->rows / MATRIX_ROWS, t->columns / (MATRIX_COLUMNS * t->lanes),
-                                   MATRIX_ROWS, MATRIX_COLUMNS, t->lanes));
-    struct elements e = enter_elements(t);
-    struct stmt *stmt = wrap_elements(m, &e, stmt_store(m, t->acc, e.at, build_initial(b)));
-    b->r.vars = vars;
-    stmt_append(&stmt, add_fragments(t));
-    stmt_append(&stmt, add_rest(t));
-    e = enter_elements(t);
-    const struct expr *total = expr_load(m, t->acc, e.at);
-    affine_ref at[2] = {e.row, e.column};
-    struct stmt *store =
-        t->sums ? stmt_store(m, t->sums, at, total) : build_store(b, build_final(b, total));
-    stmt_append(&stmt, wrap_elements(m, &e, store));
-    b->r.vars = vars;
+    t->acc = threads_sums(b, t->warp,
+                          SHAPE(t->rows / MATRIX_ROWS, t->columns / (MATRIX_COLUMNS * t->lanes),
+                                MATRIX_ROWS, MATRIX_COLUMNS, t->lanes));
+    if (b->kept.part <= NEST_BEGIN) {
+        struct elements e = enter_elements(t);
+        stmt = wrap_elements(m, &e, stmt_store(m, t->acc, e.at, build_initial(b)));
+        b->r.vars = vars;
+    }
+    if (b->kept.part == NEST_WHOLE || b->kept.part == NEST_TERMS) {
+        stmt_append(&stmt, add_fragments(t));
+        stmt_append(&stmt, add_rest(t));
+    }
+    if (b->kept.part == NEST_WHOLE || b->kept.part == NEST_END)
+        stmt_append(&stmt, store_results(t));
     return stmt;
 }
 
@@ -206,6 +232,10 @@ static struct stmt *one_each(const struct warps *to, const struct segment *rows,
     struct nest_build *b = to->b;
     struct arena *arena = b->k->m->arena;
     affine_ref q = affine_add(arena, first, of_var(b->k->m, warp));
+    if (b->parts > 1) {
+        b->part = affine_div(arena, q, rows->count * columns->count);
+        q = affine_mod(arena, q, rows->count * columns->count);
+    }
     affine_ref row = affine_div(arena, q, columns->count),
                column = affine_mod(arena, q, columns->count);
     struct warp_tile t = {.b = b,
@@ -223,7 +253,8 @@ static struct stmt *deal_out(const struct warps *to, const struct segment *rows,
                              const struct segment *columns)
 {
     struct module *m = to->b->k->m;
-    int64_t count = rows->count * columns->count, warps = to->b->k->plan->threads / WARP_THREADS;
+    int64_t count = rows->count * columns->count * to->b->parts,
+            warps = to->b->k->plan->threads / WARP_THREADS;
     int64_t whole = count / warps, rest = count % warps;
     struct stmt *all = NULL;
     if (whole) {
@@ -263,21 +294,6 @@ int64_t matrix_sums_bytes(const struct area *area)
     return 4 * shape_elements(&shape);
 }
 
-/* Computes results from the sums in shared memory, for the rows of an area. */
-static struct stmt *finish(struct nest_build *b, struct buffer *sums, const struct area *area)
-{
-    enum { LANES = 4 }; /* columns are whole fragments */
-    struct nest_plan plan = {.rows = 1, .columns = LANES, .lanes = LANES};
-    struct stmt *stmt = stmt_barrier(b->k->m);
-    const struct nest_plan *of_nest = b->plan;
-    b->plan = &plan;
-    b->sums = sums;
-    stmt_append(&stmt, threads_nest(b, area));
-    b->sums = NULL;
-    b->plan = of_nest;
-    return stmt;
-}
-
 struct stmt *matrix_nest(struct nest_build *b, const struct area *area)
 {
     const struct matrix_plan *matrix = &b->plan->matrix;
@@ -293,7 +309,8 @@ struct stmt *matrix_nest(struct nest_build *b, const struct area *area)
     rows_done = pad ? area->rows : rows_done;
     struct area done = {0, rows_done, 0, columns_done};
     struct warps warps = {b, area->rows, NULL};
-    if (pad)
+    bool ends = (b->kept.part == NEST_WHOLE || b->kept.part == NEST_END) && b->parts == 1;
+    if (pad && ends)
         warps.sums = buffer_new(b->k->m, &b->k->to->locals,
                                 arena_printf(b->k->m->arena, "sums%d", b->k->accumulators),
                                 PLACE_SHARED, sums_shape(&done));
@@ -301,8 +318,11 @@ struct stmt *matrix_nest(struct nest_build *b, const struct area *area)
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
             stmt_append(&all, deal_out(&warps, &row[i], &column[j]));
-    if (pad)
-        stmt_append(&all, finish(b, warps.sums, &done));
+    if (pad && ends) {
+        b->sums = warps.sums;
+        stmt_append(&all, threads_finish(b, &done));
+        b->sums = NULL;
+    }
     struct area right = {0, rows_done, columns_done, area->columns - columns_done};
     struct area below = {rows_done, area->rows - rows_done, 0, area->columns};
     if (right.columns)

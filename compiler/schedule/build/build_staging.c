@@ -39,11 +39,18 @@ int64_t staging_bytes(const struct nests *nests, int nest, int64_t tile)
     return 4 * shape_elements(&shape);
 }
 
-static void set_async(struct stmt *stmt)
+bool staging_is_copy(const struct stmt *store)
+{
+    const struct expr *value = store->value;
+    return value->op == SCALAR_load && value->buffer->place < PLACE_STACK &&
+           value->buffer->dtype == DTYPE_F32;
+}
+
+void staging_set_async(struct stmt *stmt)
 {
     for (; stmt; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR)
-            set_async(stmt->body);
+            staging_set_async(stmt->body);
         else
             stmt->async = true;
     }
@@ -72,7 +79,7 @@ struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int
     build_begin_nest(&b, k, &copy, &plan);
     struct area area = area_of_nest(&copy, k->tile, 1);
     struct stmt *stmt = threads_nest(&b, &area);
-    set_async(stmt);
+    staging_set_async(stmt);
     const struct expr *value = nest->loops.store->value;
     nest->loops.store = arena_copy(m->arena, nest->loops.store, sizeof *nest->loops.store);
     nest->loops.store->value = expr_replace(m, value, row, expr_load(m, local, index));

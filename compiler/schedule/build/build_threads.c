@@ -24,6 +24,7 @@
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. Requires what apply_schedules does. */
 #include "build_threads.h"
+#include <assert.h>
 #include <string.h>
 
 /* ---- what variables become ------------------------------------------------------------------- */
@@ -101,14 +102,18 @@ static struct stmt *accumulate(struct nest_build *b, struct buffer *acc)
     const struct expr *reduce = b->nest->reduce;
     int vars = b->r.vars, last = reduce->vars - 1;
     struct var *k[MAX_RANK];
-    int64_t unroll = threads_unroll(b->rows->size * b->columns->size, reduce->var[last]->extent);
+    int64_t terms = reduce->var[last]->extent / b->parts;
+    int64_t unroll = threads_unroll(b->rows->size * b->columns->size, terms);
     struct var *inner = var_new(m, "u", unroll);
     for (int i = 0; i <= last; i++) {
-        int64_t step = i == last ? unroll : 1;
-        k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent / step);
-        affine_ref at = scaled(m, k[i], step);
-        rewriter_map(&b->r, reduce->var[i],
-                     i == last ? affine_add(m->arena, at, of_var(m, inner)) : at);
+        bool innermost = i == last;
+        k[i] =
+            var_new(m, reduce->var[i]->name, innermost ? terms / unroll : reduce->var[i]->extent);
+        affine_ref at = scaled(m, k[i], innermost ? unroll : 1);
+        if (innermost)
+            at = affine_add(m->arena, affine_add(m->arena, at, of_var(m, inner)),
+                            build_first_term(b, terms));
+        rewriter_map(&b->r, reduce->var[i], at);
     }
     struct thread_tile t = enter_tile(b);
     const struct expr *value = build_step(b, expr_load(m, acc, t.at));
@@ -128,34 +133,103 @@ struct buffer *threads_accumulators(struct nest_build *b, struct var *unit, stru
     return build_accumulators(b->k, each);
 }
 
-static struct stmt *register_tile(struct nest_build *b)
+struct buffer *threads_sums(struct nest_build *b, struct var *unit, struct shape each)
 {
-    struct module *m = b->k->m;
-    const struct expr *reduce = b->nest->reduce, *value = b->nest->loops.store->value;
+    struct kept *kept = &b->kept;
+    if (kept->part == NEST_TERMS || kept->part == NEST_END)
+        return kept->sums[kept->next++];
+    struct buffer *sums = threads_accumulators(b, unit, each);
+    if (kept->part == NEST_BEGIN) {
+        assert(kept->next < MOST_KEPT);
+        kept->sums[kept->next++] = sums;
+    }
+    return sums;
+}
+
+static void visit_stored(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct nest_build *b = context;
+    b->updates |= load->buffer == b->nest->loops.store->buffer;
+}
+
+bool threads_updates(struct nest_build *b)
+{
+    b->updates = false;
+    expr_visit_loads(b->nest->loops.store->value, 1, visit_stored, b);
+    return b->updates;
+}
+
+/* A statement for each element. */
+static struct stmt *each_element(struct nest_build *b, struct buffer *acc,
+                                 struct stmt *(*of)(struct nest_build *, struct buffer *,
+                                                    const affine_ref *))
+{
     int vars = b->r.vars;
     struct thread_tile t = enter_tile(b);
-    if (!reduce || b->sums) {
-        affine_ref at[2] = {b->at_row, b->at_column};
-        const struct expr *done =
-            b->sums ? build_final(b, expr_load(m, b->sums, at)) : rewrite_expr(&b->r, value);
-        struct stmt *only = wrap_tile(m, &t, build_store(b, done));
-        b->r.vars = vars;
-        return only;
+    struct stmt *stmt = wrap_tile(b->k->m, &t, of(b, acc, t.at));
+    b->r.vars = vars;
+    return stmt;
+}
+
+static struct stmt *make_initial(struct nest_build *b, struct buffer *acc, const affine_ref *at)
+{
+    return stmt_store(b->k->m, acc, at, build_initial(b));
+}
+
+static struct stmt *make_final(struct nest_build *b, struct buffer *acc, const affine_ref *at)
+{
+    return stmt_store(b->k->m, acc, at, build_final(b, expr_load(b->k->m, acc, at)));
+}
+
+static struct stmt *make_store(struct nest_build *b, struct buffer *acc, const affine_ref *at)
+{
+    return build_store(b, expr_load(b->k->m, acc, at));
+}
+
+static struct stmt *make_result(struct nest_build *b, struct buffer *acc, const affine_ref *at)
+{
+    if (b->parts > 1)
+        return build_partial(b, b->at_row, b->at_column, expr_load(b->k->m, acc, at));
+    return build_store(b, build_final(b, expr_load(b->k->m, acc, at)));
+}
+
+/* A value without a sum, or of a sum that is in b->sums. */
+static struct stmt *make_value(struct nest_build *b, struct buffer *acc, const affine_ref *at)
+{
+    (void)acc;
+    (void)at;
+    return build_store(b, b->sums_done ? build_final(b, build_total(b))
+                                       : rewrite_expr(&b->r, b->nest->loops.store->value));
+}
+
+static struct stmt *register_tile(struct nest_build *b)
+{
+    if (!b->nest->reduce || b->sums_done)
+        return each_element(b, NULL, make_value);
+    struct buffer *acc = threads_sums(b, b->thread, SHAPE(b->rows->size, b->columns->size));
+    struct stmt *stmt = NULL;
+    if (b->kept.part <= NEST_BEGIN)
+        stmt_append(&stmt, each_element(b, acc, make_initial));
+    if (b->kept.part == NEST_WHOLE || b->kept.part == NEST_TERMS)
+        stmt_append(&stmt, accumulate(b, acc));
+    if (b->kept.part == NEST_WHOLE || b->kept.part == NEST_END) {
+        bool updates = b->parts == 1 && threads_updates(b);
+        if (updates)
+            stmt_append(&stmt, each_element(b, acc, make_final));
+        stmt_append(&stmt, each_element(b, acc, updates ? make_store : make_result));
     }
-    struct buffer *acc = threads_accumulators(b, b->thread, SHAPE(b->rows->size, b->columns->size));
-    struct stmt *stmt = wrap_tile(m, &t, stmt_store(m, acc, t.at, build_initial(b)));
-    b->r.vars = vars;
-    stmt_append(&stmt, accumulate(b, acc));
-    t = enter_tile(b);
-    const struct expr *done = build_final(b, expr_load(m, acc, t.at));
-    stmt_append(&stmt, wrap_tile(m, &t, build_store(b, done)));
-    b->r.vars = vars;
     return stmt;
 }
 
 struct stmt *threads_tile(struct nest_build *b, affine_ref q)
 {
     struct arena *arena = b->k->m->arena;
+    if (b->parts > 1) {
+        int64_t tiles = b->rows->count * b->columns->count;
+        b->part = affine_div(arena, q, tiles);
+        q = affine_mod(arena, q, tiles);
+    }
     b->column = affine_mod(arena, q, b->columns->count);
     b->row = affine_offset(arena, affine_div(arena, q, b->columns->count), b->rows->begin);
     return register_tile(b);
@@ -207,6 +281,23 @@ struct blocking blocking_of_area(const struct nest_plan *plan, const struct area
     return blocking;
 }
 
+struct stmt *threads_finish(struct nest_build *b, const struct area *area)
+{
+    int64_t lanes = area->columns % 4 ? 1 : 4;
+    struct nest_plan plan = {.rows = 1, .columns = lanes, .lanes = lanes};
+    const struct nest_plan *of_nest = b->plan;
+    struct stmt *stmt = stmt_barrier(b->k->m);
+    int64_t parts = b->parts;
+    b->plan = &plan;
+    b->parts = 1;
+    b->sums_done = true;
+    stmt_append(&stmt, threads_nest(b, area));
+    b->sums_done = false;
+    b->parts = parts;
+    b->plan = of_nest;
+    return stmt;
+}
+
 struct stmt *threads_nest(struct nest_build *b, const struct area *area)
 {
     struct blocking blocking = blocking_of_area(b->plan, area);
@@ -215,7 +306,7 @@ struct stmt *threads_nest(struct nest_build *b, const struct area *area)
         for (int j = 0; j < blocking.columns; j++) {
             b->rows = &blocking.row[i];
             b->columns = &blocking.column[j];
-            stmt_append(&all, deal_out(b, b->rows->count * b->columns->count));
+            stmt_append(&all, deal_out(b, b->rows->count * b->columns->count * b->parts));
         }
     return all;
 }

@@ -29,9 +29,16 @@ void threads_map_column(struct nest_build *b, affine_ref column);
 /* Registers for the sums of each `unit` (the variable of a thread or warp loop); `each`: its own
  * dimensions. */
 struct buffer *threads_accumulators(struct nest_build *b, struct var *unit, struct shape each);
+/* The same, or those that the nest's first part made. */
+struct buffer *threads_sums(struct nest_build *b, struct var *unit, struct shape each);
+/* Whether a nest loads from the buffer that it stores to. Then a thread makes all its results
+ * before it stores the first, so that its loads need not wait for its stores. */
+bool threads_updates(struct nest_build *b);
 /* Register tile number q of b->rows and b->columns, for thread b->thread; columns change
  * fastest. */
 struct stmt *threads_tile(struct nest_build *b, affine_ref q);
+/* The results of an area whose sums are in b->sums, after a barrier. */
+struct stmt *threads_finish(struct nest_build *b, const struct area *area);
 /* An area in register tiles, distributed over the threads of a block. */
 struct stmt *threads_nest(struct nest_build *b, const struct area *area);
 

@@ -48,16 +48,21 @@ static int64_t local_bytes(const struct view *v, int local, int64_t tile)
     return 4 * shape_elements(&shape);
 }
 
-int64_t view_shared_bytes(const struct view *v, int64_t tile)
+int64_t view_shared_bytes_before(const struct view *v, int nests, int64_t tile)
 {
     struct shared_buffer buffer[MAX_NESTS];
     int count = 0;
     for (int i = 0; i < v->locals; i++)
-        if (!v->local[i].in_workspace)
+        if (!v->local[i].in_workspace && v->local[i].last < nests)
             buffer[count++] = (struct shared_buffer){.bytes = local_bytes(v, i, tile),
                                                      .first = v->local[i].first,
                                                      .last = v->local[i].last};
     return shared_place(count, buffer);
+}
+
+int64_t view_shared_bytes(const struct view *v, int64_t tile)
+{
+    return view_shared_bytes_before(v, v->nests->count, tile);
 }
 
 int64_t view_tile_bytes(const struct view *v, int64_t tile)
@@ -109,8 +114,8 @@ static void visit_far(void *context, const struct expr *load, int64_t iterations
 static bool is_far(const struct view *v, const struct kernel_nest *nest)
 {
     struct far far = {v, false};
-    if (nest->reduce)
-        expr_visit_loads(nest->reduce->in[0], 1, visit_far, &far);
+    const struct expr *value = nest->reduce ? nest->reduce->in[0] : nest->loops.store->value;
+    expr_visit_loads(value, 1, visit_far, &far);
     return far.found;
 }
 

@@ -5,7 +5,7 @@
 
 struct nest_view {
     int64_t rows, columns, depth;
-    bool far;     /* its reduction reads other memory than shared */
+    bool far;     /* its reduction, if any, or its value reads other memory than shared */
     bool matrix;  /* matrix units may do it */
     bool staging; /* its rows may be copied to shared memory */
 };
@@ -32,6 +32,8 @@ void view_init(struct view *view, const struct subject *subject);
  * workspace instead. */
 int64_t view_tile_bytes(const struct view *view, int64_t tile);
 int64_t view_shared_bytes(const struct view *view, int64_t tile);
+/* Bytes in shared memory of those that only nests before number `nests` touch. */
+int64_t view_shared_bytes_before(const struct view *view, int nests, int64_t tile);
 int64_t view_slice_bytes(const struct view *view, int64_t tile);
 
 #endif

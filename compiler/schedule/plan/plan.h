@@ -16,6 +16,7 @@ struct matrix_plan {
 struct nest_plan {
     int64_t rows, columns, lanes; /* of the register tile; columns a multiple of lanes */
     int64_t depth;                /* terms in a block of its reduction; 0: no blocks */
+    int64_t parts;                /* GPU: of its reduction, computed at once; 0: one */
     bool ahead;                   /* fetches the weights that it reads next */
     bool halves;                  /* sums even and odd terms in neighbouring lanes */
     bool staging;                 /* GPU: its rows are copied to shared memory first */

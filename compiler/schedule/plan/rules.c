@@ -144,6 +144,8 @@ struct refusal rule_depth(const struct subject *s, const struct plan *plan, int 
     const struct kernel_nest *of = &s->nests->nest[nest];
     const struct nest_plan *n = &plan->nest[nest];
     const char *why = NULL;
+    if (s->target->gpu)
+        return rule_blocks_of_terms(s, plan, nest);
     if (!s->nests->pixels || nest_measure(of, plan->tile).repeats != 1 || !of->row_factor) {
         why = "depth is for sums over one variable of rows times columns";
     } else if (of->reduce->var[0]->extent % n->depth || n->depth % n->lanes) {
@@ -156,6 +158,11 @@ struct refusal rule_depth(const struct subject *s, const struct plan *plan, int 
                   "whole panels";
     }
     return (struct refusal){why, 1};
+}
+
+struct refusal rule_ahead(const struct subject *s, const struct plan *plan, int nest)
+{
+    return s->target->gpu ? rule_blocks_ahead(s, plan, nest) : none;
 }
 
 /* ---- halves ---------------------------------------------------------------------------------- */

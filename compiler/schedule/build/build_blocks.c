@@ -1,0 +1,283 @@
+/* The last nest of a kernel for a GPU, its reduction in blocks of `depth` terms:
+ *
+ *   for n in 1, y in 28, x in 28, c in 64
+ *     out[n, y, x, c] = sum k in 256 (a[n, y, x, k] * w[k, c])
+ *   schedule "nvptx:sm_80" {
+ *     threads 128
+ *     tile 112
+ *     nest 0 rows 7 columns 8 vector 4
+ *     depth 0 32
+ * =>
+ *   rows : shared f32[112, 36]
+ *   cols : shared f32[32, 72]
+ *   for t in 7 block {
+ *     for th in 128 thread
+ *       acc[th, i, v] = 0
+ *     for d in 8 {
+ *       async rows[p, k] = a[.., 32*d + k]          ; for all p, k
+ *       async cols[k, c] = w[32*d + k, c]           ; for all k, c
+ *       barrier
+ *       for th in 128 thread, k in 32
+ *         acc[th, i, v] = fma(rows[.., k], cols[k, ..], acc[th, i, v])
+ *       barrier
+ *     }
+ *     for th in 128 thread
+ *       out[..] = acc[th, i, v]
+ *   }
+ *
+ * With `ahead` there are two buffers of each kind, and blocks of terms are copied while the ones
+ * before are multiplied:
+ *
+ *     copy block 0 to rows0, cols0; barrier
+ *     for d in 4 {
+ *       copy block 2*d + 1 to rows1, cols1; add products of rows0, cols0; barrier
+ *       copy block (2*d + 2) mod 8 to rows0, cols0; add products of rows1, cols1; barrier
+ *     }
+ *
+ * So a block reads each factor once, however many threads multiply it, and shared memory holds few
+ * terms of many rows. While a block waits for its copies, others that are on the multiprocessor
+ * compute. Where the nest before computes the rows, it computes those of a block of terms.
+ *
+ * Sums are added in the same order as without blocks. */
+#include "build_blocks.h"
+#include "build_local.h"
+#include "build_matrix.h"
+#include "build_staging.h"
+#include "build_threads.h"
+
+/* Rows of `cols` are 32 bytes apart modulo 128: four of them, from which the threads of a warp read
+ * two vectors each, lie in different banks. */
+enum { APART = 32, BESIDE = 8 };
+
+static int64_t columns_stride(int64_t columns)
+{
+    return (columns + APART - 1) / APART * APART + BESIDE;
+}
+
+static int64_t rows_stride(int64_t depth)
+{
+    struct buffer rows = {.shape = {1, {depth}}};
+    return local_shared_shape(&rows, false, 1).dim[0];
+}
+
+int64_t blocks_bytes(int64_t rows, int64_t columns, const struct nest_plan *plan)
+{
+    int64_t depth = plan->depth;
+    return 4 * (1 + plan->ahead) * (rows * rows_stride(depth) + depth * columns_stride(columns));
+}
+
+const struct buffer *blocks_rows(const struct nests *nests, const struct plan *plan)
+{
+    const struct kernel_nest *last = &nests->nest[nests->count - 1];
+    return plan->nest[nests->count - 1].depth ? nest_row_local(last) : NULL;
+}
+
+/* Where blocks of terms are copied to, and the nest that reads them there. */
+struct copies {
+    struct buffer *rows, *columns;
+    struct buffer *to_rows, *to_columns; /* these as a copy stores to them */
+    struct kernel_nest nest;
+    struct nest_build build;
+};
+
+struct blocks {
+    struct kernel_build *k;
+    struct local_build
+        *local; /* of the rows that the nest before computes; NULL: they are copied */
+    struct copies copies[2];
+    struct area area;
+    affine_ref first_column;
+    int64_t depth;
+    int last;
+};
+
+/* A buffer of the kernel before it has tiles, which `to` replaces. */
+static struct buffer *stand_in(struct kernel_build *k, struct shape shape, struct buffer *to,
+                               bool columns, bool pixels)
+{
+    struct buffer *from = ARENA_NEW(k->m->arena, struct buffer);
+    *from = (struct buffer){.name = to->name, .place = PLACE_STACK, .shape = shape};
+    k->local[k->locals++] = (struct local_build){.from = from,
+                                                 .to = to,
+                                                 .layout = columns ? LAYOUT_COLUMNS : LAYOUT_PIXELS,
+                                                 .no_pixels = !pixels};
+    return from;
+}
+
+/* A copy of rows x columns elements; `row` and `column` are the loops' variables. */
+static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, struct var *column,
+                         affine_ref first_column, const struct area *area, struct buffer *to,
+                         const struct expr *value)
+{
+    enum { LANES = 4 };
+    struct nest_plan vectors = {.rows = 1, .columns = LANES, .lanes = LANES};
+    struct kernel_nest nest = {.rows = rows};
+    affine_ref index[MAX_RANK];
+    for (int i = 0; i <= rows; i++) {
+        nest.loops.var[i] = i < rows ? row[i] : column;
+        index[i] = of_var(s->k->m, nest.loops.var[i]);
+    }
+    nest.loops.vars = rows + 1;
+    nest.loops.store = stmt_store(s->k->m, to, index, value);
+    struct nest_build b;
+    build_begin_nest(&b, s->k, &nest, &vectors);
+    b.first_column = first_column;
+    struct stmt *stmt = threads_nest(&b, area);
+    if (staging_is_copy(nest.loops.store))
+        staging_set_async(stmt);
+    return stmt;
+}
+
+/* Brings the rows of a block of terms, from `first` on, to shared memory. */
+static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_ref first)
+{
+    struct kernel_build *k = s->k;
+    const struct kernel_nest *nest = &k->nests->nest[s->last];
+    if (!s->local) {
+        struct area area = {.rows = s->area.rows, .columns = s->depth};
+        return copy(s, nest->rows, nest->loops.var, nest->reduce->var[0], first, &area, c->to_rows,
+                    nest->row_factor);
+    }
+    struct area area = {.rows = k->tile, .columns = s->depth};
+    struct nest_build b;
+    s->local->to = c->rows;
+    build_begin_nest(&b, k, &k->nests->nest[s->last - 1], &k->plan->nest[s->last - 1]);
+    b.first_column = first;
+    return threads_nest(&b, &area);
+}
+
+/* The same for its columns. */
+static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affine_ref first)
+{
+    struct module *m = s->k->m;
+    const struct kernel_nest *nest = &s->k->nests->nest[s->last];
+    const struct expr *const *factor = nest->reduce->in[0]->in;
+    const struct var *k = nest->reduce->var[0];
+    struct var *row = var_new(m, k->name, s->depth);
+    struct rewriter r = {.m = m};
+    rewriter_map(&r, k, affine_add(m->arena, first, of_var(m, row)));
+    struct area area = {.rows = s->depth, .columns = s->area.columns};
+    return copy(s, 1, &row, nest_column(nest), s->first_column, &area, c->to_columns,
+                rewrite_expr(&r, factor[nest->row_factor == factor[0]]));
+}
+
+static struct stmt *bring(struct blocks *s, int to, affine_ref first)
+{
+    struct stmt *stmt = bring_columns(s, &s->copies[to], first);
+    stmt_append(&stmt, bring_rows(s, &s->copies[to], first));
+    return stmt;
+}
+
+/* A part of the nest, which reads copies number `from`. */
+static struct stmt *part_of_nest(struct blocks *s, int from, int part)
+{
+    struct nest_build *b = &s->copies[from].build;
+    b->kept = s->copies[0].build.kept;
+    b->kept.part = part;
+    b->kept.next = 0;
+    return s->k->plan->nest[s->last].matrix.rows ? matrix_nest(b, &s->area)
+                                                 : threads_nest(b, &s->area);
+}
+
+/* Makes the buffers number `number`, and the nest that reads them. */
+static void make_copies(struct blocks *s, int number)
+{
+    struct kernel_build *k = s->k;
+    struct module *m = k->m;
+    struct copies *c = &s->copies[number];
+    const struct kernel_nest *nest = &k->nests->nest[s->last];
+    struct var *term = var_new(m, nest->reduce->var[0]->name, s->depth);
+    struct shape rows = {.rank = nest->rows + 1}, columns = {2, {s->depth, s->area.columns}};
+    affine_ref row[MAX_RANK], column[2] = {of_var(m, term), of_var(m, nest_column(nest))};
+    for (int i = 0; i <= nest->rows; i++) {
+        rows.dim[i] = i < nest->rows ? nest->loops.var[i]->extent : s->depth;
+        row[i] = of_var(m, i < nest->rows ? nest->loops.var[i] : term);
+    }
+    struct buffer one = {.shape = rows};
+    c->rows = buffer_new(m, &k->to->locals, arena_printf(m->arena, "rows%d", number), PLACE_SHARED,
+                         local_shared_shape(&one, k->nests->pixels > 0, k->tile));
+    c->columns = buffer_new(m, &k->to->locals, arena_printf(m->arena, "cols%d", number),
+                            PLACE_SHARED, SHAPE(s->depth, columns_stride(s->area.columns)));
+    c->to_rows = stand_in(k, rows, c->rows, true, true);
+    c->to_columns = stand_in(k, columns, c->columns, true, false);
+    c->nest = *nest;
+    c->nest.row_factor = expr_load(m, stand_in(k, rows, c->rows, false, true), row);
+    const struct expr *product =
+        expr_op(m, SCALAR_mul, c->nest.row_factor, expr_load(m, c->to_columns, column), NULL);
+    c->nest.reduce = expr_reduce(m, SCALAR_sum, 1, &term, product, nest->reduce->in[1]);
+    c->nest.loops.store = arena_copy(m->arena, nest->loops.store, sizeof *nest->loops.store);
+    c->nest.loops.store->value =
+        expr_replace(m, nest->loops.store->value, nest->reduce, c->nest.reduce);
+    c->nest.reduce = expr_find_reduce(c->nest.loops.store->value);
+    build_begin_nest(&c->build, k, &c->nest, &k->plan->nest[s->last]);
+    c->build.first_column = s->first_column;
+}
+
+/* All terms, block by block. */
+static struct stmt *in_turn(struct blocks *s, struct var *block)
+{
+    struct module *m = s->k->m;
+    struct stmt *inside = bring(s, 0, scaled(m, block, s->depth));
+    stmt_append(&inside, stmt_barrier(m));
+    stmt_append(&inside, part_of_nest(s, 0, NEST_TERMS));
+    if (block->extent > 1)
+        stmt_append(&inside, stmt_barrier(m));
+    return build_loop(m, block, LOOP_SERIAL, inside);
+}
+
+/* Appends: brings copies number `to` while those of the other number are multiplied. */
+static void overlap(struct blocks *s, int to, affine_ref block, struct stmt **list)
+{
+    struct module *m = s->k->m;
+    stmt_append(list, bring(s, to, affine_scale(m->arena, block, s->depth)));
+    stmt_append(list, part_of_nest(s, 1 - to, NEST_TERMS));
+    stmt_append(list, stmt_barrier(m));
+}
+
+/* The same with copies ahead; the number of blocks is even. Where there are many, the last pair
+ * copies the first block once more: to build it apart would double the code. */
+static struct stmt *in_pairs(struct blocks *s, int64_t blocks)
+{
+    enum { MANY = 8 };
+    struct module *m = s->k->m;
+    const char *name = s->k->nests->nest[s->last].reduce->var[0]->name;
+    struct stmt *all = bring(s, 0, affine_constant(m->arena, 0)), *inside = NULL;
+    stmt_append(&all, stmt_barrier(m));
+    int64_t pairs = blocks / 2 - (blocks < MANY);
+    if (pairs) {
+        struct var *pair = var_new(m, name, pairs);
+        affine_ref next = affine_offset(m->arena, scaled(m, pair, 2), 2);
+        overlap(s, 1, affine_offset(m->arena, next, -1), &inside);
+        overlap(s, 0, affine_mod(m->arena, next, blocks), &inside);
+        stmt_append(&all, build_loop(m, pair, LOOP_SERIAL, inside));
+    }
+    if (blocks >= MANY)
+        return all;
+    overlap(s, 1, affine_constant(m->arena, blocks - 1), &all);
+    stmt_append(&all, part_of_nest(s, 1, NEST_TERMS));
+    return all;
+}
+
+struct stmt *blocks_build(struct kernel_build *k)
+{
+    struct module *m = k->m;
+    struct blocks s = {.k = k, .last = k->nests->count - 1};
+    const struct kernel_nest *nest = &k->nests->nest[s.last];
+    const struct nest_plan *plan = &k->plan->nest[s.last];
+    int64_t blocks = nest->reduce->var[0]->extent / plan->depth;
+    s.depth = plan->depth;
+    s.area = area_of_nest(nest, k->tile, k->split);
+    s.first_column = scaled(m, k->part, s.area.columns);
+    struct buffer *local = nest_row_local(nest);
+    if (local) {
+        s.local = &k->local[k->locals++];
+        *s.local = (struct local_build){.from = local, .layout = LAYOUT_COLUMNS};
+    }
+    for (int i = 0; i < 1 + plan->ahead; i++)
+        make_copies(&s, i);
+    struct stmt *all = part_of_nest(&s, 0, NEST_BEGIN);
+    stmt_append(&all, plan->ahead ? in_pairs(&s, blocks)
+                                  : in_turn(&s, var_new(m, nest->reduce->var[0]->name, blocks)));
+    stmt_append(&all, part_of_nest(&s, 0, NEST_END));
+    return all;
+}
