@@ -33,6 +33,7 @@ SIZE = 1.1  # of an object for two batches, by one for one
 
 RESIDUAL = os.path.join(common.ROOT, "tests", "numeric", "cases", "resnet_mixed")
 
+
 class Network:
     """options: of every compilation."""
 
