@@ -22,6 +22,8 @@ struct backend_request {
     const char *target;           /* NULL for an object */
     bool unwind_tables;           /* .eh_frame, so that stacks unwind through functions */
     struct backend_file *outside; /* of an object without GPUs: gets the constants; NULL: none */
+    const struct backend_file *cubins; /* of an object: by target, of those that are GPUs what ptxas
+                                        * made of the PTX; NULL: none */
 };
 
 /* Writes the loops of `module`. The error says what failed: "a constant is refused"

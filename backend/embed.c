@@ -81,33 +81,52 @@ static LLVMValueRef put_kernels(struct embedding *e, const struct target *target
     return global_put(e->out, "gpu.kernels", array, 8);
 }
 
-static int by_capability(const void *a, const void *b)
+/* A GPU's code: PTX, or a cubin, which is for its capability alone. */
+struct code {
+    const struct target *target;
+    const struct backend_file *cubin; /* NULL: PTX */
+};
+
+static int by_strength(const void *a, const void *b)
 {
-    const struct gpu *p = (*(const struct target *const *)a)->gpu;
-    const struct gpu *q = (*(const struct target *const *)b)->gpu;
-    return p->capability != q->capability ? (p->capability > q->capability ? 1 : -1)
-                                          : p->exact - q->exact;
+    const struct code *p = a, *q = b;
+    const struct gpu *m = p->target->gpu, *n = q->target->gpu;
+    if (m->capability != n->capability)
+        return m->capability > n->capability ? 1 : -1;
+    return m->exact != n->exact ? m->exact - n->exact : !!p->cubin - !!q->cubin;
 }
 
-static LLVMValueRef put_gpu(struct embedding *e, const struct target *target)
+static LLVMValueRef put_code(struct embedding *e, const struct code *code)
 {
     struct backend_file ptx;
-    uint32_t kernels;
-    const struct backend_request request = {.kind = BACKEND_ASSEMBLY, .target = target->name};
+    const struct backend_request request = {.kind = BACKEND_ASSEMBLY, .target = code->target->name};
+    if (code->cubin)
+        return global_put_bytes(e->out, "cubin", code->cubin->data, code->cubin->size, 16);
     if (!backend_emit(e->module, NULL, NULL, &request, &ptx, e->error))
+        return NULL;
+    LLVMValueRef put = global_put_bytes(e->out, "ptx", ptx.data, ptx.size + 1, 1);
+    free(ptx.data);
+    return put;
+}
+
+static LLVMValueRef put_gpu(struct embedding *e, const struct code *code)
+{
+    uint32_t kernels;
+    const struct target *target = code->target;
+    LLVMValueRef image = put_code(e, code);
+    if (!image)
         return NULL;
     LLVMValueRef table = put_kernels(e, target, &kernels);
     LLVMValueRef field[10] = {global_put_text(e->out, target->name),
                               global_integer(e->i32, target->gpu->capability),
-                              global_integer(e->i32, target->gpu->exact),
+                              global_integer(e->i32, target->gpu->exact || code->cubin),
                               global_integer(e->i32, kernels),
                               global_integer(e->i32, DEVICE_ALIGNMENT),
                               table,
-                              global_put_bytes(e->out, "ptx", ptx.data, ptx.size + 1, 1),
+                              image,
                               e->weights,
                               global_integer(e->i64, e->weights_bytes),
                               global_integer(e->i64, (uint64_t)e->module->workspace_bytes)};
-    free(ptx.data);
     return LLVMConstNamedStruct(e->gpu_type, field, 10);
 }
 
@@ -135,10 +154,11 @@ static void name_types(struct embedding *e)
 }
 
 LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
-                        LLVMModuleRef out, uint32_t *count, struct error *error)
+                        const struct backend_file *cubins, LLVMModuleRef out, uint32_t *count,
+                        struct error *error)
 {
-    const struct target *target[MAX_TARGETS];
-    LLVMValueRef item[MAX_TARGETS];
+    struct code code[2 * MAX_TARGETS];
+    LLVMValueRef item[2 * MAX_TARGETS];
     LLVMContextRef context = LLVMGetModuleContext(out);
     struct embedding e = {.module = module,
                           .parameters = parameters,
@@ -153,16 +173,18 @@ LLVMValueRef embed_gpus(const struct module *module, const struct parameters *pa
         const struct target *found = target_find(module->target[i], error);
         assert(found); /* the driver has looked */
         if (found->gpu)
-            target[(*count)++] = found;
+            code[(*count)++] = (struct code){found, NULL};
+        if (found->gpu && cubins)
+            code[(*count)++] = (struct code){found, &cubins[i]};
     }
     if (!*count)
         return NULL;
-    qsort(target, *count, sizeof *target, by_capability);
+    qsort(code, *count, sizeof *code, by_strength);
     name_types(&e);
     if (!put_weights(&e))
         return NULL;
     for (uint32_t i = 0; i < *count; i++)
-        if (!(item[i] = put_gpu(&e, target[i])))
+        if (!(item[i] = put_gpu(&e, &code[i])))
             return NULL;
     return global_put(e.out, "gpus", LLVMConstArray2(e.gpu_type, item, *count), 8);
 }

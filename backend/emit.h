@@ -189,9 +189,11 @@ struct instances gpu_instances(const struct module *module, const struct target 
 enum { DEVICE_ALIGNMENT = 256 }; /* of workspace and weights in a GPU's memory */
 
 /* An array of *count san_gpu for NAME_model: the module's GPUs, the weakest first, with their
- * kernels and weights. NULL where the module has no GPU (*count is 0), or with a reason. */
+ * kernels and weights; PTX, and after it what ptxas made of it, where that is given by target. NULL
+ * where the module has no GPU (*count is 0), or with a reason. */
 LLVMValueRef embed_gpus(const struct module *module, const struct parameters *parameters,
-                        LLVMModuleRef out, uint32_t *count, struct error *error);
+                        const struct backend_file *cubins, LLVMModuleRef out, uint32_t *count,
+                        struct error *error);
 
 /* ---- bases.c --------------------------------------------------------------------------------- */
 
@@ -217,6 +219,8 @@ struct value emit_expr(struct emitter *emitter, const struct expr *expr);
 
 /* ---- dispatch.c ------------------------------------------------------------------------------ */
 
+struct backend_file;
+
 /* An object for the batch of `module` and the smaller ones. */
 struct plan {
     const struct module *module;
@@ -226,7 +230,8 @@ struct plan {
     const struct target *target[MAX_TARGETS]; /* the strongest last */
     const uint8_t *weights_sha256;
     bool unwind_tables;
-    bool outside; /* the weights are in a file */
+    bool outside;                      /* the weights are in a file */
+    const struct backend_file *cubins; /* by target of the module; NULL: none */
 };
 
 /* The units of a plan, of its module and the smaller ones. */

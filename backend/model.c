@@ -130,7 +130,7 @@ bool model_define(const struct plan *plan, const struct constants *constants, LL
     uint32_t gpu_count, batch_count;
     LLVMValueRef batches = put_batches(out, m, &batch_count);
     const struct weights_head *outside = outside_head(constants);
-    LLVMValueRef gpus = embed_gpus(m, constants->parameters, out, &gpu_count, error);
+    LLVMValueRef gpus = embed_gpus(m, constants->parameters, plan->cubins, out, &gpu_count, error);
     LLVMValueRef field[] = {
         word(c, SAN_ABI_VERSION),
         word(c, names.count),

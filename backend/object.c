@@ -294,8 +294,11 @@ bool backend_emit(const struct module *module, const struct parameters *paramete
                   struct backend_file *file, struct error *error)
 {
     const enum backend_kind kind = request->kind;
-    struct plan plan = {
-        .module = module, .units = 1, .unit = {module}, .outside = request->outside};
+    struct plan plan = {.module = module,
+                        .units = 1,
+                        .unit = {module},
+                        .outside = request->outside,
+                        .cubins = request->cubins};
     if (!plan_targets(&plan, kind == BACKEND_OBJECT ? NULL : request->target, error))
         return false;
     if (kind == BACKEND_OBJECT)

@@ -10,23 +10,15 @@ static bool runs_on(const struct san_gpu *gpu, uint32_t capability)
     return gpu->exact ? gpu->capability == capability : gpu->capability <= capability;
 }
 
-/* Of two with equal capability, the one for this capability alone is stronger. */
-static bool is_stronger(const struct san_gpu *a, const struct san_gpu *b)
-{
-    return a->capability == b->capability ? a->exact > b->exact : a->capability > b->capability;
-}
-
-/* The strongest target for the device that is weaker than `than` (NULL: the strongest of all). */
+/* The strongest target for the device that is weaker than `than` (NULL: the strongest of all): they
+ * lie in the order of their strength. */
 static const struct san_gpu *choose(const struct san_cuda *cuda, const struct san_gpu *than)
 {
-    const struct san_gpu *best = NULL;
-    for (uint32_t i = 0; i < cuda->model->gpu_count; i++) {
-        const struct san_gpu *gpu = &cuda->model->gpus[i];
-        if (runs_on(gpu, cuda->capability) && (!than || is_stronger(than, gpu)) &&
-            (!best || is_stronger(gpu, best)))
-            best = gpu;
-    }
-    return best;
+    const struct san_gpu *gpus = cuda->model->gpus;
+    for (const struct san_gpu *gpu = than ? than : gpus + cuda->model->gpu_count; gpu-- > gpus;)
+        if (runs_on(gpu, cuda->capability))
+            return gpu;
+    return NULL;
 }
 
 int san_cuda_read_capability(const struct driver *driver, CUdevice device, unsigned *capability,
@@ -53,8 +45,10 @@ int san_cuda_find_target(struct san_cuda *cuda, struct san_cuda_error *error)
     san_cuda_fail(error, SAN_CUDA_EDEVICE,
                   "%s has compute capability %u.%u, and model %s has code for", cuda->name,
                   cuda->capability / 10, cuda->capability % 10, cuda->model->name);
+    const struct san_gpu *gpus = cuda->model->gpus;
     for (uint32_t i = 0; i < cuda->model->gpu_count; i++)
-        san_cuda_append(error, "%s %s", i ? "," : "", cuda->model->gpus[i].target);
+        if (!i || strcmp(gpus[i].target, gpus[i - 1].target) != 0) /* PTX and a cubin of it */
+            san_cuda_append(error, "%s %s", i ? "," : "", gpus[i].target);
     return san_cuda_append(error, " alone");
 }
 
@@ -63,7 +57,7 @@ struct logs {
     char problems[LOG_BYTES], notes[LOG_BYTES];
 };
 
-/* The driver compiles the PTX of the chosen target. */
+/* The driver compiles the PTX of the chosen target, or takes its cubin. */
 static int load(struct san_cuda *cuda, struct logs *logs, struct san_cuda_error *error)
 {
     void *bytes = (void *)(uintptr_t)LOG_BYTES; /* numbers are handed over in the pointer's place */
@@ -76,11 +70,11 @@ static int load(struct san_cuda *cuda, struct logs *logs, struct san_cuda_error 
     return status ? san_cuda_append(error, "; target %s", cuda->gpu->target) : 0;
 }
 
-/* Whether a driver fails like this when it is too old for a target's PTX or architecture. */
+/* Whether a driver fails like this when it is too old for a target's PTX, cubin or architecture. */
 static bool is_refusal(int result)
 {
-    return result == CU_NO_BINARY_FOR_GPU || result == CU_INVALID_PTX ||
-           result == CU_UNSUPPORTED_PTX_VERSION;
+    return result == CU_INVALID_IMAGE || result == CU_NO_BINARY_FOR_GPU ||
+           result == CU_INVALID_PTX || result == CU_UNSUPPORTED_PTX_VERSION;
 }
 
 /* Loads the chosen target, or where the driver refuses it the next weaker one. The error has a line

@@ -50,14 +50,44 @@ static enum status emit_code(const struct emission *e, enum backend_kind kind, c
                        (struct backend_request){.kind = kind, .target = target}, &output->file);
 }
 
+/* The PTX of one target, assembled. */
+static enum status assemble(const struct emission *e, const struct module *module, const char *name,
+                            struct backend_file *cubin)
+{
+    struct error error = {0};
+    struct backend_file ptx;
+    const struct target *target = target_find(name, &error);
+    if (!target)
+        return emit_failed(e->source, e->module, &error);
+    enum status status =
+        module_emit(e->source, module,
+                    (struct backend_request){.kind = BACKEND_ASSEMBLY, .target = name}, &ptx);
+    if (status != STATUS_DONE)
+        return status;
+    status = cubin_assemble(&ptx, target->cpu, cubin);
+    free(ptx.data);
+    return status;
+}
+
 /* And the file of weights that belongs to it. */
 static enum status emit_obj(const struct emission *e, struct output *output)
 {
+    struct backend_file cubins[MAX_TARGETS] = {0};
     struct output *outside = output_of(e, EMIT_outside);
-    return module_emit(e->source, e->module,
-                       (struct backend_request){.kind = BACKEND_OBJECT,
-                                                .outside = outside ? &outside->file : NULL},
-                       &output->file);
+    const bool assembles = e->source->options->cubins;
+    enum status status = STATUS_DONE;
+    for (int i = 0; assembles && i < e->module->targets && status == STATUS_DONE; i++)
+        if (target_is_gpu(e->module->target[i]))
+            status = assemble(e, e->module, e->module->target[i], &cubins[i]);
+    if (status == STATUS_DONE)
+        status = module_emit(e->source, e->module,
+                             (struct backend_request){.kind = BACKEND_OBJECT,
+                                                      .outside = outside ? &outside->file : NULL,
+                                                      .cubins = assembles ? cubins : NULL},
+                             &output->file);
+    for (int i = 0; i < MAX_TARGETS; i++)
+        free(cubins[i].data);
+    return status;
 }
 
 /* Of the object that is written besides, or of one made for it. */
@@ -145,20 +175,9 @@ static enum status emit_report(const struct emission *e, struct output *output)
     return report_make(e->source, module_of(e, output), target_of(e, output), &output->file);
 }
 
-/* The PTX of one target, assembled. */
 static enum status emit_cubin(const struct emission *e, struct output *output)
 {
-    struct error error = {0};
-    struct output ptx = {.target = target_of(e, output), .batch = output->batch};
-    const struct target *target = target_find(ptx.target, &error);
-    if (!target)
-        return emit_failed(e->source, e->module, &error);
-    enum status status = emit_ptx(e, &ptx);
-    if (status != STATUS_DONE)
-        return status;
-    status = cubin_assemble(&ptx.file, target->cpu, &output->file);
-    free(ptx.file.data);
-    return status;
+    return assemble(e, module_of(e, output), target_of(e, output), &output->file);
 }
 
 /* The plan names its weights by their file name in the same folder. */
@@ -213,6 +232,8 @@ static enum status check_options(const struct options *options)
         wrong = "'sanc compile' needs --weights FILE to make an object or a library";
     else if (options->weights_in && !emit_has(emit, EMIT_obj) && !emit_has(emit, EMIT_shared))
         wrong = "--weights-in FILE is for an object or a library: --emit obj or shared";
+    else if (options->cubins && !emit_has(emit, EMIT_obj) && !emit_has(emit, EMIT_shared))
+        wrong = "--cubins is for an object or a library: --emit obj or shared";
     else if (options->profile && !emit_has(emit, EMIT_report))
         wrong = "--profile FILE is for a report: --emit report";
     else if ((emit_has(emit, EMIT_launch) || emit_has(emit, EMIT_weights)) && !options->weights)

@@ -18,11 +18,13 @@ import sys
 import tempfile
 
 import device
+import ptxas
 from device import common
 
 CASES = os.path.join(common.ROOT, "tests", "numeric", "cases")
 MOST_ERROR = 5e-6
 NO_GPU, REPORTED = 4, 99  # exit statuses: of cuda_run, and of the mock where a rule was broken
+INVALID_IMAGE = 200  # CUDA_ERROR_INVALID_IMAGE
 TARGET = "sm_80"  # the mock's device is an 8.0
 WEAKER = "sm_75"  # what the first case has besides
 
@@ -67,10 +69,15 @@ class Case:
                                                                           ".out"))
         with open(self.input, "wb") as file:
             file.write(array.array("f", images[:len(images) * count // shape[0]]).tobytes())
+        self.targets = targets
+        self.compile(sanc)
+        self.link()
+
+    def compile(self, sanc, *options):
         common.call(sanc, "compile", os.path.join(self.folder, "model.json"), "-w",
                     os.path.join(self.folder, "weights.safetensors"), "--batch", self.batch,
-                    "--target", ",".join(f"nvptx:{sm}" for sm in targets), "-o", self.object)
-        self.link()
+                    "--target", ",".join(f"nvptx:{sm}" for sm in self.targets), "-o", self.object,
+                    *options)
 
     def link(self, *sources):
         common.call("cc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-I",
@@ -101,6 +108,27 @@ def check_planted(program, mock, case, tally):
         status == REPORTED and "outside of every buffer" in text
         and "cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED (719)" in text,
         f"a small workspace: status {status}: {text}")
+
+
+def check_cubins(sanc, program, mock, case, tally):
+    """Code that ptxas made: taken by a driver that knows no PTX at all; in its place PTX, where the
+    driver refuses it or the device is another one."""
+    if not ptxas.exists():
+        tally.skip("cubins: no ptxas")
+        return
+    plain = os.path.getsize(case.object)
+    case.compile(sanc, "--cubins")
+    case.link()
+    tally.check(os.path.getsize(case.object) > plain, "--cubins: the object has not grown")
+    for what, settings, status in (
+        ("a cubin", {"MOCK_PTX": "1"}, 0),
+        ("a refused cubin", {"MOCK_FAIL": f"cuModuleLoadDataEx:1:{INVALID_IMAGE}"}, 0),
+        ("a later device", {"MOCK_CAPABILITY": "86"}, 0),
+        ("a later device without PTX", {"MOCK_CAPABILITY": "86", "MOCK_PTX": "1"}, NO_GPU)):
+        found, text = run(program, [case], mock, **settings)
+        tally.check(found == status, f"{what}: status {found}, must be {status}: {text}")
+        if not status:
+            case.check(tally)
 
 
 def has_driver():
@@ -240,6 +268,7 @@ def main():
         check_results(args.program, args.mock, cases, tally)
         check_commands(args.sanc, args.mock, cases[0], tally)
         check_refusals(args.program, args.mock, cases[0], tally)
+        check_cubins(args.sanc, args.program, args.mock, cases[0], tally)
         check_planted(args.program, args.mock, cases[0], tally)
     return tally.end()
 

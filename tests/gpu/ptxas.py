@@ -27,9 +27,16 @@ SPILLED = 32
 OWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models")
 
 
+def path():
+    return shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
+
+
+def exists():
+    return os.path.exists(path())
+
+
 def find_ptxas():
-    path = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
-    return path if os.path.exists(path) else common.skip("no ptxas (NVIDIA's CUDA toolkit)")
+    return path() if exists() else common.skip("no ptxas (NVIDIA's CUDA toolkit)")
 
 
 def new_kernels(text, seen):
