@@ -136,7 +136,7 @@ def test_wrong_command_lines(folder):
         ([*make, '--emmit', 'obj'], 'unknown option --emmit'),
         ([*make, '--input', 'io.safetensors'], 'takes no option --input'),
         ([*make, '--emit',
-          'exe'], 'obj, header, shared, asm, llvm, ir, report, ptx, cubin, launch or weights'),
+          'exe'], 'obj, header, shared, asm, llvm, ir, schedules, report, ptx, cubin, launch or weights'),
         ([*make, '--emit', 'obj,ptx'], 'ptx is for GPUs'),
         ([*make, '--emit', 'cubin'], 'for GPUs'),
         ([*make, '--emit', 'launch'], 'for GPUs'),
