@@ -72,11 +72,12 @@ static LLVMValueRef bits_of(struct emitter *e, const struct expr *expr)
     return LLVMBuildBitCast(e->builder, emit_expr(e, expr).llvm, e->i32, "");
 }
 
-/* Otherwise LLVM assumes that a product may not return, and shares no loads across it. */
+/* A warp's threads reach a product together; LLVM may not move it to where some of them are alone.
+ * Without the others it assumes that a product may not return, and shares no loads across it. */
 static void mark_product(struct emitter *e, LLVMValueRef product)
 {
-    static const char *const names[] = {"willreturn", "nounwind"};
-    for (int i = 0; i < 2 && !e->failed; i++) {
+    const char *const names[] = {"convergent", "willreturn", "nounwind"};
+    for (int i = 0; i < 3 && !e->failed; i++) {
         unsigned kind = LLVMGetEnumAttributeKindForName(names[i], strlen(names[i]));
         LLVMAddCallSiteAttribute(product, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
                                  LLVMCreateEnumAttribute(e->context, kind, 0));

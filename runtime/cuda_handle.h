@@ -4,6 +4,7 @@
  *   cuda_kernels.c its kernels, and how each is started
  *   cuda_open.c   device, context, memory, weights; the launches captured as a graph
  *   cuda_run.c    on a stream: wait for the run before, input in, graph, output out, event
+ *   cuda_times.c  the same with an event between kernels
  *
  * Runs share input, output and workspace of the handle, which lets one graph serve all callers'
  * pointers. The event keeps runs apart on the device, the mutex keeps their enqueueing in the
@@ -18,6 +19,7 @@
  * then takes workspace and weights as many bytes further on. Such a kernel's name in the object is
  * "NAME FUNCTION WORKSPACE WEIGHTS"; that of others is their function's, too. */
 struct kernel {
+    char *name; /* free() it; what stands before the first space */
     CUfunction function;
     int64_t workspace, weights;
 };
@@ -60,8 +62,12 @@ int san_cuda_load(struct san_cuda *cuda, struct san_cuda_error *error);
 
 /* cuda_kernels.c: finds all kernels; enqueues one. */
 int san_cuda_find_kernels(struct san_cuda *cuda, struct san_cuda_error *error);
+void san_cuda_forget_kernels(struct san_cuda *cuda);
 int san_cuda_launch(const struct san_cuda *cuda, uint32_t kernel, CUstream stream,
                     struct san_cuda_error *error);
+
+/* cuda_times.c: milliseconds of each kernel, of the input that is there; waits. */
+int san_cuda_time(const struct san_cuda *cuda, float *milliseconds, struct san_cuda_error *error);
 
 /* The caller's error or the other, with nothing in it. */
 struct san_cuda_error *san_cuda_begin(struct san_cuda_error *error, struct san_cuda_error *unused);

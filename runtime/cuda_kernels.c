@@ -15,10 +15,11 @@ static char *next_word(char **rest)
     return word;
 }
 
-/* Finds a kernel's function. name: a copy, which is cut into its words. */
-static int find_kernel(const struct san_cuda *cuda, char *name, struct kernel *kernel,
+/* Finds a kernel's function. kernel->name is cut into its words. */
+static int find_kernel(const struct san_cuda *cuda, struct kernel *kernel,
                        struct san_cuda_error *error)
 {
+    char *name = kernel->name;
     const char *function = next_word(&name);
     if (*name) {
         function = next_word(&name);
@@ -29,12 +30,17 @@ static int find_kernel(const struct san_cuda *cuda, char *name, struct kernel *k
                 function);
 }
 
-/* How much shared memory a block may ask for. */
+/* How much shared memory a block may ask for. Beyond the usual, as much of a multiprocessor's memory
+ * as there is becomes shared, so that as many blocks as possible are there at once: the driver may
+ * choose for one. */
 static int allow_shared(const struct san_cuda *cuda, CUfunction function, uint32_t bytes,
                         struct san_cuda_error *error)
 {
     if (bytes <= USUAL_SHARED_BYTES)
         return 0;
+    int status = CALL(cuda->driver, error, cuFuncSetAttribute, function, CU_FUNCTION_CARVEOUT, 100);
+    if (status)
+        return status;
     return CALL(cuda->driver, error, cuFuncSetAttribute, function, CU_FUNCTION_MAX_DYNAMIC_SHARED,
                 (int)bytes);
 }
@@ -49,17 +55,23 @@ int san_cuda_find_kernels(struct san_cuda *cuda, struct san_cuda_error *error)
     int status = 0;
     for (uint32_t i = 0; i < gpu->kernel_count && !status; i++) {
         const struct san_gpu_kernel *kernel = &gpu->kernels[i];
-        char *name = strdup(kernel->name);
-        if (!name)
+        cuda->kernels[i].name = strdup(kernel->name);
+        if (!cuda->kernels[i].name)
             return san_cuda_fail(error, SAN_CUDA_EMEMORY, "no memory for a kernel's name");
-        status = find_kernel(cuda, name, &cuda->kernels[i], error);
-        free(name);
+        status = find_kernel(cuda, &cuda->kernels[i], error);
         if (!status)
             status = allow_shared(cuda, cuda->kernels[i].function, kernel->shared_bytes, error);
         if (status)
-            san_cuda_append(error, "; kernel %s", kernel->name);
+            san_cuda_append(error, "; kernel %s", cuda->kernels[i].name);
     }
     return status;
+}
+
+void san_cuda_forget_kernels(struct san_cuda *cuda)
+{
+    for (uint32_t i = 0; cuda->kernels && i < cuda->gpu->kernel_count; i++)
+        free(cuda->kernels[i].name);
+    free(cuda->kernels);
 }
 
 int san_cuda_launch(const struct san_cuda *cuda, uint32_t number, CUstream stream,
@@ -73,6 +85,6 @@ int san_cuda_launch(const struct san_cuda *cuda, uint32_t number, CUstream strea
     int status = CALL(cuda->driver, error, cuLaunchKernel, found->function, kernel->blocks, 1, 1,
                       kernel->threads, 1, 1, kernel->shared_bytes, stream, arguments, NULL);
     if (status)
-        san_cuda_append(error, "; kernel %s", kernel->name);
+        san_cuda_append(error, "; kernel %s", found->name);
     return status;
 }

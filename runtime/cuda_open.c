@@ -268,6 +268,6 @@ void san_cuda_close(struct san_cuda *cuda)
     if (cuda->context)
         cuda->driver->cuDevicePrimaryCtxRelease(cuda->device);
     pthread_mutex_destroy(&cuda->mutex);
-    free(cuda->kernels);
+    san_cuda_forget_kernels(cuda);
     free(cuda);
 }

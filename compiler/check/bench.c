@@ -110,6 +110,36 @@ static void take_kernels(struct bench *bench, const struct record *record)
     free(value);
 }
 
+/* As repeat does, each kernel of a GPU by events. */
+static enum status repeat_kernels(const struct execution *execution, double seconds,
+                                  struct record *record)
+{
+    uint64_t *ticks = allocate(record->kernels, sizeof *ticks);
+    uint64_t start = clock_now(CLOCK_MONOTONIC);
+    enum status status = STATUS_DONE;
+    while (status == STATUS_DONE && record->runs < MOST_RUNS &&
+           (record->runs < LEAST_RUNS ||
+            (double)(clock_now(CLOCK_MONOTONIC) - start) < 1e9 * seconds)) {
+        make_room(record);
+        status = execution_time_kernels(execution, ticks);
+        keep(record, 0, ticks);
+        show_progress(record, true, start, seconds);
+    }
+    free(ticks);
+    return status;
+}
+
+static enum status time_gpu_kernels(struct bench *bench, const struct execution *execution)
+{
+    struct record record = {.kernels = (int)san_cuda_kernels(execution->cuda)};
+    enum status status = repeat_kernels(execution, bench->seconds, &record);
+    if (status == STATUS_DONE)
+        take_kernels(bench, &record);
+    free(record.run);
+    free(record.kernel);
+    return status;
+}
+
 /* First plain runs, then runs with a profile. */
 static enum status time_runs(struct bench *bench, const struct execution *execution,
                              struct san_exec *exec)
@@ -142,7 +172,14 @@ static enum status time_on_threads(struct bench *bench, const struct execution *
 {
     unsigned threads = (unsigned)bench->module->threads;
     struct san_exec exec = {.abi_version = SAN_ABI_VERSION, .threads = 1};
-    if (threads <= 1 || execution->cuda)
+    if (execution->cuda) {
+        const bool kernels = bench->kernels;
+        bench->kernels = false; /* in no profile */
+        enum status status = time_runs(bench, execution, &exec);
+        bench->kernels = kernels;
+        return status == STATUS_DONE && kernels ? time_gpu_kernels(bench, execution) : status;
+    }
+    if (threads <= 1)
         return time_runs(bench, execution, &exec);
     struct san_pool *pool = san_pool_new(threads);
     if (!pool) {

@@ -25,7 +25,7 @@ struct bench {
     struct target here;          /* the target's code on this machine's core */
     int described_fma_per_cycle; /* what its description says, where that differs from `here` */
     struct predictions predictions;
-    struct spread *kernel; /* of predictions.kernel; NULL: not asked for */
+    struct spread *kernel; /* of predictions.kernel, or of a GPU's in order; NULL: not asked for */
 };
 
 /* With one thread, times are that thread's processor time, so that other work on the machine

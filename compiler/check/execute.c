@@ -196,6 +196,21 @@ enum status execution_once(const struct execution *execution, const struct san_e
     return run_first(execution, exec, execution->model->batch);
 }
 
+enum status execution_time_kernels(const struct execution *execution, uint64_t *nanoseconds)
+{
+    struct san_cuda_error error;
+    uint32_t count = san_cuda_kernels(execution->cuda);
+    float *ms = allocate(count, sizeof *ms);
+    int failed = san_cuda_time_kernels(execution->cuda, execution->input, ms, &error);
+    for (uint32_t i = 0; i < count && !failed; i++)
+        nanoseconds[i] = (uint64_t)(1e6 * (double)ms[i]);
+    free(ms);
+    if (!failed)
+        return STATUS_DONE;
+    diag_error(NULL, 0, 0, "%s: %s", execution->model->name, error.text);
+    return STATUS_SYSTEM;
+}
+
 enum status execution_run(const struct execution *execution, const struct san_exec *exec,
                           const struct images *images, int64_t first)
 {

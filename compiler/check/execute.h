@@ -55,6 +55,9 @@ void execution_free(struct execution *execution);
 /* Runs what is in `input`. exec: as NAME_run takes it, or NULL. Errors are printed. */
 enum status execution_once(const struct execution *execution, const struct san_exec *exec);
 
+/* The same on a GPU, with the time of each of its kernels. */
+enum status execution_time_kernels(const struct execution *execution, uint64_t *nanoseconds);
+
 /* Runs the images from `first` on, as many as the model takes or as there are. Output and workspace
  * hold NaN before. */
 enum status execution_run(const struct execution *execution, const struct san_exec *exec,

@@ -101,6 +101,26 @@ static void print_core(const struct bench *bench)
     printf("\n");
 }
 
+/* A GPU's kernels, in their order. */
+static void print_gpu_kernels(const struct bench *bench)
+{
+    int i = 0;
+    double sum = 0;
+    printf("\nTimes in µs by the device's clock, with the gaps between kernels.\n\n");
+    printf("%-44s %9s %9s %9s %9s %8s %9s\n", "kernel", "measured", "best", "GFLOP/s", "blocks",
+           "threads", "shared");
+    for (const struct kernel *k = bench->module->kernels; k; k = k->next) {
+        const struct launch launch = kernel_launch(k);
+        const struct spread *ms = &bench->kernel[i++];
+        printf("%-44s %9.1f %9.1f %9.1f %9" PRId64 " %8" PRId64 " %9" PRId64 "\n", k->name,
+               1e3 * ms->median, 1e3 * ms->best,
+               gflops(k->cost ? (double)k->cost->flops : 0, ms->median), launch.blocks,
+               launch.threads, launch.shared_bytes);
+        sum += ms->median;
+    }
+    printf("%-44s %9.1f\n", "all", 1e3 * sum);
+}
+
 static void print_text(const struct bench *bench, const struct line *line)
 {
     const struct module *m = bench->module;
@@ -119,8 +139,11 @@ static void print_text(const struct bench *bench, const struct line *line)
            time_text(run->median, run->median, text[0]), time_text(run->low, run->median, text[1]),
            time_text(run->high, run->median, text[2]), time_text(run->best, run->median, text[3]));
     printf("throughput  %.2f images/s\n", 1e3 * (double)module_images(m) / bench->run.median);
-    if (!bench->here.core) /* a GPU */
+    if (!bench->here.core) { /* a GPU */
+        if (bench->kernel)
+            print_gpu_kernels(bench);
         return;
+    }
     print_core(bench);
     printf("arithmetic  %.1f GFLOP/s, %.1f%% of %.1f, the measured FMA peak\n", rate,
            100 * rate / peak, peak);
@@ -162,6 +185,25 @@ static void print_json_line(const struct line *line)
         cost->flops, cost->exps, cost->bytes, cost->l1_bytes, cost->l2_bytes, cost->memory_bytes);
 }
 
+static void print_gpu_json(const struct bench *bench)
+{
+    int i = 0;
+    printf(",\n  \"kernels\": [");
+    for (const struct kernel *k = bench->module->kernels; k; k = k->next) {
+        const struct launch launch = kernel_launch(k);
+        printf("%s\n    { \"name\": ", i ? "," : "");
+        escape_print(k->name, stdout);
+        printf(", \"layers\": ");
+        escape_print(k->label ? k->label : "", stdout);
+        printf(",\n      \"ms\": ");
+        print_spread(&bench->kernel[i++]);
+        printf(", \"flops\": %" PRId64 ",\n      \"blocks\": %" PRId64 ", \"threads\": %" PRId64
+               ", \"shared_bytes\": %" PRId64 " }",
+               k->cost ? k->cost->flops : 0, launch.blocks, launch.threads, launch.shared_bytes);
+    }
+    printf("\n  ]");
+}
+
 static void print_json(const struct bench *bench, const struct line *line)
 {
     const struct module *m = bench->module;
@@ -179,6 +221,8 @@ static void print_json(const struct bench *bench, const struct line *line)
     print_spread(&bench->run);
     printf(",\n  \"images_per_second\": %.4f", 1e3 * (double)module_images(m) / bench->run.median);
     if (!bench->here.core) { /* a GPU */
+        if (bench->kernel)
+            print_gpu_json(bench);
         printf("\n}\n");
         return;
     }
@@ -214,7 +258,7 @@ static enum status bench_target(const struct source *source, const char *target)
                           .kernels = options->kernels};
     if (status == STATUS_DONE)
         status = bench_run(&bench);
-    if (status == STATUS_DONE && bench.kernels)
+    if (status == STATUS_DONE && bench.kernels && !target_is_gpu(target))
         line = lines_new(&bench);
     if (status == STATUS_DONE)
         (options->json ? print_json : print_text)(&bench, line);
@@ -237,10 +281,6 @@ enum status command_bench(const struct options *options)
         status = source_module(&source, NULL, &graph);
     if (status == STATUS_DONE)
         status = choose_target(graph, &target);
-    if (status == STATUS_DONE && options->kernels && target_is_gpu(target)) {
-        diag_error(NULL, 0, 0, "--kernels is for processors, not for %s", target);
-        status = STATUS_USAGE;
-    }
     if (status == STATUS_DONE)
         status = source_read_weights(&source);
     if (status == STATUS_DONE)

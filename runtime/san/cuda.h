@@ -27,7 +27,7 @@ extern "C" {
 
 enum san_cuda_status {
     SAN_CUDA_OK = 0,
-    SAN_CUDA_EARGUMENT = -101, /* a null or misaligned pointer, a stream that is being captured */
+    SAN_CUDA_EARGUMENT = -101, /* a null or misaligned pointer, a stream whose capture failed */
     SAN_CUDA_EABI = -102,      /* the model is of another ABI version */
     SAN_CUDA_ELIBRARY = -103,  /* no libcuda.so.1, or it lacks a function */
     SAN_CUDA_EDEVICE = -104,   /* no such device, or none of the model's code runs on it */
@@ -66,7 +66,11 @@ int san_cuda_open(const struct san_model *model, int device, struct san_cuda **c
  *
  * Any threads may use one handle, on any streams; runs of one handle follow each other in the order
  * of the calls. An error in a kernel is reported later: when the caller waits for the stream, and
- * by the next call here. A stream that is being captured is refused. */
+ * by the next call here.
+ *
+ * A stream may be being captured: then the run becomes part of the caller's graph, and happens each
+ * time that is launched, in the order of those launches and of other calls. Destroy the graph
+ * before the handle is closed. */
 int san_cuda_run(struct san_cuda *cuda, const void *input, float *output, void *stream,
                  struct san_cuda_error *error);
 
@@ -80,6 +84,14 @@ int san_cuda_run_images(struct san_cuda *cuda, const void *input, float *output,
                         void *stream, struct san_cuda_error *error);
 int san_cuda_run_images_host(struct san_cuda *cuda, const void *input, float *output, size_t images,
                              struct san_cuda_error *error);
+
+/* The device's time of each kernel, in milliseconds, in one run of images in host memory: events
+ * between the kernels, after a run that is not timed. milliseconds has room for
+ * san_cuda_kernels(cuda) numbers; san_cuda_kernel_name says whose number i is. */
+int san_cuda_time_kernels(struct san_cuda *cuda, const void *input, float *milliseconds,
+                          struct san_cuda_error *error);
+uint32_t san_cuda_kernels(const struct san_cuda *cuda);
+const char *san_cuda_kernel_name(const struct san_cuda *cuda, uint32_t kernel);
 
 /* For printing; they last as long as the handle: "nvptx:sm_80", "NVIDIA A100-SXM4-40GB". */
 const char *san_cuda_target(const struct san_cuda *cuda);

@@ -192,8 +192,11 @@ def plant_matrix(sanc, llc, case, tally):
         text, roundings = re.subn(r"= .*call i32 @llvm.nvvm.f2tf32.rna\((float \S+)\).*",
                                   r"= bitcast \1 to i32", network.text)
         library = device.compile_host(llc, text, scratch)
-        tally.check(roundings > 0 and "llvm.nvvm.mma" in text,
+        products = re.findall(r"call .*@llvm.nvvm.mma\S*\(.* #(\d+)$", network.text, flags=re.M)
+        tally.check(roundings > 0 and products,
                     "no products of matrices, or of unrounded factors")
+        tally.check(all(f"attributes #{number} = {{ convergent" in network.text
+                        for number in products), "a product may be moved to where threads part")
         found(tally, "a factor that is not rounded", library, network, case.images.tobytes(),
               "not rounded", network.plan)
         text, waits = re.subn(r"^ .*call void @llvm.nvvm.cp.async.wait.all\(\).*$", "",

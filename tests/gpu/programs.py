@@ -6,6 +6,7 @@ examples/gpu.
 
 The stand-in (mock/) does on the host what the driver promises, and runs the kernels' host form.
 """
+import json
 import os
 import re
 import subprocess
@@ -75,8 +76,13 @@ def check_sanc(stand_in, tally):
         check(tally, "verify", sanc("verify", MOCK_REPORT=1), 0, "nvptx:sm_80: error .*: ok")
         check(tally, "bench", sanc("bench", "--seconds", "0.1"), 0,
               "on nvptx:sm_80, batches of 1, ", "throughput")
-        check(tally, "bench --kernels", sanc("bench", "--kernels"), 2,
-              "--kernels is for processors")
+        check(tally, "bench --kernels", sanc("bench", "--kernels", "--seconds", "0.1"), 0,
+              r"\nlayer0_0_sam\S* +\d+\.\d", r"\nall +\d+\.\d")
+        status, text = sanc("bench", "--kernels", "--json", "--seconds", "0.1")
+        found = json.loads(text) if status == 0 else {"kernels": []}
+        tally.check(len(found["kernels"]) > 5 and all(
+            kernel["ms"]["median"] > 0 and kernel["blocks"] > 0 for kernel in found["kernels"]),
+            f"bench --kernels --json: status {status}: {text}")
         few = sanc("run", "--input", io, "--output", out, "-v", MOCK_CAPABILITY=75)
         none = sanc("verify", MOCK_DEVICES=0)
         if "," in targets:

@@ -440,22 +440,67 @@ static void test_arguments_refused(void **state)
     assert_int_equal(san_cuda_run_host(cuda, odd, there, &error), SAN_CUDA_EARGUMENT);
     assert_int_equal(san_cuda_run(cuda, there, odd, NULL, &error), SAN_CUDA_EARGUMENT);
     assert_string_equal(error.text, "input or output is not aligned as floats are");
+    san_cuda_close(cuda);
+    assert_int_equal(end_user(&user, 0), 0);
+    assert_clean();
+}
+
+/* A run in the caller's capture happens whenever the graph is launched, between other runs. */
+static void test_captured(void **state)
+{
+    (void)state;
+    struct san_cuda *cuda = open_model(0);
+    struct user user;
+    struct san_cuda_error error;
     CUgraph graph;
+    CUgraphExec executable;
+    assert_int_equal(start_user(&user, 0), 0);
+    const float *input = (const float *)(uintptr_t)user.input[0];
+    float *output = (float *)(uintptr_t)user.output[0];
     assert_int_equal(cuStreamBeginCapture_v2(user.stream[0], CU_CAPTURE_RELAXED), 0);
-    assert_int_equal(san_cuda_run(cuda, (const float *)(uintptr_t)user.input[0],
-                                  (float *)(uintptr_t)user.output[0], user.stream[0], &error),
-                     SAN_CUDA_EARGUMENT);
-    assert_string_equal(error.text, "the stream is being captured");
-    assert_int_equal(cuStreamEndCapture(user.stream[0], &graph), 0); /* as if nothing had been */
+    assert_int_equal(san_cuda_run(cuda, input, output, user.stream[0], &error), 0);
+    assert_int_equal(cuStreamEndCapture(user.stream[0], &graph), 0);
+    assert_int_equal(cuGraphInstantiateWithFlags(&executable, graph, 0), 0);
+    for (int i = 0; i < 20; i++) {
+        float host[MODEL_FLOATS] = {(float)i}, there[MODEL_FLOATS] = {(float)(100 + i)}, out[8];
+        assert_int_equal(cuMemcpyHtoDAsync_v2(user.input[0], there, sizeof there, user.stream[0]),
+                         0);
+        assert_int_equal(cuGraphLaunch(executable, user.stream[0]), 0);
+        assert_int_equal(san_cuda_run_host(cuda, host, host, &error), 0);
+        assert_true(host[0] == (float)(i + MODEL_WEIGHT));
+        assert_int_equal(cuGraphLaunch(executable, user.stream[0]), 0);
+        assert_int_equal(cuMemcpyDtoHAsync_v2(out, user.output[0], sizeof out, user.stream[0]), 0);
+        assert_int_equal(cuStreamSynchronize(user.stream[0]), 0);
+        assert_true(out[0] == (float)(100 + i + MODEL_WEIGHT));
+    }
+    assert_int_equal(cuGraphExecDestroy(executable), 0);
     assert_int_equal(cuGraphDestroy(graph), 0);
     san_cuda_close(cuda);
     assert_int_equal(end_user(&user, 0), 0);
     assert_clean();
 }
 
+static void test_times(void **state)
+{
+    (void)state;
+    struct san_cuda *cuda = open_model(0);
+    struct san_cuda_error error;
+    float host[MODEL_FLOATS] = {1}, ms[3] = {-1, -1, -1};
+    assert_int_equal(san_cuda_kernels(cuda), 3);
+    assert_string_equal(san_cuda_kernel_name(cuda, 2), "mock_add");
+    assert_int_equal(san_cuda_time_kernels(cuda, NULL, ms, &error), SAN_CUDA_EARGUMENT);
+    assert_int_equal(san_cuda_time_kernels(cuda, host, ms, &error), 0);
+    for (int i = 0; i < 3; i++)
+        assert_true(ms[i] >= 0 && ms[i] < 1e4F);
+    san_cuda_close(cuda);
+    assert_clean();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_captured, reset),
+        cmocka_unit_test_setup(test_times, reset),
         cmocka_unit_test_setup(test_host_memory, reset),
         cmocka_unit_test_setup(test_any_number, reset),
         cmocka_unit_test_setup(test_streams, reset),

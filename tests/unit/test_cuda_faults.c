@@ -129,6 +129,33 @@ static void check_counts(const struct scenario *s, bool unreachable)
         fail_at(s, "the stack of contexts", "");
 }
 
+/* A run in a capture of the program's stream, and the times of kernels. */
+static void run_rare_steps(struct scenario *s, const struct program *program, struct san_cuda *cuda)
+{
+    struct san_cuda_error error;
+    CUcontext popped;
+    CUgraph graph = NULL;
+    float host[MODEL_FLOATS] = {0}, ms[3];
+    s->step = "captured run";
+    mock_hold(1);
+    assert_int_equal(cuCtxPushCurrent_v2(program->context), 0);
+    cuStreamBeginCapture_v2(program->stream, CU_CAPTURE_RELAXED);
+    assert_int_equal(cuCtxPopCurrent_v2(&popped), 0);
+    mock_hold(0);
+    int status = san_cuda_run(cuda, (const float *)(uintptr_t)program->input,
+                              (float *)(uintptr_t)program->output, program->stream, &error);
+    check_step(s, program, status, &error);
+    mock_hold(1);
+    assert_int_equal(cuCtxPushCurrent_v2(program->context), 0);
+    if (!cuStreamEndCapture(program->stream, &graph))
+        cuGraphDestroy(graph);
+    assert_int_equal(cuCtxPopCurrent_v2(&popped), 0);
+    mock_hold(0);
+    s->step = "times";
+    status = san_cuda_time_kernels(cuda, host, ms, &error);
+    check_step(s, program, status, &error);
+}
+
 static void run_steps(struct scenario *s, const struct program *program, struct san_cuda *cuda)
 {
     struct san_cuda_error error;
@@ -142,6 +169,8 @@ static void run_steps(struct scenario *s, const struct program *program, struct 
     s->step = "run_host";
     int status = san_cuda_run_host(cuda, host, host, &error);
     check_step(s, program, status, &error);
+    settle(program);
+    run_rare_steps(s, program, cuda);
     s->step = "last run";
     status = san_cuda_run(cuda, input, output, program->stream, &error);
     check_step(s, program, status, &error);

@@ -19,6 +19,7 @@ enum {
     CAPTURE_UNSUPPORTED = 900,
     CAPTURE_INVALIDATED = 901,
     CAPTURE_UNMATCHED = 903,
+    CAPTURE_ISOLATION = 905,
     MOST_DEVICES = 4,
 };
 
@@ -48,7 +49,8 @@ struct work {
     const void *from;
     size_t bytes;
     bool to_device, from_device;
-    CUevent event; /* of a RECORD */
+    CUevent event; /* of a RECORD or a WAIT */
+    bool external; /* in a graph: of the event as it is when the graph runs */
     struct launch launch;
     CUstream awaited; /* until its work up to this number is done */
     uint64_t awaited_number;

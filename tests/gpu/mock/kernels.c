@@ -309,6 +309,8 @@ CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value)
 {
     ENTER("cuFuncSetAttribute");
     int most = mock_capability() >= 90 ? MOST_SHARED_90 : MOST_SHARED;
+    if (attribute == CU_FUNCTION_CARVEOUT)
+        return value >= -1 && value <= 100 ? OK : INVALID_VALUE;
     if (attribute != CU_FUNCTION_MAX_DYNAMIC_SHARED || value < 0 || value > most)
         return INVALID_VALUE;
     function->most_shared = (unsigned)value;

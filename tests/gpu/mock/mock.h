@@ -22,7 +22,6 @@
 
 /* What scripts call besides. */
 CUresult cuDriverGetVersion(int *version);
-CUresult cuEventElapsedTime(float *milliseconds, CUevent begin, CUevent end);
 CUresult cuFuncGetAttribute(int *value, int attribute, CUfunction function);
 
 struct mock_counts {

@@ -19,7 +19,7 @@ struct CUevent_st {
 /* Also what CUgraphExec stands for. */
 struct CUgraph_st {
     struct object object;
-    struct launch *launches;
+    struct work *works;
     int count;
 };
 
@@ -45,7 +45,7 @@ void mock_free_stream(struct object *object)
 
 void mock_free_graph(struct object *object)
 {
-    free(((CUgraph)object)->launches);
+    free(((CUgraph)object)->works);
 }
 
 /* ---- doing ----------------------------------------------------------------------------------- */
@@ -100,13 +100,29 @@ static CUresult run_until(CUstream stream, uint64_t number, CUcontext context)
     return context->lost;
 }
 
-/* Appends to a stream that is not being captured. */
+static void append_work(CUgraph graph, const struct work *work)
+{
+    graph->works = realloc(graph->works, ((size_t)graph->count + 1) * sizeof *graph->works);
+    if (!graph->works)
+        abort();
+    graph->works[graph->count++] = *work;
+}
+
+/* Into the graph that a stream is captured in. Events there must be said to be those outside. */
+static CUresult capture_work(CUstream stream, const struct work *work)
+{
+    bool event = work->kind == WAIT || work->kind == RECORD;
+    if (stream->capture == CAPTURING && event && !work->external)
+        stream->capture = INVALIDATED;
+    append_work(stream->captured, work);
+    return stream->capture == CAPTURING ? OK : event ? CAPTURE_ISOLATION : CAPTURE_INVALIDATED;
+}
+
+/* Appends to a stream, or to the graph it is captured in. */
 static CUresult enqueue(CUstream stream, const struct work *work)
 {
-    if (stream->capture) {
-        stream->capture = INVALIDATED;
-        return CAPTURE_UNSUPPORTED;
-    }
+    if (stream->capture)
+        return capture_work(stream, work);
     struct work *copy = malloc(sizeof *copy);
     if (!copy)
         abort();
@@ -160,17 +176,27 @@ CUresult cuStreamSynchronize(CUstream stream)
     return run_until(stream, stream->enqueued, current);
 }
 
+static CUresult enqueue_wait(CUstream stream, CUevent event, bool external)
+{
+    if (!event->stream && !stream->capture)
+        return OK;
+    return enqueue(stream, &(struct work){.kind = WAIT,
+                                          .event = event,
+                                          .external = external,
+                                          .awaited = event->stream,
+                                          .awaited_number = event->number});
+}
+
 CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
 {
     ENTER("cuStreamWaitEvent");
     stream = find_stream(stream, current);
-    if (!stream || !mock_find(EVENT, event, current) || flags)
+    bool external = flags == CU_EVENT_WAIT_EXTERNAL;
+    if (!stream || !mock_find(EVENT, event, current) || (flags && !external))
         return INVALID_HANDLE;
-    if (!event->stream)
-        return OK;
-    return enqueue(
-        stream,
-        &(struct work){.kind = WAIT, .awaited = event->stream, .awaited_number = event->number});
+    if (external && !stream->capture)
+        return INVALID_VALUE;
+    return enqueue_wait(stream, event, external);
 }
 
 static CUresult enqueue_copy(CUstream stream, CUcontext context, const struct work *work)
@@ -233,18 +259,30 @@ CUresult cuEventDestroy_v2(CUevent event)
     return OK;
 }
 
-CUresult cuEventRecord(CUevent event, CUstream stream)
+static CUresult record(CUevent event, CUstream stream, CUcontext context, bool external)
 {
-    ENTER("cuEventRecord");
-    stream = find_stream(stream, current);
-    if (!stream || !mock_find(EVENT, event, current))
+    stream = find_stream(stream, context);
+    if (!stream || !mock_find(EVENT, event, context))
         return INVALID_HANDLE;
-    CUresult result = enqueue(stream, &(struct work){.kind = RECORD, .event = event});
-    if (result)
+    CUresult result =
+        enqueue(stream, &(struct work){.kind = RECORD, .event = event, .external = external});
+    if (result || stream->capture)
         return result;
     event->stream = stream;
     event->number = stream->enqueued;
     return OK;
+}
+
+CUresult cuEventRecord(CUevent event, CUstream stream)
+{
+    ENTER("cuEventRecord");
+    return record(event, stream, current, false);
+}
+
+CUresult cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned flags)
+{
+    ENTER("cuEventRecordWithFlags");
+    return flags == CU_EVENT_RECORD_EXTERNAL ? record(event, stream, current, true) : INVALID_VALUE;
 }
 
 CUresult cuEventSynchronize(CUevent event)
@@ -319,15 +357,6 @@ CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph)
     return OK;
 }
 
-static void append_launch(CUgraph graph, const struct launch *launch)
-{
-    graph->launches =
-        realloc(graph->launches, ((size_t)graph->count + 1) * sizeof *graph->launches);
-    if (!graph->launches)
-        abort();
-    graph->launches[graph->count++] = *launch;
-}
-
 CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                         unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
                         CUstream stream, void **arguments, void **extra)
@@ -345,10 +374,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
     CUresult result = mock_check_launch(&launch, current);
     if (result)
         return result;
-    if (!stream->capture)
-        return enqueue(stream, &(struct work){.kind = LAUNCH, .launch = launch});
-    append_launch(stream->captured, &launch);
-    return stream->capture == CAPTURING ? OK : CAPTURE_INVALIDATED;
+    return enqueue(stream, &(struct work){.kind = LAUNCH, .launch = launch});
 }
 
 CUresult cuGraphDestroy(CUgraph graph)
@@ -370,7 +396,7 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph graph,
         return INVALID_VALUE;
     CUgraph copy = mock_new(EXECUTABLE, sizeof *copy, current);
     for (int i = 0; i < graph->count; i++)
-        append_launch(copy, &graph->launches[i]);
+        append_work(copy, &graph->works[i]);
     *executable = (CUgraphExec)copy;
     return OK;
 }
@@ -401,8 +427,15 @@ CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream)
     stream = find_stream(stream, current);
     if (!graph || !stream)
         return INVALID_HANDLE;
-    CUresult result = OK;
-    for (int i = 0; i < graph->count && !result; i++)
-        result = enqueue(stream, &(struct work){.kind = LAUNCH, .launch = graph->launches[i]});
+    CUresult result = stream->capture ? CAPTURE_UNSUPPORTED : OK;
+    for (int i = 0; i < graph->count && !result; i++) {
+        const struct work *work = &graph->works[i];
+        if (work->kind == WAIT)
+            result = enqueue_wait(stream, work->event, false);
+        else if (work->kind == RECORD)
+            result = record(work->event, stream, current, false);
+        else
+            result = enqueue(stream, work);
+    }
     return result;
 }
