@@ -1,5 +1,6 @@
 /* Kernels of a GPU that differ in where their buffers lie alone: by as many bytes for all buffers of
  * the workspace, and of the weights. One function serves them all, started with other addresses. */
+#include "backend.h"
 #include "emit.h"
 #include "memory.h"
 #include <stdlib.h>
@@ -154,4 +155,17 @@ struct instances gpu_instances(const struct module *module, const struct target 
     }
     free(m);
     return found;
+}
+
+char *backend_gpu_function(const struct module *module, const struct kernel *kernel,
+                           const char *target)
+{
+    const struct target *found = target_find(target, NULL);
+    struct instances all = gpu_instances(module, found);
+    const struct kernel *code = kernel;
+    for (int i = 0; i < all.count; i++)
+        if (all.at[i].kernel == kernel)
+            code = all.at[i].code;
+    free(all.at);
+    return kernel_symbol(module, code, found);
 }

@@ -40,6 +40,11 @@ bool backend_launch(const struct module *module, const char *target, const char 
 bool backend_weights(const struct module *module, const struct parameters *parameters,
                      struct backend_file *file, struct error *error);
 
+/* The name of the function that a GPU's kernel starts; kernels that are alike share one. free() it.
+ */
+char *backend_gpu_function(const struct module *module, const struct kernel *kernel,
+                           const char *target);
+
 /* The C header that goes with the object. outside: the weights are in a file. */
 void backend_header(const struct module *module, bool outside, struct backend_file *file);
 

@@ -1,6 +1,8 @@
 #include "cubin.h"
+#include "memory.h"
 #include "tool.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { VERSION_TEXT = 64 };
@@ -55,4 +57,35 @@ enum status cubin_assemble(const struct backend_file *ptx, const char *gpu,
                            struct backend_file *cubin)
 {
     return tool_convert("kernels.ptx", ptx, "kernels.cubin", cubin, assemble, gpu);
+}
+
+enum { MOST_SAID = 1 << 20 };
+
+struct reporting {
+    const char *gpu;
+    char *said;
+};
+
+/* A tool_make, of a reporting. */
+static bool report(const void *context, const char *from, const char *to)
+{
+    const struct reporting *reporting = context;
+    char option[64];
+    snprintf(option, sizeof option, "--gpu-name=%s", reporting->gpu);
+    char *argument[] = {"ptxas", option, "-v", "-o", (char *)to, (char *)from, NULL};
+    return run_ptxas(argument, reporting->said, MOST_SAID) == 0;
+}
+
+char *cubin_report(const struct backend_file *ptx, const char *gpu)
+{
+    struct backend_file cubin = {0};
+    struct reporting reporting = {gpu, allocate(MOST_SAID, 1)};
+    reporting.said[0] = 0;
+    enum status status =
+        tool_convert("kernels.ptx", ptx, "kernels.cubin", &cubin, report, &reporting);
+    free(cubin.data);
+    if (status == STATUS_DONE)
+        return reporting.said;
+    free(reporting.said);
+    return NULL;
 }

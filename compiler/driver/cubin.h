@@ -9,4 +9,8 @@
 enum status cubin_assemble(const struct backend_file *ptx, const char *gpu,
                            struct backend_file *cubin);
 
+/* What `ptxas -v` says of `ptx`: registers and spilled bytes of each function. NULL: there is no
+ * ptxas, or it refuses the text. free() it. */
+char *cubin_report(const struct backend_file *ptx, const char *gpu);
+
 #endif

@@ -7,11 +7,13 @@
 #include "report.h"
 #include "bench.h"
 #include "cost.h"
+#include "cubin.h"
 #include "escape.h"
 #include "file.h"
 #include "json.h"
 #include "memory.h"
 #include "report_css.h"
+#include "report_gpu.h"
 #include "report_html.h"
 #include "report_js.h"
 #include <inttypes.h>
@@ -263,6 +265,29 @@ static enum status read_profile(const struct page *page, const char *path, char 
     return status;
 }
 
+static enum status make_for_gpu(const struct source *source, const struct module *module,
+                                const struct target *target, struct backend_file *file)
+{
+    struct backend_file ptx = {0};
+    if (source->options->profile) {
+        diag_error(NULL, 0, 0, "--profile FILE is for reports of processors, not of %s",
+                   target->name);
+        return STATUS_USAGE;
+    }
+    enum status status = module_emit(
+        source, module, (struct backend_request){.kind = BACKEND_ASSEMBLY, .target = target->name},
+        &ptx);
+    if (status != STATUS_DONE)
+        return status;
+    char *said = cubin_report(&ptx, target->cpu);
+    FILE *out = memory_stream(&file->data, &file->size);
+    gpu_page_put(&(struct gpu_page){out, module, target, ptx.data, said});
+    memory_stream_end(out);
+    free(said);
+    free(ptx.data);
+    return STATUS_DONE;
+}
+
 enum status report_make(const struct source *source, const struct module *module,
                         const char *target, struct backend_file *file)
 {
@@ -270,11 +295,10 @@ enum status report_make(const struct source *source, const struct module *module
     char *profile = NULL;
     struct backend_file assembly = {0};
     struct page page = {.module = module, .target = target_find(target, &error)};
-    if (!page.target || !page.target->core) {
-        diag_error(NULL, 0, 0,
-                   "there are reports of processors with AVX2 or AVX-512 alone, not of %s", target);
-        return STATUS_USAGE;
-    }
+    if (!page.target)
+        return emit_failed(source, module, &error);
+    if (page.target->gpu)
+        return make_for_gpu(source, module, page.target, file);
     enum status status = read_profile(&page, source->options->profile, &profile);
     if (status == STATUS_DONE)
         status = module_emit(source, module,

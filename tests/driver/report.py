@@ -234,5 +234,29 @@ def test_page_fits(folder):
     return None
 
 
+def test_gpu(folder):
+    """A row for each kernel: how it is started as the plan says, and registers if there is ptxas."""
+    words = ['compile', 'model.json', '--target', 'nvptx:sm_80', '--precision', 'tf32']
+    folder.run(*words, '--emit', 'report', '-o', 'net.html')
+    folder.run(*words, *WEIGHTS, '--emit', 'ptx,launch', '-o', 'net')
+    page, plan = folder.read('net.html').decode(), json.loads(folder.read('net.launch.json'))
+    rows = [[re.sub('<.*?>', '', cell) for cell in row.split('<td>')[1:]]
+            for row in re.findall(r'<tr><td>.*', page)]
+    ptxas = shutil.which('ptxas') or '/usr/local/cuda/bin/ptxas'
+    expect(len(rows) == len(plan['kernels']), f'{len(rows)} rows')
+    for row, kernel in zip(rows, plan['kernels']):
+        expect(row[0] in kernel['name'] and row[1] == kernel['label'], str(row))
+        expect([int(row[2]), int(row[3]), int(row[5])]
+               == [kernel['grid'][0], kernel['block'][0], kernel['shared_bytes']], str(row))
+        expect(int(row[4]) >= 8 if os.path.exists(ptxas) else row[4] == '–', f'registers: {row}')
+        expect(int(row[6]) >= 1 and row[7].endswith('%') and row[8] in (
+            'grid', 'threads', 'shared memory', 'registers', 'blocks'), f'occupancy: {row}')
+        expect(row[12].split(',')[0] in ('FMA', 'matrix units', 'exponentials', 'memory'), str(row))
+        expect(f'.entry {kernel["function"]}(' in html.unescape(page), f'no PTX of {row[0]}')
+    folder.write('profile.json', b'{}')
+    folder.run(*words, '--emit', 'report', '--profile', 'profile.json', '-o', 'x.html',
+               status=USAGE, says='--profile FILE is for reports of processors')
+
+
 if __name__ == '__main__':
     sys.exit(main(globals()))
