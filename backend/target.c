@@ -69,7 +69,7 @@ static const struct target target_table[] = {
 };
 enum { TARGETS = sizeof target_table / sizeof *target_table };
 
-#define GPU(sm, alone, version, llvm, block, all, processors)                                      \
+#define GPU(sm, alone, version, llvm, block, all, processors, blocks, warps, fmas)                 \
     {.name = "nvptx:sm_" #sm alone,                                                                \
      .cpu = "sm_" #sm alone,                                                                       \
      .symbol = "sm_" #sm alone,                                                                    \
@@ -77,7 +77,7 @@ enum { TARGETS = sizeof target_table / sizeof *target_table };
      .lanes = 4,                                                                                   \
      .registers = 32,                                                                              \
      .gpu = &(const struct gpu){sm, sizeof alone > 1, version, llvm, block KIB, all KIB,           \
-                                processors}},
+                                processors, blocks, warps, fmas}},
 static const struct target gpu_table[] = {
 #include "targets.def"
 };

@@ -27,6 +27,8 @@ struct gpu {
     int llvm;                         /* the first major version of LLVM that has it */
     int64_t shared_bytes, shared_all; /* of a block at most; of a multiprocessor */
     int processors;                   /* multiprocessors */
+    int blocks, warps;                /* that a multiprocessor holds at most */
+    int fmas;                         /* multiply-adds of one in a cycle */
 };
 
 struct target {

@@ -14,14 +14,13 @@
 /* Of a multiprocessor. */
 enum {
     REGISTERS = 65536,
-    MOST_BLOCKS = 32,
-    MOST_WARPS = 64,
     REGISTERS_OF_WARP = 256, /* they are given out in multiples of */
     RESERVED_SHARED = 1024   /* of a block */
 };
 
-/* Each cycle, on a multiprocessor: multiply-adds, exponentials, bytes from memory. */
-static const double FMAS = 128, FMAS_SM_80 = 64, MATRIX_FMAS = 512, EXPS = 16, MEMORY_BYTES = 12;
+/* Each cycle, on a multiprocessor: multiply-adds of matrix units, exponentials, bytes from memory;
+ * as an A100 and an H100 have them. */
+static const double MATRIX_FMAS = 512, EXPS = 16, MEMORY_BYTES = 12;
 
 /* What a kernel takes, and what that allows. */
 struct residence {
@@ -71,10 +70,10 @@ static void allow(struct residence *r, int64_t blocks, const char *limit)
 static struct residence reside(const struct gpu *gpu, const struct launch *launch, int registers)
 {
     int64_t warps = (launch->threads + WARP_THREADS - 1) / WARP_THREADS;
-    struct residence r = {registers, MOST_BLOCKS, 0, "blocks"};
-    allow(&r, MOST_WARPS / warps, "threads");
+    struct residence r = {registers, gpu->blocks, 0, "blocks"};
+    allow(&r, gpu->warps / warps, "threads");
     if (launch->shared_bytes)
-        allow(&r, 1024 * gpu->shared_all / (launch->shared_bytes + RESERVED_SHARED),
+        allow(&r, gpu->shared_all / (launch->shared_bytes + RESERVED_SHARED),
               "shared memory");
     int64_t each = ((int64_t)registers * WARP_THREADS + REGISTERS_OF_WARP - 1) / REGISTERS_OF_WARP *
                    REGISTERS_OF_WARP;
@@ -96,8 +95,7 @@ static bool has_products(const struct stmt *stmt)
 static struct floors floors_of(const struct gpu *gpu, const struct kernel *kernel,
                                const struct cost *cost, int64_t blocks)
 {
-    const bool few = gpu->capability == 80;
-    double each = has_products(kernel->body) ? MATRIX_FMAS : few ? FMAS_SM_80 : FMAS;
+    double each = has_products(kernel->body) ? MATRIX_FMAS : gpu->fmas;
     double used = (double)(blocks < gpu->processors ? blocks : gpu->processors);
     struct floors f = {(double)cost->flops / 2 / each / used, (double)cost->exps / EXPS / used,
                        (double)cost->bytes / MEMORY_BYTES / gpu->processors, 0, NULL};
@@ -130,7 +128,7 @@ static void put_row(const struct gpu_page *page, const struct kernel *kernel)
     fprintf(page->out,
             "<td>%" PRId64 "<td>%" PRId64 "<td>%" PRId64 "%%<td>%s<td>%" PRId64 "<td>%" PRId64
             "<td>%.0f<td>%s%s\n",
-            launch.shared_bytes, r.blocks, 100 * r.warps / MOST_WARPS, r.limit, cost.flops,
+            launch.shared_bytes, r.blocks, 100 * r.warps / gpu->warps, r.limit, cost.flops,
             cost.bytes, f.most, f.binds, launch.blocks < gpu->processors ? ", few blocks" : "");
     free(function);
 }
