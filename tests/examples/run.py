@@ -75,7 +75,7 @@ def figure_of(name):
 
 def numbers_of(text, kind):
     """Those in the lines of a table that begin with a kind of network."""
-    return [float(number) for line in re.findall(rf'^\W*{kind}\b(.*%.*)$', text, re.M)
+    return [float(number) for line in re.findall(rf'^[| ]*{kind} (.*%.*)$', text, re.M)
             for number in re.findall(r'[-+]?\d+\.\d', line)]
 
 

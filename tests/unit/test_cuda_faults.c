@@ -154,6 +154,7 @@ static void run_rare_steps(struct scenario *s, const struct program *program, st
     s->step = "times";
     status = san_cuda_time_kernels(cuda, host, ms, &error);
     check_step(s, program, status, &error);
+    settle(program); /* what failed may have left copies from `host` */
 }
 
 static void run_steps(struct scenario *s, const struct program *program, struct san_cuda *cuda)
