@@ -135,7 +135,8 @@ static void run_rare_steps(struct scenario *s, const struct program *program, st
     struct san_cuda_error error;
     CUcontext popped;
     CUgraph graph = NULL;
-    float host[MODEL_FLOATS] = {0}, ms[3];
+    static float host[MODEL_FLOATS]; /* a call that fails may leave copies from it */
+    float ms[3];
     s->step = "captured run";
     mock_hold(1);
     assert_int_equal(cuCtxPushCurrent_v2(program->context), 0);
@@ -154,7 +155,6 @@ static void run_rare_steps(struct scenario *s, const struct program *program, st
     s->step = "times";
     status = san_cuda_time_kernels(cuda, host, ms, &error);
     check_step(s, program, status, &error);
-    settle(program); /* what failed may have left copies from `host` */
 }
 
 static void run_steps(struct scenario *s, const struct program *program, struct san_cuda *cuda)
