@@ -41,7 +41,7 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s, 
     double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
     double step = core_step_cycles(t, work, loads);
     if (halves) /* half the steps; at the end two shuffles and an addition */
-        return step * (double)(depth / 2) + (t->lanes <= 8 ? 2.5 : 4) * work + BLOCK_CYCLES;
+        return step * (double)(depth / 2) + 4 * work + BLOCK_CYCLES;
     return step * (double)depth + 2 * work + BLOCK_CYCLES;
 }
 
@@ -184,9 +184,8 @@ static struct nest_range first_repeating(const struct nests *nests)
     return end > begin + 1 ? (struct nest_range){begin, end} : (struct nest_range){0, 0};
 }
 
-/* Takes them together if their weights and the values between them then stay in L1. False: they do
- * not, or there are none. */
-static bool find_together(struct view *v)
+/* Takes them together if their weights and the values between them then stay in L1. */
+static void find_together(struct view *v)
 {
     const struct nests *nests = v->subject->nests;
     struct plan plan = {.together = first_repeating(nests)};
@@ -196,12 +195,11 @@ static bool find_together(struct view *v)
     for (const struct buffer *local = nests->kernel->locals; local; local = local->next)
         if (plan_keeps_to_pixel(&plan, nests, local))
             own += buffer_bytes(local);
-    if (!own || bytes + own > v->subject->target->l1_bytes)
-        return false;
-    v->tile_bytes -= own;
-    v->together_bytes = own;
-    v->together = plan.together;
-    return true;
+    if (own && bytes + own <= v->subject->target->l1_bytes) {
+        v->tile_bytes -= own;
+        v->together_bytes = own;
+        v->together = plan.together;
+    }
 }
 
 /* A plan for all pixels: whole tiles, shared by the threads, and a smaller one for the rest. */
@@ -219,18 +217,6 @@ static double plan_all(const struct view *v, int64_t tile, struct plan *plan)
 
 enum { MAX_TILE = 128 };
 
-static void visit_tiles(const struct view *view, plan_visitor *visit, void *context)
-{
-    struct plan plan;
-    int64_t pixels = view->subject->nests->pixel_count;
-    for (int64_t tile = 1; tile <= MAX_TILE && tile <= pixels; tile++) {
-        if (tile > 1 && tile * view->tile_bytes > TILE_BYTES)
-            break;
-        double cycles = plan_all(view, tile, &plan);
-        visit(context, &plan, cycles);
-    }
-}
-
 void processor_enumerate(const struct subject *subject, plan_visitor *visit, void *context)
 {
     const struct nests *nests = subject->nests;
@@ -239,11 +225,14 @@ void processor_enumerate(const struct subject *subject, plan_visitor *visit, voi
         view.can_halve[i] = nest_can_halve(subject->m, &nests->nest[i], subject->target);
     if (nests->pixels)
         view.width = nests->pixel[2]->extent;
-    /* apart first: where it costs the same, it has fewer loops. Not measured with 512 bits */
-    if (subject->target->lanes <= 8)
-        visit_tiles(&view, visit, context);
-    if (find_together(&view) || subject->target->lanes > 8)
-        visit_tiles(&view, visit, context);
+    find_together(&view);
+    struct plan plan;
+    for (int64_t tile = 1; tile <= MAX_TILE && tile <= nests->pixel_count; tile++) {
+        if (tile > 1 && tile * view.tile_bytes > TILE_BYTES)
+            break;
+        double cycles = plan_all(&view, tile, &plan);
+        visit(context, &plan, cycles);
+    }
 }
 
 struct cheapest {
