@@ -50,8 +50,8 @@ static void annotate(struct emitter *e, const char *key, const char *annotation,
 }
 
 /* The registers of a multiprocessor, and the least that a thread is left with: at 32, ptxas was seen
- * to spill. Shared memory that each block takes for itself, in bytes. */
-enum { REGISTERS = 65536, LEAST_REGISTERS = 128, RESERVED_SHARED = 1024 };
+ * to spill. */
+enum { REGISTERS = 65536, LEAST_REGISTERS = 128 };
 
 /* Blocks that a multiprocessor should hold at once: those that there are, for which its shared
  * memory suffices, and its registers. Without a number ptxas gives a thread up to 168 registers,
@@ -59,7 +59,7 @@ enum { REGISTERS = 65536, LEAST_REGISTERS = 128, RESERVED_SHARED = 1024 };
 static int64_t blocks_at_once(const struct gpu *gpu, const struct launch *launch)
 {
     int64_t blocks = (launch->blocks + gpu->processors - 1) / gpu->processors;
-    int64_t by_shared = 1024 * gpu->shared_all / (launch->shared_bytes + RESERVED_SHARED);
+    int64_t by_shared = gpu_blocks_in_shared(gpu, launch->shared_bytes);
     int64_t by_registers = REGISTERS / LEAST_REGISTERS / launch->threads;
     blocks = blocks < by_shared ? blocks : by_shared;
     blocks = blocks < by_registers ? blocks : by_registers;

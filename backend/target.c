@@ -232,6 +232,12 @@ bool target_is_gpu(const char *name)
     return !strncmp(name, prefix, sizeof prefix - 1);
 }
 
+int64_t gpu_blocks_in_shared(const struct gpu *gpu, int64_t bytes)
+{
+    const int64_t reserved = 1024;
+    return bytes ? gpu->shared_all / (bytes + reserved) : INT64_MAX;
+}
+
 /* For tf32 and bf16: from sm_80 on. */
 bool target_has_matrix_units(const struct target *target)
 {

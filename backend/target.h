@@ -55,6 +55,9 @@ struct target target_on_this_machine(const struct target *target);
 
 bool target_is_gpu(const char *name); /* of a target's name */
 bool target_has_matrix_units(const struct target *target);
+/* Blocks for which a multiprocessor's shared memory suffices, each of so many bytes and those that
+ * the system takes for itself; INT64_MAX where they need none. */
+int64_t gpu_blocks_in_shared(const struct gpu *gpu, int64_t bytes);
 
 /* Whether this machine's processor runs code for the target; if not, the error names what it lacks.
  * For GPUs see san/cuda.h. */

@@ -14,8 +14,7 @@
 /* Of a multiprocessor. */
 enum {
     REGISTERS = 65536,
-    REGISTERS_OF_WARP = 256, /* they are given out in multiples of */
-    RESERVED_SHARED = 1024   /* of a block */
+    REGISTERS_OF_WARP = 256 /* they are given out in multiples of */
 };
 
 /* Each cycle, on a multiprocessor: multiply-adds of matrix units, exponentials, bytes from memory;
@@ -72,9 +71,7 @@ static struct residence reside(const struct gpu *gpu, const struct launch *launc
     int64_t warps = (launch->threads + WARP_THREADS - 1) / WARP_THREADS;
     struct residence r = {registers, gpu->blocks, 0, "blocks"};
     allow(&r, gpu->warps / warps, "threads");
-    if (launch->shared_bytes)
-        allow(&r, gpu->shared_all / (launch->shared_bytes + RESERVED_SHARED),
-              "shared memory");
+    allow(&r, gpu_blocks_in_shared(gpu, launch->shared_bytes), "shared memory");
     int64_t each = ((int64_t)registers * WARP_THREADS + REGISTERS_OF_WARP - 1) / REGISTERS_OF_WARP *
                    REGISTERS_OF_WARP;
     if (registers)

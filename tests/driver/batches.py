@@ -32,6 +32,11 @@ MODELS = [
     # maps of 112 x 112 and 56 x 56, whose borders are kernels of their own
     model('borders', 224, [(1, 16), (1, 32)], footprint=3, share=4),
     model('patches', 112, [(1, 16), (1, 32)], footprint=3, share=4, type='patchwise'),
+    # a kernel that keeps a tile of 256 channels beside the blocks of its last linear
+    {
+        'format': 'san', 'version': 1, 'name': 'residual', 'family': 'resnet', 'classes': 10,
+        'stages': [{'blocks': 1, 'channels': 256}]
+    },
 ]
 # more elements than may be looked at one by one
 LARGE = model('large', 4096, [(26, 4)], footprint=3, share=1, relation_channels=2, value_channels=2)

@@ -115,6 +115,17 @@ static void gpus_are_known(void **state)
     assert_non_null(strstr(error.text, "sm_70"));
 }
 
+/* 228 KiB, of which each block takes one more than it asks for. */
+static void shared_memory_limits_blocks(void **state)
+{
+    (void)state;
+    const struct gpu *gpu = find("nvptx:sm_90")->gpu;
+    assert_true(gpu_blocks_in_shared(gpu, 0) == INT64_MAX);
+    assert_int_equal(gpu_blocks_in_shared(gpu, 56 * 1024), 4);
+    assert_int_equal(gpu_blocks_in_shared(gpu, 113 * 1024), 2);
+    assert_int_equal(gpu_blocks_in_shared(gpu, 113 * 1024 + 1), 1);
+}
+
 static void native_is_this_machine(void **state)
 {
     (void)state;
@@ -143,6 +154,7 @@ int main(void)
         cmocka_unit_test(unknown_names_are_refused),
         cmocka_unit_test(features_are_always_said),
         cmocka_unit_test(gpus_are_known),
+        cmocka_unit_test(shared_memory_limits_blocks),
         cmocka_unit_test(native_is_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,7 +185,7 @@ static void signatures_have_no_names(void **state)
 {
     (void)state;
     struct model model = small_model(1), deeper = small_model(3);
-    strcpy(deeper.name, "deeper");
+    snprintf(deeper.name, sizeof deeper.name, "deeper");
     struct signatures few = signatures_of(&model, 1, 1), many = signatures_of(&deeper, 1, 1);
     assert_true(many.count > few.count);
     /* but a linear and the next block's residual, which no last block has */

@@ -165,8 +165,8 @@ struct effort matrix_effort(const struct view *v, int i, const struct area *area
 int64_t blocks_at_once(const struct view *v, int64_t threads, int64_t shared)
 {
     int64_t warps = divide_up(threads, WARP), room = RESIDENT / warps;
-    if (shared && v->gpu->shared_all / (shared + 1024) < room)
-        room = v->gpu->shared_all / (shared + 1024);
+    int64_t by_shared = gpu_blocks_in_shared(v->gpu, shared);
+    room = by_shared < room ? by_shared : room;
     return v->gpu->processors * (room < 1 ? 1 : room);
 }
 

@@ -48,12 +48,12 @@ static int64_t local_bytes(const struct view *v, int local, int64_t tile)
     return 4 * shape_elements(&shape);
 }
 
-int64_t view_shared_bytes_before(const struct view *v, int nests, int64_t tile)
+int64_t view_shared_bytes_without(const struct view *v, const struct buffer *without, int64_t tile)
 {
     struct shared_buffer buffer[MAX_NESTS];
     int count = 0;
     for (int i = 0; i < v->locals; i++)
-        if (!v->local[i].in_workspace && v->local[i].last < nests)
+        if (!v->local[i].in_workspace && v->local[i].buffer != without)
             buffer[count++] = (struct shared_buffer){.bytes = local_bytes(v, i, tile),
                                                      .first = v->local[i].first,
                                                      .last = v->local[i].last};
@@ -62,7 +62,7 @@ int64_t view_shared_bytes_before(const struct view *v, int nests, int64_t tile)
 
 int64_t view_shared_bytes(const struct view *v, int64_t tile)
 {
-    return view_shared_bytes_before(v, v->nests->count, tile);
+    return view_shared_bytes_without(v, NULL, tile);
 }
 
 int64_t view_tile_bytes(const struct view *v, int64_t tile)

@@ -32,8 +32,9 @@ void view_init(struct view *view, const struct subject *subject);
  * workspace instead. */
 int64_t view_tile_bytes(const struct view *view, int64_t tile);
 int64_t view_shared_bytes(const struct view *view, int64_t tile);
-/* Bytes in shared memory of those that only nests before number `nests` touch. */
-int64_t view_shared_bytes_before(const struct view *view, int nests, int64_t tile);
+/* Bytes in shared memory of all but one; NULL: of all. */
+int64_t view_shared_bytes_without(const struct view *view, const struct buffer *without,
+                                  int64_t tile);
 int64_t view_slice_bytes(const struct view *view, int64_t tile);
 
 #endif
