@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """`sanc tune`, and the option --schedules: what is measured is kept, used, taken up again.
 
-    tune.py SANC
+    tune.py SANC [--search]
 
-The times themselves are not tested: only that what is written is right.
+--search: what searches write, which take seconds each; without it, all about files of schedules. The
+times themselves are not tested: only that what is written is right.
 """
 import os
 import re
@@ -243,13 +244,14 @@ class Tests:
 def main():
     with tempfile.TemporaryDirectory() as folder:
         tests = Tests(sys.argv[1], folder)
-        tests.test_chosen()
-        tests.test_edited()
-        tests.test_refused()
-        tests.test_joined()
-        tests.test_texts()
-        tests.test_usage()
-        if NO_SUCH_PROCESSOR == tests.run("bench", *MODEL, *WEIGHTS, *V3, "--seconds", "0.01")[0]:
+        if "--search" not in sys.argv:
+            tests.test_chosen()
+            tests.test_edited()
+            tests.test_refused()
+            tests.test_joined()
+            tests.test_texts()
+            tests.test_usage()
+        elif NO_SUCH_PROCESSOR == tests.run("bench", *MODEL, *WEIGHTS, *V3, "--seconds", "0.01")[0]:
             tests.tally.skip("this machine does not run x86-64-v3")
         else:
             tests.test_tune()

@@ -7,8 +7,8 @@ Outputs are compared with references in float64; every access of memory is check
 host.c). In tf32 and bf16 they may be off by twice as much as the evaluator in that precision, with
 the schedules that the compiler chooses and with matrix units wherever they can be (matrix.py); in
 f32 also with all that nests hand on in the workspace (slices.py); in every precision with sums in
-blocks of terms (blocks.py). --all: the cases of ../shared/cases, which are more.
---sample: each in one precision, and in the end mistakes are planted, which have to be found.
+blocks of terms (blocks.py). --all: the cases of ../shared/cases, which are more; and mistakes are
+planted, which have to be found. --sample: each in one precision.
 """
 import argparse
 import array
@@ -317,7 +317,7 @@ def main():
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(run, number) for number in range(len(names))]
-        if args.sample:
+        if args.all:
             jobs += [pool.submit(plant_mistakes, sanc, llc, os.path.join(own, "mixed"), how)
                      for how in (plant, plant_slices, plant_blocks, plant_matrix)]
         for tally, line in (job.result() for job in jobs):
