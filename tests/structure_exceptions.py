@@ -14,7 +14,6 @@ PATTERNS = {
     "ir/verify/* in a circle:*": "one walk over loops, with what it says of a mistake",
     "runtime/cuda_open.c runtime/cuda_target.c call *": "a device is begun to read what it can do",
     # Tables.
-    "tests/unit/test_planted.c: * lines*": "a table of planted mistakes",
     "tests/unit/test_json.c:*: test_invalid has *": "a table of texts",
     "tests/gpu/mock/driver.c: * lines*": "an entry point of the driver after the other",
     "tests/driver/run.py: * lines*": "a test after the other",
