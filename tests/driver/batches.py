@@ -1,7 +1,7 @@
 """Networks of any batch and size compile: what the verifier looks at does not grow with them.
 
     batches.py SANC                                  small models, in batches of up to 256
-    batches.py SANC --networks                       the networks of examples/models, in every precision; their kernels too
+    batches.py SANC --networks                       the largest of examples/models, in every precision; their kernels too
     batches.py SANC --random RANDOM_MODELS [COUNT]   models over the whole format, which RANDOM_MODELS draws
 """
 import concurrent.futures
@@ -86,8 +86,7 @@ def small(sanc, folder):
 
 
 def networks(sanc, folder):
-    paths = [os.path.join(common.NETWORKS, name) for name in sorted(os.listdir(common.NETWORKS))
-             if name.endswith('.json')]
+    paths = [os.path.join(common.NETWORKS, name + '.json') for name in common.LARGEST]
     good = [
         check(sanc, path, batch, setting, 5) for path in paths for batch in BATCHES
         for setting in SETTINGS

@@ -4,11 +4,12 @@ same object.
 
     dumps.py SANC [--shared | --models] [--objects] [NAME...]
 
-Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: the networks of
-examples/models at 224x224, with weights made up here. From each dump, the loops after all passes
-are compared as a text. Some dumps are also compiled, and the objects compared: every sixth of a
-case, in the next case those after them; with --objects all. Every other one of these is compiled
-with other weights too, and compared with the model compiled with those.
+Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: networks of
+examples/models at 224x224, the smallest of each kind, with weights made up here. From each dump, the
+loops after all passes are compared as a text. Some dumps are also compiled, and the objects compared:
+every sixth of a case (fourth of a network), in the next one those after them; with --objects all.
+Every other one of these is compiled with other weights too, and compared with the model compiled with
+those.
 """
 import argparse
 import array
@@ -25,6 +26,7 @@ import common  # noqa: E402
 
 CASES = os.path.join(common.ROOT, "tests", "numeric", "cases")
 TARGET = ["--target", "x86-64-v3"]
+MOST_DUMPS = 100  # more than there are passes
 POOL = 65521  # made-up weights repeat after so many: a prime, so that no two rows are alike
 
 
@@ -86,11 +88,8 @@ def check_texts(sanc, dump, first_pass, loops, tally, scratch):
     tally.check(read(text) == loops, f"{dump} comes to other loops")
 
 
-EVERY = 6  # there are as many networks: among them, each dump is compiled
-
-
-def check_dumps(sanc, name, model, weights, first, scratch):
-    """first: of the dumps that are compiled; -1: all are. (tally, line to print)"""
+def check_dumps(sanc, name, model, weights, compiled, scratch):
+    """compiled: range of the numbers of dumps that are compiled. (tally, line to print)"""
     tally = common.Tally()
     folder, out = os.path.join(scratch, name), os.path.join(scratch, "out.o")
     other = os.path.join(scratch, "other.safetensors")
@@ -104,7 +103,7 @@ def check_dumps(sanc, name, model, weights, first, scratch):
     objects = 0
     for number, dump in enumerate(dumps):
         check_texts(sanc, dump, first_pass, read(dumps[-1]), tally, scratch)
-        if first >= 0 and (number - first) % EVERY:
+        if number not in compiled:
             continue
         objects += 1
         tally.check(compile_model(sanc, dump, weights, out) == mine, f"{dump} gives another object")
@@ -114,13 +113,13 @@ def check_dumps(sanc, name, model, weights, first, scratch):
     return tally, f"{name:24} {len(dumps)} dumps, {objects} compiled"
 
 
-def check_case(sanc, name, folder, first):
+def check_case(sanc, name, folder, compiled):
     with tempfile.TemporaryDirectory() as scratch:
         return check_dumps(sanc, name, os.path.join(folder, "model.json"),
-                           os.path.join(folder, "weights.safetensors"), first, scratch)
+                           os.path.join(folder, "weights.safetensors"), compiled, scratch)
 
 
-def check_network(sanc, name, folder, first):
+def check_network(sanc, name, folder, compiled):
     with tempfile.TemporaryDirectory() as scratch:
         model, graph = os.path.join(folder, name + ".json"), os.path.join(scratch, "graph.sanir")
         first_pass = common.call(sanc, "ir", "--list-passes").split()[1]
@@ -129,7 +128,7 @@ def check_network(sanc, name, folder, first):
                            read(graph).decode())
         weights = os.path.join(scratch, "weights.safetensors")
         write_weights(weights, [(name, json.loads(shape)) for name, shape in needs])
-        return check_dumps(sanc, name, model, weights, first, scratch)
+        return check_dumps(sanc, name, model, weights, compiled, scratch)
 
 
 def main():
@@ -142,16 +141,18 @@ def main():
     args = parser.parse_intermixed_args()
     sanc = common.Sanc(args.sanc)
     if args.models:  # what takes long comes first
-        folders = {file.removesuffix(".json"): common.NETWORKS
-                   for file in sorted(os.listdir(common.NETWORKS), reverse=True)
-                   if file.endswith(".json")}
+        folders = {name: common.NETWORKS for name in [*args.name, *reversed(common.SMALLEST)]}
     else:
         folders = common.case_folders(None if args.shared else CASES)
     names = args.name or list(folders)
     check, total = check_network if args.models else check_case, common.Tally()
 
+    # among the networks, each dump is compiled
+    every = 1 if args.objects else len(common.SMALLEST) if args.models else 6
+
     def run(number):
-        return check(sanc, names[number], folders[names[number]], -1 if args.objects else number % EVERY)
+        compiled = range(number % every, MOST_DUMPS, every)
+        return check(sanc, names[number], folders[names[number]], compiled)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for tally, line in pool.map(run, range(len(names))):

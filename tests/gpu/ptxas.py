@@ -7,7 +7,7 @@ bytes are 9 of the 480 instructions of a loop.
 
     ptxas.py SANC [--shared]
 
---shared: the cases of ../shared/cases and those of examples/models. Kernels that differ in their
+--shared: the cases of ../shared/cases and networks of examples/models. Kernels that differ in their
 names only are assembled once.
 """
 import argparse
@@ -109,11 +109,7 @@ def main():
     models = [os.path.join(folder, name, "model.json") for name in sorted(os.listdir(folder))]
     models += [] if args.shared else [os.path.join(OWN, name) for name in sorted(os.listdir(OWN))]
     if args.shared:
-        networks = common.NETWORKS
-        models += [
-            os.path.join(networks, name)
-            for name in sorted(os.listdir(networks)) if name.endswith(".json")
-        ]
+        models += [os.path.join(common.NETWORKS, name + ".json") for name in common.SMALLEST]
     total = common.Tally()
     seen = {sm: set() for sm in TARGETS}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -14,6 +14,9 @@ SKIPPED = 77  # exit status that ctest shows as skipped
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")  # not part of the project: may be missing
 NETWORKS = os.path.join(ROOT, "examples", "models")  # the paper's
+# Of those with the same blocks, which others only repeat more or less often.
+SMALLEST = ["resnet18", "resnet26", "san10_pairwise", "san10_patchwise"]
+LARGEST = ["resnet18", "resnet50", "san19_pairwise", "san19_patchwise"]
 TYPECODES = {"F32": "f", "F64": "d", "U8": "B", "I64": "q"}
 assert sys.byteorder == "little" and array.array("f").itemsize == 4
 
