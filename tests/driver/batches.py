@@ -1,7 +1,7 @@
 """Networks of any batch and size compile: what the verifier looks at does not grow with them.
 
     batches.py SANC                                  small models, in batches of up to 256
-    batches.py SANC --networks                       the largest of examples/models, in every precision; their kernels too
+    batches.py SANC --networks                       the largest of examples/models
     batches.py SANC --random RANDOM_MODELS [COUNT]   models over the whole format, which RANDOM_MODELS draws
 """
 import concurrent.futures
@@ -97,8 +97,10 @@ def networks(sanc, folder):
 def random(sanc, folder, program, count='300'):
     subprocess.run([program, '--write', folder, '--count', count], check=True,
                    stdout=subprocess.DEVNULL)
-    jobs = [(os.path.join(folder, name, 'model.json'), batch, setting)
-            for name in sorted(os.listdir(folder)) for batch in BATCHES for setting in SETTINGS]
+    # of each model two sizes, of the next one others
+    jobs = [(os.path.join(folder, name, 'model.json'), BATCHES[(number + i) % len(BATCHES)], setting)
+            for number, name in enumerate(sorted(os.listdir(folder))) for i in range(2)
+            for setting in SETTINGS]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda job: check(sanc, *job), jobs))
 

@@ -5,11 +5,11 @@ same object.
     dumps.py SANC [--shared | --models] [--objects] [NAME...]
 
 Of the cases in tests/numeric/cases; --shared: those of ../shared/cases; --models: networks of
-examples/models at 224x224, the smallest of each kind, with weights made up here. From each dump, the
-loops after all passes are compared as a text. Some dumps are also compiled, and the objects compared:
-every sixth of a case (fourth of a network), in the next one those after them; with --objects all.
-Every other one of these is compiled with other weights too, and compared with the model compiled with
-those.
+examples/models at 224x224, the smallest of each kind, with weights made up here. From each dump,
+the loops after all passes are compared as a text. Some dumps are also compiled, and the objects
+compared: every sixth of a case (fourth of a network), in the next one those after them; with
+--objects all. Every other one of these is compiled with other weights too, and compared with the
+model compiled with those.
 """
 import argparse
 import array

@@ -6,9 +6,9 @@
 Outputs are compared with references in float64; every access of memory is checked on the way (see
 host.c). In tf32 and bf16 they may be off by twice as much as the evaluator in that precision, with
 the schedules that the compiler chooses and with matrix units wherever they can be (matrix.py); in
-f32 also with all that nests hand on in the workspace (slices.py); in one precision, in the next case
-another, also with sums in blocks of terms (blocks.py). --all: the cases of ../shared/cases, which are
-more; and mistakes are planted, which have to be found. --sample: each in one precision.
+f32 also with all that nests hand on in the workspace (slices.py); in one precision, in the next
+case another, also with sums in blocks of terms (blocks.py). --all: the cases of ../shared/cases,
+which are more; and mistakes are planted, which have to be found. --sample: each in one precision.
 """
 import argparse
 import array
