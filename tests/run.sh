@@ -23,7 +23,7 @@ case $what in
     release | debug) select=(-LE slow) minutes=3 ;;
     clang) groups+=(clang) select=(-L unit) minutes=2 ;;
     llvm22) groups+=(llvm22) select=(-L 'unit|backend') minutes=4 ;;
-    asan) select=(-LE 'slow|compiled|again') minutes=8 ;;
+    asan) select=(-LE '^slow$|compiled') minutes=8 ;;
     tsan) select=(-R '^test_(pool|cuda)$') targets=(--target test_pool test_cuda) minutes=1 ;;
     fuzz) groups+=(clang) select=(-R '^fuzz_') minutes=3 ;;
     *)

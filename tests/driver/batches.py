@@ -97,10 +97,8 @@ def networks(sanc, folder):
 def random(sanc, folder, program, count='300'):
     subprocess.run([program, '--write', folder, '--count', count], check=True,
                    stdout=subprocess.DEVNULL)
-    # of each model two sizes, of the next one others
-    jobs = [(os.path.join(folder, name, 'model.json'), BATCHES[(number + i) % len(BATCHES)], setting)
-            for number, name in enumerate(sorted(os.listdir(folder))) for i in range(2)
-            for setting in SETTINGS]
+    jobs = [(os.path.join(folder, name, 'model.json'), batch, setting)
+            for name in sorted(os.listdir(folder)) for batch in BATCHES for setting in SETTINGS]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda job: check(sanc, *job), jobs))
 

@@ -6,9 +6,9 @@
 Outputs are compared with references in float64; every access of memory is checked on the way (see
 host.c). In tf32 and bf16 they may be off by twice as much as the evaluator in that precision, with
 the schedules that the compiler chooses and with matrix units wherever they can be (matrix.py); in
-f32 also with all that nests hand on in the workspace (slices.py); in one precision, in the next
-case another, also with sums in blocks of terms (blocks.py). --all: the cases of ../shared/cases,
-which are more; and mistakes are planted, which have to be found. --sample: each in one precision.
+f32 also with all that nests hand on in the workspace (slices.py); in every precision with sums in
+blocks of terms (blocks.py). --all: the cases of ../shared/cases, which are more; and mistakes are
+planted, which have to be found. --sample: each in one precision.
 """
 import argparse
 import array
@@ -78,9 +78,9 @@ class Case:
         count = blocks.force(sanc, self.scheduled(sanc, precision), path, precision)
         return (path, f"{count} in blocks") if count else None
 
-    def dumps(self, sanc, precision, in_blocks, scratch):
+    def dumps(self, sanc, precision, scratch):
         """Dumps with schedules other than the compiler's, and a name for each."""
-        found = [self.in_blocks(sanc, precision, scratch)] if in_blocks else []
+        found = [self.in_blocks(sanc, precision, scratch)]
         if precision == "f32":
             path = self.with_slices(sanc, scratch)
             found += [(path, "slices")] if path else []
@@ -90,7 +90,7 @@ class Case:
         return [dump for dump in found if dump]
 
 
-def run_precision(sanc, llc, case, precision, in_blocks, tally):
+def run_precision(sanc, llc, case, precision, tally):
     """What to print."""
     said = ""
     with tempfile.TemporaryDirectory() as scratch:
@@ -100,7 +100,7 @@ def run_precision(sanc, llc, case, precision, in_blocks, tally):
             bound = 0.0 if case.exact else max(bound, 2 *
                                                common.relative_error(evaluated, reference))
             reference = evaluated if case.exact else reference
-        for dump, how in [(None, "")] + case.dumps(sanc, precision, in_blocks, scratch):
+        for dump, how in [(None, "")] + case.dumps(sanc, precision, scratch):
             network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, precision,
                                      dump)
             error = common.relative_error(network.run(case.images), reference)
@@ -110,14 +110,12 @@ def run_precision(sanc, llc, case, precision, in_blocks, tally):
     return f"{precision}{said}"
 
 
-def run_case(sanc, llc, name, folder, precisions, in_blocks):
-    """in_blocks: the precision of sums in blocks. (tally, line to print)"""
+def run_case(sanc, llc, name, folder, precisions):
+    """(tally, line to print)"""
     tally, said = common.Tally(), []
     for precision in precisions:
         try:
-            said.append(
-                run_precision(sanc, llc, Case(name, folder), precision, precision == in_blocks,
-                              tally))
+            said.append(run_precision(sanc, llc, Case(name, folder), precision, tally))
         except (common.Failure, device.Wrong) as failure:
             tally.check(False, f"{name} ({precision}): {failure}")
     return tally, f"{name:24} {', '.join(said)}"
@@ -314,9 +312,8 @@ def main():
     llc, total = device.find_llc(sanc), common.Tally()
 
     def run(number):
-        one = PRECISIONS[number % len(PRECISIONS)]
-        return run_case(sanc, llc, names[number], os.path.join(folder, names[number]),
-                        [one] if args.sample else PRECISIONS, one)
+        precisions = [PRECISIONS[number % len(PRECISIONS)]] if args.sample else PRECISIONS
+        return run_case(sanc, llc, names[number], os.path.join(folder, names[number]), precisions)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(run, number) for number in range(len(names))]

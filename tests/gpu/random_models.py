@@ -3,8 +3,8 @@
 
     random_models.py SANC RANDOM_MODELS [--count N] [--rounded N] [--first N] [--seed N]
 
-RANDOM_MODELS is the program that draws them: N in float32 (200), and the first N of these in tf32
-and bf16 (70), every other one with matrix units wherever they can be. Models in whole numbers have
+RANDOM_MODELS is the program that draws them: N in float32 (300), and the first N of these in tf32
+and bf16 (100), every other one with matrix units wherever they can be. Models in whole numbers have
 to be right to the bit; the others keep, with their first image or by the median of all, twice the
 error of the plain evaluation in float32, or of the evaluator that rounds what linears multiply.
 """
@@ -123,7 +123,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
     parser.add_argument("random_models")
-    for name, default in (("count", 200), ("rounded", 70), ("first", 0), ("seed", 1)):
+    for name, default in (("count", 300), ("rounded", 100), ("first", 0), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
     args.sanc = common.Sanc(args.sanc)

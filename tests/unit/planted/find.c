@@ -2,15 +2,10 @@
 #include "make.h"
 #include "planted.h"
 
-static bool is_constant(const struct inst *inst, bool constant)
-{
-    return inst_is_constant(inst) == constant;
-}
-
 struct inst *find_inst(struct module *m, enum op op, bool constant)
 {
     for (struct inst *inst = m->first; inst; inst = inst->next)
-        if (inst->op == op && is_constant(inst, constant))
+        if (inst->op == op && inst_is_constant(inst) == constant)
             return inst;
     return NULL;
 }
