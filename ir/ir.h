@@ -446,14 +446,14 @@ struct edit {
     const struct buffer *buffer;
 };
 
-/* Whether a kernel is still right after a change (verify_edits.c): all that module_verify checks in
- * a single kernel; and, where it was changed, that it is seen to have no race, and has a barrier
+/* Whether a kernel is still right after a change (kinds_and_order.c): all that module_verify checks
+ * in a single kernel; and, where it was changed, that it is seen to have no race, and has a barrier
  * where threads read what others wrote. */
-bool kernel_verify_edit(const struct module *module, const struct kernel *kernel,
+bool kernel_verify_kinds(const struct module *module, const struct kernel *kernel,
                         const struct edit *edit, struct error *error);
 
 /* Whether the loops of a nest, each the whole body of the one before, may be put in another order:
- * loop[order[0]] outermost. All kinds count as serial: kernel_verify_edit checks what runs at once.
+ * loop[order[0]] outermost. All kinds count as serial: what runs at once is for kernel_verify_kinds.
  */
 bool kernel_verify_order(const struct module *module, const struct kernel *kernel, int loops,
                          const struct stmt *const *loop, const int *order, struct error *error);

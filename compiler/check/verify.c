@@ -129,7 +129,7 @@ static bool rounds(const struct pass *pass, const struct module *module)
 }
 
 bool pass_check_after(void *context, const struct pass *pass, int changes, double seconds,
-                      const struct module *module)
+                      struct module *module)
 {
     struct pass_check *check = context;
     int64_t count = check->images->count * module->classes;

@@ -43,7 +43,7 @@ struct pass_check {
     enum status status; /* of the evaluation */
 };
 bool pass_check_after(void *context, const struct pass *pass, int changes, double seconds,
-                      const struct module *module);
+                      struct module *module);
 void pass_check_free(struct pass_check *check);
 
 /* Where a compiled model first differs from its loop form. */

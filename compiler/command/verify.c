@@ -102,7 +102,7 @@ static enum status get_reference(struct verification *v)
 
 /* An observer that also shows the progress. */
 static bool show_and_check(void *context, const struct pass *pass, int changes, double seconds,
-                           const struct module *module)
+                           struct module *module)
 {
     if (pass)
         progress_show("evaluating after pass %d of %d, %s", pass_find(pass->name) + 1, pass_count,

@@ -1,6 +1,7 @@
 #include "observe.h"
 #include "file.h"
 #include "memory.h"
+#include "predict_module.h"
 #include "source.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -49,8 +50,9 @@ static bool names_pass(const struct pass_names *names, const struct pass *pass)
     return false;
 }
 
-static void print_module(const struct module *module, const char *when, const struct pass *pass)
+static void print_module(struct module *module, const char *when, const struct pass *pass)
 {
+    module_write_costs(module);
     fprintf(stderr, "; %s %s\n", when, pass->name);
     module_print(module, stderr);
 }
@@ -67,11 +69,12 @@ static enum status dump_file(const struct watch *watch, const char *name, const 
 }
 
 /* DIR/07-NAME.sanir, after seven passes of which NAME was the last. */
-static enum status dump_module(const struct watch *watch, const struct module *module)
+static enum status dump_module(const struct watch *watch, struct module *module)
 {
     const char *name = arena_printf(watch->arena, "%02d-%s.sanir", passes_done(module),
                                     module->after ? module->after : "graph");
     size_t size = 0;
+    module_write_costs(module);
     char *text = module_text(module, &size);
     enum status status = dump_file(watch, name, text, size);
     free(text);
@@ -94,7 +97,7 @@ static void print_times(const struct watch *watch, const struct pass *pass, int 
 }
 
 static bool watch_after(void *context, const struct pass *pass, int changes, double seconds,
-                        const struct module *module)
+                        struct module *module)
 {
     struct watch *watch = context;
     const struct options *options = watch->options;

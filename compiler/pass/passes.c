@@ -36,7 +36,7 @@ static double seconds_now(void)
 }
 
 static bool observed(const struct pass_observer *observer, const struct pass *pass, int changes,
-                     double seconds, const struct module *module)
+                     double seconds, struct module *module)
 {
     return !observer || observer->after(observer->context, pass, changes, seconds, module);
 }
@@ -61,26 +61,25 @@ static enum status run_one(struct module *module, const struct pass *pass,
         diag_report(module->error);
         return STATUS_INPUT;
     }
-    if (!module_verify(module, &error)) {
+    if (changes && !module_verify(module, &error)) {
         const char *what = module->file ? "cannot go on from here" : "broke the module";
         diag_error(module->file, error.at.line, error.at.column, "the pass %s %s: %s", pass->name,
                    what, error.text);
         return module->file ? STATUS_INPUT : STATUS_DEFECT;
     }
-    module_write_costs(module);
     return observed(observer, pass, changes, seconds, module) ? STATUS_DONE : STATUS_CHECK_FAILED;
 }
 
 enum status passes_run(struct module *module, const char *last,
                        const struct pass_observer *observer)
 {
-    module_write_costs(module); /* of a dump: it may have been edited */
     if (!observed(observer, NULL, 0, 0, module))
         return STATUS_CHECK_FAILED;
     int stop = last ? pass_find(last) + 1 : pass_count;
     enum status status = STATUS_DONE;
     for (int i = passes_done(module); i < stop && status == STATUS_DONE; i++)
         status = run_one(module, &pass_table[i], observer);
+    module_write_costs(module); /* also of a dump for which no pass runs: it may have been edited */
     return status;
 }
 

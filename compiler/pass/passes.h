@@ -27,17 +27,19 @@ int passes_done(const struct module *module);
  * already. */
 enum status passes_round(struct module *module);
 
-/* Called after every pass (and once before the first, with pass NULL); false stops the run. */
+/* Called after every pass (and once before the first, with pass NULL); false stops the run. What
+ * kernels cost is not yet in the module: an observer that shows it writes it (module_write_costs).
+ */
 struct pass_observer {
     bool (*after)(void *context, const struct pass *pass, int changes, double seconds,
-                  const struct module *module);
+                  struct module *module);
     void *context;
 };
 
 /* Runs the passes after module->after, up to and including `last` (NULL: all; none where `last` is
- * done already), verifying the module after each. STATUS_DEFECT with a message if a pass broke it;
- * STATUS_CHECK_FAILED if the observer returned false; STATUS_INPUT where a schedule asks for
- * something impossible. */
+ * done already), verifies the module after each that changed it, and writes what kernels cost.
+ * STATUS_DEFECT with a message if a pass broke it; STATUS_CHECK_FAILED if the observer returned
+ * false; STATUS_INPUT where a schedule asks for something impossible. */
 enum status passes_run(struct module *module, const char *last,
                        const struct pass_observer *observer);
 

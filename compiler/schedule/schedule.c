@@ -14,6 +14,7 @@ pass_function schedule;
 int schedule(struct module *m)
 {
     int changes = 0;
+    struct names chosen = {.arena = m->arena};
     struct subject subject = {.m = m, .rounding = rounding_new(m, m->arena)};
     for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next) {
         subject.nests = nests_find(m, kernel);
@@ -24,7 +25,7 @@ int schedule(struct module *m)
                 continue;
             struct plan plan;
             if (!plan_tuned(&subject, &plan))
-                plan_choose(&subject, &plan);
+                plan_choose_once(&subject, &chosen, &plan);
             plan_write(m, kernel, m->target[i], &plan);
             changes++;
         }

@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 
 SKIPPED = 77  # exit status that ctest shows as skipped
@@ -118,8 +119,8 @@ class Failure(Exception):
 
 
 class Sanc:
-    """sanc for tests that start it hundreds of times: sanc_many (many.c) carries out the command
-    lines. Each thread has one of its own."""
+    """sanc for tests that start it hundreds of times: each thread has a process of its own, sanc_many
+    (many.c), which carries out one command line after the other."""
 
     def __init__(self, path):
         self.path, self.local = os.path.abspath(path), threading.local()
@@ -131,28 +132,67 @@ class Sanc:
         """A program of the tests, which the build puts where sanc is."""
         return os.path.join(os.path.dirname(self.path), program)
 
-    def process(self):
-        if not hasattr(self.local, "process"):
-            self.local.process = subprocess.Popen([self.beside("sanc_many")], stdin=subprocess.PIPE,
-                                                  stdout=subprocess.PIPE)
-            atexit.register(self.local.process.communicate)
-        return self.local.process
-
     def run(self, *words, cwd=None):
         """(status, standard output, standard error) of `sanc WORD...`; a signal is a status below
         0."""
-        process = self.process()
-        words = [os.fsencode(str(word)) + b"\0" for word in (cwd or os.getcwd(), *words)]
-        process.stdin.write(b"%d\n" % (len(words) - 1) + b"".join(words))
-        process.stdin.flush()
-        status, out, err = map(int, process.stdout.readline().split())
-        return status, *(process.stdout.read(size).decode(errors="replace") for size in (out, err))
+        if not hasattr(self.local, "many"):
+            self.local.many = Many(self.beside("sanc_many"))
+        return self.local.many.run(words, cwd or os.getcwd())
 
-    def child_seconds(self):
-        """Processor time, without the system's, of all that this thread has run."""
-        with open(f"/proc/{self.process().pid}/stat", encoding="utf-8") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return int(fields[13]) / os.sysconf("SC_CLK_TCK")  # cutime
+    def seconds(self):
+        """Processor time, without the system's, of this thread's last command line."""
+        return self.local.many.seconds
+
+
+class Many:
+    """A process of sanc_many, another one after each MOST_COMMANDS and after a crash."""
+    MOST_COMMANDS = 50
+
+    def __init__(self, program):
+        self.program, self.process, self.seconds = program, None, 0.0
+        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        atexit.register(self.end)
+
+    def begin(self):
+        ends = os.pipe(), os.pipe()
+        (requests, to), (source, answers) = ends
+        self.process = subprocess.Popen([self.program, str(requests), str(answers)],
+                                        stdin=subprocess.DEVNULL, stdout=self.out,
+                                        stderr=self.err, pass_fds=[requests, answers])
+        os.close(requests)
+        os.close(answers)
+        self.requests, self.answers, self.commands = os.fdopen(to, "wb"), os.fdopen(source, "rb"), 0
+
+    def end(self):
+        """The status with which the process ends: a sanitizer looks for leaks then."""
+        if not self.process:
+            return 0
+        self.requests.close()
+        self.answers.close()
+        process, self.process = self.process, None
+        return process.wait()
+
+    def run(self, words, folder):
+        for file in (self.out, self.err):
+            file.seek(0)
+            file.truncate()
+        if not self.process:
+            self.begin()
+        words = [os.fsencode(str(word)) + b"\0" for word in (folder, *words)]
+        self.requests.write(b"%d\n" % (len(words) - 1) + b"".join(words))
+        self.requests.flush()
+        answer = self.answers.readline().split()
+        self.commands += 1
+        status = int(answer[0]) if answer else self.end()
+        self.seconds = int(answer[1]) / 1e3 if answer else 0.0
+        if answer and self.commands == self.MOST_COMMANDS:
+            status = self.end() or status
+        return status, *(self.text(file) for file in (self.out, self.err))
+
+    @staticmethod
+    def text(file):
+        file.seek(0)
+        return file.read().decode(errors="replace")
 
 
 def call(*command, timeout=600, cwd=None):

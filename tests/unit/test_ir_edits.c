@@ -203,7 +203,7 @@ static void test_edits(void **state)
         while (buffer && strcmp(buffer->name, edits[i].changed) != 0)
             buffer = buffer->next;
         struct edit edit = {buffer ? NULL : find_loop(kernel->body, edits[i].changed), buffer};
-        bool right = kernel_verify_edit(module, kernel, &edit, &error);
+        bool right = kernel_verify_kinds(module, kernel, &edit, &error);
         failed += !says(edits[i].text, right, error.text, edits[i].why);
         module_free(module);
     }

@@ -48,7 +48,7 @@ static enum outcome fail(struct editing *e, int operand, const struct kernel *ke
 static enum outcome verify(struct editing *e, const struct kernel *kernel, const struct edit *edit)
 {
     struct error error;
-    if (kernel_verify_edit(e->m, kernel, edit, &error))
+    if (kernel_verify_kinds(e->m, kernel, edit, &error))
         return DONE;
     return fail(e, OPERAND_NONE, NULL,
                 arena_printf(e->m->arena, "%s", error.text)); /* it names the kernel */

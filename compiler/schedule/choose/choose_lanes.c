@@ -72,7 +72,7 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s,
     double work = (double)(rows * r.vectors);
     expr_visit_loads(s->reduce ? s->reduce->in[0] : s->loops.store->value, 1, visit_reading, &r);
     if (!s->reduce) /* exponentials hide where a block begins */
-        return fmax(r.loads / LOADS_PER_CYCLE, 2 * work) + (nest_has_exp(s) ? 0 : ROWS_CYCLES);
+        return fmax(r.loads / LOADS_PER_CYCLE, 2 * work) + (s->exponentials ? 0 : ROWS_CYCLES);
     return core_step_cycles(t, work, r.loads) * (double)nest_depth(s) + 2 * work + BLOCK_CYCLES;
 }
 
@@ -81,7 +81,7 @@ static int64_t most_vectors(const struct target *t, const struct kernel_nest *s)
 {
     if (s->reduce)
         return t->registers / 2;
-    return nest_has_exp(s) ? MOST_EXPONENTIALS : MOST_VECTORS;
+    return s->exponentials ? MOST_EXPONENTIALS : MOST_VECTORS;
 }
 
 /* The best register tile of a nest with pixels as lanes. */

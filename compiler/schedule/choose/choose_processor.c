@@ -76,7 +76,7 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
 static bool fits_code(const struct target *t, const struct kernel_nest *s,
                       const struct sizes *sizes, int64_t rows, int64_t vectors)
 {
-    int64_t most = nest_has_exp(s) ? MOST_EXPONENTIALS : MOST_WRITTEN;
+    int64_t most = s->exponentials ? MOST_EXPONENTIALS : MOST_WRITTEN;
     return vectors <= MOST_ACROSS && (rows == 1 || rows * vectors <= most) &&
            (rows == 1 || t->lanes <= 8) && nest_even_rows(s, s->rows, sizes->of.repeats == 1, rows);
 }

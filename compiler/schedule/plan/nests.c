@@ -111,6 +111,14 @@ static const struct expr *find_row_factor(const struct nests *nests, const struc
     return NULL;
 }
 
+static bool has_exp(const struct expr *expr)
+{
+    bool found = expr->op == SCALAR_exp;
+    for (int i = 0; i < 3 && !found; i++)
+        found = expr->in[i] && has_exp(expr->in[i]);
+    return found;
+}
+
 static void describe(struct module *m, const struct nests *nests, struct kernel_nest *nest)
 {
     nest->reduce = expr_find_reduce(nest->loops.store->value);
@@ -119,6 +127,7 @@ static void describe(struct module *m, const struct nests *nests, struct kernel_
     if (nest->reduce)
         expr_visit_loads(nest->reduce->in[0], 1, visit_operand, &operands);
     nest->multiply = operands.serves_all;
+    nest->exponentials = has_exp(nest->loops.store->value);
     nest->row_factor = find_row_factor(nests, nest);
 }
 
@@ -211,19 +220,6 @@ struct nest_size nest_measure_lanes(const struct kernel_nest *nest, int64_t tile
     for (int i = 0; i < nest->loops.vars; i++)
         size.rows *= nest->loops.var[i]->extent;
     return size;
-}
-
-static bool has_exp(const struct expr *expr)
-{
-    bool found = expr->op == SCALAR_exp;
-    for (int i = 0; i < 3 && !found; i++)
-        found = expr->in[i] && has_exp(expr->in[i]);
-    return found;
-}
-
-bool nest_has_exp(const struct kernel_nest *nest)
-{
-    return has_exp(nest->loops.store->value);
 }
 
 bool nest_even_rows(const struct kernel_nest *nest, int vars, bool pixels, int64_t rows)

@@ -11,6 +11,7 @@ struct kernel_nest {
     const struct expr *reduce; /* the sum or the maximum in its value; NULL: there is none */
     int rows; /* the first loops are rows; the columns are the last loop, if there is one more */
     bool multiply; /* an operand serves all rows, as in a matrix product */
+    bool exponentials; /* its value has some */
     /* For a sum over one variable of products: the factor that depends on the row but not on the
      * column, where the other factor depends on the column. Else NULL. */
     const struct expr *row_factor;
@@ -57,9 +58,6 @@ struct nest_size {
 struct nest_size nest_measure(const struct kernel_nest *nest, int64_t tile);
 /* The same for a nest whose columns are the tile's pixels: all of its own variables are rows. */
 struct nest_size nest_measure_lanes(const struct kernel_nest *nest, int64_t tile);
-
-/* Whether a nest computes exponentials. */
-bool nest_has_exp(const struct kernel_nest *nest);
 
 /* Whether blocks of rows are whole inner loops, or divide one: else each row's variables need
  * divisions. The rows are the first `vars` variables, and the tile's pixels around them or not. */

@@ -260,7 +260,7 @@ static struct verifier verifier_of(const struct module *module, const struct ker
                              .effort = {MOST_EFFORT}};
 }
 
-bool kernel_verify_edit(const struct module *module, const struct kernel *kernel,
+bool kernel_verify_kinds(const struct module *module, const struct kernel *kernel,
                         const struct edit *edit, struct error *error)
 {
     struct verifier verifier = verifier_of(module, kernel, error);
