@@ -450,11 +450,11 @@ struct edit {
  * in a single kernel; and, where it was changed, that it is seen to have no race, and has a barrier
  * where threads read what others wrote. */
 bool kernel_verify_kinds(const struct module *module, const struct kernel *kernel,
-                        const struct edit *edit, struct error *error);
+                         const struct edit *edit, struct error *error);
 
 /* Whether the loops of a nest, each the whole body of the one before, may be put in another order:
- * loop[order[0]] outermost. All kinds count as serial: what runs at once is for kernel_verify_kinds.
- */
+ * loop[order[0]] outermost. All kinds count as serial: kernel_verify_kinds sees to what runs at
+ * once. */
 bool kernel_verify_order(const struct module *module, const struct kernel *kernel, int loops,
                          const struct stmt *const *loop, const int *order, struct error *error);
 

@@ -261,7 +261,7 @@ static struct verifier verifier_of(const struct module *module, const struct ker
 }
 
 bool kernel_verify_kinds(const struct module *module, const struct kernel *kernel,
-                        const struct edit *edit, struct error *error)
+                         const struct edit *edit, struct error *error)
 {
     struct verifier verifier = verifier_of(module, kernel, error);
     verifier.changed = edit->loop;

@@ -27,9 +27,16 @@ import torch_python
 
 PEERS = ["eager", "compiled", "onnxruntime", "openvino",
          "iree"]  # tvm, 2 s an image as it comes, if it is named
-PACKAGES = ["torch", "numpy", "safetensors", "onnx", "onnxscript", "onnxruntime", "openvino",
-            "iree-base-compiler", "iree-base-runtime", "apache-tvm"]
-MODULES = "torch, safetensors.torch, onnxscript, onnxruntime, openvino, iree.runtime, tvm"
+# What each program imports besides PyTorch, and the packages that have it.
+EXPORT = ["onnx", "onnxscript"]
+NEEDS = {
+    "eager": ([], []),
+    "compiled": ([], []),
+    "onnxruntime": (["onnxscript", "onnxruntime"], [*EXPORT, "onnxruntime"]),
+    "openvino": (["openvino"], ["openvino"]),
+    "iree": (["onnxscript", "iree.runtime"], [*EXPORT, "iree-base-compiler", "iree-base-runtime"]),
+    "tvm": (["onnxscript", "tvm"], [*EXPORT, "apache-tvm"]),
+}
 BUILD = os.path.join(common.ROOT, "build", "bench")
 MOST_ERROR = 1e-5
 LEAST_RUNS, ROUND_MS = 1, 400  # of each program in a round
@@ -195,8 +202,12 @@ def main():
     networks = args.network or sorted(name[:-5]
                                       for name in os.listdir(folder) if name.endswith(".json"))
     peers = [peer for peer in args.peers.split(",") if peer]
-    python = (torch_python.find() if peers == ["eager"] else None) or torch_python.find_or_make(
-        MODULES, PACKAGES)
+    if not set(peers) <= set(NEEDS):
+        parser.error(f"--peers: one of {', '.join(NEEDS)}, found {args.peers}")
+    modules, packages = (sorted({need for peer in peers for need in NEEDS[peer][which]})
+                         for which in range(2))
+    python = torch_python.find_or_make(", ".join(["torch", "safetensors.torch", *modules]),
+                                       ["torch", "numpy", "safetensors", *packages])
     os.makedirs(BUILD, exist_ok=True)
     print(machine(), flush=True)
     for network in networks:

@@ -321,8 +321,8 @@ CHANGES_WRONG = {
         ("conv0", "kind t serial; <kind b vector", "loop b: vector, must be innermost"),
         ("conv0", "kind i <vector",
          "loop i: vector, has 13 iterations, must be a power of two up to 8"),
-        ("conv0", "kind k4 <vector",
-         "loop k4: vector, has 16 iterations, must be a power of two up to 8"),
+        ("conv0", "kind k <vector",
+         "loop k: vector, has 3 iterations, must be a power of two up to 8"),
         ("conv0", "<kind v serial",
          "acc0: index 1 of registers depends on a loop that is not unrolled, or on a table"),
         ("layer0_0_sam_16", "kind v4 unroll; kind p unroll; <kind k2 parallel",
@@ -334,7 +334,7 @@ CHANGES_WRONG = {
         ("conv0", "order k3 <k3", "a second 'k3'"),
         ("conv0", "order k3 <z9",
          "found 'z9', must be one of the loops t, b, i, v, k, i2, v2, i3, v3, i4, v4, k2, i5, v5, "
-         "i6, v6, r, i7, g, v7, i8, k3, i9, g2, v8, i10, g3, v9, b2, i11, g4, v10, k4, i12, g5, v11, i13, g6, v12, g7, v13, "
+         "i6, v6, r, i7, g, v7, i8, k3, i9, g2, v8, i10, g3, v9, b2, i11, g4, v10, k4, u, i12, g5, v11, i13, g6, v12, g7, v13, "
          "k5, g8, v14, i14, g9, v15"),
         ("conv0", "<order r b",
          "loop r must hold another one of those named here, and nothing else"),

@@ -8,7 +8,12 @@ void build_begin_kernel(struct kernel_build *k, const struct subject *s, const s
     int locals = nests->count + 8; /* see build_depth.c, build_staging.c, build_blocks.c */
     for (const struct buffer *local = nests->kernel->locals; local; local = local->next)
         locals++;
-    *k = (struct kernel_build){.m = s->m, .nests = nests, .plan = plan, .tile = 1, .split = 1};
+    *k = (struct kernel_build){.m = s->m,
+                               .nests = nests,
+                               .plan = plan,
+                               .registers = s->target->gpu ? 0 : s->target->registers,
+                               .tile = 1,
+                               .split = 1};
     k->local = arena_alloc(s->m->arena, (size_t)locals * sizeof *k->local);
     build_next_kernel(k, s->target->name, suffix);
 }
@@ -166,6 +171,19 @@ int64_t build_line_terms(const struct nest_build *b, const struct var *var)
 {
     int64_t line = expr_divisors(b->nest->reduce->in[0], var).largest;
     return line > 1 && line < var->extent ? line : 0;
+}
+
+int64_t build_terms_at_once(const struct nest_build *b, int64_t terms, int64_t rows,
+                            const struct segment *columns)
+{
+    enum { MOST_WRITTEN = 128 /* multiply-adds */ };
+    int64_t across = columns->size / columns->lanes, sums = rows * across;
+    if (!b->nest->row_factor || across < 2 || sums + across + 1 >= b->k->registers)
+        return 1;
+    for (int64_t count = MOST_AT_ONCE; count >= LEAST_AT_ONCE; count /= 2)
+        if (terms > count && terms % count == 0 && count * sums <= MOST_WRITTEN)
+            return count;
+    return 1;
 }
 
 /* ---- loops ----------------------------------------------------------------------------------- */

@@ -31,8 +31,9 @@ struct kernel_build {
     const struct nests *nests;
     const struct plan *plan;
     struct kernel *to;
-    int64_t tile;     /* pixels of this kernel's tile */
-    affine_ref first; /* number of the tile's first pixel, n, y and x flattened */
+    int64_t registers; /* for vectors, that the target has; 0: a GPU */
+    int64_t tile;      /* pixels of this kernel's tile */
+    affine_ref first;  /* number of the tile's first pixel, n, y and x flattened */
     int accumulators, locals;
     struct local_build *local; /* room for the kernel's, and one more for each nest */
     /* On processors: how many columns of their results nests compute; 0: all. */
@@ -117,10 +118,16 @@ const struct expr *build_initial(struct nest_build *b);
 const struct expr *build_step(struct nest_build *b, const struct expr *old);
 const struct expr *build_final(struct nest_build *b, const struct expr *total);
 
-/* Of a sum over windows: the consecutive terms of a line of a window; 0: it is no such sum. As many
- * of these terms as TERMS_AT_ONCE are written out. */
-enum { TERMS_AT_ONCE = 4 };
+/* Of a sum over windows: the consecutive terms of a line of a window; 0: it is no such sum. */
 int64_t build_line_terms(const struct nest_build *b, const struct var *var);
+/* How many of `terms` consecutive terms of a sum are written out: of a linear on a processor 4 or 8
+ * that divide them, else 1. So index arithmetic and the end of the loop are for several terms: a
+ * core that serves another thread too begins half as many instructions of this one. With a single
+ * vector of columns loads take longer than that; and a register tile of so many rows and columns
+ * has to leave a register unused, or LLVM would spill sums. */
+enum { LEAST_AT_ONCE = 4, MOST_AT_ONCE = 8 };
+int64_t build_terms_at_once(const struct nest_build *b, int64_t terms, int64_t rows,
+                            const struct segment *columns);
 
 /* Of a nest whose reduction is computed in parts of `terms` terms: the first term of the part at
  * hand, and its store; the total of all. */

@@ -123,13 +123,6 @@ static struct stmt *fetch_next(struct blocks *s, struct var *d, struct var *k,
     return fetch_weights(s->b, &ahead);
 }
 
-/* Terms that are written out: as in build_nest.c. */
-static int64_t terms_at_once(const struct blocks *s)
-{
-    bool window = build_line_terms(s->b, s->b->nest->reduce->var[0]);
-    return window && s->b->plan->depth % TERMS_AT_ONCE == 0 ? TERMS_AT_ONCE : 1;
-}
-
 /* One register tile, for one block of the depth. It is at `tile` within the panel that begins at
  * `panel`. */
 static struct stmt *block_tile(struct blocks *s, struct var *d, const struct segment *rows,
@@ -142,7 +135,8 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     struct buffer *acc = build_accumulators(b->k, SHAPE(rows->size, columns->size));
     struct stmt *stmt = move_tile(s, rows, columns, acc, tile, true);
     int vars = b->r.vars;
-    int64_t depth = s->b->plan->depth, unrolled = terms_at_once(s);
+    int64_t depth = s->b->plan->depth;
+    int64_t unrolled = build_terms_at_once(b, depth, rows->size, columns);
     struct var *k = var_new(m, "k", depth / unrolled), *u = var_new(m, "u", unrolled);
     affine_ref term = affine_add(m->arena, scaled(m, k, unrolled), of_var(m, u));
     struct tile_loops t = tile_loops_new(m, rows->size, columns);

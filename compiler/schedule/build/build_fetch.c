@@ -34,7 +34,7 @@ struct stmt *fetch_weights(struct nest_build *b, const struct ahead *next)
     int64_t line_of = LINE_BYTES / dtype_bytes[factor->buffer->dtype];
     int64_t across = next->columns > line_of ? next->columns / line_of : 1;
     int64_t lines = next->depth * across;
-    int64_t times = lines > next->steps ? lines / next->steps : 1;
+    int64_t times = (lines + next->steps - 1) / next->steps;
     int64_t wait = next->steps > lines ? next->steps / lines : 1;
     affine_ref first = affine_scale(arena, affine_div(arena, next->step, wait), times);
     for (int64_t i = 0; i < times; i++) {

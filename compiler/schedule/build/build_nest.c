@@ -37,15 +37,21 @@ struct sum_loops {
     int64_t steps;
 };
 
-/* Adds those of one variable; returns what it is in terms of them. One that is taken apart by div
- * and mod, as the terms of a window, becomes loops over its lines and over what is consecutive in
- * memory. */
-static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, const struct var *from)
+/* Terms of a sum: values of its first variable, and all of the others. */
+struct terms {
+    int64_t begin, count;
+};
+
+/* Adds those of one variable; returns what it is in terms of them, some of which are written out.
+ * One that is taken apart by div and mod, as the terms of a window, becomes loops over its lines and
+ * over what is consecutive in memory. */
+static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, const struct var *from,
+                                struct terms terms, int64_t rows, const struct segment *columns)
 {
     struct module *m = b->k->m;
-    int64_t line = build_line_terms(b, from), inner = line ? line : from->extent;
-    int64_t unrolled = line && line % TERMS_AT_ONCE == 0 ? TERMS_AT_ONCE : 1;
-    struct var *lines = var_new(m, from->name, from->extent / inner);
+    int64_t line = build_line_terms(b, from), inner = line ? line : terms.count;
+    int64_t unrolled = build_terms_at_once(b, inner, rows, columns);
+    struct var *lines = var_new(m, from->name, terms.count / inner);
     struct var *k = var_new(m, from->name, inner / unrolled);
     if (line)
         sum->var[sum->vars++] = lines;
@@ -53,21 +59,26 @@ static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, con
     sum->step = affine_add(m->arena, scaled(m, lines, k->extent), of_var(m, k));
     sum->steps = lines->extent * k->extent;
     if (unrolled == 1)
-        return sum->step;
+        return affine_offset(m->arena, sum->step, terms.begin);
     sum->unrolled = var_new(m, "u", unrolled);
-    return affine_add(m->arena, affine_scale(m->arena, sum->step, unrolled),
-                      of_var(m, sum->unrolled));
+    affine_ref term =
+        affine_add(m->arena, affine_scale(m->arena, sum->step, unrolled), of_var(m, sum->unrolled));
+    return affine_offset(m->arena, term, terms.begin);
 }
 
-static struct stmt *accumulate_step(struct nest_build *b, const struct origin *origin, int64_t rows,
-                                    const struct segment *columns, struct buffer *acc)
+static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *origin,
+                                     int64_t rows, const struct segment *columns,
+                                     struct buffer *acc, struct terms terms)
 {
     struct module *m = b->k->m;
     const struct expr *reduce = b->nest->reduce;
     int vars = b->r.vars;
     struct sum_loops sum = {0};
-    for (int i = 0; i < reduce->vars; i++)
-        rewriter_map(&b->r, reduce->var[i], add_sum_loops(b, &sum, reduce->var[i]));
+    for (int i = 0; i < reduce->vars; i++) {
+        struct terms all = {0, reduce->var[i]->extent};
+        rewriter_map(&b->r, reduce->var[i],
+                     add_sum_loops(b, &sum, reduce->var[i], i ? all : terms, rows, columns));
+    }
     struct tile_loops t = tile_loops_new(m, rows, columns);
     tile_enter(b, origin, &t);
     affine_ref at[2] = {of_var(m, t.row), t.column};
@@ -91,6 +102,31 @@ static struct stmt *accumulate_step(struct nest_build *b, const struct origin *o
     for (int i = sum.vars - 1; i >= 0; i--)
         stmt = stmt_for(m, sum.var[i], LOOP_SERIAL, stmt);
     b->r.vars = vars;
+    return stmt;
+}
+
+/* The terms of a linear that fill steps of several; what is left gets steps of one. */
+static int64_t whole_steps(const struct nest_build *b, int64_t rows, const struct segment *columns)
+{
+    const struct expr *reduce = b->nest->reduce;
+    int64_t terms = reduce->var[0]->extent, whole = terms - terms % MOST_AT_ONCE;
+    bool split = reduce->vars == 1 && !build_line_terms(b, reduce->var[0]) &&
+                 build_terms_at_once(b, terms, rows, columns) == 1 &&
+                 build_terms_at_once(b, whole, rows, columns) > 1;
+    return split ? whole : terms;
+}
+
+static struct stmt *accumulate(struct nest_build *b, const struct origin *origin, int64_t rows,
+                               const struct segment *columns, struct buffer *acc)
+{
+    int64_t terms = b->nest->reduce->var[0]->extent;
+    int64_t whole = whole_steps(b, rows, columns);
+    struct stmt *stmt = accumulate_terms(b, origin, rows, columns, acc, (struct terms){0, whole});
+    struct origin rest = *origin;
+    rest.next = NULL; /* the whole steps have fetched it all */
+    if (whole < terms)
+        stmt_append(&stmt, accumulate_terms(b, &rest, rows, columns, acc,
+                                            (struct terms){whole, terms - whole}));
     return stmt;
 }
 
@@ -125,7 +161,7 @@ static struct stmt *register_tile(struct nest_build *b, const struct origin *ori
     b->r.vars = vars;
     if (origin->next)
         stmt_append(&stmt, fetch_next_operands(b, origin, rows, columns->size));
-    stmt_append(&stmt, accumulate_step(b, origin, rows, columns, acc));
+    stmt_append(&stmt, accumulate(b, origin, rows, columns, acc));
     t = tile_loops_new(m, rows, columns);
     tile_enter(b, origin, &t);
     at[0] = of_var(m, t.row);
