@@ -6,8 +6,9 @@ short.
 
 Prints a table of arrows between folders: a file there includes a header here, or calls a function.
 It fails on an arrow that goes to the left, on files that call each other in a circle, on long
-functions, files and lines, and on arrays in static memory of a function of the compiler. What may
-stay is in structure_exceptions.py, with the reason. --dot writes the arrows for Graphviz:
+functions, files and lines, on arrays in static memory of a function of the compiler, and on what
+prints errors or reads the environment outside of the rooms for that. What may stay is in
+structure_exceptions.py, with the reason. --dot writes the arrows for Graphviz:
 structure.py --dot rooms.dot && dot -Tsvg rooms.dot.
 """
 import argparse
@@ -24,6 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # From left to right: a folder uses those after it. compiler/ and ir/ have rooms of their own.
 FOLDERS = ["compiler", "backend", "ir", "runtime"]
 MOST_LINES_OF_FUNCTION, MOST_LINES_OF_FILE, MOST_COLUMNS = 50, 500, 100
+SPEAKING = ("compiler/command/", "compiler/driver/", "compiler/input/", "compiler/install/")
 CHECKED = (".c", ".h", ".def", ".py", ".sh", ".md", "CMakeLists.txt", ".ci/run")
 TABLE_OR_LINK = re.compile(r"\||!?\[|    |\S+$")
 
@@ -212,6 +214,14 @@ def check_static_arrays(path, code):
             yield f"{path}:{number}: an array in static memory of a function"
 
 
+def check_speaking(path, code):
+    """Only these rooms print errors and read the environment."""
+    for number, line in enumerate(code.split("\n"), 1):
+        found = re.search(r"\b(stderr|getenv)\b", line)
+        if found and not path.startswith(SPEAKING):
+            yield f"{path}:{number}: {found[1]}, which is for {', '.join(SPEAKING)}"
+
+
 def check_columns(path, text):
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > MOST_COLUMNS and not (path.endswith(".md") and TABLE_OR_LINK.match(line)):
@@ -228,6 +238,7 @@ def check_file(path):
         yield from check_functions(path, without_comments(text))
         if path.startswith(("compiler/", "ir/", "backend/")):
             yield from check_static_arrays(path, without_comments(text))
+            yield from check_speaking(path, without_comments(text))
 
 
 # --------------------------------------------------------------------------------------------------

@@ -12,9 +12,6 @@
 #include "rules_gpu.h"
 #include "segments.h"
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { TOGETHER = 2 /* blocks that nests are planned for */ };
 enum {
@@ -252,12 +249,6 @@ static void plan_tile(const struct view *v, int64_t tile, int64_t threads, doubl
         effort_add(&block, first);
         int64_t used = shared + sums_bytes(v, &plan);
         double cycles = device_cycles(v, &plan, used + plan_staging(v, used, &plan), block);
-        if (getenv("GD") && strstr(v->nests->kernel->name, getenv("GD")))
-            fprintf(
-                stderr,
-                "%s thr %d tile %d split %d: %.1f us; issue %.0f lat %.0f bytes %.0f shared %d\n",
-                v->nests->kernel->name, (int)threads, (int)tile, (int)split, cycles / 1755,
-                block.issue, block.latency, block.bytes, (int)used);
         if (cycles < *least) {
             *least = cycles;
             *best = plan;
