@@ -178,7 +178,8 @@ int64_t build_terms_at_once(const struct nest_build *b, int64_t terms, int64_t r
 {
     enum { MOST_WRITTEN = 128 /* multiply-adds */ };
     int64_t across = columns->size / columns->lanes, sums = rows * across;
-    if (!b->nest->row_factor || across < 2 || sums + across + 1 >= b->k->registers)
+    int64_t spare = b->k->registers / 16;
+    if (!b->nest->row_factor || across < 2 || sums + across + 1 > b->k->registers - spare)
         return 1;
     for (int64_t count = MOST_AT_ONCE; count >= LEAST_AT_ONCE; count /= 2)
         if (terms > count && terms % count == 0 && count * sums <= MOST_WRITTEN)

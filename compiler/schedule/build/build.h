@@ -124,7 +124,7 @@ int64_t build_line_terms(const struct nest_build *b, const struct var *var);
  * that divide them, else 1. So index arithmetic and the end of the loop are for several terms: a
  * core that serves another thread too begins half as many instructions of this one. With a single
  * vector of columns loads take longer than that; and a register tile of so many rows and columns
- * has to leave a register unused, or LLVM would spill sums. */
+ * has to leave a sixteenth of the registers unused, or LLVM would spill sums. */
 enum { LEAST_AT_ONCE = 4, MOST_AT_ONCE = 8 };
 int64_t build_terms_at_once(const struct nest_build *b, int64_t terms, int64_t rows,
                             const struct segment *columns);
