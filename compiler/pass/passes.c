@@ -79,7 +79,8 @@ enum status passes_run(struct module *module, const char *last,
     enum status status = STATUS_DONE;
     for (int i = passes_done(module); i < stop && status == STATUS_DONE; i++)
         status = run_one(module, &pass_table[i], observer);
-    module_write_costs(module); /* also of a dump for which no pass runs: it may have been edited */
+    if (status == STATUS_DONE) /* also of a dump for which no pass runs: it may have been edited */
+        module_write_costs(module);
     return status;
 }
 

@@ -151,11 +151,11 @@ class Many:
     def __init__(self, program):
         self.program, self.process, self.seconds = program, None, 0.0
         self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        atexit.register(self.end)
+        atexit.register(self.end_test)
 
     def begin(self):
-        ends = os.pipe(), os.pipe()
-        (requests, to), (source, answers) = ends
+        requests, to = os.pipe()
+        source, answers = os.pipe()
         self.process = subprocess.Popen([self.program, str(requests), str(answers)],
                                         stdin=subprocess.DEVNULL, stdout=self.out,
                                         stderr=self.err, pass_fds=[requests, answers])
@@ -171,6 +171,13 @@ class Many:
         self.answers.close()
         process, self.process = self.process, None
         return process.wait()
+
+    def end_test(self):
+        """Fails the test, which is over, where the last process ends with an error."""
+        status = self.end()
+        if status:
+            print(f"{self.program}: status {status} at its end\n{self.text(self.err)}", flush=True)
+            os._exit(1)
 
     def run(self, words, folder):
         for file in (self.out, self.err):
