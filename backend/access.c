@@ -6,11 +6,12 @@
  *   two vectors of registers    a shuffle of both (vpermt2ps)
  *   two elements far apart      each spread, and a blend (vbroadcastss, vblendps)
  *   one of four of each lane    all four of each and shuffles (vunpcklps), shared with the others
+ *   one of two halves           both of each, and a shift or a mask (vpslld, vpandd)
  *   anything else               lane by lane */
 #include "index.h"
 #include <string.h>
 
-enum { FOUR = 4 }; /* floats of 128 bits */
+enum { FOUR = 4 /* floats of 128 bits */, HALF_BITS = 16 };
 
 static LLVMTypeRef vector_type(struct emitter *e, int64_t lanes)
 {
@@ -48,40 +49,55 @@ static LLVMTypeRef with_element(LLVMTypeRef type, LLVMTypeRef element)
     return vector ? LLVMVectorType(element, LLVMGetVectorSize(type)) : element;
 }
 
-/* The upper halves of floats (vpmovzxwd, vpslld). */
-static LLVMValueRef widen(struct emitter *e, LLVMTypeRef type, LLVMValueRef halves)
+/* The number in every lane of a value of that type. */
+static LLVMValueRef number_like(struct emitter *e, LLVMTypeRef type, unsigned number)
 {
-    LLVMTypeRef words = with_element(type, e->i32);
-    bool wide = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
-    LLVMValueRef sixteen = LLVMConstInt(e->i32, 16, 0);
-    LLVMValueRef each[MAX_LANES];
-    for (unsigned i = 0; wide && i < LLVMGetVectorSize(type); i++)
-        each[i] = sixteen;
-    LLVMValueRef bits = LLVMBuildZExt(e->builder, halves, words, "");
-    bits = LLVMBuildShl(e->builder, bits,
-                        wide ? LLVMConstVector(each, LLVMGetVectorSize(type)) : sixteen, "");
+    LLVMValueRef one = LLVMConstInt(e->i32, number, 0), each[MAX_LANES];
+    if (LLVMGetTypeKind(type) != LLVMVectorTypeKind)
+        return one;
+    unsigned lanes = LLVMGetVectorSize(type);
+    for (unsigned i = 0; i < lanes; i++)
+        each[i] = one;
+    return LLVMConstVector(each, lanes);
+}
+
+LLVMValueRef access_widen(struct emitter *e, LLVMTypeRef type, LLVMValueRef halves)
+{
+    LLVMValueRef bits = LLVMBuildZExt(e->builder, halves, with_element(type, e->i32), "");
+    bits = LLVMBuildShl(e->builder, bits, number_like(e, type, HALF_BITS), "");
     return LLVMBuildBitCast(e->builder, bits, type, "");
 }
 
-/* `type` is f32 or a vector of it. Bytes are turned into floats here (vpmovzxbd, vcvtdq2ps). */
+/* `type` is f32 or a vector of it, `extra` counts what one of its elements is. Bytes are turned into
+ * floats here (vpmovzxbd, vcvtdq2ps). */
 static LLVMValueRef load(struct emitter *e, LLVMTypeRef type, const struct base *base,
                          const struct affine *linear, int64_t extra)
 {
     enum dtype dtype = base->buffer->dtype;
+    if (e->pairs)
+        extra *= PAIR;
     LLVMValueRef address = index_address(e, base, linear, extra);
-    LLVMTypeRef stored = with_element(type, index_element(e, base->buffer));
+    LLVMTypeRef stored = e->pairs ? type : with_element(type, index_element(e, base->buffer));
     LLVMValueRef value = LLVMBuildLoad2(e->builder, stored, address, "");
     mark(e, value, base, index_alignment(e, base, linear, extra));
     access_mark_read(e, value, base);
-    return dtype == DTYPE_U8     ? LLVMBuildUIToFP(e->builder, value, type, "")
-           : dtype == DTYPE_BF16 ? widen(e, type, value)
+    return e->pairs              ? value
+           : dtype == DTYPE_U8   ? LLVMBuildUIToFP(e->builder, value, type, "")
+           : dtype == DTYPE_BF16 ? access_widen(e, type, value)
                                  : value;
 }
 
+/* To a buffer of type bf16 the upper halves of floats whose lower halves are zero. */
 static void store(struct emitter *e, LLVMValueRef value, const struct base *base,
                   const struct affine *linear, int64_t extra)
 {
     LLVMValueRef address = index_address(e, base, linear, extra);
+    LLVMTypeRef type = LLVMTypeOf(value);
+    if (base->buffer->dtype == DTYPE_BF16) {
+        value = LLVMBuildBitCast(e->builder, value, with_element(type, e->i32), "");
+        value = LLVMBuildLShr(e->builder, value, number_like(e, type, HALF_BITS), "");
+        value = LLVMBuildTrunc(e->builder, value, with_element(type, e->i16), "");
+    }
     mark(e, LLVMBuildStore(e->builder, value, address), base,
          index_alignment(e, base, linear, extra));
 }
@@ -211,7 +227,7 @@ static LLVMValueRef load_transposed(struct emitter *e, const struct buffer *buff
                                     const struct base *base, const struct lanes *lanes)
 {
     int64_t remainder = index_remainder(e, lanes->origin, FOUR);
-    if (e->target->gpu || e->lanes < 2 * FOUR || buffer->place == PLACE_REGISTERS ||
+    if (e->target->gpu || e->pairs || e->lanes < 2 * FOUR || buffer->place == PLACE_REGISTERS ||
         remainder < 0 || shape_elements(&buffer->shape) % FOUR)
         return NULL;
     for (int i = 0; i < e->lanes; i++)
@@ -239,6 +255,37 @@ static LLVMValueRef load_lanes(struct emitter *e, const struct base *base,
     return vector;
 }
 
+/* One of two neighbours of type bf16 of each lane, all of which lie together. NULL: the lanes do not
+ * lie like this. */
+static LLVMValueRef load_every_second(struct emitter *e, const struct base *base,
+                                      const struct lanes *lanes)
+{
+    int64_t second = index_remainder(e, lanes->origin, PAIR);
+    if (e->pairs || base->buffer->dtype != DTYPE_BF16 || second < 0)
+        return NULL;
+    for (int i = 0; i < e->lanes; i++)
+        if (lanes->offset[i] != PAIR * i)
+            return NULL;
+    LLVMTypeRef type = vector_type(e, e->lanes), bits = with_element(type, e->i32);
+    e->pairs = true;
+    const struct affine *first = affine_offset(e->arena, lanes->origin, -second);
+    LLVMValueRef both = LLVMBuildBitCast(e->builder, load(e, type, base, first, 0), bits, "");
+    e->pairs = false;
+    both = second ? LLVMBuildAnd(e->builder, both, number_like(e, type, 0xffff0000), "")
+                  : LLVMBuildShl(e->builder, both, number_like(e, type, HALF_BITS), "");
+    return LLVMBuildBitCast(e->builder, both, type, "");
+}
+
+/* Counts the lanes' offsets in pairs. */
+static void count_pairs(const struct emitter *e, struct lanes *lanes)
+{
+    for (int i = 0; i < e->lanes && lanes->kind == LANES_CONSTANT; i++) {
+        if (lanes->offset[i] % PAIR)
+            lanes->kind = LANES_FREE;
+        lanes->offset[i] /= PAIR;
+    }
+}
+
 struct value emit_load(struct emitter *e, const struct buffer *buffer,
                        const struct affine *const *index)
 {
@@ -250,9 +297,15 @@ struct value emit_load(struct emitter *e, const struct buffer *buffer,
     if (buffer->dtype == DTYPE_I32)
         emit_fail(e, "load of %s, which holds no floats", buffer->name);
     index_lanes(e, index_linear(e, buffer, index), &lanes);
+    if (e->pairs)
+        count_pairs(e, &lanes);
     if (lanes.kind == LANES_UNIFORM)
         return (struct value){.llvm = load(e, e->f32, base, lanes.origin, 0)};
     struct value value = {.wide = true};
+    if (lanes.kind == LANES_CONSTANT)
+        value.llvm = load_every_second(e, base, &lanes);
+    if (value.llvm)
+        return value;
     if (consecutive(e, &lanes))
         value.llvm = load(e, vector_type(e, e->lanes), base, lanes.origin, 0);
     else if (lanes.kind == LANES_CONSTANT && span(e, &lanes, &least) <= e->lanes)

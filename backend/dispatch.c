@@ -240,7 +240,7 @@ static void put_images(FILE *file, const struct plan *plan, const struct target 
 /* A section for target number `i` of the plan. */
 static void put_target(FILE *file, const char *section, const struct plan *plan, int i)
 {
-    struct cpu_need need = cpu_need(target_level(plan->target[i]));
+    struct cpu_need need = cpu_need(plan->target[i]);
     char weaker[24] = "none";
     if (i)
         snprintf(weaker, sizeof weaker, "try.%d", i - 1);
@@ -248,12 +248,24 @@ static void put_target(FILE *file, const char *section, const struct plan *plan,
                                  {.name = "target", .number = i},
                                  {.name = "target_code", .number = i + 1},
                                  {.name = "weaker", .text = weaker},
+                                 {.name = "more", .text = need.leaf7_1_eax ? "more" : "found"},
                                  {.name = "leaf1_ecx", .number = need.leaf1_ecx},
                                  {.name = "leaf7_ebx", .number = need.leaf7_ebx},
+                                 {.name = "leaf7_1_eax", .number = need.leaf7_1_eax},
+                                 {.name = "leaf0_ecx", .number = need.leaf0_ecx},
                                  {.name = "xcr0", .number = need.xcr0},
                                  {.name = "symbol", .text = plan->target[i]->symbol},
                                  {0}};
     put(file, section, holes);
+}
+
+/* Whether the processor has what a target needs. */
+static void put_target_try(FILE *file, const struct plan *plan, int i)
+{
+    put_target(file, "try", plan, i);
+    if (plan->target[i]->pairs)
+        put_target(file, "more", plan, i);
+    put_target(file, "found", plan, i);
 }
 
 static size_t job_bytes(const struct plan *plan)
@@ -340,7 +352,7 @@ static void put_run(FILE *file, const struct plan *plan)
         put_target(file, "known", plan, i);
     put(file, "look", holes);
     for (int i = plan->targets; i-- > 0;)
-        put_target(file, "try", plan, i);
+        put_target_try(file, plan, i);
     put(file, "out", holes);
     if (plan->outside)
         put(file, "out_weights", holes);

@@ -393,7 +393,22 @@ try.${target}:
   %has.x.${target} = icmp eq i32 %xcr0.${target}, ${xcr0}
   %has.17.${target} = and i1 %has.1.${target}, %has.7.${target}
   %has.${target} = and i1 %has.17.${target}, %has.x.${target}
-  br i1 %has.${target}, label %found.${target}, label %${weaker}
+  br i1 %has.${target}, label %${more}.${target}, label %${weaker}
+;; section more
+; Of leaf 7.1, and of one vendor's processors.
+more.${target}:
+  %leaf71.${target} = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 7, i32 1)
+  %eax71.${target} = extractvalue { i32, i32, i32, i32 } %leaf71.${target}, 0
+  %bits.${target} = and i32 %eax71.${target}, ${leaf7_1_eax}
+  %has.71.${target} = icmp eq i32 %bits.${target}, ${leaf7_1_eax}
+  %leaf0.${target} = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 0, i32 0)
+  %ecx0.${target} = extractvalue { i32, i32, i32, i32 } %leaf0.${target}, 2
+  %is.${target} = icmp eq i32 %ecx0.${target}, ${leaf0_ecx}
+  %any.${target} = icmp eq i32 0, ${leaf0_ecx}
+  %vendor.${target} = or i1 %is.${target}, %any.${target}
+  %has.more.${target} = and i1 %has.71.${target}, %vendor.${target}
+  br i1 %has.more.${target}, label %found.${target}, label %${weaker}
+;; section found
 found.${target}:
   store atomic i32 ${target_code}, ptr @${model}__processor monotonic, align 4
   br label %use.${target}

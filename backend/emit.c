@@ -5,7 +5,7 @@
  *   unrolled loop             its body, once per value of the variable
  *   vector loop               its body, once, on vectors of `extent` lanes
  *   block and thread loop     see device.c
- *   warp and matrix loop      see matrix.c
+ *   warp and matrix loop      see matrix.c; on a processor see pairs.c
  *
  * Nothing is decided here: what the loop form says is written down. */
 #include "emit.h"
@@ -151,12 +151,28 @@ static void emit_vector(struct emitter *e, const struct stmt *loop)
     e->lanes = 0;
 }
 
+/* Loop over the terms that a processor adds to each lane at once, around a vector loop. */
+static void emit_pairs(struct emitter *e, const struct stmt *loop)
+{
+    const struct stmt *vector = loop->body;
+    push(e, loop->var);
+    top(e)->known = true; /* as 0; the other term lies next to it */
+    e->vector = vector->var;
+    e->lanes = (int)vector->var->extent;
+    pairs_add(e, vector->body);
+    e->vector = NULL;
+    e->lanes = 0;
+    e->depth--;
+}
+
 static void emit_loop(struct emitter *e, const struct stmt *loop)
 {
     if ((loop->loop == LOOP_THREAD || loop->loop == LOOP_WARP) && e->target->gpu)
         device_thread(e, loop);
     else if (loop->loop == LOOP_MATRIX && e->target->gpu)
         matrix_loops(e, loop);
+    else if (loop->loop == LOOP_MATRIX)
+        emit_pairs(e, loop);
     else if (loop->loop == LOOP_BLOCK && e->target->gpu)
         device_block(e, loop);
     else if (loop->var->extent == 1 || loop->loop == LOOP_UNROLL)

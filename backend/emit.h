@@ -109,6 +109,7 @@ struct emitter {
     int depth;
     const struct var *vector; /* NULL outside vector loops */
     int lanes;
+    bool pairs; /* loads are of two neighbours of type bf16 for each lane, as the bits of a float */
     const struct var *thread; /* of the thread or warp loop around; NULL: none */
     struct part part[2];      /* of matrix loops; matrix.c */
     int parts;
@@ -168,6 +169,14 @@ void matrix_warp(struct emitter *emitter, const struct stmt *loop, LLVMValueRef 
 /* Two matrix loops around stores, or three around a product. */
 void matrix_loops(struct emitter *emitter, const struct stmt *rows);
 
+/* ---- pairs.c --------------------------------------------------------------------------------- */
+
+/* sum = fma(a, b, sum) in a vector loop, for this and the next value of the matrix loop around it,
+ * which a processor's unit for bf16 adds at once. */
+void pairs_add(struct emitter *emitter, const struct stmt *store);
+/* Nearest bf16 of floats, as a float, by that unit's instruction. */
+LLVMValueRef pairs_round(struct emitter *emitter, LLVMValueRef x);
+
 /* ---- alike.c --------------------------------------------------------------------------------- */
 
 /* A GPU's kernel as it is started: the function of `code`, which may be another kernel's, with
@@ -212,6 +221,8 @@ void emit_copy(struct emitter *emitter, const struct stmt *store);
 /* Asks for the cache line of a load's element, into L2. */
 void emit_prefetch(struct emitter *emitter, const struct expr *load);
 LLVMValueRef emit_splat(struct emitter *emitter, struct value value);
+/* Floats of `type` whose upper halves these are (vpmovzxwd, vpslld). */
+LLVMValueRef access_widen(struct emitter *emitter, LLVMTypeRef type, LLVMValueRef halves);
 
 /* ---- scalar.c -------------------------------------------------------------------------------- */
 

@@ -219,7 +219,7 @@ static bool write_out(LLVMModuleRef out, LLVMTargetMachineRef machine, enum back
 static int by_strength(const void *a, const void *b)
 {
     const struct target *const *p = a, *const *q = b;
-    return (*p)->lanes - (*q)->lanes;
+    return (*p)->lanes != (*q)->lanes ? (*p)->lanes - (*q)->lanes : (*p)->pairs - (*q)->pairs;
 }
 
 /* The targets in order of strength; `only` that one, or NULL for all x86 ones. */

@@ -14,8 +14,9 @@
 #include <cpuid.h>
 #endif
 
-enum { LEAF1_ECX, LEAF7_EBX };
+enum { LEAF1_ECX, LEAF7_EBX, LEAF7_1_EAX };
 enum { OSXSAVE = 27, XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6 };
+enum { VENDOR_AMD = 0x444d4163 /* the end of AuthenticAMD */ };
 
 static const struct feature {
     const char *name;
@@ -31,6 +32,7 @@ enum { FEATURES = sizeof feature_table / sizeof *feature_table };
 /* LLVM's feature strings, each after a comma. */
 #define FEATURE_AVX2(name) ",+" name
 #define FEATURE_AVX512(name)
+#define FEATURE_BF16(name)
 #define FEATURE(level, name, word, bit) FEATURE_##level(name)
 static const char avx2_features[] =
 #include "targets.def"
@@ -39,6 +41,12 @@ static const char avx2_features[] =
 #define FEATURE_AVX512(name) ",+" name
 #define FEATURE(level, name, word, bit) FEATURE_##level(name)
 static const char avx512_features[] =
+#include "targets.def"
+    ;
+#undef FEATURE_BF16
+#define FEATURE_BF16(name) ",+" name
+#define FEATURE(level, name, word, bit) FEATURE_##level(name)
+static const char bf16_features[] =
 #include "targets.def"
     ;
 
@@ -54,8 +62,9 @@ static const char avx512_features[] =
 #define KIB *1024LL
 #define LEVEL_AVX2 .features = avx2_features + 1, .lanes = 8, .registers = 16
 #define LEVEL_AVX512 .features = avx512_features + 1, .lanes = 16, .registers = 32
-#define PROCESSOR(level, cpu_name, symbol_name, core_name, fma, latency, l1, l2)                   \
-    {.name = cpu_name,                                                                             \
+#define LEVEL_BF16 .features = bf16_features + 1, .lanes = 16, .registers = 32, .pairs = true
+#define LEVEL(level, own_name, cpu_name, symbol_name, core_name, fma, latency, l1, l2)             \
+    {.name = own_name,                                                                             \
      .cpu = cpu_name,                                                                              \
      .symbol = symbol_name,                                                                        \
      LEVEL_##level,                                                                                \
@@ -85,17 +94,25 @@ enum { GPUS = sizeof gpu_table / sizeof *gpu_table };
 
 enum cpu_level target_level(const struct target *target)
 {
-    return target->lanes > 8 ? CPU_AVX512 : CPU_AVX2;
+    return target->pairs ? CPU_BF16 : target->lanes > 8 ? CPU_AVX512 : CPU_AVX2;
 }
 
-struct cpu_need cpu_need(enum cpu_level level)
+static uint32_t *word_of(struct cpu_need *need, const struct feature *f)
 {
-    struct cpu_need need = {.xcr0 = level == CPU_AVX512 ? XCR0_AVX512 : XCR0_AVX};
-    for (int i = 0; i < FEATURES; i++) {
-        const struct feature *f = &feature_table[i];
-        if (f->level <= level)
-            *(f->word == LEAF1_ECX ? &need.leaf1_ecx : &need.leaf7_ebx) |= 1u << f->bit;
-    }
+    return f->word == LEAF1_ECX   ? &need->leaf1_ecx
+           : f->word == LEAF7_EBX ? &need->leaf7_ebx
+                                  : &need->leaf7_1_eax;
+}
+
+struct cpu_need cpu_need(const struct target *target)
+{
+    enum cpu_level level = target_level(target);
+    struct cpu_need need = {.xcr0 = level == CPU_AVX2 ? XCR0_AVX : XCR0_AVX512};
+    for (int i = 0; i < FEATURES; i++)
+        if (feature_table[i].level <= level)
+            *word_of(&need, &feature_table[i]) |= 1u << feature_table[i].bit;
+    if (level == CPU_BF16 && strcmp(target->name, target->cpu) && strcmp(target->name, "native"))
+        need.leaf0_ecx = VENDOR_AMD;
     return need;
 }
 
@@ -112,6 +129,10 @@ static struct cpu_need cpu_read(void)
         __asm__("xgetbv" : "=a"(has.xcr0), "=d"(high) : "c"(0));
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
         has.leaf7_ebx = b;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
+        has.leaf7_1_eax = a;
+    if (__get_cpuid(0, &a, &b, &c, &d))
+        has.leaf0_ecx = c;
 #endif
     return has;
 }
@@ -122,22 +143,23 @@ static void append(char *text, size_t size, const char *word)
     snprintf(text + used, size - used, "%s%s", used ? ", " : "", word);
 }
 
-/* The names of what is missing for a level, "" if nothing is. */
-static void missing_features(enum cpu_level level, char *names, size_t size)
+/* The names of what is missing for a target, "" if nothing is. */
+static void missing_features(const struct target *target, char *names, size_t size)
 {
-    struct cpu_need has = cpu_read();
+    enum cpu_level level = target_level(target);
+    struct cpu_need has = cpu_read(), need = cpu_need(target);
     names[0] = 0;
     for (int i = 0; i < FEATURES; i++) {
         const struct feature *f = &feature_table[i];
-        uint32_t word = f->word == LEAF1_ECX ? has.leaf1_ecx : has.leaf7_ebx;
-        if (f->level <= level && !(word >> f->bit & 1))
+        if (f->level <= level && !(*word_of(&has, f) >> f->bit & 1))
             append(names, size, f->name);
     }
-    uint32_t xcr0 = cpu_need(level).xcr0;
-    if ((has.xcr0 & xcr0) != xcr0)
+    if ((has.xcr0 & need.xcr0) != need.xcr0)
         append(names, size,
-               level == CPU_AVX512 ? "registers of AVX-512 saved by the operating system"
-                                   : "registers of AVX saved by the operating system");
+               level == CPU_AVX2 ? "registers of AVX saved by the operating system"
+                                 : "registers of AVX-512 saved by the operating system");
+    if (need.leaf0_ecx && has.leaf0_ecx != need.leaf0_ecx)
+        append(names, size, "a processor of AMD's");
 }
 
 bool target_runs_here(const struct target *target, struct error *error)
@@ -147,7 +169,7 @@ bool target_runs_here(const struct target *target, struct error *error)
         error_set(error, "%s is for a GPU, not for the processor", target->name);
         return false;
     }
-    missing_features(target_level(target), names, sizeof names);
+    missing_features(target, names, sizeof names);
     if (!names[0])
         return true;
     error_set(error, "this machine lacks what %s needs: %s", target->name, names);
@@ -185,14 +207,14 @@ static pthread_once_t native_once = PTHREAD_ONCE_INIT;
 /* Uses the instructions that this machine has, whatever its processor's name promises. */
 static void native_init(void)
 {
-    char names[256];
-    missing_features(CPU_AVX512, names, sizeof names);
-    enum cpu_level level = names[0] ? CPU_AVX2 : CPU_AVX512;
-    const struct target *row = target_row(cpu_host_name());
-    if (row && target_level(row) == level)
-        native = *row;
-    else
-        native = *target_row(level == CPU_AVX2 ? "x86-64-v3" : "x86-64-v4");
+    static const char *const level[] = {"x86-64-v4+bf16", "x86-64-v4", "x86-64-v3"};
+    char names[256] = "";
+    const struct target *row = target_row(cpu_host_name()), *most = row;
+    for (int i = 0; i < 3 && (!i || names[0]); i++)
+        missing_features(most = target_row(level[i]), names, sizeof names);
+    if (row)
+        missing_features(row, names, sizeof names);
+    native = row && !names[0] && row->lanes == most->lanes ? *row : *most;
     native.cpu = cpu_host_name();
     native.name = "native";
     native.symbol = "native";
@@ -202,7 +224,7 @@ static void native_init(void)
 static const struct target *target_native(struct error *error)
 {
     char names[256];
-    missing_features(CPU_AVX2, names, sizeof names);
+    missing_features(target_row("x86-64-v3"), names, sizeof names);
     if (names[0]) {
         error_set(error, "this machine lacks what every target needs: %s", names);
         return NULL;
@@ -278,8 +300,8 @@ const struct target *target_find(const char *name, struct error *error)
     for (int i = 0; i < TARGETS; i++)
         nearest_try(&nearest, target_table[i].name);
     error_set(error,
-              "no target \"%.64s\"%s: allowed are native, x86-64-v3, x86-64-v4, LLVM's names of "
-              "processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...) and nvptx:sm_80 "
+              "no target \"%.64s\"%s: allowed are native, x86-64-v3, x86-64-v4, x86-64-v4+bf16, LLVM's "
+              "names of processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...) and nvptx:sm_80 "
               "and the like",
               name, nearest_hint(&nearest, hint));
     return NULL;

@@ -40,6 +40,7 @@ struct target {
     int registers;        /* vector registers */
     int fma_per_cycle;    /* vector FMAs started per cycle */
     int fma_latency;      /* cycles */
+    bool pairs;                 /* a unit adds PAIR products of bf16 to each lane: vdpbf16ps */
     int64_t l1_bytes, l2_bytes; /* data caches of a core */
     const struct core *core;    /* NULL: a GPU */
     const struct gpu *gpu;      /* NULL: an x86; else lanes are a load's, caches and FMAs 0 */

@@ -369,6 +369,17 @@ bool affine_uses(const struct affine *a, const struct var *var)
     return false;
 }
 
+bool affine_step(const struct affine *a, const struct var *var, int64_t *step)
+{
+    *step = 0;
+    for (int i = 0; i < a->count; i++)
+        if (a->term[i].kind == TERM_VAR && a->term[i].var == var)
+            *step = a->term[i].factor;
+        else if (a->term[i].kind != TERM_VAR && affine_uses(a->term[i].inner, var))
+            return false;
+    return true;
+}
+
 bool affine_is_constant(const struct affine *a)
 {
     return a->count == 0;

@@ -20,6 +20,8 @@ const struct affine *affine_substitute(struct arena *arena, const struct affine 
 void affine_range(const struct affine *a, int64_t *least, int64_t *most);
 bool affine_equal(const struct affine *a, const struct affine *b);
 bool affine_uses(const struct affine *a, const struct var *var);
+/* Sets *step to what one more of var adds; false where that depends on its value, as in div. */
+bool affine_step(const struct affine *a, const struct var *var, int64_t *step);
 bool affine_is_constant(const struct affine *a);
 /* The row-major element offset of an access, in elements. */
 const struct affine *affine_linearize(struct arena *arena, const struct shape *shape,

@@ -273,7 +273,7 @@ struct launch kernel_launch(const struct kernel *kernel)
     for (; stmt && stmt->kind == STMT_FOR && stmt->loop == LOOP_BLOCK; stmt = stmt->body)
         launch.blocks *= stmt->var->extent;
     for (const struct buffer *local = kernel->locals; local; local = local->next) {
-        int64_t end = local->offset + 4 * shape_elements(&local->shape);
+        int64_t end = local->offset + buffer_bytes(local);
         if (local->place == PLACE_SHARED && local->offset >= 0 && end > launch.shared_bytes)
             launch.shared_bytes = end;
     }

@@ -7,7 +7,7 @@ enum dtype {
     DTYPE_F32,
     DTYPE_I32,  /* of weights: a table for indices */
     DTYPE_U8,   /* of the input: bytes 0 to 255, which are loaded as floats */
-    DTYPE_BF16, /* of weights: the upper half of a float, whose lower half is zero */
+    DTYPE_BF16, /* the upper half of a float, whose lower half is zero */
     DTYPE_COUNT
 };
 extern const char *const dtype_name[DTYPE_COUNT];

@@ -28,6 +28,16 @@ int matrix_depth(int precision)
     return precision == precision_kind_tf32 ? 8 : precision == precision_kind_bf16 ? 16 : 0;
 }
 
+bool expr_is_bf16(const struct expr *expr)
+{
+    if (expr->op == SCALAR_constant)
+        return round_to(precision_kind_bf16, expr->value) == expr->value;
+    if (expr->op == SCALAR_max)
+        return expr_is_bf16(expr->in[0]) && expr_is_bf16(expr->in[1]);
+    return expr->op == SCALAR_bf16 ||
+           (expr->op == SCALAR_load && expr->buffer->dtype == DTYPE_BF16);
+}
+
 /* ---- what is rounded ------------------------------------------------------------------------- */
 
 struct rounding {

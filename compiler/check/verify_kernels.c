@@ -20,14 +20,24 @@ struct comparison {
     struct kernel_check *check;
 };
 
+static double element_at(const void *data, enum dtype dtype, int64_t i)
+{
+    if (dtype != DTYPE_BF16)
+        return ((const float *)data)[i];
+    uint32_t bits = (uint32_t)((const uint16_t *)data)[i] << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* Elements that the evaluator left NaN were never written. */
-static double error_of(const struct written *written, const double *reference, const float *found)
+static double error_of(const struct written *written, const double *reference, const void *found)
 {
     double difference = 0, norm = 0;
     for (int64_t i = 0; i < written->elements; i++) {
         if (isnan(reference[i]))
             continue;
-        double off = off_by(found[i], reference[i]);
+        double off = off_by(element_at(found, written->buffer->dtype, i), reference[i]);
         difference += off * off;
         norm += isfinite(reference[i]) ? reference[i] * reference[i] : 0;
     }
@@ -40,10 +50,9 @@ static void compare_kernel(struct comparison *c, int kernel)
     const struct trace *trace = &c->trace;
     for (; c->next < trace->count && trace->written[c->next].kernel == kernel; c->next++) {
         const struct written *written = &trace->written[c->next];
-        const float *found = written->buffer->place == PLACE_OUTPUT
-                                 ? c->execution->output
-                                 : (const float *)c->execution->workspace +
-                                       written->buffer->offset / (int64_t)sizeof(float);
+        const void *found = written->buffer->place == PLACE_OUTPUT
+                                ? (const void *)c->execution->output
+                                : (const char *)c->execution->workspace + written->buffer->offset;
         double error = error_of(written, trace->value + written->begin, found);
         if (error <= c->tolerance || c->check->kernel)
             continue;

@@ -78,7 +78,7 @@ static struct placed place(struct view *v, uint64_t loops)
             placed.need = &v->need[v->chain[i].region];
         else if (loop->loop == LOOP_VECTOR)
             placed.lanes = loop->var->extent;
-        else
+        else if (loop->loop != LOOP_MATRIX) /* one instruction takes all of its terms */
             placed.count *= (double)loop->var->extent;
     }
     return placed;
@@ -116,6 +116,12 @@ static void need_index(struct view *v, const struct affine *index)
     }
 }
 
+/* The terms that one instruction adds to a lane. */
+static int64_t terms_at_once(const struct view *v)
+{
+    return v->depth > 1 && v->chain[v->depth - 2].loop->loop == LOOP_MATRIX ? PAIR : 1;
+}
+
 /* How the lanes' elements lie in memory. */
 enum step {
     STEP_SAME,
@@ -128,7 +134,7 @@ enum step {
 
 static enum step step_of_mod(const struct view *v, const struct term *mod)
 {
-    if ((mod->divisor - 1) * mod->factor < v->target->lanes)
+    if ((mod->divisor - 1) * mod->factor < v->target->lanes * terms_at_once(v))
         return STEP_REPEATED;
     return mod->divisor == 2 ? STEP_TWO : STEP_APART;
 }
@@ -160,7 +166,7 @@ static enum step lane_step(const struct view *v, const struct affine *index)
     for (int i = 0; i < index->count; i++) {
         const struct term *term = &index->term[i];
         if (term->kind == TERM_VAR && term->var == lane)
-            return term->factor == 1                             ? STEP_NEIGHBOURS
+            return term->factor == terms_at_once(v)              ? STEP_NEIGHBOURS
                    : term->factor % 4 == 0 && in_fours(v, index) ? STEP_FOURS
                                                                  : STEP_APART;
         if (term->kind == TERM_MOD && affine_uses(term->inner, lane))
@@ -169,9 +175,11 @@ static enum step lane_step(const struct view *v, const struct affine *index)
     return STEP_APART;
 }
 
-static void need_access(struct view *v, const struct affine *index, struct placed at, bool store)
+static void need_access(struct view *v, const struct buffer *buffer, const struct affine *index,
+                        struct placed at, bool store)
 {
     enum step step = lane_step(v, index);
+    int64_t bytes = dtype_bytes[buffer->dtype] * terms_at_once(v);
     double parts = registers(v, at.lanes), lanes = at.lanes ? (double)at.lanes : 1;
     double *port = store ? &at.need->store : &at.need->load;
     if (step == STEP_FOURS && lanes >= 8 && !store) { /* shuffles are three of four operations */
@@ -187,7 +195,7 @@ static void need_access(struct view *v, const struct affine *index, struct place
         at.need->vector += step == STEP_REPEATED || step == STEP_TWO ? at.count * parts : 0;
         at.need->issue += at.count * parts * (store ? 1 : 0.5); /* most loads are part of another */
     }
-    at.need->l1_bytes += 4 * at.count * (step == STEP_SAME && !store ? 1 : lanes);
+    at.need->l1_bytes += (double)bytes * at.count * (step == STEP_SAME && !store ? 1 : lanes);
 }
 
 static uint64_t need_load(struct view *v, const struct expr *load)
@@ -196,7 +204,7 @@ static uint64_t need_load(struct view *v, const struct expr *load)
     uint64_t loops = index_loops(v, index);
     if (load->buffer->place != PLACE_REGISTERS) {
         need_index(v, index);
-        need_access(v, index, place(v, loops), false);
+        need_access(v, load->buffer, index, place(v, loops), false);
         return loops;
     }
     for (int i = 0; i < v->depth; i++) /* its contents change with every loop around */
@@ -261,7 +269,8 @@ static void need_chain(struct view *v, const struct stmt *store, uint64_t loops)
     if (store->buffer->place != PLACE_REGISTERS || !reads_register(store->value, store))
         return;
     for (int i = 0; i < v->depth; i++)
-        if (v->chain[i].region < 0 && v->chain[i].loop->loop != LOOP_VECTOR && !(loops >> i & 1))
+        if (v->chain[i].region < 0 && v->chain[i].loop->loop != LOOP_VECTOR &&
+            v->chain[i].loop->loop != LOOP_MATRIX && !(loops >> i & 1))
             steps *= (double)v->chain[i].loop->var->extent;
     struct need *need = &v->need[innermost(v)];
     need->chain = steps > need->chain ? steps : need->chain;
@@ -278,7 +287,7 @@ static void need_store(struct view *v, const struct stmt *store)
     need_index(v, index);
     for (int i = 0; i < v->depth; i++)
         loops |= UINT64_C(1) << i;
-    need_access(v, index, place(v, loops), true);
+    need_access(v, store->buffer, index, place(v, loops), true);
 }
 
 static void need_prefetch(struct view *v, const struct expr *line)
@@ -299,8 +308,8 @@ static void need_stmts(struct view *v, const struct stmt *stmt, int region, doub
             need_prefetch(v, stmt->value);
         if (stmt->kind != STMT_FOR || v->depth == MAX_CHAIN) /* the backend refuses more */
             continue;
-        bool written_out =
-            stmt->loop == LOOP_UNROLL || stmt->loop == LOOP_VECTOR || stmt->var->extent == 1;
+        bool written_out = stmt->loop == LOOP_UNROLL || stmt->loop == LOOP_VECTOR ||
+                           stmt->loop == LOOP_MATRIX || stmt->var->extent == 1;
         double inside = written_out ? runs : runs * (double)stmt->var->extent;
         int inner = written_out ? region : region_new(v, stmt, region, inside);
         v->chain[v->depth++] = (struct level){stmt, written_out ? -1 : inner};

@@ -3,7 +3,7 @@
 
 static const char *const target_word[] = {
     "native",
-#define PROCESSOR(level, name, ...) name,
+#define LEVEL(level, name, ...) name,
 #define GPU(capability, suffix, ...) "nvptx:sm_" #capability suffix,
 #include "targets.def"
 };

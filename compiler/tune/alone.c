@@ -80,8 +80,9 @@ static void print_copy(const struct buffer *buffer, int nest, bool reads, int64_
         fprintf(to, "%s i%d_%d in %" PRId64, i ? "," : "", nest, i, buffer->shape.dim[i]);
         snprintf(at + strlen(at), sizeof at - strlen(at), "%si%d_%d", i ? ", " : "", nest, i);
     }
+    const char *round = buffer->dtype == DTYPE_BF16 ? "bf16" : "";
     if (reads)
-        fprintf(to, "\n    %s[%s] = " NAME "_in[0, 0, 0, %s]\n", buffer->name, at, flat);
+        fprintf(to, "\n    %s[%s] = %s(" NAME "_in[0, 0, 0, %s])\n", buffer->name, at, round, flat);
     else
         fprintf(to, "\n    " NAME "_out[0, %s] = %s[%s]\n", flat, buffer->name, at);
 }

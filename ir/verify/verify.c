@@ -205,11 +205,12 @@ static bool verify_buffer(struct verifier *verifier, const struct buffer *buffer
                      name);
     if ((int)buffer->dtype < 0 || buffer->dtype >= DTYPE_COUNT ||
         (buffer->dtype == DTYPE_I32 && buffer->place != PLACE_WEIGHTS) ||
-        (buffer->dtype == DTYPE_BF16 && buffer->place != PLACE_WEIGHTS) ||
+        (buffer->dtype == DTYPE_BF16 && buffer->place != PLACE_WEIGHTS &&
+         buffer->place != PLACE_WORKSPACE && buffer->place != PLACE_STACK) ||
         (buffer->dtype == DTYPE_U8 && buffer->place != PLACE_INPUT))
         return wrong(verifier,
-                     "buffer %s: must be f32; only weights may be i32 or bf16, and only the input "
-                     "u8",
+                     "buffer %s: must be f32; only weights may be i32, only weights, workspace and "
+                     "stack bf16, and only the input u8",
                      name);
     return verify_recipe(verifier, buffer) && verify_offset(verifier, buffer) &&
            verify_caller(verifier, buffer);

@@ -46,10 +46,13 @@ struct written {
     const struct usage *usage;
 };
 
-/* Iterations happen in no order. Those of the innermost of three matrix loops add up. */
+/* Iterations happen in no order. Those of the innermost of three matrix loops add up, and those of a
+ * processor's. */
 static inline bool runs_at_once(const struct scope *scope)
 {
     enum loop_kind kind = scope->loop->loop;
+    if (kind == LOOP_MATRIX && scope->loop->var->extent == PAIR)
+        return false;
     if (kind == LOOP_MATRIX) { /* which is in a warp loop */
         const struct stmt *around = scope->up->loop, *outer = scope->up->up->loop;
         return around->loop != LOOP_MATRIX || outer->loop != LOOP_MATRIX;

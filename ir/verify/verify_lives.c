@@ -22,8 +22,8 @@ static int by_first(const void *a, const void *b)
 
 static bool share_bytes(const struct buffer *a, const struct buffer *b)
 {
-    return a->offset < b->offset + 4 * shape_elements(&b->shape) &&
-           b->offset < a->offset + 4 * shape_elements(&a->shape);
+    return a->offset < b->offset + buffer_bytes(b) &&
+           b->offset < a->offset + buffer_bytes(a);
 }
 
 /* Compares each life, in the order they begin, with those that have not ended. */

@@ -1,5 +1,6 @@
 /* Rules of kernels for single statements. */
 #include "verify_loops.h"
+#include "rounding.h"
 #include "verify_async.h"
 #include "verify_matrix.h"
 #include <float.h>
@@ -243,7 +244,11 @@ static bool verify_store(struct verifier *verifier, const struct stmt *stmt)
     if (stmt->buffer->place == PLACE_INPUT || stmt->buffer->place == PLACE_WEIGHTS)
         return wrong(verifier, "%s: a store into %s, which is only read", stmt->buffer->name,
                      place_name[stmt->buffer->place]);
-    return verify_expr(verifier, stmt->value) && verify_copy(verifier, stmt);
+    if (!verify_expr(verifier, stmt->value) || !verify_copy(verifier, stmt))
+        return false;
+    return stmt->buffer->dtype != DTYPE_BF16 || expr_is_bf16(stmt->value) ||
+           wrong(verifier, "%s: of type bf16, the value that is stored is not rounded to that",
+                 stmt->buffer->name);
 }
 
 static bool verify_stmts(struct verifier *verifier, const struct stmt *stmt);

@@ -1,10 +1,16 @@
-/* Loops of a matrix unit, as a warp's threads share them:
+/* Loops of a matrix unit. Those of a GPU, as a warp's threads share them:
  *
  *   for m in 16 matrix, n in 8 matrix                      each element by itself
  *     acc[w, i, m, n] = 0
  *   for m in 16 matrix, n in 8 matrix, k in 8 matrix       a product, in the module's precision
- *     acc[w, i, m, n] = fma(a[m, k], b[k, n], acc[w, i, m, n]) */
+ *     acc[w, i, m, n] = fma(a[m, k], b[k, n], acc[w, i, m, n])
+ *
+ * That of a processor, which adds two products of bf16 to each lane:
+ *
+ *   for d in 2 matrix, v in 16 vector
+ *     acc[i, v] = fma(a[i, 2*k + d], b[k, v, d], acc[i, v]) */
 #include "verify_matrix.h"
+#include "affine.h"
 #include "rounding.h"
 #include "verify_loops.h"
 
@@ -108,6 +114,53 @@ static bool is_elementwise(const struct stmt *stmt)
     return true;
 }
 
+/* ---- of a processor -------------------------------------------------------------------------- */
+
+/* Whether the load takes the first of two neighbours of type bf16 where the variable is 0, and the
+ * second where it is 1. */
+static bool loads_pair(const struct verifier *verifier, const struct expr *load,
+                       const struct var *var)
+{
+    int64_t step;
+    if (load->op != SCALAR_load || load->buffer->dtype != DTYPE_BF16)
+        return false;
+    const struct affine *flat =
+        affine_linearize(verifier->scratch, &load->buffer->shape, load->index);
+    return affine_step(flat, var, &step) && step == 1;
+}
+
+static bool adds_pairs(const struct verifier *verifier, const struct stmt *terms)
+{
+    const struct stmt *lanes = terms->body;
+    if (!lanes || lanes->next || lanes->kind != STMT_FOR || lanes->loop != LOOP_VECTOR ||
+        !lanes->var || (lanes->var->extent & (lanes->var->extent - 1)) || lanes->var->extent < 4)
+        return false;
+    const struct stmt *store = lanes->body;
+    if (!store || store->next || store->kind != STMT_STORE || !store->buffer ||
+        store->buffer->place != PLACE_REGISTERS || !is_whole(store->value) ||
+        store->value->op != SCALAR_fma)
+        return false;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        if (!store->index[i])
+            return false;
+    return !index_uses(store->buffer, store->index, terms->var) &&
+           same_element(store, store->value->in[2]) &&
+           loads_pair(verifier, store->value->in[0], terms->var) &&
+           loads_pair(verifier, store->value->in[1], terms->var);
+}
+
+static bool verify_pairs(struct verifier *verifier, const struct stmt *terms)
+{
+    return adds_pairs(verifier, terms) ||
+           wrong(verifier,
+                 "loop %s: matrix, of %d terms, must be around one vector loop of 4, 8, 16 ... "
+                 "lanes, and that around one x = fma(a, b, x): x in registers, a and b neighbours "
+                 "in buffers of type bf16",
+                 terms->var->name, PAIR);
+}
+
+/* ---- of either ------------------------------------------------------------------------------- */
+
 static bool is_matrix_loop(const struct stmt *stmt)
 {
     return stmt && stmt->kind == STMT_FOR && stmt->loop == LOOP_MATRIX && stmt->var;
@@ -116,8 +169,11 @@ static bool is_matrix_loop(const struct stmt *stmt)
 bool verify_matrix(struct verifier *verifier, const struct stmt *rows, int scope)
 {
     const char *name = rows->var->name;
+    if (rows->var->extent == PAIR)
+        return verify_pairs(verifier, rows);
     if (loop_around(verifier, scope, 1u << LOOP_WARP) != LOOP_WARP)
-        return wrong(verifier, "loop %s: matrix, must be in a warp loop", name);
+        return wrong(verifier, "loop %s: matrix, must be of %d terms or in a warp loop", name,
+                     PAIR);
     if (loop_around(verifier, scope, 1u << LOOP_MATRIX) == LOOP_MATRIX)
         return true; /* checked with the outermost one */
     const struct stmt *columns = rows->body;

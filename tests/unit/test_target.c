@@ -59,7 +59,8 @@ static void rows_are_found_by_name(void **state)
     } row[] = {
 #define AVX2 8
 #define AVX512 16
-#define PROCESSOR(level, name, symbol, core, fma, latency, l1, l2) {name, symbol, level},
+#define BF16 16
+#define LEVEL(level, name, cpu, symbol, core, fma, latency, l1, l2) {name, symbol, level},
 #include "targets.def"
     };
     enum { ROWS = sizeof row / sizeof *row };

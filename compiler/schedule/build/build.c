@@ -1,4 +1,5 @@
 #include "build.h"
+#include "pairs.h"
 #include <string.h>
 
 void build_begin_kernel(struct kernel_build *k, const struct subject *s, const struct plan *plan,
@@ -167,24 +168,40 @@ const struct expr *build_final(struct nest_build *b, const struct expr *total)
     return rewrite_expr(&b->r, expr_replace(b->k->m, value, b->nest->reduce, total));
 }
 
+/* Terms of the sum that lie together in its weights. */
+static int64_t terms_together(const struct nest_build *b)
+{
+    const struct expr *product = b->nest->reduce->in[0];
+    int64_t most = 1;
+    for (int i = 0; i < 2 && product->op == SCALAR_mul; i++) {
+        const struct expr *factor = product->in[i];
+        int64_t terms = factor->op == SCALAR_load ? weights_together(factor->buffer) : 1;
+        most = terms > most ? terms : most;
+    }
+    return most;
+}
+
 int64_t build_line_terms(const struct nest_build *b, const struct var *var)
 {
     int64_t line = expr_divisors(b->nest->reduce->in[0], var).largest;
-    return line > 1 && line < var->extent ? line : 0;
+    return line > terms_together(b) && line < var->extent ? line : 0;
 }
 
-int64_t build_terms_at_once(const struct nest_build *b, int64_t terms, int64_t rows,
+int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t rows,
                             const struct segment *columns)
 {
     enum { MOST_WRITTEN = 128 /* multiply-adds */ };
     int64_t across = columns->size / columns->lanes, sums = rows * across;
     int64_t spare = b->k->registers / 16;
+    int64_t together = terms_together(b), least = 1;
+    if (!b->plan->pairs && steps % together == 0) /* which of the terms together is then known */
+        least = together;
     if (!b->nest->row_factor || across < 2 || sums + across + 1 > b->k->registers - spare)
-        return 1;
+        return least;
     for (int64_t count = MOST_AT_ONCE; count >= LEAST_AT_ONCE; count /= 2)
-        if (terms > count && terms % count == 0 && count * sums <= MOST_WRITTEN)
+        if (steps > count && steps % count == 0 && count * sums <= MOST_WRITTEN)
             return count;
-    return 1;
+    return least;
 }
 
 /* ---- loops ----------------------------------------------------------------------------------- */

@@ -118,15 +118,20 @@ const struct expr *build_initial(struct nest_build *b);
 const struct expr *build_step(struct nest_build *b, const struct expr *old);
 const struct expr *build_final(struct nest_build *b, const struct expr *total);
 
+/* Terms that a step of a sum adds. */
+static inline int64_t build_step_terms(const struct nest_build *b)
+{
+    return b->plan->pairs ? PAIR : 1;
+}
 /* Of a sum over windows: the consecutive terms of a line of a window; 0: it is no such sum. */
 int64_t build_line_terms(const struct nest_build *b, const struct var *var);
-/* How many of `terms` consecutive terms of a sum are written out: of a linear on a processor 4 or 8
- * that divide them, else 1. So index arithmetic and the end of the loop are for several terms: a
+/* How many of `steps` consecutive steps of a sum are written out: of a linear on a processor 4 or 8
+ * that divide them, else 1. So index arithmetic and the end of the loop are for several steps: a
  * core that serves another thread too begins half as many instructions of this one. With a single
  * vector of columns loads take longer than that; and a register tile of so many rows and columns
  * has to leave a sixteenth of the registers unused, or LLVM would spill sums. */
 enum { LEAST_AT_ONCE = 4, MOST_AT_ONCE = 8 };
-int64_t build_terms_at_once(const struct nest_build *b, int64_t terms, int64_t rows,
+int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t rows,
                             const struct segment *columns);
 
 /* Of a nest whose reduction is computed in parts of `terms` terms: the first term of the part at

@@ -32,6 +32,7 @@
 #include "build_depth.h"
 #include "build_fetch.h"
 #include "build_tile.h"
+#include "rounding.h"
 
 /* What the blocks of one nest share. */
 struct blocks {
@@ -136,10 +137,12 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     struct stmt *stmt = move_tile(s, rows, columns, acc, tile, true);
     int vars = b->r.vars;
     int64_t depth = s->b->plan->depth;
-    int64_t unrolled = build_terms_at_once(b, depth, rows->size, columns);
-    struct var *k = var_new(m, "k", depth / unrolled), *u = var_new(m, "u", unrolled);
+    int64_t steps = depth / build_step_terms(b);
+    int64_t unrolled = build_steps_at_once(b, steps, rows->size, columns);
+    struct var *k = var_new(m, "k", steps / unrolled), *u = var_new(m, "u", unrolled);
     affine_ref term = affine_add(m->arena, scaled(m, k, unrolled), of_var(m, u));
     struct tile_loops t = tile_loops_new(m, rows->size, columns);
+    t.pair = tile_pair(b, &term);
     struct origin origin = *tile;
     origin.column = affine_add(m->arena, panel, tile->column);
     tile_enter(b, &origin, &t);
@@ -205,6 +208,7 @@ struct stmt *depth_nest(struct nest_build *b, int64_t rows, int64_t columns)
     if (!nest_row_local(b->nest)) {
         s.rows = buffer_new(m, &to->to->locals, arena_printf(m->arena, "rows%d", to->accumulators),
                             PLACE_STACK, SHAPE(s.depth / plan->depth, rows, plan->depth));
+        s.rows->dtype = expr_is_bf16(s.factor) ? DTYPE_BF16 : DTYPE_F32;
         stmt = copy_rows(&s, rows);
     }
     s.part = buffer_new(m, &to->to->locals, arena_printf(m->arena, "part%d", to->accumulators),

@@ -13,6 +13,7 @@
  * arithmetic. */
 #include "build_fetch.h"
 #include "build_tile.h"
+#include "pairs.h"
 
 enum { LINE_BYTES = 64, LINE = 16 /* floats of a cache line */ };
 
@@ -31,17 +32,18 @@ struct stmt *fetch_weights(struct nest_build *b, const struct ahead *next)
     int vars = b->r.vars;
     if (!factor || factor->op != SCALAR_load || factor->buffer->place != PLACE_WEIGHTS)
         return NULL;
-    int64_t line_of = LINE_BYTES / dtype_bytes[factor->buffer->dtype];
+    int64_t together = weights_together(factor->buffer);
+    int64_t line_of = LINE_BYTES / dtype_bytes[factor->buffer->dtype] / together;
     int64_t across = next->columns > line_of ? next->columns / line_of : 1;
-    int64_t lines = next->depth * across;
+    int64_t lines = next->depth / together * across;
     int64_t times = (lines + next->steps - 1) / next->steps;
     int64_t wait = next->steps > lines ? next->steps / lines : 1;
     affine_ref first = affine_scale(arena, affine_div(arena, next->step, wait), times);
     for (int64_t i = 0; i < times; i++) {
         affine_ref line = affine_mod(arena, affine_offset(arena, first, i), lines);
         affine_ref column = affine_scale(arena, affine_mod(arena, line, across), line_of);
-        rewriter_map(&b->r, b->nest->reduce->var[0],
-                     affine_add(arena, next->k, affine_div(arena, line, across)));
+        affine_ref row = affine_scale(arena, affine_div(arena, line, across), together);
+        rewriter_map(&b->r, b->nest->reduce->var[0], affine_add(arena, next->k, row));
         rewriter_map(&b->r, nest_column(b->nest), affine_add(arena, next->column, column));
         stmt_append(&all, stmt_prefetch(b->k->m, rewrite_expr(&b->r, factor)));
         b->r.vars = vars;

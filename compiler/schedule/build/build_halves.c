@@ -21,11 +21,10 @@
 #include "build_halves.h"
 #include "build_tile.h"
 
-/* The loops of a register tile of twice the columns. */
-static struct tile_loops wide_loops(struct module *m, int64_t rows, const struct segment *columns)
+/* Of a register tile of twice the columns. */
+static struct segment wide_columns(const struct segment *columns)
 {
-    struct segment wide = {0, 2 * columns->size, 1, 2 * columns->size, 0};
-    return tile_loops_new(m, rows, &wide);
+    return (struct segment){0, 2 * columns->size, 1, 2 * columns->size, 0};
 }
 
 static struct stmt *accumulate(struct nest_build *b, const struct origin *origin, int64_t rows,
@@ -34,15 +33,18 @@ static struct stmt *accumulate(struct nest_build *b, const struct origin *origin
     struct module *m = b->k->m;
     const struct expr *reduce = b->nest->reduce, *body = reduce->in[0];
     int vars = b->r.vars;
-    struct tile_loops t = wide_loops(m, rows, columns);
+    struct segment wide = wide_columns(columns);
+    struct tile_loops t = tile_loops_new(m, rows, &wide);
     affine_ref at[2] = {of_var(m, t.row), t.column};
     struct var *k[MAX_RANK];
     for (int i = 0; i < reduce->vars; i++) {
         bool last = i == reduce->vars - 1;
-        k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent / (last ? 2 : 1));
-        affine_ref term = affine_scale(m->arena, of_var(m, k[i]), last ? 2 : 1);
+        int64_t at_once = last ? 2 * build_step_terms(b) : 1;
+        k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent / at_once);
+        affine_ref term = scaled(m, k[i], last ? 2 : 1);
         if (last)
             term = affine_add(m->arena, term, affine_mod(m->arena, t.column, 2));
+        t.pair = last ? tile_pair(b, &term) : NULL;
         rewriter_map(&b->r, reduce->var[i], term);
     }
     tile_enter_element(b, origin, at[0], affine_div(m->arena, t.column, 2));
@@ -90,7 +92,8 @@ struct stmt *halves_tile(struct nest_build *b, const struct origin *origin, int6
 {
     struct module *m = b->k->m;
     struct buffer *acc = build_accumulators(b->k, SHAPE(rows, 2 * columns->size));
-    struct tile_loops t = wide_loops(m, rows, columns);
+    struct segment wide = wide_columns(columns);
+    struct tile_loops t = tile_loops_new(m, rows, &wide);
     affine_ref at[2] = {of_var(m, t.row), t.column};
     struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, expr_constant(m, 0)));
     stmt_append(&stmt, accumulate(b, origin, rows, columns, acc));

@@ -33,8 +33,8 @@ struct sum_loops {
     int vars;
     struct var *var[2 * MAX_RANK];
     struct var *unrolled; /* innermost; NULL: none is */
-    affine_ref step;      /* of all others, flattened, where the sum has one variable */
-    int64_t steps;
+    affine_ref turn;      /* of all others, flattened, where the sum has one variable */
+    int64_t turns;
 };
 
 /* Terms of a sum: values of its first variable, and all of the others. */
@@ -42,28 +42,28 @@ struct terms {
     int64_t begin, count;
 };
 
-/* Adds those of one variable; returns what it is in terms of them, some of which are written out.
- * One that is taken apart by div and mod, as the terms of a window, becomes loops over its lines and
- * over what is consecutive in memory. */
+/* Adds those of one variable; returns the number of a step in terms of them, some of which are
+ * written out. One that is taken apart by div and mod, as the terms of a window, becomes loops over
+ * its lines and over what is consecutive in memory. */
 static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, const struct var *from,
                                 struct terms terms, int64_t rows, const struct segment *columns)
 {
     struct module *m = b->k->m;
     int64_t line = build_line_terms(b, from), inner = line ? line : terms.count;
-    int64_t unrolled = build_terms_at_once(b, inner, rows, columns);
+    int64_t steps = inner / build_step_terms(b);
+    int64_t unrolled = build_steps_at_once(b, steps, rows, columns);
     struct var *lines = var_new(m, from->name, terms.count / inner);
-    struct var *k = var_new(m, from->name, inner / unrolled);
+    struct var *k = var_new(m, from->name, steps / unrolled);
     if (line)
         sum->var[sum->vars++] = lines;
     sum->var[sum->vars++] = k;
-    sum->step = affine_add(m->arena, scaled(m, lines, k->extent), of_var(m, k));
-    sum->steps = lines->extent * k->extent;
+    sum->turn = affine_add(m->arena, scaled(m, lines, k->extent), of_var(m, k));
+    sum->turns = lines->extent * k->extent;
     if (unrolled == 1)
-        return affine_offset(m->arena, sum->step, terms.begin);
+        return sum->turn;
     sum->unrolled = var_new(m, "u", unrolled);
-    affine_ref term =
-        affine_add(m->arena, affine_scale(m->arena, sum->step, unrolled), of_var(m, sum->unrolled));
-    return affine_offset(m->arena, term, terms.begin);
+    return affine_add(m->arena, affine_scale(m->arena, sum->turn, unrolled),
+                      of_var(m, sum->unrolled));
 }
 
 static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *origin,
@@ -74,12 +74,15 @@ static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *
     const struct expr *reduce = b->nest->reduce;
     int vars = b->r.vars;
     struct sum_loops sum = {0};
+    struct var *pair = NULL;
     for (int i = 0; i < reduce->vars; i++) {
-        struct terms all = {0, reduce->var[i]->extent};
-        rewriter_map(&b->r, reduce->var[i],
-                     add_sum_loops(b, &sum, reduce->var[i], i ? all : terms, rows, columns));
+        struct terms some = i ? (struct terms){0, reduce->var[i]->extent} : terms;
+        affine_ref term = add_sum_loops(b, &sum, reduce->var[i], some, rows, columns);
+        pair = tile_pair(b, &term);
+        rewriter_map(&b->r, reduce->var[i], affine_offset(m->arena, term, some.begin));
     }
     struct tile_loops t = tile_loops_new(m, rows, columns);
+    t.pair = pair;
     tile_enter(b, origin, &t);
     affine_ref at[2] = {of_var(m, t.row), t.column};
     const struct expr *value = build_step(b, expr_load(m, acc, at));
@@ -91,11 +94,11 @@ static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *
             b, &(struct ahead){.k = affine_constant(m->arena, 0),
                                .column = origin->next,
                                .step = affine_add(m->arena,
-                                                  affine_scale(m->arena, origin->block, sum.steps),
-                                                  sum.step),
+                                                  affine_scale(m->arena, origin->block, sum.turns),
+                                                  sum.turn),
                                .depth = reduce->var[0]->extent,
                                .columns = columns->size,
-                               .steps = origin->blocks * sum.steps});
+                               .steps = origin->blocks * sum.turns});
         stmt_append(&fetch, stmt);
         stmt = fetch;
     }
@@ -105,25 +108,26 @@ static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *
     return stmt;
 }
 
-/* The terms of a linear that fill steps of several; what is left gets steps of one. */
-static int64_t whole_steps(const struct nest_build *b, int64_t rows, const struct segment *columns)
+/* The terms of a linear whose steps are written out several at once; the others' are not. */
+static int64_t whole_turns(const struct nest_build *b, int64_t rows, const struct segment *columns)
 {
     const struct expr *reduce = b->nest->reduce;
-    int64_t terms = reduce->var[0]->extent, whole = terms - terms % MOST_AT_ONCE;
+    int64_t terms = reduce->var[0]->extent, at_once = build_step_terms(b);
+    int64_t steps = terms / at_once, whole = steps - steps % MOST_AT_ONCE;
     bool split = reduce->vars == 1 && !build_line_terms(b, reduce->var[0]) &&
-                 build_terms_at_once(b, terms, rows, columns) == 1 &&
-                 build_terms_at_once(b, whole, rows, columns) > 1;
-    return split ? whole : terms;
+                 build_steps_at_once(b, steps, rows, columns) == 1 &&
+                 build_steps_at_once(b, whole, rows, columns) > 1;
+    return split ? whole * at_once : terms;
 }
 
 static struct stmt *accumulate(struct nest_build *b, const struct origin *origin, int64_t rows,
                                const struct segment *columns, struct buffer *acc)
 {
     int64_t terms = b->nest->reduce->var[0]->extent;
-    int64_t whole = whole_steps(b, rows, columns);
+    int64_t whole = whole_turns(b, rows, columns);
     struct stmt *stmt = accumulate_terms(b, origin, rows, columns, acc, (struct terms){0, whole});
     struct origin rest = *origin;
-    rest.next = NULL; /* the whole steps have fetched it all */
+    rest.next = NULL; /* the whole turns have fetched it all */
     if (whole < terms)
         stmt_append(&stmt, accumulate_terms(b, &rest, rows, columns, acc,
                                             (struct terms){whole, terms - whole}));

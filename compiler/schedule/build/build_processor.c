@@ -51,6 +51,7 @@ static void add_locals(struct kernel_build *k)
         else if (plan_keeps_to_pixel(k->plan, k->nests, from))
             local->layout = LAYOUT_ONE_PIXEL;
         local->to = buffer_new(k->m, &k->to->locals, from->name, from->place, tile_shape(k, local));
+        local->to->dtype = from->dtype;
     }
 }
 

@@ -2,16 +2,30 @@
 
 struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns)
 {
-    struct tile_loops t = {var_new(m, "i", rows), var_new(m, "g", columns->size / columns->lanes),
-                           var_new(m, "v", columns->lanes), NULL};
+    struct tile_loops t = {.row = var_new(m, "i", rows),
+                           .group = var_new(m, "g", columns->size / columns->lanes),
+                           .lane = var_new(m, "v", columns->lanes)};
     t.column = affine_add(m->arena, affine_scale(m->arena, of_var(m, t.group), columns->lanes),
                           of_var(m, t.lane));
     return t;
 }
 
+struct var *tile_pair(const struct nest_build *b, affine_ref *term)
+{
+    struct module *m = b->k->m;
+    if (!b->plan->pairs)
+        return NULL;
+    struct var *pair = var_new(m, "d", PAIR);
+    *term = affine_add(m->arena, affine_scale(m->arena, *term, PAIR), of_var(m, pair));
+    return pair;
+}
+
 struct stmt *tile_wrap(struct module *m, const struct tile_loops *t, struct stmt *stmt)
 {
-    return build_tile_loops(m, t->row, t->group, t->lane, stmt);
+    if (!t->pair)
+        return build_tile_loops(m, t->row, t->group, t->lane, stmt);
+    stmt = stmt_for(m, t->pair, LOOP_MATRIX, build_loop(m, t->lane, LOOP_VECTOR, stmt));
+    return build_loop(m, t->row, LOOP_UNROLL, build_loop(m, t->group, LOOP_UNROLL, stmt));
 }
 
 /* Maps the nest's row variables to row number `row`: of one pixel's rows, or, where the tile's

@@ -3,9 +3,9 @@
 #define COMPILER_BUILD_TILE_H
 #include "build.h"
 
-/* The loops of a register tile: rows, vectors, lanes. */
+/* The loops of a register tile: rows, vectors, terms that are added at once, lanes. */
 struct tile_loops {
-    struct var *row, *group, *lane;
+    struct var *row, *group, *pair, *lane; /* pair: NULL where one term is added at a time */
     affine_ref column; /* within the tile */
 };
 
@@ -19,6 +19,9 @@ struct origin {
 };
 
 struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns);
+/* The loop over the terms of a step of the nest's sum, NULL where it has one. *term is the step's
+ * number, and becomes that of a term. */
+struct var *tile_pair(const struct nest_build *b, affine_ref *term);
 struct stmt *tile_wrap(struct module *m, const struct tile_loops *t, struct stmt *stmt);
 /* Maps the nest's variables to an element of the register tile, by its row and column there. */
 void tile_enter_element(struct nest_build *b, const struct origin *origin, affine_ref row,

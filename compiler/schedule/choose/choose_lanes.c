@@ -121,6 +121,7 @@ struct after {
     const struct kernel_nest *nest;
     const struct plan *plan;
     int64_t lanes;
+    bool pairs;
     double cycles; /* of a row */
 };
 
@@ -141,6 +142,8 @@ static void visit_after(void *context, const struct expr *load, int64_t iteratio
     struct after *a = context;
     if (!nest_has_columns(a->nest) || !plan_has_lanes(a->plan, a->nests, load->buffer))
         return;
+    if (a->pairs) /* of which the two terms are no neighbours there */
+        a->cycles = HUGE_VAL;
     int64_t values = values_of_columns(load, nest_column(a->nest), a->lanes);
     double one = values == 1 ? 0 : values == 2 ? 0.75 : (double)a->lanes / LOADS_PER_CYCLE;
     a->cycles += one * (double)iterations;
@@ -148,7 +151,8 @@ static void visit_after(void *context, const struct expr *load, int64_t iteratio
 
 static double after_cycles(const struct nests *nests, int nest, const struct plan *plan)
 {
-    struct after a = {nests, &nests->nest[nest], plan, plan->nest[nest].lanes, 0};
+    const struct nest_plan *n = &plan->nest[nest];
+    struct after a = {nests, &nests->nest[nest], plan, n->lanes, n->pairs, 0};
     struct nest_size size = nest_measure(a.nest, plan->tile);
     expr_visit_loads(a.nest->loops.store->value, 1, visit_after, &a);
     return a.cycles * (double)(size.rows * size.repeats);

@@ -36,6 +36,7 @@ struct linear {
     const struct target *target;
     int64_t pixels, threads, tile_bytes; /* in all; at most; of stack tiles per pixel */
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
+    int64_t at_once, bytes; /* terms that a step adds; of a factor */
     int64_t other;                       /* elements that the other nests make, per pixel */
     int64_t splittable;                  /* columns that may be shared out; 0: none */
     bool depth_allowed,
@@ -60,7 +61,7 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
         double step = core_step_cycles(l->target, work, loads) + LOOP_CYCLES;
         cycles +=
             (double)(segment[i].count * blocks) *
-            (step * (double)l->depth + (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));
+            (step * (double)(l->depth / l->at_once) + (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));
     }
     return cycles;
 }
@@ -77,20 +78,20 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
     int64_t rows = tile * l->own_rows, columns = l->columns / c->groups;
     int64_t width = c->vectors * l->target->lanes, panel = width > PANEL ? width : PANEL;
     int64_t at_once = c->depth ? c->depth : l->depth;
-    double bytes = (double)(l->depth * columns * 4), passes = (double)(rows / c->rows + 1);
+    double bytes = (double)(l->depth * columns * l->bytes), passes = (double)(rows / c->rows + 1);
     double cycles = register_tiles(l, c, rows, columns);
     /* a block's rows lie together in memory, and stay while its weights pass by */
-    bool near_rows = c->depth ? 2 * c->rows * c->depth * 4 <= l->target->l1_bytes
-                              : (c->rows + width) * at_once * 4 <= l->target->l1_bytes;
-    bool near_weights = at_once * panel * 4 <= l->target->l1_bytes / 2;
+    bool near_rows = c->depth ? 2 * c->rows * c->depth * l->bytes <= l->target->l1_bytes
+                              : (c->rows + width) * at_once * l->bytes <= l->target->l1_bytes;
+    bool near_weights = at_once * panel * l->bytes <= l->target->l1_bytes / 2;
     double row_bytes =
-        (double)(rows * l->depth * 4) * (double)(columns / (near_rows ? panel : width));
+        (double)(rows * l->depth * l->bytes) * (double)(columns / (near_rows ? panel : width));
     cycles += shown_rows * row_bytes / L2_BYTES_PER_CYCLE;
     cycles += shown_weights[l->target->lanes > 8] * bytes * (near_weights ? 1 : passes) /
               L2_BYTES_PER_CYCLE;
-    if (l->depth * l->columns * 4 > l->target->l2_bytes / 2)
+    if (l->depth * l->columns * l->bytes > l->target->l2_bytes / 2)
         cycles += shown_far * bytes / FAR_BYTES_PER_CYCLE;
-    if (!c->depth && rows * l->depth * 4 > l->target->l2_bytes / 4)
+    if (!c->depth && rows * l->depth * l->bytes > l->target->l2_bytes / 4)
         cycles *= 1.05;
     if (tile * l->tile_bytes > l->target->l2_bytes)
         cycles *= 1.05;
@@ -222,6 +223,9 @@ static struct linear linear_of(const struct subject *subject, int at)
                        .own_rows = 1};
     l.depth = s->reduce->var[0]->extent;
     l.columns = nest_column(s)->extent;
+    bool pairs = nest_can_pair(subject->m, s, subject->target);
+    l.at_once = pairs ? PAIR : 1;
+    l.bytes = dtype_bytes[pairs ? DTYPE_BF16 : DTYPE_F32];
     for (int i = 0; i < s->rows; i++)
         l.own_rows *= s->loops.var[i]->extent;
     for (int i = 0; i < nests->count; i++)
@@ -242,7 +246,8 @@ static void take(const struct linear *l, const struct choice *c, int at, struct 
                                         .columns = c->vectors * lanes,
                                         .lanes = lanes,
                                         .depth = c->depth,
-                                        .ahead = true};
+                                        .ahead = true,
+                                        .pairs = l->at_once > 1};
 }
 
 void linear_choose(const struct subject *subject, struct plan *plan)

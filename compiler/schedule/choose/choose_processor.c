@@ -27,13 +27,22 @@ enum { MOST_WRITTEN = 12, MOST_EXPONENTIALS = 4, MOST_ACROSS = 4 };
 
 struct sizes {
     struct nest_size of;
-    int64_t depth;   /* of the reduction */
-    int64_t weights; /* bytes that it reads */
+    int64_t steps;     /* of the reduction */
+    int64_t row_bytes; /* that a row of them reads */
+    int64_t weights;   /* bytes that it reads */
 };
+
+static struct sizes sizes_of(const struct kernel_nest *s, bool pairs, int64_t tile)
+{
+    int64_t depth = nest_depth(s);
+    return (struct sizes){nest_measure(s, tile), pairs ? depth / PAIR : depth,
+                          depth * dtype_bytes[pairs ? DTYPE_BF16 : DTYPE_F32],
+                          nest_weight_bytes(s)};
+}
 
 /* One register tile, its reduction included. */
 static double block_cycles(const struct target *t, const struct kernel_nest *s, int64_t rows,
-                           int64_t vectors, int64_t depth, bool halves)
+                           int64_t vectors, int64_t steps, bool halves)
 {
     double work = (double)(rows * vectors);
     if (!s->reduce)
@@ -41,8 +50,8 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s, 
     double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
     double step = core_step_cycles(t, work, loads);
     if (halves) /* half the steps; at the end two shuffles and an addition */
-        return step * (double)(depth / 2) + 4 * work + BLOCK_CYCLES;
-    return step * (double)depth + 2 * work + BLOCK_CYCLES;
+        return step * (double)(steps / 2) + 4 * work + BLOCK_CYCLES;
+    return step * (double)steps + 2 * work + BLOCK_CYCLES;
 }
 
 static double nest_cycles(const struct target *t, const struct kernel_nest *s,
@@ -56,13 +65,13 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
         for (int j = 0; j < columns; j++)
             cycles += (double)(row[i].count * column[j].count) *
                       block_cycles(t, s, row[i].size, column[j].size / column[j].lanes,
-                                   sizes->depth, plan->halves);
+                                   sizes->steps, plan->halves);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
     /* Weights that L1 does not hold are one stream, which the machine prefetches while it computes,
      * at some cost. Rows are many short streams: they have to be in L1 still when the next column
      * block reads them again, and the fewer there are the better. */
     double stream = sizes->weights > t->l1_bytes ? (double)sizes->weights / rate : 0;
-    int64_t row_bytes = s->multiply ? sizes->of.rows * sizes->depth * 4 : 0;
+    int64_t row_bytes = s->multiply ? sizes->of.rows * sizes->row_bytes : 0;
     if (row_bytes > t->l1_bytes)
         cycles *= 1.05;
     if (row_bytes && sizes->of.repeats == 1)
@@ -91,14 +100,23 @@ static bool fits_registers(const struct target *t, const struct kernel_nest *s, 
     return rows * vectors + vectors + (vectors > 1) <= t->registers - (vectors > 1 ? 0 : 1);
 }
 
+/* How a nest's sum may be added. */
+struct sums {
+    bool halve, pair;
+};
+
 /* Sets *plan to halves of the nest's sum where that is cheaper. */
 static void plan_halves(const struct target *t, const struct kernel_nest *s,
                         const struct sizes *sizes, struct nest_plan *plan, double *best)
 {
+    bool pairs = plan->pairs;
     for (int64_t rows = 1; rows <= t->registers - t->registers / 4 && rows <= sizes->of.rows;
          rows++) {
-        struct nest_plan halves = {
-            .rows = rows, .columns = sizes->of.columns, .lanes = sizes->of.columns, .halves = true};
+        struct nest_plan halves = {.rows = rows,
+                                   .columns = sizes->of.columns,
+                                   .lanes = sizes->of.columns,
+                                   .halves = true,
+                                   .pairs = pairs};
         double cycles = nest_cycles(t, s, sizes, &halves);
         if (cycles < *best) {
             *best = cycles;
@@ -108,13 +126,13 @@ static void plan_halves(const struct target *t, const struct kernel_nest *s,
 }
 
 static struct nest_plan plan_nest(const struct target *t, const struct kernel_nest *s,
-                                  bool can_halve, int64_t tile, double *best)
+                                  struct sums sums, int64_t tile, double *best)
 {
-    struct sizes sizes = {nest_measure(s, tile), nest_depth(s), nest_weight_bytes(s)};
+    struct sizes sizes = sizes_of(s, sums.pair, tile);
     int64_t lanes = t->lanes;
     while (lanes > 1 && lanes > sizes.of.columns)
         lanes /= 2;
-    struct nest_plan found = {.rows = 1, .columns = lanes, .lanes = lanes};
+    struct nest_plan found = {.rows = 1, .columns = lanes, .lanes = lanes, .pairs = sums.pair};
     *best = HUGE_VAL;
     for (int64_t vectors = 1; vectors <= 8; vectors++)
         for (int64_t rows = 1; rows <= 30 && rows <= sizes.of.rows; rows++) {
@@ -123,14 +141,15 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_ne
             if (!fits || (vectors > 1 && vectors * lanes > sizes.of.columns) ||
                 (s->multiply && PANEL % (vectors * lanes) && vectors * lanes % PANEL))
                 continue;
-            struct nest_plan plan = {.rows = rows, .columns = vectors * lanes, .lanes = lanes};
+            struct nest_plan plan = {
+                .rows = rows, .columns = vectors * lanes, .lanes = lanes, .pairs = sums.pair};
             double cycles = nest_cycles(t, s, &sizes, &plan);
             if (cycles < *best) {
                 *best = cycles;
                 found = plan;
             }
         }
-    if (can_halve)
+    if (sums.halve)
         plan_halves(t, s, &sizes, &found, best);
     return found;
 }
@@ -142,7 +161,7 @@ struct view {
     struct nest_range together; /* nests that take pixels one by one */
     int64_t tile_bytes,
         together_bytes; /* of all buffers, per pixel; of those that only `together` touches */
-    bool can_halve[MAX_NESTS];
+    struct sums sums[MAX_NESTS];
 };
 
 static double plan_tile(const struct view *v, int64_t tile, struct plan *plan)
@@ -152,7 +171,7 @@ static double plan_tile(const struct view *v, int64_t tile, struct plan *plan)
     double cycles = 0, without[MAX_NESTS];
     *plan = (struct plan){.tile = tile, .nests = nests->count, .together = v->together};
     for (int i = 0; i < nests->count; i++) {
-        plan->nest[i] = plan_nest(target, &nests->nest[i], v->can_halve[i], tile, &without[i]);
+        plan->nest[i] = plan_nest(target, &nests->nest[i], v->sums[i], tile, &without[i]);
         cycles += without[i];
     }
     int64_t bytes = tile * v->tile_bytes + v->together_bytes;
@@ -222,7 +241,9 @@ void processor_enumerate(const struct subject *subject, plan_visitor *visit, voi
     const struct nests *nests = subject->nests;
     struct view view = {.subject = subject, .width = 1, .tile_bytes = nests->local_bytes};
     for (int i = 0; i < nests->count; i++)
-        view.can_halve[i] = nest_can_halve(subject->m, &nests->nest[i], subject->target);
+        view.sums[i] =
+            (struct sums){nest_can_halve(subject->m, &nests->nest[i], subject->target),
+                          nest_can_pair(subject->m, &nests->nest[i], subject->target)};
     if (nests->pixels)
         view.width = nests->pixel[2]->extent;
     find_together(&view);

@@ -152,7 +152,7 @@ struct nests *nests_find(struct module *m, const struct kernel *kernel)
     for (int i = 0; i < pixels; i++)
         nests->pixel_count *= (nests->pixel[i] = pixel[i])->extent;
     for (const struct buffer *local = kernel->locals; local; local = local->next)
-        nests->local_bytes += 4 * shape_elements(&local->shape);
+        nests->local_bytes += buffer_bytes(local);
     for (struct stmt *s = first; s; s = s->next) {
         struct kernel_nest *nest = &nests->nest[nests->count++];
         bool found = first_nest_of(s, &nest->loops);

@@ -19,6 +19,7 @@ struct nest_plan {
     int64_t parts;                /* GPU: of its reduction, computed at once; 0: one */
     bool ahead;                   /* fetches the weights that it reads next */
     bool halves;                  /* sums even and odd terms in neighbouring lanes */
+    bool pairs;                   /* by the unit that adds two products of bf16 to a lane */
     bool staging;                 /* GPU: its rows are copied to shared memory first */
     struct matrix_plan matrix;    /* GPU */
 };

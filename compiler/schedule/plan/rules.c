@@ -167,38 +167,63 @@ struct refusal rule_ahead(const struct subject *s, const struct plan *plan, int 
 
 /* ---- halves ---------------------------------------------------------------------------------- */
 
-/* Whether the index of a load is a number plus *factor for each step of `var`. */
-static bool has_step(struct module *m, const struct expr *load, const struct var *var,
-                     int64_t *factor)
+/* The terms of a sum, number k: `at_once` times that of a step, and the number within the step. */
+struct step_of {
+    struct var *k, *step, *inside;
+    int64_t at_once;
+};
+
+static struct step_of steps_of(struct module *m, const struct kernel_nest *nest, int64_t at_once)
 {
-    *factor = 0;
+    struct var *k = nest->reduce->var[nest->reduce->vars - 1];
+    return (struct step_of){k, var_new(m, "k", k->extent / at_once), var_new(m, "d", at_once),
+                            at_once};
+}
+
+/* The place in memory of what a load takes, by steps. */
+static const struct affine *flat_index(struct module *m, const struct expr *load,
+                                       const struct step_of *s)
+{
+    const struct affine *index[MAX_RANK], *term = affine_var(m->arena, s->step);
+    if (s->at_once > 1)
+        term = affine_add(m->arena, affine_scale(m->arena, term, s->at_once),
+                          affine_var(m->arena, s->inside));
+    for (int i = 0; i < load->buffer->shape.rank; i++)
+        index[i] = affine_substitute(m->arena, load->index[i], s->k, term);
+    return affine_linearize(m->arena, &load->buffer->shape, index);
+}
+
+/* Whether each step of the sum moves a load by `by_step` elements, each column by `by_column`. */
+static bool moves_by(struct module *m, const struct kernel_nest *nest, const struct expr *load,
+                     const struct step_of *s, int64_t by_step, int64_t by_column)
+{
+    int64_t step, column;
     if (load->op != SCALAR_load)
         return false;
-    const struct affine *flat = affine_linearize(m->arena, &load->buffer->shape, load->index);
-    for (int i = 0; i < flat->count; i++)
-        if (flat->term[i].kind == TERM_VAR && flat->term[i].var == var)
-            *factor = flat->term[i].factor;
-        else if (flat->term[i].kind != TERM_VAR && affine_uses(flat->term[i].inner, var))
-            return false;
-    return true;
+    const struct affine *flat = flat_index(m, load, s);
+    return affine_step(flat, s->step, &step) && step == by_step &&
+           affine_step(flat, nest_column(nest), &column) && column == by_column;
+}
+
+static bool is_sum_of_products(const struct kernel_nest *nest)
+{
+    const struct expr *reduce = nest->reduce;
+    return nest->multiply && reduce->op == SCALAR_sum && reduce->in[0]->op == SCALAR_mul &&
+           nest_has_columns(nest);
 }
 
 bool nest_can_halve(struct module *m, const struct kernel_nest *nest, const struct target *target)
 {
-    const struct expr *reduce = nest->reduce;
-    if (!nest->multiply || reduce->op != SCALAR_sum || reduce->in[0]->op != SCALAR_mul ||
-        !nest_has_columns(nest))
+    if (!is_sum_of_products(nest))
         return false;
-    const struct var *column = nest_column(nest), *k = reduce->var[reduce->vars - 1];
-    if (2 * column->extent > target->lanes || (column->extent & (column->extent - 1)) ||
-        k->extent % 2)
+    int64_t columns = nest_column(nest)->extent, at_once = nest_can_pair(m, nest, target) ? PAIR : 1;
+    struct step_of s = steps_of(m, nest, at_once);
+    if (2 * columns > target->lanes || (columns & (columns - 1)) || s.k->extent % (2 * at_once))
         return false;
     for (int i = 0; i < 2; i++) {
-        const struct expr *x = reduce->in[0]->in[i], *w = reduce->in[0]->in[1 - i];
-        int64_t x_k, x_column, w_k, w_column;
-        if (has_step(m, x, k, &x_k) && has_step(m, x, column, &x_column) &&
-            has_step(m, w, k, &w_k) && has_step(m, w, column, &w_column) && x_k == 1 && !x_column &&
-            w_column == 1 && w_k == column->extent)
+        const struct expr *x = nest->reduce->in[0]->in[i], *w = nest->reduce->in[0]->in[1 - i];
+        if (moves_by(m, nest, x, &s, at_once, 0) &&
+            moves_by(m, nest, w, &s, at_once * columns, at_once))
             return true;
     }
     return false;
@@ -213,6 +238,48 @@ struct refusal rule_halves(const struct subject *s, const struct plan *plan, int
               "as many columns as lanes";
     else if (n->lanes != plan_nest_columns(plan, s->nests, nest) || n->depth || n->ahead)
         why = "halves needs all columns in one vector, and neither depth nor ahead";
+    return (struct refusal){why, 0};
+}
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
+bool nest_can_pair(struct module *m, const struct kernel_nest *nest, const struct target *target)
+{
+    if (!target->pairs || !is_sum_of_products(nest) || nest->reduce->vars > 1 ||
+        nest->reduce->var[0]->extent % PAIR || nest_column(nest)->extent < LEAST_PAIR_LANES)
+        return false;
+    struct step_of s = steps_of(m, nest, PAIR);
+    for (int i = 0; i < 2; i++) {
+        const struct expr *load = nest->reduce->in[0]->in[i];
+        int64_t inside;
+        if (load->op != SCALAR_load || load->buffer->dtype != DTYPE_BF16 ||
+            !affine_step(flat_index(m, load, &s), s.inside, &inside) || inside != 1)
+            return false;
+    }
+    return true;
+}
+
+/* Whether the sum reads a tile whose last dimension is the pixel. */
+static bool reads_lanes(const struct plan *plan, const struct nests *nests, int nest)
+{
+    const struct expr *product = nests->nest[nest].reduce->in[0];
+    return plan_has_lanes(plan, nests, product->in[0]->buffer) ||
+           plan_has_lanes(plan, nests, product->in[1]->buffer);
+}
+
+struct refusal rule_pairs(const struct subject *s, const struct plan *plan, int nest)
+{
+    const struct nest_plan *n = &plan->nest[nest];
+    const char *why = NULL;
+    if (!s->target->pairs)
+        why = arena_printf(s->m->arena, "%s has no unit that adds two products of bf16",
+                           s->target->name);
+    else if (!nest_can_pair(s->m, &s->nests->nest[nest], s->target))
+        why = "pairs is for sums of an even number of x[.., k] * w[k div 2, column, k mod 2], both "
+              "of type bf16";
+    else if (n->lanes < LEAST_PAIR_LANES || n->depth % PAIR || range_has(&plan->lanes, nest) ||
+             reads_lanes(plan, s->nests, nest))
+        why = "pairs needs vectors of at least 4 columns, an even depth, and no pixels as columns";
     return (struct refusal){why, 0};
 }
 

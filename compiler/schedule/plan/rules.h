@@ -32,4 +32,9 @@ bool nest_repeats(const struct nests *nests, int64_t nest);
  * summed apart, in a vector of twice the columns. */
 bool nest_can_halve(struct module *m, const struct kernel_nest *nest, const struct target *target);
 
+/* Whether a nest is a sum of products whose terms the target's unit takes in pairs: neighbours in
+ * memory of type bf16, for all columns of a vector. */
+enum { LEAST_PAIR_LANES = 4 };
+bool nest_can_pair(struct module *m, const struct kernel_nest *nest, const struct target *target);
+
 #endif

@@ -1,0 +1,79 @@
+/* v : workspace f32[..]                         =>    v : workspace bf16[..]
+ * .. v[..] = bf16(..) ..
+ *
+ * Gives the type bf16 to every buffer that holds only values of that type. They take half of the
+ * memory, and a processor whose unit adds two products of bf16 at once loads both factors with one
+ * instruction. Nothing is done for modules without such a target.
+ *
+ * Right because a value that is rounded to bf16 is stored as it is. */
+#include "loops.h"
+#include "pairs.h"
+#include "rounding.h"
+#include "target.h"
+
+pass_function narrow_values;
+
+bool module_takes_pairs(const struct module *m)
+{
+    struct error error;
+    bool pairs = false;
+    for (int i = 0; i < m->targets && m->precision == precision_kind_bf16; i++) {
+        const struct target *target = target_find(m->target[i], &error);
+        if (!target || target->gpu)
+            return false;
+        pairs |= target->pairs;
+    }
+    return pairs;
+}
+
+int64_t weights_together(const struct buffer *weights)
+{
+    const struct shape *shape = &weights->shape;
+    bool pairs =
+        weights->dtype == DTYPE_BF16 && shape->rank > 2 && shape->dim[shape->rank - 1] == PAIR;
+    return pairs ? PAIR : 1;
+}
+
+static int narrow_all(struct buffer *buffer)
+{
+    int changed = 0;
+    for (; buffer; buffer = buffer->next)
+        if (buffer->dtype == DTYPE_F32 &&
+            (buffer->place == PLACE_WORKSPACE || buffer->place == PLACE_STACK)) {
+            buffer->dtype = DTYPE_BF16;
+            changed++;
+        }
+    return changed;
+}
+
+/* Takes the type from buffers to which other values are stored; returns how many had it. */
+static int widen_stored(const struct stmt *stmt)
+{
+    int changed = 0;
+    for (; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR)
+            changed += widen_stored(stmt->body);
+        if (stmt->kind != STMT_STORE || stmt->buffer->dtype != DTYPE_BF16 ||
+            expr_is_bf16(stmt->value))
+            continue;
+        stmt->buffer->dtype = DTYPE_F32;
+        changed++;
+    }
+    return changed;
+}
+
+int narrow_values(struct module *m)
+{
+    if (!module_takes_pairs(m))
+        return 0;
+    int changes = narrow_all(m->buffers), widened;
+    for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
+        changes += narrow_all(kernel->locals);
+    do { /* what is stored may come from a buffer that has just lost the type */
+        widened = 0;
+        for (struct kernel *kernel = m->kernels; kernel; kernel = kernel->next)
+            widened += widen_stored(kernel->body);
+        changes -= widened;
+    } while (widened);
+    return changes;
+}
