@@ -207,8 +207,7 @@ enum loop_kind {
     LOOP_BLOCK,    /* a block of threads for each iteration, in any order; outermost */
     LOOP_THREAD,   /* iteration i is thread i of its block; further threads wait */
     LOOP_WARP,     /* iteration i is warp i of its block: 32 threads that work together */
-    LOOP_MATRIX,   /* in a warp loop: divided among its threads as the matrix unit has it; on a
-                    * processor: the terms that its unit adds to each lane at once */
+    LOOP_MATRIX,   /* divided among a warp's threads; a processor adds its terms at once */
     LOOP_KIND_COUNT
 };
 
@@ -255,10 +254,8 @@ struct schedule {
 /* Threads of a block and of a warp, and bytes of shared memory that a block may ask for. */
 enum { MOST_THREADS = 1024, WARP_THREADS = 32, MOST_SHARED = 1 << 20 };
 
-/* A matrix unit computes rows by columns of sums at once, each of matrix_depth products. */
-enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8 };
-/* That of a processor adds so many products of bf16 to each lane of a vector at once. */
-enum { PAIR = 2 };
+/* A matrix unit computes rows by columns of matrix_depth products; a processor's PAIR in a lane. */
+enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8, PAIR = 2 };
 
 /* What limits a kernel. */
 enum bound {

@@ -11,8 +11,8 @@ double round_to(int precision, double value);
 /* The scalar operation that does it; of f32, which has none, SCALAR_COUNT. */
 enum scalar_op round_op(int precision);
 
-/* Whether the value of an expression has that of a bf16 by what it is made of: rounded to it, loaded
- * from buffers of that type, or the larger of two such. Only such values are stored to these. */
+/* Whether an expression is a bf16 by what it is made of: rounded to it, loaded from a buffer of
+ * that type, or the larger of two such. Only such values may be stored to these buffers. */
 bool expr_is_bf16(const struct expr *expr);
 
 /* Whether every element of a constant value is rounded to that already. */

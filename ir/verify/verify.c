@@ -209,8 +209,8 @@ static bool verify_buffer(struct verifier *verifier, const struct buffer *buffer
          buffer->place != PLACE_WORKSPACE && buffer->place != PLACE_STACK) ||
         (buffer->dtype == DTYPE_U8 && buffer->place != PLACE_INPUT))
         return wrong(verifier,
-                     "buffer %s: must be f32; only weights may be i32, only weights, workspace and "
-                     "stack bf16, and only the input u8",
+                     "buffer %s: must be f32; only weights may be i32, only the input u8, and only "
+                     "weights, workspace and stack bf16",
                      name);
     return verify_recipe(verifier, buffer) && verify_offset(verifier, buffer) &&
            verify_caller(verifier, buffer);

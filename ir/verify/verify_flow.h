@@ -46,8 +46,8 @@ struct written {
     const struct usage *usage;
 };
 
-/* Iterations happen in no order. Those of the innermost of three matrix loops add up, and those of a
- * processor's. */
+/* Iterations happen in no order. Those of the innermost of three matrix loops add up, and those
+ * of a processor's. */
 static inline bool runs_at_once(const struct scope *scope)
 {
     enum loop_kind kind = scope->loop->loop;

@@ -153,10 +153,9 @@ static bool verify_pairs(struct verifier *verifier, const struct stmt *terms)
 {
     return adds_pairs(verifier, terms) ||
            wrong(verifier,
-                 "loop %s: matrix, of %d terms, must be around one vector loop of 4, 8, 16 ... "
-                 "lanes, and that around one x = fma(a, b, x): x in registers, a and b neighbours "
-                 "in buffers of type bf16",
-                 terms->var->name, PAIR);
+                 "loop %s: matrix, of 2 terms, must be around a vector loop around one x = "
+                 "fma(a, b, x): x in registers, a and b neighbours in buffers of type bf16",
+                 terms->var->name);
 }
 
 /* ---- of either ------------------------------------------------------------------------------- */

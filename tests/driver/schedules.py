@@ -307,6 +307,40 @@ def check_matrix(sanc, path, tally):
         check_wrong(sanc, file.read().split("\n"), path, tally, MATRIX_WRONG)
 
 
+PAIRS = os.path.join(common.ROOT, "tests", "golden", "schedule_pairs.sanir")
+PAIRS_FOR = ("pairs is for sums of an even number of x[.., k] * w[k div 2, column, k mod 2], both of "
+             "type bf16")
+# Of the kernel mapping for a target whose unit adds two products of bf16: how a command begins, what
+# it becomes; the message, or "" where it is right.
+PAIRS_EDITS = [
+    ("pairs 1", "pairs <2", "found '2', must be the number of a nest of this kernel"),
+    ("pairs 1", "pairs <0", PAIRS_FOR),
+    ("nest 1", "<pairs 1", "a second 'pairs 1'"),
+    ("tile", "tile 8\n    <lanes 0 0",
+     "pairs needs vectors of at least 4 columns, an even depth, and no pixels as columns"),
+    ("halves 1", "", ""),
+    ("pairs 1", "", ""),
+    ("nest 1", "nest 1 rows 5 columns 8 vector 8", ""),
+    ("nest 0", "nest 0 rows 2 columns 16 vector 8", ""),
+]
+
+
+def check_pairs(sanc, path, tally):
+    """Two products at once: what may be asked for, and what that gives."""
+    lines = common.call(sanc, "ir", PAIRS, "--after", "schedule").split("\n")
+    begin = next(i for i, line in enumerate(lines) if line.startswith("kernel mapping"))
+    begin += next(i for i, line in enumerate(lines[begin:]) if "+bf16" in line)
+    for old, new, message in PAIRS_EDITS:
+        changed = list(lines)
+        at = begin + next(i for i, line in enumerate(lines[begin:]) if line.strip().startswith(old))
+        changed[at] = "    " + new
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(changed).replace("<", ""))
+        status, said = run(sanc, "ir", path)
+        tally.check(status == (INPUT if message else 0) and message in said,
+                    f"{new!r} for {old!r}: status {status}, {said}")
+
+
 # Commands at the end of a kernel's schedule that change the loops: the error stands where < is, and is said of the kernel,
 # or of one that it has become (_rest).
 CHANGES_WRONG = {
@@ -718,6 +752,7 @@ def main():
         check_linear(sanc, scratch, tally)
         check_lanes(sanc, scratch, tally)
         check_matrix(sanc, path, tally)
+        check_pairs(sanc, path, tally)
         for target in CHANGES_WRONG:
             check_changes(sanc, target, scratch, tally)
         dump = next(name for name in os.listdir(states) if name.endswith("-apply_schedules.sanir"))

@@ -40,7 +40,7 @@ classes 128
 targets "x86-64-v3"
 threads 1
 after plan_memory
-workspace 512 scratch 512
+workspace 512 scratch 576
 
 graph {
   %0 = fill { value = 1, shape = [4] } : f32[4]
@@ -52,7 +52,9 @@ middle : workspace f32[128] at 0
 rows   : weights i32[4] = %0
 
 kernel first target "x86-64-v3" {
-  tile : stack f32[128] at 0
+  tile  : stack f32[128] at 0
+  pairs : stack bf16[16] at 512
+  acc   : registers f32[4]
   for c in 16, v in 8 vector
     tile[8*c + v] = image[v div 2]
   for d in 128
@@ -66,11 +68,11 @@ CASES = [
     (SCHEDULED, SCHEDULED[SCHEDULED.index('after schedule'):SCHEDULED.index('first "a"')],
      SCHEDULED[SCHEDULED.index('graph {'):SCHEDULED.index('first "a"')] + '<',
      'a dump from before the pass lower must hold a graph alone, found kernels'),
-    (PLANNED, 'tile : stack f32[128] at 0', '<tile : stack f32[128]',
+    (PLANNED, 'tile  : stack f32[128] at 0', '<tile  : stack f32[128]',
      "kernel first: buffer tile must have a place ('at' and its bytes)"),
     (PLANNED, 'middle : workspace f32[128] at 0', '<middle : workspace f32[128]',
      "kernel first: buffer middle must have a place ('at' and its bytes)"),
-    (PLANNED, 'tile : stack', '<tile : shared',
+    (PLANNED, 'tile  : stack', '<tile  : shared',
      'kernel first: buffer tile is in shared, which x86-64-v3 does not have'),
     (PLANNED, 'c in 16, v in 8 vector\n    tile[8*c + v] = image[v div 2]',
      '<v in 128 vector\n    tile[v] = image[v div 32]',
@@ -82,6 +84,9 @@ CASES = [
     (PLANNED, 'for e in 128\n    result[e] = middle[e]',
      'for e in 128\n    <result[e] = sum k in 2 (middle[e])',
      'kernel first: a sum or maximum that no pass has turned into loops'),
+    (PLANNED, 'for e in 128', 'for e0 in 4 vector\n    acc[e0] = 0\n  for d0 in 16\n    pairs[d0] = 0\n  for <t in 2 '
+     'matrix, e1 in 4 vector\n    acc[e1] = fma(pairs[t], pairs[2*e1 + t], acc[e1])\n  for e in 128',
+     'kernel first: loop t: matrix, which x86-64-v3 does not have'),
     (PLANNED, 'for d in 128', '<barrier\n  for d in 128',
      'kernel first: a barrier, which processors do not have'),
     # every worker computes all of it

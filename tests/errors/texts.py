@@ -335,7 +335,7 @@ MATRIX_CASES = [
      'kernel product: loop u: 33 warps, at most 32 are allowed'),
     ('u in 2 warp', 'o in 2 thread, u in 2 warp', 'u in',
      'kernel product: loop u: warp, must not be in a thread loop'),
-    ('u in 2 warp', 'u in 2', 'm in', 'kernel product: loop m: matrix, must be in a warp loop'),
+    ('u in 2 warp', 'u in 2', 'm in', 'kernel product: loop m: matrix, must be of 2 terms or in a warp loop'),
     ('m in 16 matrix', 'm in 8 matrix', 'm in',
      'kernel product: loop m: matrix, must be 16 rows and directly in it, alone, a matrix loop of 8 columns'
      ),

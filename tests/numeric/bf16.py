@@ -5,8 +5,9 @@
 
 Of the cases here, or of ../shared/cases: what is compiled is at most twice as far off as the
 evaluator that rounds the same operands, has the same bits on two threads and with its weights
-outside, and is exactly the evaluator's in whole numbers. Of the digits, at most one of 1000 changes.
-The object has its weights in two bytes.
+outside, and is exactly the evaluator's in whole numbers. So is code of a dump for all levels, whose
+weights lie in pairs, for each level that this machine runs. Of the digits, at most one of 1000
+changes. The object has its weights in two bytes.
 """
 import concurrent.futures
 import json
@@ -22,6 +23,8 @@ LEAST_BOUND = 2e-6
 CHANGED = 1  # of 1000 images
 SIZE = 0.53  # of the weights in float32
 BF16 = ["--precision", "bf16"]
+ALL_LEVELS = ["x86-64-v3", "x86-64-v4", "x86-64-v4+bf16"]
+LEVELS = ALL_LEVELS[:1 + emulated.has_avx512() + emulated.has_pairs()]
 
 
 def check_case(sanc, name, folder):
@@ -29,24 +32,35 @@ def check_case(sanc, name, folder):
     tally = common.Tally()
     io = os.path.join(folder, "io.safetensors")
     _, reference = common.read_safetensors(io)["output"]
-    level = ["--target", "x86-64-v4" if emulated.has_avx512() else "x86-64-v3"]
     with tempfile.TemporaryDirectory() as scratch:
+        out, dump = (os.path.join(scratch, name) for name in ("out.safetensors", "net.sanir"))
+
         def run(*options):
-            return common.run_model(sanc, folder, io, os.path.join(scratch, "out.safetensors"),
-                                    *BF16, *level, *options)
+            return common.run_model(sanc, folder, io, out, *BF16, *options)
         try:
-            plain, found = run("--engine", "eval32"), run()
-            tally.check(run("--batch", 3, "--threads", 2) == run("--batch", 3),
-                        f"{name}: other bits on two threads")
+            plain = run("--engine", "eval32")
+            found = {level: run("--target", level) for level in LEVELS}
+            strongest = ["--target", LEVELS[-1]]
+            tally.check(run("--batch", 3, "--threads", 2, *strongest) ==
+                        run("--batch", 3, *strongest), f"{name}: other bits on two threads")
+            with open(dump, "w", encoding="utf-8") as file:
+                file.write(common.call(sanc, "ir", os.path.join(folder, "model.json"), *BF16,
+                                       "--target", ",".join(ALL_LEVELS)))
+            for level in LEVELS:
+                common.call(sanc, "run", dump, "-w", os.path.join(folder, "weights.safetensors"),
+                            "--input", io, "--output", out, "--target", level)
+                found[f"{level} of a dump"] = common.read_safetensors(out)["output"][1]
         except common.Failure as failure:
             tally.check(False, f"{name}: {failure}")
             return tally, ""
-    error, most = (common.relative_error(out, reference) for out in (found, plain))
-    if name.startswith("exact_"):
-        tally.check(found == plain, f"{name}: whole numbers are not the evaluator's")
-    else:
-        tally.check(error <= max(LEAST_BOUND, 2 * most),
-                    f"{name}: error {error:.2e}, the evaluator's {most:.2e}")
+    most = common.relative_error(plain, reference)
+    for level, output in found.items():
+        error = common.relative_error(output, reference)
+        if name.startswith("exact_"):
+            tally.check(output == plain, f"{name}, {level}: whole numbers are not the evaluator's")
+        else:
+            tally.check(error <= max(LEAST_BOUND, 2 * most),
+                        f"{name}, {level}: error {error:.2e}, the evaluator's {most:.2e}")
     return tally, f"{name:24} error {error:.1e}, the evaluator's {most:.1e}"
 
 

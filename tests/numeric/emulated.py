@@ -24,10 +24,20 @@ FEATURES = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 SECONDS = 900
 
 
-def has_avx512():
+def processor(field):
+    """The words of a field of /proc/cpuinfo."""
     with open("/proc/cpuinfo") as file:
-        words = next((line.split() for line in file if line.startswith("flags")), [])
-    return FEATURES <= set(words)
+        return next((line.split()[2:] for line in file if line.startswith(field)), [])
+
+
+def has_avx512():
+    return FEATURES <= set(processor("flags"))
+
+
+def has_pairs():
+    """Whether x86-64-v4+bf16 is for this processor."""
+    return (has_avx512() and "avx512_bf16" in processor("flags")
+            and processor("vendor_id") == ["AuthenticAMD"])
 
 
 class Missing(Exception):

@@ -1,5 +1,6 @@
 #include "build.h"
 #include "pairs.h"
+#include "rules.h"
 #include <string.h>
 
 void build_begin_kernel(struct kernel_build *k, const struct subject *s, const struct plan *plan,
@@ -168,6 +169,11 @@ const struct expr *build_final(struct nest_build *b, const struct expr *total)
     return rewrite_expr(&b->r, expr_replace(b->k->m, value, b->nest->reduce, total));
 }
 
+int64_t build_step_terms(const struct nest_build *b, const struct segment *columns)
+{
+    return b->plan->pairs && columns->lanes >= LEAST_PAIR_LANES ? PAIR : 1;
+}
+
 /* Terms of the sum that lie together in its weights. */
 static int64_t terms_together(const struct nest_build *b)
 {
@@ -194,7 +200,7 @@ int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t r
     int64_t across = columns->size / columns->lanes, sums = rows * across;
     int64_t spare = b->k->registers / 16;
     int64_t together = terms_together(b), least = 1;
-    if (!b->plan->pairs && steps % together == 0) /* which of the terms together is then known */
+    if (build_step_terms(b, columns) == 1 && steps % together == 0) /* which of the terms together is then known */
         least = together;
     if (!b->nest->row_factor || across < 2 || sums + across + 1 > b->k->registers - spare)
         return least;

@@ -118,11 +118,8 @@ const struct expr *build_initial(struct nest_build *b);
 const struct expr *build_step(struct nest_build *b, const struct expr *old);
 const struct expr *build_final(struct nest_build *b, const struct expr *total);
 
-/* Terms that a step of a sum adds. */
-static inline int64_t build_step_terms(const struct nest_build *b)
-{
-    return b->plan->pairs ? PAIR : 1;
-}
+/* Terms that a step of a sum adds: the unit that takes two needs vectors of some columns. */
+int64_t build_step_terms(const struct nest_build *b, const struct segment *columns);
 /* Of a sum over windows: the consecutive terms of a line of a window; 0: it is no such sum. */
 int64_t build_line_terms(const struct nest_build *b, const struct var *var);
 /* How many of `steps` consecutive steps of a sum are written out: of a linear on a processor 4 or 8

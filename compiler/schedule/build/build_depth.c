@@ -137,12 +137,12 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     struct stmt *stmt = move_tile(s, rows, columns, acc, tile, true);
     int vars = b->r.vars;
     int64_t depth = s->b->plan->depth;
-    int64_t steps = depth / build_step_terms(b);
+    int64_t steps = depth / build_step_terms(b, columns);
     int64_t unrolled = build_steps_at_once(b, steps, rows->size, columns);
     struct var *k = var_new(m, "k", steps / unrolled), *u = var_new(m, "u", unrolled);
     affine_ref term = affine_add(m->arena, scaled(m, k, unrolled), of_var(m, u));
     struct tile_loops t = tile_loops_new(m, rows->size, columns);
-    t.pair = tile_pair(b, &term);
+    t.pair = tile_pair(b, columns, &term);
     struct origin origin = *tile;
     origin.column = affine_add(m->arena, panel, tile->column);
     tile_enter(b, &origin, &t);

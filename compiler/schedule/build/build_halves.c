@@ -39,12 +39,12 @@ static struct stmt *accumulate(struct nest_build *b, const struct origin *origin
     struct var *k[MAX_RANK];
     for (int i = 0; i < reduce->vars; i++) {
         bool last = i == reduce->vars - 1;
-        int64_t at_once = last ? 2 * build_step_terms(b) : 1;
+        int64_t at_once = last ? 2 * build_step_terms(b, &wide) : 1;
         k[i] = var_new(m, reduce->var[i]->name, reduce->var[i]->extent / at_once);
         affine_ref term = scaled(m, k[i], last ? 2 : 1);
         if (last)
             term = affine_add(m->arena, term, affine_mod(m->arena, t.column, 2));
-        t.pair = last ? tile_pair(b, &term) : NULL;
+        t.pair = last ? tile_pair(b, &wide, &term) : NULL;
         rewriter_map(&b->r, reduce->var[i], term);
     }
     tile_enter_element(b, origin, at[0], affine_div(m->arena, t.column, 2));

@@ -50,7 +50,7 @@ static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, con
 {
     struct module *m = b->k->m;
     int64_t line = build_line_terms(b, from), inner = line ? line : terms.count;
-    int64_t steps = inner / build_step_terms(b);
+    int64_t steps = inner / build_step_terms(b, columns);
     int64_t unrolled = build_steps_at_once(b, steps, rows, columns);
     struct var *lines = var_new(m, from->name, terms.count / inner);
     struct var *k = var_new(m, from->name, steps / unrolled);
@@ -78,7 +78,7 @@ static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *
     for (int i = 0; i < reduce->vars; i++) {
         struct terms some = i ? (struct terms){0, reduce->var[i]->extent} : terms;
         affine_ref term = add_sum_loops(b, &sum, reduce->var[i], some, rows, columns);
-        pair = tile_pair(b, &term);
+        pair = tile_pair(b, columns, &term);
         rewriter_map(&b->r, reduce->var[i], affine_offset(m->arena, term, some.begin));
     }
     struct tile_loops t = tile_loops_new(m, rows, columns);
@@ -112,7 +112,7 @@ static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *
 static int64_t whole_turns(const struct nest_build *b, int64_t rows, const struct segment *columns)
 {
     const struct expr *reduce = b->nest->reduce;
-    int64_t terms = reduce->var[0]->extent, at_once = build_step_terms(b);
+    int64_t terms = reduce->var[0]->extent, at_once = build_step_terms(b, columns);
     int64_t steps = terms / at_once, whole = steps - steps % MOST_AT_ONCE;
     bool split = reduce->vars == 1 && !build_line_terms(b, reduce->var[0]) &&
                  build_steps_at_once(b, steps, rows, columns) == 1 &&

@@ -10,10 +10,10 @@ struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct se
     return t;
 }
 
-struct var *tile_pair(const struct nest_build *b, affine_ref *term)
+struct var *tile_pair(const struct nest_build *b, const struct segment *columns, affine_ref *term)
 {
     struct module *m = b->k->m;
-    if (!b->plan->pairs)
+    if (build_step_terms(b, columns) == 1)
         return NULL;
     struct var *pair = var_new(m, "d", PAIR);
     *term = affine_add(m->arena, affine_scale(m->arena, *term, PAIR), of_var(m, pair));

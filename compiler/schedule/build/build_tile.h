@@ -21,7 +21,7 @@ struct origin {
 struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns);
 /* The loop over the terms of a step of the nest's sum, NULL where it has one. *term is the step's
  * number, and becomes that of a term. */
-struct var *tile_pair(const struct nest_build *b, affine_ref *term);
+struct var *tile_pair(const struct nest_build *b, const struct segment *columns, affine_ref *term);
 struct stmt *tile_wrap(struct module *m, const struct tile_loops *t, struct stmt *stmt);
 /* Maps the nest's variables to an element of the register tile, by its row and column there. */
 void tile_enter_element(struct nest_build *b, const struct origin *origin, affine_ref row,
