@@ -42,8 +42,9 @@ static void add_flag(LLVMContextRef context, LLVMValueRef function, unsigned ind
         LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(context, kind, 0));
 }
 
-/* Instructions are scheduled for the target's processor. Which ones may be used, plain x86-64 and
- * the feature string say, so that the object's check covers all of them. */
+/* Instructions are scheduled for the processor's level: what LLVM knows of a Zen 4 itself made code
+ * no faster. Which ones may be used, plain x86-64 and the feature string say, so that the object's
+ * check covers all of them. */
 void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target)
 {
     add_flag(context, function, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
@@ -51,7 +52,7 @@ void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct
     if (!target)
         return;
     add_attribute(context, function, "target-features", target->features);
-    add_attribute(context, function, "tune-cpu", target->cpu);
+    add_attribute(context, function, "tune-cpu", target_level_of(target)->cpu);
     add_attribute(context, function, "prefer-vector-width", target->lanes > 8 ? "512" : "256");
 }
 

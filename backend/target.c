@@ -1,6 +1,6 @@
-/* Tables made from targets.def, and what this machine is. LLVM's name of a processor says only how
- * instructions are scheduled. Which instructions may be used, the feature string always says, so
- * that the object's own check covers whatever LLVM may emit. */
+/* Tables made from targets.def, and what this machine is. Which instructions may be used, the
+ * feature string always says, so that the object's own check covers whatever LLVM may emit. A
+ * processor's own row serves predictions; its code is that of its level. */
 #include "target.h"
 #include "cpu.h"
 #include "nearest.h"
@@ -201,6 +201,12 @@ static const struct target *target_row(const char *name)
     return NULL;
 }
 
+const struct target *target_level_of(const struct target *target)
+{
+    static const char *const name[CPU_LEVELS] = {"x86-64-v3", "x86-64-v4", "x86-64-v4+bf16"};
+    return target->gpu ? target : target_row(name[target_level(target)]);
+}
+
 static struct target native;
 static pthread_once_t native_once = PTHREAD_ONCE_INIT;
 
@@ -208,9 +214,9 @@ static pthread_once_t native_once = PTHREAD_ONCE_INIT;
 static void native_init(void)
 {
     static const char *const level[] = {"x86-64-v4+bf16", "x86-64-v4", "x86-64-v3"};
-    char names[256] = "";
-    const struct target *row = target_row(cpu_host_name()), *most = row;
-    for (int i = 0; i < 3 && (!i || names[0]); i++)
+    char names[256] = "?";
+    const struct target *row = target_row(cpu_host_name()), *most = NULL;
+    for (int i = 0; i < CPU_LEVELS && names[0]; i++)
         missing_features(most = target_row(level[i]), names, sizeof names);
     if (row)
         missing_features(row, names, sizeof names);

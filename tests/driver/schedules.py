@@ -316,7 +316,7 @@ PAIRS_EDITS = [
     ("pairs 1", "pairs <2", "found '2', must be the number of a nest of this kernel"),
     ("pairs 1", "pairs <0", PAIRS_FOR),
     ("nest 1", "<pairs 1", "a second 'pairs 1'"),
-    ("tile", "tile 8\n    <lanes 0 0",
+    ("nest 0", "nest 0 rows 1 columns 8 vector 8\n    <lanes 0 0",
      "pairs needs vectors of at least 4 columns, an even depth, and no pixels as columns"),
     ("halves 1", "", ""),
     ("pairs 1", "", ""),

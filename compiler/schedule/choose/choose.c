@@ -6,12 +6,22 @@
 #include "signature.h"
 #include <string.h>
 
+/* Plans are those for the level of a processor. They were fitted to measured times by its numbers:
+ * with its own, native code was 1 to 2% slower on a Zen 4, 9 to 12% on a Sapphire Rapids. */
+static struct subject on_level(const struct subject *subject)
+{
+    struct subject s = *subject;
+    s.target = target_level_of(s.target);
+    return s;
+}
+
 void plan_choose(const struct subject *subject, struct plan *plan)
 {
-    if (subject->target->gpu)
-        gpu_choose(subject, plan);
+    struct subject s = on_level(subject);
+    if (s.target->gpu)
+        gpu_choose(&s, plan);
     else
-        processor_choose(subject, plan);
+        processor_choose(&s, plan);
 }
 
 /* All that a choice depends on. A signature does not say which values are rounded: that decides only
@@ -40,8 +50,9 @@ void plan_choose_once(const struct subject *subject, struct names *chosen, struc
 
 void plan_enumerate(const struct subject *subject, plan_visitor *visit, void *context)
 {
+    struct subject s = on_level(subject);
     struct plan chosen;
-    processor_enumerate(subject, visit, context);
-    plan_choose(subject, &chosen);
-    linear_enumerate(subject, &chosen, visit, context);
+    processor_enumerate(&s, visit, context);
+    plan_choose(&s, &chosen);
+    linear_enumerate(&s, &chosen, visit, context);
 }

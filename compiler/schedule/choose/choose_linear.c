@@ -78,7 +78,7 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
     int64_t rows = tile * l->own_rows, columns = l->columns / c->groups;
     int64_t width = c->vectors * l->target->lanes, panel = width > PANEL ? width : PANEL;
     int64_t at_once = c->depth ? c->depth : l->depth;
-    double bytes = (double)(l->depth * columns * l->bytes), passes = (double)(rows / c->rows + 1);
+    double bytes = (double)(l->depth * columns * l->bytes), passes = (double)((rows - 1) / c->rows + 2);
     double cycles = register_tiles(l, c, rows, columns);
     /* a block's rows lie together in memory, and stay while its weights pass by */
     bool near_rows = c->depth ? 2 * c->rows * c->depth * l->bytes <= l->target->l1_bytes
