@@ -1,5 +1,6 @@
 /* Targets: names, what they promise, what this machine runs. */
 #include "target.h"
+#include "cpu.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,6 +99,27 @@ static void features_are_always_said(void **state)
     }
 }
 
+/* The unit for bf16 where it is faster than FMAs: not on Intel's processors from Sapphire Rapids on,
+ * so the level for many processors is for one vendor's. */
+static void pairs_are_for_some(void **state)
+{
+    (void)state;
+    static const char *const with[] = {"x86-64-v4+bf16", "znver4", "znver5", "cooperlake"};
+    static const char *const without[] = {"x86-64-v4", "sapphirerapids", "graniterapids", "znver3"};
+    for (int i = 0; i < 4; i++) {
+        const struct target *a = find(with[i]), *b = find(without[i]);
+        assert_true(a->pairs && strstr(a->features, "+avx512bf16"));
+        assert_false(b->pairs || strstr(b->features, "bf16"));
+        assert_int_equal(cpu_need(a).leaf7_1_eax, 1u << 5);
+        assert_int_equal(cpu_need(b).leaf7_1_eax, 0);
+        assert_int_equal(cpu_need(a).leaf0_ecx != 0, i == 0);
+        assert_string_equal(target_level_of(a)->name, with[0]);
+        assert_string_equal(target_level_of(b)->name, i < 3 ? "x86-64-v4" : "x86-64-v3");
+    }
+    const struct target *gpu = find("nvptx:sm_80");
+    assert_ptr_equal(target_level_of(gpu), gpu);
+}
+
 static void gpus_are_known(void **state)
 {
     (void)state;
@@ -141,6 +163,7 @@ static void native_is_this_machine(void **state)
     assert_true(target_runs_here(find("x86-64-v3"), &error));
     bool wide = target_runs_here(find("x86-64-v4"), &error);
     assert_int_equal(native->lanes, wide ? 16 : 8);
+    assert_true(target_runs_here(target_level_of(native), &error) || native->pairs);
     if (!wide)
         assert_non_null(strstr(error.text, "avx512"));
     assert_true(native->l1_bytes >= 8 * 1024 && native->l2_bytes >= native->l1_bytes);
@@ -154,6 +177,7 @@ int main(void)
         cmocka_unit_test(rows_are_found_by_name),
         cmocka_unit_test(unknown_names_are_refused),
         cmocka_unit_test(features_are_always_said),
+        cmocka_unit_test(pairs_are_for_some),
         cmocka_unit_test(gpus_are_known),
         cmocka_unit_test(shared_memory_limits_blocks),
         cmocka_unit_test(native_is_this_machine),
