@@ -121,6 +121,15 @@ double *batch_of(const struct module *module, const struct images *images)
     return value;
 }
 
+/* Gives each buffer of the workspace memory of its own, so that elements that no kernel has written
+ * yet are not what another buffer left there, but NaN. */
+static void part_workspace(struct module *copy)
+{
+    for (struct buffer *buffer = copy->buffers; buffer; buffer = buffer->next)
+        if (buffer->place == PLACE_WORKSPACE)
+            buffer->offset = -1;
+}
+
 static enum status evaluate_copy(struct trace *trace, const struct parameters *parameters,
                                  const struct images *images)
 {
@@ -135,6 +144,7 @@ static enum status evaluate_copy(struct trace *trace, const struct parameters *p
         diag_error(NULL, 0, 0, "no memory for what the kernels write");
     } else {
         insert_copies(copy, replace_output(copy, trace), trace);
+        part_workspace(copy);
         trace->value = allocate(copy->batch * copy->classes, sizeof(double));
         status = execute_evaluator(copy, parameters, PRECISION_F64, copy->target[0], images,
                                    trace->value);

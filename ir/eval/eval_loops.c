@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ELEMENT_BYTES = 4 }; /* of a planned buffer */
-
 struct loops {
     const struct module *module;
     const struct parameters *parameters;
     bool single;
-    /* planned memory, one element for four bytes; shared: of the running kernel */
+    int64_t unit; /* bytes of the smallest elements that the module's planned buffers may have */
+    /* planned memory, an element for each unit; shared: of the running kernel */
     double *workspace, *scratch, *shared;
     int64_t shared_bytes;
     struct memories memories; /* the module's, then the running kernel's */
@@ -62,11 +61,10 @@ static double *planned_data(const struct loops *l, const struct buffer *buffer)
 {
     int64_t bytes;
     double *memory = planned_memory(l, buffer->place, &bytes);
-    assert(buffer->offset % ELEMENT_BYTES == 0);
-    assert(buffer->offset / ELEMENT_BYTES + shape_elements(&buffer->shape) <=
-           bytes / ELEMENT_BYTES);
+    assert(buffer->offset % l->unit == 0);
+    assert(buffer->offset / l->unit + shape_elements(&buffer->shape) <= bytes / l->unit);
     (void)bytes;
-    return memory + buffer->offset / ELEMENT_BYTES;
+    return memory + buffer->offset / l->unit;
 }
 
 static struct memory *memory_add(struct loops *l, const struct buffer *buffer)
@@ -141,9 +139,9 @@ static bool buffers_open(struct loops *l, const double *input)
 static void kernel_run(struct loops *l, const struct kernel *kernel)
 {
     int global = l->memories.count;
-    poison(l->scratch, l->module->scratch_bytes / ELEMENT_BYTES);
+    poison(l->scratch, l->module->scratch_bytes / l->unit);
     l->shared_bytes = kernel_launch(kernel).shared_bytes;
-    l->shared = poisoned_new(l->shared_bytes / ELEMENT_BYTES);
+    l->shared = poisoned_new(l->shared_bytes / l->unit);
     for (const struct buffer *buffer = kernel->locals; buffer; buffer = buffer->next)
         memory_add(l, buffer);
     struct arena *arena = arena_new();
@@ -176,8 +174,9 @@ bool module_eval_loops(const struct module *module, const struct parameters *par
 {
     struct loops l = {
         .module = module, .parameters = parameters, .single = precision == PRECISION_F32};
-    l.workspace = poisoned_new(module->workspace_bytes / ELEMENT_BYTES);
-    l.scratch = poisoned_new(module->scratch_bytes / ELEMENT_BYTES);
+    l.unit = dtype_bytes[module->precision == precision_kind_bf16 ? DTYPE_BF16 : DTYPE_F32];
+    l.workspace = poisoned_new(module->workspace_bytes / l.unit);
+    l.scratch = poisoned_new(module->scratch_bytes / l.unit);
     memories_reserve(&l);
     bool ok = buffers_open(&l, input);
     for (const struct kernel *kernel = module->kernels; ok && kernel; kernel = kernel->next)

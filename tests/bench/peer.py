@@ -1,4 +1,4 @@
-"""A network in another program, timed: peer.py NAME REFERENCE CASE BATCH THREADS CACHE
+"""A network in another program, timed: peer.py NAME REFERENCE CASE BATCH THREADS PRECISION CACHE
 
 NAME is a function below. REFERENCE is the folder of the network in PyTorch, CASE one of its cases
 (model.json, weights.safetensors, io.safetensors), CACHE a folder for what is compiled once. Answers
@@ -17,20 +17,27 @@ import torch
 from safetensors.torch import load_file
 
 
-def eager(net, images, threads, cache):
-    return lambda: net(images).numpy()
+def in_precision(net, images, precision):
+    """PyTorch's network and images."""
+    return (it.to(torch.bfloat16) if precision == "bf16" else it for it in (net, images))
 
 
-def compiled(net, images, threads, cache):
+def eager(net, images, threads, precision, cache):
+    net, images = in_precision(net, images, precision)
+    return lambda: net(images).float().numpy()
+
+
+def compiled(net, images, threads, precision, cache):
     """torch.compile with max-autotune, and weights as constants (freezing); convolutions over windows
     with channels last, for which oneDNN is fastest."""
+    net, images = in_precision(net, images, precision)
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(cache, "inductor"))
     import torch._inductor.config
     torch._inductor.config.freezing = True
     if any(isinstance(op, torch.nn.Conv2d) and op.kernel_size != (1, 1) for op in net.modules()):
         net, images = (it.to(memory_format=torch.channels_last) for it in (net, images))
     fast = torch.compile(net, mode="max-autotune")
-    return lambda: fast(images).numpy()
+    return lambda: fast(images).float().numpy()
 
 
 def onnx_file(net, images, cache):
@@ -42,7 +49,7 @@ def onnx_file(net, images, cache):
     return path
 
 
-def onnxruntime(net, images, threads, cache):
+def onnxruntime(net, images, threads, precision, cache):
     import onnxruntime as runtime
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -53,18 +60,19 @@ def onnxruntime(net, images, threads, cache):
     return lambda: session.run(None, feed)[0]
 
 
-def openvino(net, images, threads, cache):
-    """The latency hint; float32 also where the processor has less precise matrix units."""
+def openvino(net, images, threads, precision, cache):
+    """The latency hint; float32, if that is asked for, also where the processor has less precise
+    matrix units."""
     import openvino as ov
     model = ov.Core().read_model(onnx_file(net, images, cache))
     fast = ov.Core().compile_model(model, "CPU", {
-        "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY"})
     request, feed = fast.create_infer_request(), images.numpy()
     return lambda: request.infer([feed], share_inputs=True)[0]
 
 
-def iree(net, images, threads, cache):
+def iree(net, images, threads, precision, cache):
     """Compiled for this processor at its highest optimisation level."""
     import iree.runtime as runtime
     stem = onnx_file(net, images, cache)[:-len(".onnx")]
@@ -91,7 +99,7 @@ def iree(net, images, threads, cache):
     return lambda: function(feed).to_host()
 
 
-def tvm(net, images, threads, cache):
+def tvm(net, images, threads, precision, cache):
     """Its pipeline as it comes, for this processor; its search for schedules, hours for a network,
     is left out."""
     os.environ["TVM_NUM_THREADS"] = str(threads)
@@ -109,7 +117,7 @@ def tvm(net, images, threads, cache):
 
 
 def main():
-    name, reference_folder, case, batch, threads, cache = sys.argv[1:]
+    name, reference_folder, case, batch, threads, precision, cache = sys.argv[1:]
     sys.path.insert(0, reference_folder)
     import resnet_reference
     import san_reference
@@ -125,7 +133,7 @@ def main():
     images, expected = (io[name][:int(batch)] for name in ("input", "output"))
     images, expected = images.float().contiguous(), expected.numpy()
     os.makedirs(cache, exist_ok=True)
-    run = globals()[name](net, images, int(threads), cache)
+    run = globals()[name](net, images, int(threads), precision, cache)
     run()
     out = numpy.array(run(), dtype=numpy.float64)
     errors = numpy.linalg.norm(out - expected, axis=1) / numpy.linalg.norm(expected, axis=1)

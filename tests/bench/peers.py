@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Times compiled networks and the programs that a user would pick instead.
 
-    peers.py SANC [NETWORK...] [--peers A,B] [--threads 1,2] [--batch 1,8] [--rounds N] [--results FILE]
+    peers.py SANC [NETWORK...] [--peers A,B] [--threads 1,2] [--batch 1,8] [--rounds N]
+             [--precision bf16] [--results FILE]
 
 NETWORK is one of examples/models; without one, all of them. Weights are seeded
 (../shared/reference/make_case.py). For each network, number of threads and size of batch, the
 programs are started and checked against the reference in float64, then take turns in N rounds; what
 the start needs (compiling, exporting) is not timed, and kept in build/bench for the next time. The
 results are added to FILE, by default build/bench/results.json, after each; `chart.py FILE` draws
-them. The programs come from this Python, the one named by TORCH_PYTHON, or a virtual environment
+them. In bf16 the programs that have it are given it; their results are of one precision a file. The
+programs come from this Python, the one named by TORCH_PYTHON, or a virtual environment
 made in build/peers.
 """
 import argparse
@@ -37,8 +39,11 @@ NEEDS = {
     "iree": (["onnxscript", "iree.runtime"], [*EXPORT, "iree-base-compiler", "iree-base-runtime"]),
     "tvm": (["onnxscript", "tvm"], [*EXPORT, "apache-tvm"]),
 }
+IN_BF16 = ["eager", "compiled", "openvino"]  # which programs compute in it when they are told
 BUILD = os.path.join(common.ROOT, "build", "bench")
-MOST_ERROR = 1e-5
+MOST_ERROR = {"f32": 1e-5, "bf16": 0.1}
+SANC_OPTIONS = {"f32": [], "bf16": ["--precision", "bf16", "--target",
+                                    "x86-64-v3,x86-64-v4,x86-64-v4+bf16"]}
 LEAST_RUNS, ROUND_MS = 1, 400  # of each program in a round
 CALM_S = 0.3  # before each turn: worker threads of the program before spin that long for more work
 
@@ -83,14 +88,14 @@ class Program:
                 "start_s": self.start_s}
 
 
-def start_sanc(sanc, name, case, batch, threads):
+def start_sanc(sanc, name, case, batch, threads, precision):
     """The network compiled and linked with time_model.c, run on raw files of images and logits."""
-    folder = os.path.join(BUILD, f"{name}-{batch}-{threads}")
+    folder = os.path.join(BUILD, f"{name}-{batch}-{threads}-{precision}")
     os.makedirs(folder, exist_ok=True)
     stem = os.path.join(folder, name)
     common.call(sanc, "compile", os.path.join(case, "model.json"), "-w",
                 os.path.join(case, "weights.safetensors"), "-o", stem + ".o", "--batch", batch,
-                "--threads", threads)
+                "--threads", threads, *SANC_OPTIONS[precision])
     tensors = common.read_safetensors(os.path.join(case, "io.safetensors"))
     for tensor, typecode, path in ("input", "f", stem + ".in"), ("output", "d", stem + ".out"):
         shape, values = tensors[tensor]
@@ -106,12 +111,12 @@ def start_sanc(sanc, name, case, batch, threads):
     return Program(stem + ".log", stem, threads, stem + ".in", stem + ".out")
 
 
-def start_peer(python, peer, name, case, batch, threads):
+def start_peer(python, peer, name, case, batch, threads, precision):
     cache = os.path.join(BUILD, name)
     os.makedirs(cache, exist_ok=True)
-    return Program(os.path.join(cache, f"{peer}-{batch}-{threads}.log"), python,
+    return Program(os.path.join(cache, f"{peer}-{batch}-{threads}-{precision}.log"), python,
                    os.path.join(HERE, "peer.py"), peer, common.shared("reference"), case, batch,
-                   threads, cache)
+                   threads, precision, cache)
 
 
 def machine():
@@ -137,7 +142,7 @@ def bench(sanc, case, target):
     return json.loads(text)
 
 
-def measure(start, names, rounds):
+def measure(start, names, rounds, most_error):
     """{name: summary}; a program that does not start is left out and said so."""
     programs = {}
     for name in names:
@@ -146,7 +151,7 @@ def measure(start, names, rounds):
         except EOFError as error:
             print(f"  {name} is left out: {error}", flush=True)
             continue
-        if not programs[name].error <= MOST_ERROR:
+        if not programs[name].error <= most_error:
             sys.exit(f"{name}: the output is off by {programs[name].error}")
     for _ in range(rounds):
         for program in programs.values():
@@ -192,18 +197,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanc")
     parser.add_argument("network", nargs="*")
-    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--precision", choices=MOST_ERROR, default="f32")
+    parser.add_argument("--peers")
     parser.add_argument("--threads", type=whole_numbers, default=[1, 2])
     parser.add_argument("--batch", type=whole_numbers, default=[1, 8])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--results", default=os.path.join(BUILD, "results.json"))
+    parser.add_argument("--results")
     args = parser.parse_args()
+    precision, plain = args.precision, args.precision == "f32"
+    results = args.results or os.path.join(BUILD, f"results{'' if plain else '-' + precision}.json")
     folder = common.NETWORKS
     networks = args.network or sorted(name[:-5]
                                       for name in os.listdir(folder) if name.endswith(".json"))
-    peers = [peer for peer in args.peers.split(",") if peer]
-    if not set(peers) <= set(NEEDS):
-        parser.error(f"--peers: one of {', '.join(NEEDS)}, found {args.peers}")
+    known = NEEDS if plain else IN_BF16
+    peers = (PEERS if plain else IN_BF16) if args.peers is None else args.peers.split(",")
+    peers = [peer for peer in peers if peer]
+    if not set(peers) <= set(known):
+        parser.error(f"--peers: of {', '.join(known)} in {precision}, found {args.peers}")
     modules, packages = (sorted({need for peer in peers for need in NEEDS[peer][which]})
                          for which in range(2))
     python = torch_python.find_or_make(", ".join(["torch", "safetensors.torch", *modules]),
@@ -217,10 +227,10 @@ def main():
             common.call(args.sanc, "stats", os.path.join(case, "model.json"), "--json"))["macs"]
         for batch in args.batch:
             for threads in args.threads:
-                start = lambda name: (start_sanc(args.sanc, network, case, batch, threads)
-                                      if name == "sanc" else start_peer(
-                                          python, name, network, case, batch, threads))
-                programs = measure(start, ["sanc"] + peers, args.rounds)
+                setting = (network, case, batch, threads, precision)
+                start = lambda name: (start_sanc(args.sanc, *setting) if name == "sanc" else
+                                      start_peer(python, name, *setting))
+                programs = measure(start, ["sanc"] + peers, args.rounds, MOST_ERROR[precision])
                 alone = bench(args.sanc, case, "x86-64-v4") or bench(args.sanc, case, "x86-64-v3")
                 row = {
                     "network": network, "batch": batch, "threads": threads, "machine": machine(),
@@ -229,7 +239,7 @@ def main():
                         "name": kernel["name"], "ms": kernel["ms"]["best"], "flops": kernel["flops"]
                     } for kernel in alone["kernels"]]
                 }
-                keep(args.results, row, ("network", "batch", "threads", "machine"))
+                keep(results, row, ("network", "batch", "threads", "machine"))
                 show(row)
 
 

@@ -259,7 +259,8 @@ static bool check_rounded(struct trial *t, int precision, const char *target)
     struct pass_observer observer = {pass_check_after, &check};
     struct module *module = graph_from_model(&t->m->model, t->m->batch, t->m->threads, 1, &target);
     module->precision = precision;
-    bool good = passes_run(module, "apply_schedules", &observer) == STATUS_DONE;
+    const char *last = target_is_gpu(target) ? "apply_schedules" : "plan_memory";
+    bool good = passes_run(module, last, &observer) == STATUS_DONE;
     if (!good)
         trial_fail(t, WRONG_PASSES, "%s: in %s the result moves by %.3g in pass %s", target,
                    attr_enum_name(ATTR_TYPE_precision_kind, precision), check.error,
