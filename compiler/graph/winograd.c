@@ -74,8 +74,8 @@ static struct inst *every_other(struct builder *b, struct inst *x, int axis, int
 static void window_pixels(struct transform *t, struct inst *pixel[WINDOW][WINDOW])
 {
     struct builder *b = &t->b;
-    struct inst *x = make_reshape(
-        b, t->x, SHAPE(t->images, t->height + 1, 2, t->width + 1, 2, t->channels));
+    struct inst *x =
+        make_reshape(b, t->x, SHAPE(t->images, t->height + 1, 2, t->width + 1, 2, t->channels));
     for (int i = 0; i < WINDOW; i++) {
         struct inst *line = every_other(b, x, 1, i);
         for (int j = 0; j < WINDOW; j++)
@@ -128,14 +128,13 @@ static struct inst *map_of(struct transform *t, struct inst *m)
     struct inst *by = matrix(b, WINDOW, RESULT, a);
     struct inst *lines = make_reshape(b, by, SHAPE(WINDOW, 1, RESULT, 1));
     struct inst *columns = make_reshape(b, by, SHAPE(1, WINDOW, 1, RESULT));
-    struct inst *signs = make_reshape(b, make_2(b, OP_mul, lines, columns),
-                                      SHAPE(PLACES, RESULT * RESULT));
+    struct inst *signs =
+        make_reshape(b, make_2(b, OP_mul, lines, columns), SHAPE(PLACES, RESULT * RESULT));
     m = make_reshape(b, m, SHAPE(t->images, t->height, t->width, PLACES, t->results));
     struct inst *y = make_linear(b, make_transpose(b, m, SHAPE(0, 1, 2, 4, 3)), signs, NULL);
     y = make_reshape(b, y, SHAPE(t->images, t->height, t->width, t->results, RESULT, RESULT));
     y = make_transpose(b, y, SHAPE(0, 1, 4, 2, 5, 3));
-    return make_reshape(
-        b, y, SHAPE(t->images, RESULT * t->height, RESULT * t->width, t->results));
+    return make_reshape(b, y, SHAPE(t->images, RESULT * t->height, RESULT * t->width, t->results));
 }
 
 static struct inst *transformed(struct module *m, struct inst *convolution)
