@@ -43,8 +43,13 @@ static struct inst *matrix(struct builder *b, int64_t rows, int64_t columns, con
 {
     struct inst *in[MAX_INPUTS];
     int count = (int)(rows * columns);
-    for (int i = 0; i < count; i++)
-        in[i] = make_fill(b, value[i], SHAPE(1));
+    for (int i = 0; i < count; i++) {
+        in[i] = NULL;
+        for (int j = 0; j < i && !in[i]; j++)
+            in[i] = value[j] == value[i] ? in[j] : NULL;
+        if (!in[i])
+            in[i] = make_fill(b, value[i], SHAPE(1));
+    }
     return make_reshape(b, make_concat(b, 0, count, in), SHAPE(rows, columns));
 }
 

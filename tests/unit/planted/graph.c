@@ -96,14 +96,18 @@ static bool swap_slices(struct module *m)
     return false;
 }
 
-static bool slice_one_further(struct module *m)
+static bool slice_further(struct inst *slice)
 {
-    struct inst *slice = find_inst(m, OP_slice, false);
     if (slice) {
         slice->attr[SLOT_slice_begin].integer++;
         slice->attr[SLOT_slice_end].integer++;
     }
     return slice;
+}
+
+static bool slice_one_further(struct module *m)
+{
+    return slice_further(find_inst(m, OP_slice, false));
 }
 
 static bool swap_weights(struct module *m)
@@ -139,6 +143,34 @@ static bool pad_before_relu(struct module *m)
     return false;
 }
 
+static bool add_in_a_window(struct module *m)
+{
+    struct inst *difference = find_inst(m, OP_sub, false);
+    if (difference)
+        difference->op = OP_add;
+    return difference;
+}
+
+/* The first sign of all that is -1. */
+static bool forget_sign(struct module *m)
+{
+    for (struct inst *inst = m->first; inst; inst = inst->next)
+        if (inst->op == OP_fill && inst->attr[SLOT_fill_value].real == -1) {
+            inst->attr[SLOT_fill_value].real = 1;
+            return true;
+        }
+    return false;
+}
+
+/* A place gets the weights of the next one. */
+static bool take_next_weights(struct module *m)
+{
+    for (struct inst *inst = m->first; inst; inst = inst->next)
+        if (inst->op == OP_slice && inst_is_constant(inst) && inst->shape.rank == 3)
+            return slice_further(inst);
+    return false;
+}
+
 const struct plant planted_graph[] = {
     {"expand_batch_norm", "eps is forgotten", IN_PAIRS, forget_eps},
     {"expand_batch_norm", "the mean is added, not subtracted", IN_PAIRS, add_mean},
@@ -156,5 +188,8 @@ const struct plant planted_graph[] = {
     {"pad_borders", "a dilation one too large", IN_PATCHES, pad_before_relu},
     {"pad_borders", "a reflection around a convolution", IN_WINDOWS, pad_the_other_way},
     {"fold_affine", "a convolution is left unscaled", IN_WINDOWS, forget_scale},
+    {"winograd", "pixels of a window are added, not subtracted", WITH_WINOGRAD, add_in_a_window},
+    {"winograd", "a place is added to the result, not subtracted", WITH_WINOGRAD, forget_sign},
+    {"winograd", "a place has another one's weights", WITH_WINOGRAD, take_next_weights},
     {0},
 };
