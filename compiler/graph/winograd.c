@@ -1,7 +1,7 @@
 /* %2 = convolution %1, %w, %b { size = 3, stride = 1, padding = 0 } : f32[1, 56, 56, 64]
  * =>
  * %v = concat (sums of four pixels of a window of %1, for 16 places) : f32[1, 28, 28, 1024]
- * %m = concat (linear (%v's channels of a place), (the place's weights)) : f32[1, 28, 28, 1024]
+ * %m = grouped_linear %v, (weights of all places) { groups = 16 } : f32[1, 28, 28, 1024]
  * %2 = add (linear %m, %signs), %b, its four numbers as pixels : f32[1, 56, 56, 64]
  *
  * Winograd's F(2x2, 3x3), after Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
@@ -16,7 +16,7 @@
  *        0  1  0 -1         0    0    1
  *
  * The weights G g G' are constant, so they are computed in float64 and rounded once. The products of
- * a place, summed over channels, are a linear.
+ * a place, summed over channels, are a linear, and those of all places a grouped one.
  *
  * Needs even height and width. Done where there are enough channels that the products take most of
  * the time, and in full precision: rounded operands would lose more. GPUs keep their convolutions.
@@ -53,7 +53,7 @@ static struct inst *matrix(struct builder *b, int64_t rows, int64_t columns, con
     return make_reshape(b, make_concat(b, 0, count, in), SHAPE(rows, columns));
 }
 
-/* G g G', (places, c, N), of weights (9 c, N). */
+/* G g G', (places c, N), of weights (9 c, N). */
 static struct inst *weights_of_places(struct transform *t)
 {
     static const double g[WEIGHTS * WINDOW] = {1, 0.5, 0.5, 0, 0, 0.5, -0.5, 0, 0, 0.5, 0.5, 1};
@@ -63,7 +63,7 @@ static struct inst *weights_of_places(struct transform *t)
     w = make_linear(b, make_transpose(b, w, SHAPE(2, 3, 0, 1)), by, NULL);
     w = make_linear(b, make_transpose(b, w, SHAPE(0, 1, 3, 2)), by, NULL);
     w = make_transpose(b, w, SHAPE(3, 2, 0, 1));
-    return make_reshape(b, w, SHAPE(PLACES, t->channels, t->results));
+    return make_reshape(b, w, SHAPE(PLACES * t->channels, t->results));
 }
 
 /* Lines (axis 1) or columns (axis 3) number `at` of all windows, which are two apart; x is
@@ -111,20 +111,6 @@ static struct inst *windows(struct transform *t)
     return make_concat(b, 3, PLACES, place);
 }
 
-/* The linears of all places, (n, h, w, places N). */
-static struct inst *products(struct transform *t, struct inst *v, struct inst *w)
-{
-    struct builder *b = &t->b;
-    struct inst *place[PLACES];
-    for (int i = 0; i < PLACES; i++) {
-        struct inst *x = make_slice(b, v, 3, i * t->channels, (i + 1) * t->channels);
-        struct inst *weights =
-            make_reshape(b, make_slice(b, w, 0, i, i + 1), SHAPE(t->channels, t->results));
-        place[i] = make_linear(b, x, weights, NULL);
-    }
-    return make_concat(b, 3, PLACES, place);
-}
-
 /* A' m A, as pixels (n, 2 h, 2 w, N). */
 static struct inst *map_of(struct transform *t, struct inst *m)
 {
@@ -154,7 +140,9 @@ static struct inst *transformed(struct module *m, struct inst *convolution)
                           .channels = last_dim(convolution->in[0]),
                           .results = last_dim(convolution)};
     struct inst *weights = weights_of_places(&t);
-    struct inst *map = map_of(&t, products(&t, windows(&t), weights));
+    struct inst *in[] = {windows(&t), weights};
+    struct inst *products = make(&t.b, OP_grouped_linear, &(union attr){.integer = PLACES}, 2, in);
+    struct inst *map = map_of(&t, products);
     return convolution->inputs == 3 ? make_2(&t.b, OP_add, map, convolution->in[2]) : map;
 }
 

@@ -1,7 +1,7 @@
 /* Schedules of kernels with one linear and elementwise work around it: most of a network's
  * arithmetic. This search considers what the general one does not: blocks of the reduction (depth),
- * prefetches, and splitting columns among workers where a map has few pixels. Linears that are
- * alike, as those of a Winograd transform, count as one with the columns of all.
+ * prefetches, and splitting columns among workers where a map has few pixels. A grouped linear, as
+ * of a Winograd transform, counts as one with the columns of all groups.
  *
  * The cycles of a tile of pixels are those of its register tiles (FMAs or loads, whichever take
  * longer, and the beginning and end of each); of rows, which come from L2 again for every block of
@@ -25,8 +25,7 @@ enum {
     LEAST_DEPTH = 1024,
     MAX_ROWS = 32,
     MAX_ALL_ROWS = 64,
-    MAX_GROUPS = 64,
-    LEAST_ALIKE = 8 /* linears of a kernel */
+    MAX_GROUPS = 64
 };
 
 static const double shown_rows = 0.3, shown_far = 0.1, shown_wait = 0.2;
@@ -38,9 +37,9 @@ struct linear {
     const struct target *target;
     int64_t pixels, threads, tile_bytes; /* in all; at most; of stack tiles per pixel */
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
-    int64_t alike;                       /* linears that share out the columns equally */
-    int64_t other;                       /* elements that the other nests make, per pixel */
-    int64_t splittable;                  /* columns that may be shared out; 0: none */
+    int64_t matrices;   /* that share out the columns: groups of a grouped linear */
+    int64_t other;      /* elements that the other nests make, per pixel */
+    int64_t splittable; /* columns that may be shared out; 0: none */
     bool depth_allowed,
         copies; /* whether the depth may be in blocks; whether these need a copy of the rows */
 };
@@ -117,7 +116,7 @@ static void visit_blocks(const struct linear *l, struct choice c, choice_visitor
                          void *context)
 {
     const struct target *t = l->target;
-    int64_t columns = l->columns / l->alike / c.groups, rows = c.tile * l->own_rows;
+    int64_t columns = l->columns / l->matrices / c.groups, rows = c.tile * l->own_rows;
     for (c.vectors = 1; c.vectors <= 4; c.vectors++)
         for (c.rows = 4; c.rows <= 28 && c.rows <= rows; c.rows++)
             for (c.depth = 0; c.depth <= most_depth[t->lanes > 8];
@@ -186,10 +185,14 @@ static void refine_groups(const struct linear *l, struct choice *best)
     }
 }
 
-/* The one nest that is a linear, among others that sum nothing; -1: there is none. */
-static int find_one(const struct nests *nests)
+/* The one nest that is a linear, among others that sum nothing, or a grouped one, which does most of
+ * its kernel's work; -1: there is none. */
+static int find_linear(const struct nests *nests)
 {
     int found = -1;
+    for (int i = 0; i < nests->count; i++)
+        if (nests->nest[i].group && nests->nest[i].row_factor)
+            return i;
     for (int i = 0; i < nests->count; i++) {
         const struct kernel_nest *nest = &nests->nest[i];
         if (!nest->reduce || nest->reduce->op != SCALAR_sum)
@@ -199,41 +202,6 @@ static int find_one(const struct nests *nests)
         found = i;
     }
     return found;
-}
-
-/* Whether a nest is a linear of a row for each pixel, whose sums stay in the kernel. */
-static bool is_inner_linear(const struct kernel_nest *nest)
-{
-    return nest->row_factor && nest->multiply && nest_stays(nest) && nest->rows == 0 &&
-           nest_weight_bytes(nest);
-}
-
-static bool is_like(const struct kernel_nest *a, const struct kernel_nest *b)
-{
-    return is_inner_linear(a) && nest_depth(a) == nest_depth(b) &&
-           nest_column(a)->extent == nest_column(b)->extent;
-}
-
-/* Nests that do the same, for different weights and rows. */
-struct linears {
-    int first, count; /* how many; 0: there are none */
-};
-
-/* The one linear of a kernel, or those that are alike, one behind the other. Nests of both kinds of
- * kernel may be among others that sum nothing, those of the second among short sums too. */
-static struct linears find_linears(const struct nests *nests)
-{
-    int one = find_one(nests), first = 0, end;
-    if (one >= 0)
-        return (struct linears){one, 1};
-    while (first < nests->count && !is_inner_linear(&nests->nest[first]))
-        first++;
-    for (end = first; end < nests->count && is_like(&nests->nest[end], &nests->nest[first]);)
-        end++;
-    for (int i = end; i < nests->count; i++)
-        if (is_inner_linear(&nests->nest[i]))
-            return (struct linears){0, 0};
-    return (struct linears){first, end - first >= LEAST_ALIKE ? end - first : 0};
 }
 
 /* Whether something from memory is added to the sums. */
@@ -249,69 +217,66 @@ static bool adds_map(const struct kernel_nest *s, const struct expr *value)
     return false;
 }
 
-static struct linear linear_of(const struct subject *subject, const struct linears *of)
+static struct linear linear_of(const struct subject *subject, int at)
 {
     const struct nests *nests = subject->nests;
-    const struct kernel_nest *s = &nests->nest[of->first];
+    const struct kernel_nest *s = &nests->nest[at];
     struct linear l = {.target = subject->target,
                        .pixels = nests->pixel_count,
                        .threads = subject->m->threads,
                        .tile_bytes = nests->local_bytes,
-                       .own_rows = 1,
-                       .alike = of->count};
+                       .own_rows = 1};
     l.depth = s->reduce->var[0]->extent;
-    l.columns = nest_column(s)->extent * of->count;
+    l.matrices = nest_groups(s);
+    l.columns = nest_column(s)->extent * l.matrices;
     for (int i = 0; i < s->rows; i++)
         l.own_rows *= s->loops.var[i]->extent;
     for (int i = 0; i < nests->count; i++)
-        if (i < of->first || i >= of->first + of->count)
-            l.other += nest_measure_lanes(&nests->nest[i], 1).rows;
+        l.other += i == at ? 0 : nest_measure_lanes(&nests->nest[i], 1).rows;
     l.splittable = nest_stays(s) ? 0 : nests_split_columns(nests);
     l.depth_allowed = l.depth % DEPTH == 0 && l.depth >= LEAST_DEPTH;
     l.copies = !nest_row_local(s);
     return l;
 }
 
-/* Puts a choice for the linears into the plan. */
-static void take(const struct linear *l, const struct choice *c, const struct linears *of,
-                 struct plan *plan)
+/* Puts a choice into the plan, whose linear is nest number `at`. */
+static void take(const struct linear *l, const struct choice *c, int at, struct plan *plan)
 {
     int64_t lanes = l->target->lanes;
     plan->tile = c->tile;
     plan->split = c->groups > 1 ? l->splittable / c->groups : 0;
-    for (int i = of->first; i < of->first + of->count; i++)
-        plan->nest[i] = (struct nest_plan){.rows = c->rows,
-                                           .columns = c->vectors * lanes,
-                                           .lanes = lanes,
-                                           .depth = c->depth,
-                                           .ahead = true};
+    plan->nest[at] = (struct nest_plan){.rows = c->rows,
+                                        .columns = c->vectors * lanes,
+                                        .lanes = lanes,
+                                        .depth = c->depth,
+                                        .ahead = true};
 }
 
 void linear_choose(const struct subject *subject, struct plan *plan)
 {
-    struct linears of = find_linears(subject->nests);
-    if (!subject->nests->pixels || !of.count || plan->lanes.end)
+    int at = find_linear(subject->nests);
+    if (!subject->nests->pixels || at < 0 || plan->lanes.end)
         return;
     const struct target *target = subject->target;
-    const struct kernel_nest *s = &subject->nests->nest[of.first];
-    struct nest_plan *nest = &plan->nest[of.first];
-    if (of.count * nest_weight_bytes(s) <= target->l2_bytes / 4) { /* the general search does */
+    const struct kernel_nest *s = &subject->nests->nest[at];
+    struct nest_plan *nest = &plan->nest[at];
+    if (nest_weight_bytes(s) <= target->l2_bytes / 4) { /* the general search does */
         nest->ahead = nest->rows > 1 && !nest->halves && adds_map(s, s->loops.store->value);
         return;
     }
-    struct linear l = linear_of(subject, &of);
+    struct linear l = linear_of(subject, at);
     struct cheapest cheapest = {.cycles = HUGE_VAL};
     if (l.own_rows < OWN_ROWS)
         visit_choices(&l, keep_cheapest, &cheapest);
     if (cheapest.cycles == HUGE_VAL)
         return;
     refine_groups(&l, &cheapest.choice);
-    take(&l, &cheapest.choice, &of, plan);
+    take(&l, &cheapest.choice, at, plan);
 }
 
 struct showing {
     const struct linear *l;
-    const struct linears *of;
+    int at;
     struct plan plan;
     plan_visitor *visit;
     void *context;
@@ -320,18 +285,18 @@ struct showing {
 static void show(void *context, const struct choice *choice, double cycles)
 {
     struct showing *s = context;
-    take(s->l, choice, s->of, &s->plan);
+    take(s->l, choice, s->at, &s->plan);
     s->visit(s->context, &s->plan, cycles);
 }
 
 void linear_enumerate(const struct subject *subject, const struct plan *chosen, plan_visitor *visit,
                       void *context)
 {
-    struct linears of = find_linears(subject->nests);
-    if (!subject->nests->pixels || !of.count)
+    int at = find_linear(subject->nests);
+    if (!subject->nests->pixels || at < 0)
         return;
-    struct linear l = linear_of(subject, &of);
-    struct showing showing = {&l, &of, *chosen, visit, context};
+    struct linear l = linear_of(subject, at);
+    struct showing showing = {&l, at, *chosen, visit, context};
     if (l.own_rows < OWN_ROWS && !chosen->lanes.end)
         visit_choices(&l, show, &showing);
 }

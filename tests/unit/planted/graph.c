@@ -96,18 +96,14 @@ static bool swap_slices(struct module *m)
     return false;
 }
 
-static bool slice_further(struct inst *slice)
+static bool slice_one_further(struct module *m)
 {
+    struct inst *slice = find_inst(m, OP_slice, false);
     if (slice) {
         slice->attr[SLOT_slice_begin].integer++;
         slice->attr[SLOT_slice_end].integer++;
     }
     return slice;
-}
-
-static bool slice_one_further(struct module *m)
-{
-    return slice_further(find_inst(m, OP_slice, false));
 }
 
 static bool swap_weights(struct module *m)
@@ -162,12 +158,17 @@ static bool forget_sign(struct module *m)
     return false;
 }
 
-/* A place gets the weights of the next one. */
-static bool take_next_weights(struct module *m)
+/* The weights of places lie column by column. */
+static bool turn_weights(struct module *m)
 {
     for (struct inst *inst = m->first; inst; inst = inst->next)
-        if (inst->op == OP_slice && inst_is_constant(inst) && inst->shape.rank == 3)
-            return slice_further(inst);
+        if (inst->op == OP_transpose && inst_is_constant(inst) && inst->shape.rank == 4 &&
+            inst->shape.dim[0] == 4) {
+            int64_t *order = inst->attr[SLOT_transpose_order].shape.dim, first = order[0];
+            order[0] = order[1];
+            order[1] = first;
+            return true;
+        }
     return false;
 }
 
@@ -190,6 +191,6 @@ const struct plant planted_graph[] = {
     {"fold_affine", "a convolution is left unscaled", IN_WINDOWS, forget_scale},
     {"winograd", "pixels of a window are added, not subtracted", WITH_WINOGRAD, add_in_a_window},
     {"winograd", "a place is added to the result, not subtracted", WITH_WINOGRAD, forget_sign},
-    {"winograd", "a place has another one's weights", WITH_WINOGRAD, take_next_weights},
+    {"winograd", "places have their weights turned", WITH_WINOGRAD, turn_weights},
     {0},
 };
