@@ -19,7 +19,8 @@
  * a place, summed over channels, are a linear, and those of all places a grouped one.
  *
  * Needs even height and width. Done where there are enough channels that the products take most of
- * the time, and in full precision: rounded operands would lose more. GPUs keep their convolutions.
+ * the time, and enough windows in an image that it does not wait for the weights, which are 16 / 9 as
+ * many. Rounded operands would lose more digits, so they stay; so do convolutions of GPUs.
  * Requires: no padding (pad_borders). */
 #include "make.h"
 #include "target.h"
@@ -29,7 +30,7 @@ pass_function winograd;
 
 /* The window's lines and columns, and the places along either; the weights' and the result's. */
 enum { WINDOW = 4, PLACES = WINDOW * WINDOW, WEIGHTS = 3, RESULT = 2 };
-enum { LEAST_CHANNELS = 32 };
+enum { LEAST_CHANNELS = 16, LEAST_WINDOWS = 6 };
 
 /* The convolution at hand. */
 struct transform {
@@ -149,9 +150,11 @@ static struct inst *transformed(struct module *m, struct inst *convolution)
 static bool pays(const struct inst *inst)
 {
     const union attr *a = inst->attr;
+    const struct shape *y = &inst->shape;
     return inst->op == OP_convolution && a[SLOT_convolution_size].integer == WEIGHTS &&
            a[SLOT_convolution_stride].integer == 1 && !a[SLOT_convolution_padding].integer &&
-           inst->shape.dim[1] % RESULT == 0 && inst->shape.dim[2] % RESULT == 0 &&
+           y->dim[1] % RESULT == 0 && y->dim[2] % RESULT == 0 &&
+           y->dim[1] * y->dim[2] >= LEAST_WINDOWS * RESULT * RESULT &&
            inst_is_constant(inst->in[1]) && last_dim(inst->in[0]) >= LEAST_CHANNELS &&
            last_dim(inst) >= LEAST_CHANNELS;
 }

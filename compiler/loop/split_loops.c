@@ -5,8 +5,11 @@
  * sums again. Right where the divisor divides the extent. A loop over pixels becomes one over blocks
  * of pixels, and the pixel within its block is inside of all those:
  *
- * for n in 1, y in 56, x in 56, c in 64                 for n in 1, y in 28, x in 28, i in 2, j in 2, c in 64
- *   z[n, y, x, c] = m[n, y div 2, x div 2, c]      =>     z[n, 2*y + i, 2*x + j, c] = m[n, y, x, c] */
+ * for n in 1, y in 56, x in 56, c in 64
+ *   z[n, y, x, c] = m[n, y div 2, x div 2, c]
+ * =>
+ * for n in 1, y in 28, x in 28, i in 2, j in 2, c in 64
+ *   z[n, 2*y + i, 2*x + j, c] = m[n, y, x, c] */
 #include "loops.h"
 
 pass_function split_loops;

@@ -308,11 +308,12 @@ struct window_case {
 };
 
 static const struct window_case window_cases[] = {
-    {6, 6, 32, 32, 3, 1, false, true},  {4, 10, 33, 40, 3, 1, true, true},
-    {5, 6, 32, 32, 3, 1, false, false}, /* a result of odd height, of odd width */
-    {6, 5, 32, 32, 3, 1, false, false}, {6, 6, 31, 32, 3, 1, false, false}, /* few channels */
-    {6, 6, 32, 31, 3, 1, false, false}, {9, 9, 32, 32, 3, 2, false, false},
-    {6, 8, 32, 32, 5, 1, false, false},
+    {6, 8, 16, 16, 3, 1, false, true},   {4, 14, 17, 20, 3, 1, true, true},
+    {6, 6, 16, 16, 3, 1, false, false},  /* few windows */
+    {5, 10, 16, 16, 3, 1, false, false}, /* a result of odd height, of odd width */
+    {10, 5, 16, 16, 3, 1, false, false}, {6, 8, 15, 16, 3, 1, false, false}, /* few channels */
+    {6, 8, 16, 15, 3, 1, false, false},  {9, 13, 16, 16, 3, 2, false, false},
+    {8, 10, 16, 16, 5, 1, false, false},
 };
 
 static const char *convolution_of(struct arena *arena, const struct window_case *c)

@@ -24,10 +24,10 @@ static const struct plant *const plants[] = {planted_graph, planted_lower, plant
 
 enum { HEIGHT = 14 };
 
-/* Of the images; such that a residual network's maps are 4 x 4 where even sides are needed. */
+/* Of the images; such that a residual network's maps are 4 x 6 where even sides are needed. */
 static int width_of(enum kind kind)
 {
-    return kind == WITH_WINOGRAD ? 16 : 10;
+    return kind == WITH_WINOGRAD ? 24 : 10;
 }
 
 static struct module *graph_of(enum kind kind)
@@ -66,7 +66,7 @@ static struct module *graph_of(enum kind kind)
         model.stage[1] = (struct stage){.blocks = 1, .channels = 12, .block = BLOCK_BASIC};
     }
     if (kind == WITH_WINOGRAD)
-        model.stage[0] = (struct stage){.blocks = 1, .channels = 32, .block = BLOCK_BASIC};
+        model.stage[0] = (struct stage){.blocks = 1, .channels = 16, .block = BLOCK_BASIC};
     return graph_from_model(&model, 2, 1, 1, target);
 }
 
