@@ -4,7 +4,8 @@
  *
  * A value is computed where it is read, and its buffer disappears, if nothing is computed twice
  * then: copies (views of other buffers) always, other values where each element is read at most
- * once. A reduction joins only a reader without one, so that a nest has at most one.
+ * once. A reduction joins only a reader without one, so that a nest has at most one, and none that
+ * transposes: its columns would lie apart.
  *
  * Right because a workspace buffer with one nest that stores it is written once, before its
  * readers, and whatever it is computed from is not written again.
@@ -37,6 +38,22 @@ static bool reader_reduces(const struct kernel *reader)
     return !nest_of(reader->body, &nest) || expr_has_reduce(nest.store->value);
 }
 
+/* Whether a nest copies, and what are neighbours in memory before are none after. */
+static bool transposes(const struct kernel *kernel)
+{
+    struct nest nest;
+    if (!nest_of(kernel->body, &nest) || nest.store->value->op != SCALAR_load || !nest.vars)
+        return false;
+    const struct expr *load = nest.store->value;
+    const struct var *column = nest.var[nest.vars - 1];
+    const struct affine *last = load->index[load->buffer->shape.rank - 1];
+    for (int i = 0; i < last->count; i++)
+        if (last->term[i].kind != TERM_VAR ||
+            (last->term[i].var == column && last->term[i].factor == 1))
+            return false;
+    return column->extent > 1;
+}
+
 /* Whether every reader may compute the value itself. */
 static bool may_inline(const struct buffer *buffer, const struct expr *value)
 {
@@ -50,7 +67,8 @@ static bool may_inline(const struct buffer *buffer, const struct expr *value)
     if (!reader || value->op == SCALAR_load)
         return reader != NULL;
     return loads == 1 && reader->iterations <= shape_elements(&buffer->shape) &&
-           !(expr_has_reduce(value) && reader_reduces(reader->kernel));
+           !(expr_has_reduce(value) &&
+             (reader_reduces(reader->kernel) || transposes(reader->kernel)));
 }
 
 static bool try_inline(struct module *m, struct buffer *buffer)

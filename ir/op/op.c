@@ -20,9 +20,13 @@ static void (*const lower[OP_COUNT])(struct lowering *l, struct inst *inst) = {
 
 /* NULL: counts as nothing. */
 static struct inst_count (*const count[OP_COUNT])(const struct inst *inst) = {
-    [OP_linear] = linear_count,         [OP_convolution] = convolution_count,
-    [OP_batch_norm] = batch_norm_count, [OP_relu] = relu_count,
-    [OP_max_pool] = max_pool_count,     [OP_relation] = relation_count,
+    [OP_linear] = linear_count,
+    [OP_grouped_linear] = grouped_linear_count,
+    [OP_convolution] = convolution_count,
+    [OP_batch_norm] = batch_norm_count,
+    [OP_relu] = relu_count,
+    [OP_max_pool] = max_pool_count,
+    [OP_relation] = relation_count,
     [OP_aggregate] = aggregate_count,
 };
 

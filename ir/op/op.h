@@ -74,6 +74,7 @@ struct inst_count inst_count(const struct inst *inst);
 #include "ops.def"
 
 struct inst_count linear_count(const struct inst *inst);
+struct inst_count grouped_linear_count(const struct inst *inst);
 struct inst_count convolution_count(const struct inst *inst);
 struct inst_count batch_norm_count(const struct inst *inst);
 struct inst_count relu_count(const struct inst *inst);

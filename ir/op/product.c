@@ -21,13 +21,12 @@ bool product_shape(struct inst *inst, int64_t terms, struct error *error)
                      shape_text(&inst->in[2]->shape, text), shape_text(&inst->shape, result));
 }
 
-void product_row(const struct eval *e, const double *restrict x, double *restrict out)
+void product_of(const struct eval *e, int64_t terms, const double *restrict x,
+                const double *restrict w, double *restrict out)
 {
-    const struct shape *shape = &e->inst->in[1]->shape;
-    const double *restrict w = e->in[1];
-    int64_t k = shape->dim[0], n = shape->dim[1];
+    int64_t n = e->inst->in[1]->shape.dim[1];
     memset(out, 0, (size_t)n * sizeof *out);
-    for (int64_t i = 0; i < k; i++, w += n) {
+    for (int64_t i = 0; i < terms; i++, w += n) {
         double factor = x[i];
         if (e->single)
             for (int64_t j = 0; j < n; j++)
@@ -36,6 +35,11 @@ void product_row(const struct eval *e, const double *restrict x, double *restric
             for (int64_t j = 0; j < n; j++)
                 out[j] += factor * w[j];
     }
+}
+
+void product_row(const struct eval *e, const double *restrict x, double *restrict out)
+{
+    product_of(e, e->inst->in[1]->shape.dim[0], x, e->in[1], out);
 }
 
 void product_bias(const struct eval *e)

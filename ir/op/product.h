@@ -1,4 +1,4 @@
-/* What ops that multiply rows by a matrix share: linear and convolution. */
+/* What ops that multiply rows by a matrix share: linear, grouped_linear and convolution. */
 #ifndef IR_PRODUCT_H
 #define IR_PRODUCT_H
 #include "lowering.h"
@@ -8,6 +8,9 @@
  * result's shape is set but for its last dimension. */
 bool product_shape(struct inst *inst, int64_t terms, struct error *error);
 
+/* A row of `terms` numbers by a matrix w. */
+void product_of(const struct eval *e, int64_t terms, const double *restrict x,
+                const double *restrict w, double *restrict out);
 /* A row of the result, without the bias; then the bias of all rows. */
 void product_row(const struct eval *e, const double *restrict x, double *restrict out);
 void product_bias(const struct eval *e);

@@ -171,9 +171,9 @@ static bool check_one_by_one(struct trial *t, const char *const *target)
 
 /* Passes that only make it faster: without one, the result is the same. */
 static const char *const optional_passes[] = {
-    "expand_batch_norm", "fold_affine",    "tabulate_position", "drop_softmax_bias",
-    "merge_linears",     "inline_readers", "delay_division",    "split_loops",
-    "fuse_pixels",       "merge_loops",    "pack_weights"};
+    "expand_batch_norm", "fold_affine", "tabulate_position", "drop_softmax_bias",
+    "merge_linears",     "winograd",    "inline_readers",    "delay_division",
+    "split_loops",       "fuse_pixels", "merge_loops",       "pack_weights"};
 enum { OPTIONAL_PASSES = sizeof optional_passes / sizeof *optional_passes };
 
 static bool check_after_passes(struct trial *t)

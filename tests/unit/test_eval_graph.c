@@ -214,6 +214,25 @@ static void test_convolution(void **state)
     }
 }
 
+/* Three groups of two channels, each to five. */
+static void test_grouped_linear(void **state)
+{
+    (void)state;
+    const double *found = graph_run(24, 60, PRECISION_F64,
+                                    "%1 = reshape %0 { shape = [1, 4, 6] } : f32[1, 4, 6]\n"
+                                    "%2 = parameter { name = \"s2\", shape = [6, 5] } : f32[6, 5]\n"
+                                    "%3 = grouped_linear %1, %2 { groups = 3 } : f32[1, 4, 15]\n"
+                                    "%4 = reshape %3 { shape = [1, 60] } : f32[1, 60]\n"
+                                    "%5 = output %4 : f32[1, 60]\n");
+    for (int i = 0; i < 60; i++) {
+        int row = i / 15, group = i / 5 % 3, column = i % 5;
+        double sum = 0;
+        for (int k = 2 * group; k < 2 * group + 2; k++)
+            sum += sample(6 * row + k, 1) * sample(5 * k + column, 2);
+        assert_true(fabs(found[i] - sum) < 1e-12);
+    }
+}
+
 static void test_mean(void **state)
 {
     (void)state;
@@ -369,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_max_pool_windows),
         cmocka_unit_test(test_convolution),
+        cmocka_unit_test(test_grouped_linear),
         cmocka_unit_test(test_mean),
         cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_views),

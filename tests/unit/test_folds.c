@@ -301,6 +301,57 @@ static void test_pad_borders(void **state)
     }
 }
 
+/* Windows of (1, height, width, channels) pixels. */
+struct window_case {
+    int height, width, channels, results, size, stride;
+    bool bias, fewer; /* it has a bias; the pass takes fewer products for it */
+};
+
+static const struct window_case window_cases[] = {
+    {6, 8, 16, 16, 3, 1, false, true},   {4, 14, 17, 20, 3, 1, true, true},
+    {6, 6, 16, 16, 3, 1, false, false},  /* few windows */
+    {5, 10, 16, 16, 3, 1, false, false}, /* a result of odd height, of odd width */
+    {10, 5, 16, 16, 3, 1, false, false}, {6, 8, 15, 16, 3, 1, false, false}, /* few channels */
+    {6, 8, 16, 15, 3, 1, false, false},  {9, 13, 16, 16, 3, 2, false, false},
+    {8, 10, 16, 16, 5, 1, false, false},
+};
+
+static const char *convolution_of(struct arena *arena, const struct window_case *c)
+{
+    int inputs = c->height * c->width * c->channels, terms = c->size * c->size * c->channels;
+    int height = (c->height - c->size) / c->stride + 1,
+        width = (c->width - c->size) / c->stride + 1;
+    return arena_printf(
+        arena,
+        "%%2 = parameter { name = \"s2\", shape = [75, %d] } : f32[75, %d]\n"
+        "%%3 = reshape %%1 { shape = [1, 75] } : f32[1, 75]\n"
+        "%%4 = linear %%3, %%2 : f32[1, %d]\n"
+        "%%5 = reshape %%4 { shape = [1, %d, %d, %d] } : f32[1, %d, %d, %d]\n"
+        "%%6 = parameter { name = \"s3\", shape = [%d, %d] } : f32[%d, %d]\n"
+        "%%7 = parameter { name = \"s4\", shape = [%d] } : f32[%d]\n"
+        "%%99 = convolution %%5, %%6%s { size = %d, stride = %d, padding = 0 } : f32[1, %d, %d, "
+        "%d]\n",
+        inputs, inputs, inputs, c->height, c->width, c->channels, c->height, c->width, c->channels,
+        terms, c->results, terms, c->results, c->results, c->results, c->bias ? ", %7" : "",
+        c->size, c->stride, height, width, c->results);
+}
+
+static void test_winograd(void **state)
+{
+    (void)state;
+    static int (*const passes[])(struct module *) = {winograd, NULL};
+    for (size_t i = 0; i < sizeof window_cases / sizeof *window_cases; i++) {
+        const struct window_case *c = &window_cases[i];
+        struct arena *arena = arena_new();
+        int rows = ((c->height - c->size) / c->stride + 1) * ((c->width - c->size) / c->stride + 1);
+        struct module *m = folded(convolution_of(arena, c), c->results, rows, passes);
+        assert_int_equal(count_of(m, OP_convolution), c->fewer ? 0 : 1);
+        assert_int_equal(count_of(m, OP_grouped_linear), c->fewer ? 1 : 0);
+        module_free(m);
+        arena_free(arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_softmax_bias),
         cmocka_unit_test(test_merge_linears),
         cmocka_unit_test(test_pad_borders),
+        cmocka_unit_test(test_winograd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

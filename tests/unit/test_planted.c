@@ -22,13 +22,22 @@ static const struct plant *const plants[] = {planted_graph, planted_lower, plant
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
+enum { HEIGHT = 14 };
+
+/* Of the images; such that a residual network's maps are 4 x 6 where even sides are needed. */
+static int width_of(enum kind kind)
+{
+    return kind == WITH_WINOGRAD ? 24 : 10;
+}
+
 static struct module *graph_of(enum kind kind)
 {
-    struct model model = {.family = kind == IN_WINDOWS ? FAMILY_RESNET : FAMILY_SAN,
+    bool residual = kind == IN_WINDOWS || kind == WITH_WINOGRAD;
+    struct model model = {.family = residual ? FAMILY_RESNET : FAMILY_SAN,
                           .name = "small",
                           .channels = 3,
-                          .height = 14,
-                          .width = 10,
+                          .height = HEIGHT,
+                          .width = width_of(kind),
                           .classes = 5,
                           .stem_channels = 8,
                           .stages = 1};
@@ -56,6 +65,8 @@ static struct module *graph_of(enum kind kind)
         model.stage[0] = (struct stage){.blocks = 1, .channels = 8, .block = BLOCK_BOTTLENECK};
         model.stage[1] = (struct stage){.blocks = 1, .channels = 12, .block = BLOCK_BASIC};
     }
+    if (kind == WITH_WINOGRAD)
+        model.stage[0] = (struct stage){.blocks = 1, .channels = 16, .block = BLOCK_BASIC};
     return graph_from_model(&model, 2, 1, 1, target);
 }
 
@@ -113,8 +124,9 @@ static void run_trial(struct trial *trial, enum kind kind)
 {
     struct tensors tensors = {0};
     struct parameters parameters = {find_tensor, &tensors, NULL};
-    double *value = random_images(7, 2, 3, 14, 10);
-    struct images images = {value, 2, 3 * 14 * 10};
+    int width = width_of(kind);
+    double *value = random_images(7, 2, 3, HEIGHT, width);
+    struct images images = {value, 2, 3 * HEIGHT * width};
     struct pass_check check = {.parameters = &parameters, .images = &images, .tolerance = 1e-9};
     struct module *m = graph_of(kind);
     struct error error;

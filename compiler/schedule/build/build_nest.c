@@ -308,8 +308,11 @@ struct stmt *build_nest(struct kernel_build *k, int i)
                    ? k->groups
                    : (struct groups){b.first_column, affine_constant(k->m->arena, 0), 1};
     b.pixels_are_rows = k->nests->pixels && size.repeats == 1 && !lanes;
-    if (plan->depth)
-        return depth_nest(&b, size.rows, size.columns);
-    return plan->rows > 1 || lanes ? block_nest(&b, size.rows, segment, segments)
-                                   : row_nest(&b, segment, segments);
+    struct var *group = nest->group ? var_new(k->m, nest->group->name, nest_groups(nest)) : NULL;
+    if (group)
+        rewriter_map(&b.r, nest->group, of_var(k->m, group));
+    struct stmt *stmt = plan->depth               ? depth_nest(&b, size.rows, size.columns)
+                        : plan->rows > 1 || lanes ? block_nest(&b, size.rows, segment, segments)
+                                                  : row_nest(&b, segment, segments);
+    return group ? build_loop(k->m, group, LOOP_SERIAL, stmt) : stmt;
 }

@@ -1,6 +1,7 @@
 /* Schedules of kernels with one linear and elementwise work around it: most of a network's
  * arithmetic. This search considers what the general one does not: blocks of the reduction (depth),
- * prefetches, and splitting columns among workers where a map has few pixels.
+ * prefetches, and splitting columns among workers where a map has few pixels. A grouped linear, as
+ * of a Winograd transform, counts as one with the columns of all groups.
  *
  * The cycles of a tile of pixels are those of its register tiles (FMAs or loads, whichever take
  * longer, and the beginning and end of each); of rows, which come from L2 again for every block of
@@ -36,9 +37,10 @@ struct linear {
     const struct target *target;
     int64_t pixels, threads, tile_bytes; /* in all; at most; of stack tiles per pixel */
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
+    int64_t matrices;       /* that share out the columns: groups of a grouped linear */
     int64_t at_once, bytes; /* terms that a step adds; of a factor */
-    int64_t other;                       /* elements that the other nests make, per pixel */
-    int64_t splittable;                  /* columns that may be shared out; 0: none */
+    int64_t other;          /* elements that the other nests make, per pixel */
+    int64_t splittable;     /* columns that may be shared out; 0: none */
     bool depth_allowed,
         copies; /* whether the depth may be in blocks; whether these need a copy of the rows */
 };
@@ -115,7 +117,7 @@ static void visit_blocks(const struct linear *l, struct choice c, choice_visitor
                          void *context)
 {
     const struct target *t = l->target;
-    int64_t columns = l->columns / c.groups, rows = c.tile * l->own_rows;
+    int64_t columns = l->columns / l->matrices / c.groups, rows = c.tile * l->own_rows;
     for (c.vectors = 1; c.vectors <= 4; c.vectors++)
         for (c.rows = 4; c.rows <= 28 && c.rows <= rows; c.rows++)
             for (c.depth = 0; c.depth <= most_depth[t->lanes > 8];
@@ -184,10 +186,14 @@ static void refine_groups(const struct linear *l, struct choice *best)
     }
 }
 
-/* The one nest that is a linear, among others that sum nothing; -1: there is none. */
+/* The one nest that is a linear, among others that sum nothing, or a grouped one, which does most of
+ * its kernel's work; -1: there is none. */
 static int find_linear(const struct nests *nests)
 {
     int found = -1;
+    for (int i = 0; i < nests->count; i++)
+        if (nests->nest[i].group && nests->nest[i].row_factor)
+            return i;
     for (int i = 0; i < nests->count; i++) {
         const struct kernel_nest *nest = &nests->nest[i];
         if (!nest->reduce || nest->reduce->op != SCALAR_sum)
@@ -222,7 +228,8 @@ static struct linear linear_of(const struct subject *subject, int at)
                        .tile_bytes = nests->local_bytes,
                        .own_rows = 1};
     l.depth = s->reduce->var[0]->extent;
-    l.columns = nest_column(s)->extent;
+    l.matrices = nest_groups(s);
+    l.columns = nest_column(s)->extent * l.matrices;
     bool pairs = nest_can_pair(subject->m, s, subject->target);
     l.at_once = pairs ? PAIR : 1;
     l.bytes = dtype_bytes[pairs ? DTYPE_BF16 : DTYPE_F32];

@@ -84,7 +84,7 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
     if (row_bytes && sizes->of.repeats == 1)
         cycles *= 1 + 0.02 * (double)(blocks_of_rows(t, sizes->of.rows, plan->rows) - 1);
     double hidden = sizes->weights > FAR_WEIGHTS ? 0.5 : 0.875;
-    return cycles * (double)sizes->of.repeats + (1 - hidden) * stream;
+    return cycles * (double)(sizes->of.repeats * nest_groups(s)) + (1 - hidden) * stream;
 }
 
 /* Where nothing is summed: how much is written out, to save loops. Rows with 256 bits alone: not

@@ -1,4 +1,5 @@
 #include "nests.h"
+#include "target.h"
 #include <assert.h>
 
 /* ---- which kernels can have schedules -------------------------------------------------------- */
@@ -119,9 +120,32 @@ static bool has_exp(const struct expr *expr)
     return found;
 }
 
+/* The loop over groups of a grouped linear, on a processor, where each group's sums stay in the
+ * kernel: it goes around all that is done for a linear. */
+static struct var *take_group_loop(struct module *m, struct kernel_nest *nest)
+{
+    const struct expr *sum = nest->reduce;
+    struct nest *loops = &nest->loops;
+    if (loops->vars != 2 || !nest_stays(nest) || !sum || sum->op != SCALAR_sum || sum->vars != 1 ||
+        sum->in[0]->op != SCALAR_mul || !expr_uses_var(sum->in[0]->in[0], loops->var[0]))
+        return NULL;
+    const struct expr *w = sum->in[0]->in[1];
+    bool weights = w->op == SCALAR_load && w->buffer->place == PLACE_WEIGHTS &&
+                   expr_uses_var(w, loops->var[0]) && expr_uses_var(w, loops->var[1]);
+    for (int i = 0; i < m->targets; i++)
+        weights &= !target_is_gpu(m->target[i]);
+    if (!weights)
+        return NULL;
+    struct var *group = loops->var[0];
+    loops->var[0] = loops->var[1];
+    loops->vars = 1;
+    return group;
+}
+
 static void describe(struct module *m, const struct nests *nests, struct kernel_nest *nest)
 {
     nest->reduce = expr_find_reduce(nest->loops.store->value);
+    nest->group = take_group_loop(m, nest);
     nest->rows = nest->loops.vars - store_is_contiguous(m, &nest->loops);
     struct operands operands = {nests, nest, false};
     if (nest->reduce)
@@ -231,6 +255,11 @@ bool nest_even_rows(const struct kernel_nest *nest, int vars, bool pixels, int64
         rows /= extent;
     }
     return true;
+}
+
+int64_t nest_groups(const struct kernel_nest *nest)
+{
+    return nest->group ? nest->group->extent : 1;
 }
 
 int64_t nest_depth(const struct kernel_nest *nest)

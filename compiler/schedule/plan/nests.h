@@ -7,10 +7,11 @@
 /* A nest: loops around one store. The loop that stores to consecutive elements is its columns, if
  * the innermost one does; the loops around it are its rows. */
 struct kernel_nest {
-    struct nest loops;
+    struct nest loops; /* but for that over groups */
+    struct var *group; /* of a grouped linear: both factors differ by it; NULL: it is none */
     const struct expr *reduce; /* the sum or the maximum in its value; NULL: there is none */
     int rows; /* the first loops are rows; the columns are the last loop, if there is one more */
-    bool multiply; /* an operand serves all rows, as in a matrix product */
+    bool multiply;     /* an operand serves all rows, as in a matrix product */
     bool exponentials; /* its value has some */
     /* For a sum over one variable of products: the factor that depends on the row but not on the
      * column, where the other factor depends on the column. Else NULL. */
@@ -62,6 +63,9 @@ struct nest_size nest_measure_lanes(const struct kernel_nest *nest, int64_t tile
 /* Whether blocks of rows are whole inner loops, or divide one: else each row's variables need
  * divisions. The rows are the first `vars` variables, and the tile's pixels around them or not. */
 bool nest_even_rows(const struct kernel_nest *nest, int vars, bool pixels, int64_t rows);
+
+/* Groups of a grouped linear; 1: it is none. A nest's sizes are those of one of them. */
+int64_t nest_groups(const struct kernel_nest *nest);
 
 /* The terms of a nest's sum, 1 without; the bytes of the weights that it reads. */
 int64_t nest_depth(const struct kernel_nest *nest);

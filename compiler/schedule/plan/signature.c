@@ -136,6 +136,8 @@ static void print_extents(struct var *const *var, int count, FILE *to)
 static void print_nest(const struct kernel_nest *nest, FILE *to)
 {
     const struct expr *reduce = nest->reduce;
+    if (nest->group)
+        fprintf(to, "%" PRId64 " of ", nest->group->extent);
     print_extents(nest->loops.var, nest->loops.vars, to);
     if (!reduce)
         return;

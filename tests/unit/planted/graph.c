@@ -139,6 +139,39 @@ static bool pad_before_relu(struct module *m)
     return false;
 }
 
+static bool add_in_a_window(struct module *m)
+{
+    struct inst *difference = find_inst(m, OP_sub, false);
+    if (difference)
+        difference->op = OP_add;
+    return difference;
+}
+
+/* The first sign of all that is -1. */
+static bool forget_sign(struct module *m)
+{
+    for (struct inst *inst = m->first; inst; inst = inst->next)
+        if (inst->op == OP_fill && inst->attr[SLOT_fill_value].real == -1) {
+            inst->attr[SLOT_fill_value].real = 1;
+            return true;
+        }
+    return false;
+}
+
+/* The weights of places lie column by column. */
+static bool turn_weights(struct module *m)
+{
+    for (struct inst *inst = m->first; inst; inst = inst->next)
+        if (inst->op == OP_transpose && inst_is_constant(inst) && inst->shape.rank == 4 &&
+            inst->shape.dim[0] == 4) {
+            int64_t *order = inst->attr[SLOT_transpose_order].shape.dim, first = order[0];
+            order[0] = order[1];
+            order[1] = first;
+            return true;
+        }
+    return false;
+}
+
 const struct plant planted_graph[] = {
     {"expand_batch_norm", "eps is forgotten", IN_PAIRS, forget_eps},
     {"expand_batch_norm", "the mean is added, not subtracted", IN_PAIRS, add_mean},
@@ -156,5 +189,8 @@ const struct plant planted_graph[] = {
     {"pad_borders", "a dilation one too large", IN_PATCHES, pad_before_relu},
     {"pad_borders", "a reflection around a convolution", IN_WINDOWS, pad_the_other_way},
     {"fold_affine", "a convolution is left unscaled", IN_WINDOWS, forget_scale},
+    {"winograd", "pixels of a window are added, not subtracted", WITH_WINOGRAD, add_in_a_window},
+    {"winograd", "a place is added to the result, not subtracted", WITH_WINOGRAD, forget_sign},
+    {"winograd", "places have their weights turned", WITH_WINOGRAD, turn_weights},
     {0},
 };

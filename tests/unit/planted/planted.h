@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 /* Networks that have what a mistake needs, see graph_of(). */
-enum kind { IN_PAIRS, ZERO_PADDING, IN_PATCHES, IN_WINDOWS, KINDS };
+enum kind { IN_PAIRS, ZERO_PADDING, IN_PATCHES, IN_WINDOWS, WITH_WINOGRAD, KINDS };
 
 struct plant {
     const char *pass, *what;
