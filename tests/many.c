@@ -11,6 +11,7 @@
 int sanc_main(int argc, char **argv);
 #include "main.c"
 #undef main
+#include "keep_memory.h"
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 {
     int count;
     must(argc == 3, "usage: sanc_many REQUESTS ANSWERS");
+    keep_memory();
     FILE *requests = open_descriptor(argv[1], "r"), *answers = open_descriptor(argv[2], "w");
     while (fscanf(requests, "%d", &count) == 1 && fgetc(requests) == '\n')
         carry_out(count, requests, answers);

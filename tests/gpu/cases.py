@@ -41,6 +41,7 @@ class Case:
         shape, images = io["input"]
         count = min(shape[0], MOST_IMAGES)
         self.name, self.folder, self.exact = name, folder, name.startswith("exact_")
+        self.texts = {}  # of scheduled(), by precision
         self.batch = count if self.exact else 1
         self.images, self.reference = (values[:len(values) * count // shape[0]]
                                        for values in (images, io["output"][1]))
@@ -52,9 +53,11 @@ class Case:
         return common.read_safetensors(out)["output"][1][:len(self.reference)]
 
     def scheduled(self, sanc, precision):
-        return common.call(sanc, "ir", os.path.join(self.folder,
-                                                    "model.json"), "--after", "schedule",
-                           "--target", TARGET, "--precision", precision, "--batch", self.batch)
+        if precision not in self.texts:
+            self.texts[precision] = common.call(
+                sanc, "ir", os.path.join(self.folder, "model.json"), "--after", "schedule",
+                "--target", TARGET, "--precision", precision, "--batch", self.batch)
+        return self.texts[precision]
 
     def with_slices(self, sanc, scratch):
         """A dump with the values between nests in the workspace; None: there are none."""

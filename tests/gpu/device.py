@@ -141,14 +141,14 @@ def host_object():
 
 def compile_host(llc, text, folder, checked=True):
     """A shared object of the kernels and host.c. What is checked runs once: making it fast takes
-    longer."""
+    longer. The C library is there already, and reading its symbols takes most of the linking."""
     source, code, library = (os.path.join(folder, name)
                              for name in ("host.ll", "host.o", "host.so"))
     with open(source, "w") as file:
         file.write(to_host(text, checked))
     common.call(llc, "-O0" if checked else "-O2", "-relocation-model=pic", "-filetype=obj",
                 "-mtriple=x86_64-unknown-linux-gnu", source, "-o", code)
-    common.call("cc", "-shared", "-o", library, host_object(), code, "-lm")
+    common.call("cc", "-shared", "-nostdlib", "-o", library, host_object(), code, "-lm", "-lgcc")
     return library
 
 

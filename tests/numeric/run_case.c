@@ -6,6 +6,7 @@
  * again where an earlier one had the same loops. Prints the relative error against IO's tensor
  * `output`. All outputs of a batch must have the same bits. The exit status is that of sanc; 1:
  * different bits. */
+#include "../keep_memory.h"
 #include "images.h"
 #include "machine.h"
 #include "observe.h"
@@ -149,6 +150,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: run_case MODEL WEIGHTS IO TARGET BATCH:THREADS...\n");
         return STATUS_USAGE;
     }
+    keep_memory();
     struct trial t = {0};
     char *word[] = {"run",   argv[1],    "-w",        argv[2],    "--input",
                     argv[3], "--output", "/dev/null", "--target", argv[4]};

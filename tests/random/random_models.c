@@ -8,6 +8,7 @@
  * Model number i of a seed is always the same. A failure prints it, and the smallest model found
  * that fails in the same way, as JSON, with the options that run it again. --bf16: each in bf16
  * too, not only every sixth. */
+#include "../keep_memory.h"
 #include "model_write.h"
 #include "progress.h"
 #include "random_model.h"
@@ -294,6 +295,7 @@ static int run_one(const struct settings *s)
 
 int main(int count, char **words)
 {
+    keep_memory();
     static char all[] = "x86-64-v3,x86-64-v4";
     struct settings s = {.seed = 1, .count = 100, .batch = 1, .threads = 1};
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
