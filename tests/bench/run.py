@@ -34,8 +34,15 @@ def main():
         with open(results) as file:
             rows = json.load(file)
         tables = common.call(sys.executable, os.path.join(HERE, "chart.py"), results, chart)
+        common.call(sys.executable, os.path.join(HERE, "peers.py"), sanc, NETWORK, "--precision",
+                    "bf16", "--peers", "eager", "--threads", "1", "--batch", "1", "--rounds", "1",
+                    "--results", results + ".bf16", timeout=1800)
+        with open(results + ".bf16") as file:
+            half = json.load(file)[0]["programs"]
         root = xml.etree.ElementTree.parse(chart).getroot()
     tally.check([row["threads"] for row in rows] == [1, 2], "a row for each number of threads")
+    for name, times in half.items():
+        tally.check(1e-5 < times["error"] < 0.1, f"{name} in bf16: error {times['error']}")
     for row in rows:
         for name, times in row["programs"].items():
             tally.check(times["error"] < 1e-5, f"{name}: error {times['error']}")
