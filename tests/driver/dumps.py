@@ -30,9 +30,15 @@ MOST_DUMPS = 100  # more than there are passes
 POOL = 65521  # made-up weights repeat after so many: a prime, so that no two rows are alike
 
 
-def write_weights(path, needs):
-    """Float32 tensors of these names and shapes, from 0.01 to 0.06, as variances may be."""
-    pool = array.array("f", (0.01 + 0.05 * (i * 40503 % POOL) / POOL for i in range(POOL)))
+def changed(values):
+    """Other numbers, none of which changes its sign."""
+    return array.array(values.typecode, (v * (1 + (i % 7) / 16) for i, v in enumerate(values)))
+
+
+def write_weights(path, needs, change=lambda values: values):
+    """Float32 tensors of these names and shapes, from 0.01 to 0.06, as variances may be, changed."""
+    pool = change(
+        array.array("f", (0.01 + 0.05 * (i * 40503 % POOL) / POOL for i in range(POOL))))
     header, data, end = {}, [], 0
     for name, shape in needs:
         elements = 1
@@ -48,20 +54,19 @@ def write_weights(path, needs):
 
 
 def write_other_weights(path, source):
-    """The same tensors with other numbers, none of which changes its sign."""
+    """The same tensors with other numbers."""
     with open(source, "rb") as file:
         data = file.read()
     (size,) = struct.unpack_from("<Q", data)
-    changed = bytearray(data)
+    written = bytearray(data)
     for name, entry in json.loads(data[8:8 + size]).items():
         if name == "__metadata__" or entry["dtype"] not in ("F32", "F64"):
             continue
         begin, end = (8 + size + offset for offset in entry["data_offsets"])
         values = array.array(common.TYPECODES[entry["dtype"]], data[begin:end])
-        changed[begin:end] = array.array(
-            values.typecode, (v * (1 + (i % 7) / 16) for i, v in enumerate(values))).tobytes()
+        written[begin:end] = changed(values).tobytes()
     with open(path, "wb") as file:
-        file.write(changed)
+        file.write(written)
 
 
 def read(path):
@@ -99,12 +104,11 @@ def check_unchanged(folder, dumps, tally):
                     f"{folder}: {name} says that it changed nothing")
 
 
-def check_dumps(sanc, name, model, weights, compiled, scratch):
-    """compiled: range of the numbers of dumps that are compiled. (tally, line to print)"""
+def check_dumps(sanc, name, model, weights, other, compiled, scratch):
+    """other: weights with other numbers; compiled: range of the numbers of dumps that are compiled.
+    (tally, line to print)"""
     tally = common.Tally()
     folder, out = os.path.join(scratch, name), os.path.join(scratch, "out.o")
-    other = os.path.join(scratch, "other.safetensors")
-    write_other_weights(other, weights)
     mine = compile_model(sanc, model, weights, out, "--dump-ir", folder, *TARGET)
     others = compile_model(sanc, model, other, out, *TARGET)
     tally.check(mine != others, f"{name}: other weights make no difference")
@@ -127,8 +131,10 @@ def check_dumps(sanc, name, model, weights, compiled, scratch):
 
 def check_case(sanc, name, folder, compiled):
     with tempfile.TemporaryDirectory() as scratch:
-        return check_dumps(sanc, name, os.path.join(folder, "model.json"),
-                           os.path.join(folder, "weights.safetensors"), compiled, scratch)
+        weights, other = (os.path.join(place, "weights.safetensors") for place in (folder, scratch))
+        write_other_weights(other, weights)
+        return check_dumps(sanc, name, os.path.join(folder, "model.json"), weights, other, compiled,
+                           scratch)
 
 
 def check_network(sanc, name, folder, compiled):
@@ -138,9 +144,11 @@ def check_network(sanc, name, folder, compiled):
         common.call(sanc, "ir", model, "--before", first_pass, "-o", graph)
         needs = re.findall(r'parameter \{ name = "([^"]*)", shape = (\[[^]]*\])',
                            read(graph).decode())
-        weights = os.path.join(scratch, "weights.safetensors")
-        write_weights(weights, [(name, json.loads(shape)) for name, shape in needs])
-        return check_dumps(sanc, name, model, weights, compiled, scratch)
+        needs = [(name, json.loads(shape)) for name, shape in needs]
+        weights, other = (os.path.join(scratch, file) for file in ("weights", "other"))
+        write_weights(weights, needs)
+        write_weights(other, needs, changed)
+        return check_dumps(sanc, name, model, weights, other, compiled, scratch)
 
 
 def main():
