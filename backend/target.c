@@ -97,6 +97,21 @@ enum cpu_level target_level(const struct target *target)
     return target->pairs ? CPU_BF16 : target->lanes > 8 ? CPU_AVX512 : CPU_AVX2;
 }
 
+/* The row of a processor, or NULL. */
+static const struct target *target_row(const char *name)
+{
+    for (int i = 0; i < TARGETS; i++)
+        if (!strcmp(target_table[i].name, name))
+            return &target_table[i];
+    return NULL;
+}
+
+const struct target *target_level_of(const struct target *target)
+{
+    static const char *const name[CPU_LEVELS] = {"x86-64-v3", "x86-64-v4", "x86-64-v4+bf16"};
+    return target->gpu ? target : target_row(name[target_level(target)]);
+}
+
 static uint32_t *word_of(struct cpu_need *need, const struct feature *f)
 {
     return f->word == LEAF1_ECX   ? &need->leaf1_ecx
@@ -111,7 +126,7 @@ struct cpu_need cpu_need(const struct target *target)
     for (int i = 0; i < FEATURES; i++)
         if (feature_table[i].level <= level)
             *word_of(&need, &feature_table[i]) |= 1u << feature_table[i].bit;
-    if (level == CPU_BF16 && strcmp(target->name, target->cpu) && strcmp(target->name, "native"))
+    if (level == CPU_BF16 && target == target_level_of(target)) /* not for a processor by its name */
         need.leaf0_ecx = VENDOR_AMD;
     return need;
 }
@@ -190,21 +205,6 @@ static void measure_caches(struct target *target)
 #else
     (void)target;
 #endif
-}
-
-/* The row of a processor, or NULL. */
-static const struct target *target_row(const char *name)
-{
-    for (int i = 0; i < TARGETS; i++)
-        if (!strcmp(target_table[i].name, name))
-            return &target_table[i];
-    return NULL;
-}
-
-const struct target *target_level_of(const struct target *target)
-{
-    static const char *const name[CPU_LEVELS] = {"x86-64-v3", "x86-64-v4", "x86-64-v4+bf16"};
-    return target->gpu ? target : target_row(name[target_level(target)]);
 }
 
 static struct target native;

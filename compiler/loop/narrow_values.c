@@ -9,30 +9,8 @@
 #include "loops.h"
 #include "pairs.h"
 #include "rounding.h"
-#include "target.h"
 
 pass_function narrow_values;
-
-bool module_takes_pairs(const struct module *m)
-{
-    struct error error;
-    bool pairs = false;
-    for (int i = 0; i < m->targets && m->precision == precision_kind_bf16; i++) {
-        const struct target *target = target_find(m->target[i], &error);
-        if (!target || target->gpu)
-            return false;
-        pairs |= target->pairs;
-    }
-    return pairs;
-}
-
-int64_t weights_together(const struct buffer *weights)
-{
-    const struct shape *shape = &weights->shape;
-    bool pairs =
-        weights->dtype == DTYPE_BF16 && shape->rank > 2 && shape->dim[shape->rank - 1] == PAIR;
-    return pairs ? PAIR : 1;
-}
 
 static int narrow_all(struct buffer *buffer)
 {

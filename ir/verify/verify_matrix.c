@@ -60,10 +60,9 @@ static bool is_whole(const struct expr *expr)
     return expr->vars == 0;
 }
 
-static bool is_product(const struct stmt *rows, const struct stmt *columns,
-                       const struct stmt *depth)
+/* Whether the statement is one x = fma(a, b, x), x in registers and the same for all terms. */
+static bool adds_product(const struct stmt *store, const struct var *term)
 {
-    const struct stmt *store = depth->body;
     if (!store || store->next || store->kind != STMT_STORE || !store->buffer ||
         store->buffer->place != PLACE_REGISTERS || !is_whole(store->value) ||
         store->value->op != SCALAR_fma)
@@ -71,8 +70,15 @@ static bool is_product(const struct stmt *rows, const struct stmt *columns,
     for (int i = 0; i < store->buffer->shape.rank; i++)
         if (!store->index[i])
             return false;
-    return !index_uses(store->buffer, store->index, depth->var) &&
-           same_element(store, store->value->in[2]) &&
+    return !index_uses(store->buffer, store->index, term) &&
+           same_element(store, store->value->in[2]);
+}
+
+static bool is_product(const struct stmt *rows, const struct stmt *columns,
+                       const struct stmt *depth)
+{
+    const struct stmt *store = depth->body;
+    return adds_product(store, depth->var) &&
            is_operand(store->value->in[0], columns->var) &&
            is_operand(store->value->in[1], rows->var);
 }
@@ -136,15 +142,7 @@ static bool adds_pairs(const struct verifier *verifier, const struct stmt *terms
         !lanes->var || (lanes->var->extent & (lanes->var->extent - 1)) || lanes->var->extent < 4)
         return false;
     const struct stmt *store = lanes->body;
-    if (!store || store->next || store->kind != STMT_STORE || !store->buffer ||
-        store->buffer->place != PLACE_REGISTERS || !is_whole(store->value) ||
-        store->value->op != SCALAR_fma)
-        return false;
-    for (int i = 0; i < store->buffer->shape.rank; i++)
-        if (!store->index[i])
-            return false;
-    return !index_uses(store->buffer, store->index, terms->var) &&
-           same_element(store, store->value->in[2]) &&
+    return adds_product(store, terms->var) &&
            loads_pair(verifier, store->value->in[0], terms->var) &&
            loads_pair(verifier, store->value->in[1], terms->var);
 }
