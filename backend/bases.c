@@ -49,9 +49,11 @@ static LLVMValueRef weights_of(struct emitter *e, const struct buffer *buffer)
     return add_bytes(e, LLVMGetParam(e->function, ARGUMENT_OUTSIDE), constant->offset, buffer);
 }
 
-/* One alloca per buffer; LLVM's sroa makes registers of it. */
+/* One alloca per buffer; LLVM's sroa makes registers of it. A buffer of tiles has none. */
 static LLVMValueRef registers(struct emitter *e, const struct buffer *buffer)
 {
+    if (tiles_have(e, buffer))
+        return LLVMGetUndef(e->ptr);
     LLVMTypeRef element = buffer->dtype == DTYPE_F32 ? e->f32 : e->i32;
     LLVMTypeRef type = LLVMArrayType2(element, (uint64_t)shape_elements(&buffer->shape));
     LLVMValueRef pointer = LLVMBuildAlloca(e->builder, type, buffer->name);

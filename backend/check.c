@@ -1,5 +1,6 @@
 #include "check.h"
 #include "emit.h"
+#include "matrix.h"
 #include "target.h"
 
 struct checking {
@@ -72,16 +73,17 @@ static bool check_expr(const struct checking *c, const struct expr *expr)
 static bool check_loop(const struct checking *c, const struct stmt *loop)
 {
     char text[256];
-    bool pairs = loop->loop == LOOP_MATRIX && loop->var->extent == PAIR;
-    bool device = loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD ||
-                  loop->loop == LOOP_WARP || (loop->loop == LOOP_MATRIX && !pairs);
+    bool pairs = matrix_is_pairs(loop);
+    bool absent = loop->loop == LOOP_MATRIX
+                      ? !(pairs ? c->target->pairs : c->target->tiles)
+                      : loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD || loop->loop == LOOP_WARP;
     if (loop->loop == LOOP_VECTOR && loop->var->extent > MAX_LANES)
         snprintf(text, sizeof text, "loop %s: vector, of %lld lanes, must be of at most %d",
                  loop->var->name, (long long)loop->var->extent, MAX_LANES);
     else if (c->depth >= MAX_DEPTH)
         snprintf(text, sizeof text, "loop %s: loops nested more than %d deep", loop->var->name,
                  MAX_DEPTH);
-    else if ((device && !c->target->gpu) || (pairs && !c->target->pairs))
+    else if (absent && !c->target->gpu)
         snprintf(text, sizeof text, "loop %s: %s, which %s does not have", loop->var->name,
                  loop_kind_name[loop->loop], c->target->name);
     else if (pairs && loop->body->var->extent > c->target->lanes)

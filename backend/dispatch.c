@@ -240,7 +240,7 @@ static void put_images(FILE *file, const struct plan *plan, const struct target 
 /* A section for target number `i` of the plan. */
 static void put_target(FILE *file, const char *section, const struct plan *plan, int i)
 {
-    struct cpu_need need = cpu_need(plan->target[i]);
+    struct cpu_need need = cpu_need(plan->target[i], plan->module->precision);
     char weaker[24] = "none";
     if (i)
         snprintf(weaker, sizeof weaker, "try.%d", i - 1);
@@ -249,12 +249,17 @@ static void put_target(FILE *file, const char *section, const struct plan *plan,
                                  {.name = "target_code", .number = i + 1},
                                  {.name = "weaker", .text = weaker},
                                  {.name = "more", .text = need.leaf7_1_eax ? "more" : "found"},
+                                 {.name = "tiles", .text = need.leaf7_edx ? "tiles" : "found"},
                                  {.name = "leaf1_ecx", .number = need.leaf1_ecx},
                                  {.name = "leaf7_ebx", .number = need.leaf7_ebx},
+                                 {.name = "leaf7_edx", .number = need.leaf7_edx},
                                  {.name = "leaf7_1_eax", .number = need.leaf7_1_eax},
                                  {.name = "leaf0_ecx", .number = need.leaf0_ecx},
                                  {.name = "xcr0", .number = need.xcr0},
                                  {.name = "symbol", .text = plan->target[i]->symbol},
+                                 {.name = "arch_prctl", .number = SYS_ARCH_PRCTL},
+                                 {.name = "request", .number = REQUEST_REGISTERS},
+                                 {.name = "registers", .number = REGISTERS_TILES},
                                  {0}};
     put(file, section, holes);
 }
@@ -263,8 +268,11 @@ static void put_target(FILE *file, const char *section, const struct plan *plan,
 static void put_target_try(FILE *file, const struct plan *plan, int i)
 {
     put_target(file, "try", plan, i);
-    if (plan->target[i]->pairs)
+    struct cpu_need need = cpu_need(plan->target[i], plan->module->precision);
+    if (need.leaf7_1_eax)
         put_target(file, "more", plan, i);
+    if (need.leaf7_edx)
+        put_target(file, "tiles", plan, i);
     put_target(file, "found", plan, i);
 }
 

@@ -378,6 +378,7 @@ features:
   %xcr0 = extractvalue { i32, i32 } %xcr, 0
   %leaf7 = call { i32, i32, i32, i32 } asm sideeffect "cpuid", "={ax},={bx},={cx},={dx},{ax},{cx}"(i32 7, i32 0)
   %ebx7 = extractvalue { i32, i32, i32, i32 } %leaf7, 1
+  %edx7 = extractvalue { i32, i32, i32, i32 } %leaf7, 3
   br label %try.${strongest}
 none:
   store atomic i32 -1, ptr @${model}__processor monotonic, align 4
@@ -407,7 +408,18 @@ more.${target}:
   %any.${target} = icmp eq i32 0, ${leaf0_ecx}
   %vendor.${target} = or i1 %is.${target}, %any.${target}
   %has.more.${target} = and i1 %has.71.${target}, %vendor.${target}
-  br i1 %has.more.${target}, label %found.${target}, label %${weaker}
+  br i1 %has.more.${target}, label %${tiles}.${target}, label %${weaker}
+;; section tiles
+; Linux lets a process have the registers of tiles when it asks for them, once and for all its threads. It refuses where a signal's
+; stack would be too small for them, and older kernels do not know the call.
+tiles.${target}:
+  %edx7.${target} = and i32 %edx7, ${leaf7_edx}
+  %has.tiles.${target} = icmp eq i32 %edx7.${target}, ${leaf7_edx}
+  br i1 %has.tiles.${target}, label %ask.${target}, label %${weaker}
+ask.${target}:
+  %asked.${target} = call i64 asm sideeffect "syscall", "={ax},{ax},{di},{si},~{rcx},~{r11},~{memory}"(i64 ${arch_prctl}, i64 ${request}, i64 ${registers})
+  %allowed.${target} = icmp eq i64 %asked.${target}, 0
+  br i1 %allowed.${target}, label %found.${target}, label %${weaker}
 ;; section found
 found.${target}:
   store atomic i32 ${target_code}, ptr @${model}__processor monotonic, align 4

@@ -5,10 +5,12 @@
  *   unrolled loop             its body, once per value of the variable
  *   vector loop               its body, once, on vectors of `extent` lanes
  *   block and thread loop     see device.c
- *   warp and matrix loop      see matrix.c; on a processor see pairs.c
+ *   warp and matrix loop      see matrix.c; on a processor see pairs.c and tiles.c
  *
  * Nothing is decided here: what the loop form says is written down. */
 #include "emit.h"
+#include "cpu.h"
+#include "matrix.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,13 +47,14 @@ static void add_flag(LLVMContextRef context, LLVMValueRef function, unsigned ind
 /* Instructions are scheduled for the processor's level: what LLVM knows of a Zen 4 itself made code
  * no faster. Which ones may be used, plain x86-64 and the feature string say, so that the object's
  * check covers all of them. */
-void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target)
+void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target,
+                     int precision)
 {
     add_flag(context, function, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
     add_attribute(context, function, "target-cpu", "x86-64");
     if (!target)
         return;
-    add_attribute(context, function, "target-features", target->features);
+    add_attribute(context, function, "target-features", cpu_features(target, precision));
     add_attribute(context, function, "tune-cpu", target_level_of(target)->cpu);
     add_attribute(context, function, "prefer-vector-width", target->lanes > 8 ? "512" : "256");
 }
@@ -172,6 +175,8 @@ static void emit_loop(struct emitter *e, const struct stmt *loop)
         device_thread(e, loop);
     else if (loop->loop == LOOP_MATRIX && e->target->gpu)
         matrix_loops(e, loop);
+    else if (loop->loop == LOOP_MATRIX && matrix_is_tile(loop))
+        tiles_loops(e, loop);
     else if (loop->loop == LOOP_MATRIX)
         emit_pairs(e, loop);
     else if (loop->loop == LOOP_BLOCK && e->target->gpu)
@@ -198,8 +203,10 @@ void emit_body(struct emitter *e, const struct stmt *body)
             device_store(e, stmt);
         else if (stmt->async && e->copies)
             emit_copy(e, stmt);
-        else
+        else {
+            e->factors.block = NULL;
             emit_store(e, stmt->buffer, stmt->index, emit_expr(e, stmt->value));
+        }
     }
 }
 
@@ -237,7 +244,7 @@ static void begin_function(struct emitter *e, const char *name)
     else
         e->function = LLVMAddFunction(e->out, name, type);
     LLVMSetVisibility(e->function, LLVMDefaultVisibility);
-    emit_attributes(e->context, e->function, e->target);
+    emit_attributes(e->context, e->function, e->target, e->module->precision);
     for (unsigned i = 1; i <= 4; i++)
         add_flag(e->context, e->function, i, "noalias");
     if (outside) {
@@ -258,6 +265,7 @@ bool emit_kernel(struct emitter *e, const struct kernel *kernel, const char *nam
         device_begin(e, name);
     else
         begin_function(e, name);
+    tiles_begin(e);
     emit_bases(e);
     const struct stmt *parallel = e->target->gpu ? NULL : kernel_parallel(kernel);
     if (e->failed)
@@ -266,6 +274,7 @@ bool emit_kernel(struct emitter *e, const struct kernel *kernel, const char *nam
         emit_chunk(e, parallel);
     else
         emit_body(e, kernel->body);
+    tiles_end(e);
     LLVMBuildRetVoid(e->builder);
     arena_free(e->arena);
     return !e->failed;

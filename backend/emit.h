@@ -12,6 +12,7 @@
 #include "affine.h"
 #include "ir.h"
 #include "target.h"
+#include "tile_plan.h"
 #include <llvm-c/Core.h>
 
 enum { MAX_DEPTH = 64, MAX_LOCALS = 256, MAX_LANES = 64, ALIGNMENT = 64 };
@@ -93,6 +94,18 @@ struct base {
     int64_t alignment;              /* bytes */
 };
 
+/* Factors that are in registers of tiles: of buffers from these elements on. Valid until memory
+ * changes, or another block of LLVM's begins. */
+struct factors {
+    LLVMBasicBlockRef block; /* NULL: none are */
+    const struct tile_group *group;
+    int next[TILE_ROLES]; /* of a group's registers for a factor: which is loaded next */
+    struct factor {
+        const struct buffer *buffer;
+        const struct affine *origin;
+    } at[TILE_REGISTERS];
+};
+
 struct emitter {
     const struct module *module;
     const struct kernel *kernel;
@@ -110,6 +123,8 @@ struct emitter {
     const struct var *vector; /* NULL outside vector loops */
     int lanes;
     bool pairs; /* loads are of two neighbours of type bf16 for each lane, as the bits of a float */
+    struct tile_plan *tiles;  /* NULL: the kernel has none; tiles.c */
+    struct factors factors;
     const struct var *thread; /* of the thread or warp loop around; NULL: none */
     struct part part[2];      /* of matrix loops; matrix.c */
     int parts;
@@ -134,8 +149,10 @@ bool emit_kernel(struct emitter *emitter, const struct kernel *kernel, const cha
 /* The parallel loop that is the whole body of a kernel, or NULL. */
 const struct stmt *kernel_parallel(const struct kernel *kernel);
 
-/* Attributes that let a function use a target's instructions; NULL: any x86-64's. */
-void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target);
+/* Attributes that let a function use a target's instructions in a precision, a precision_kind; NULL:
+ * any x86-64's. */
+void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target,
+                     int precision);
 
 /* The loops and statements of a body. */
 void emit_body(struct emitter *emitter, const struct stmt *body);
@@ -176,6 +193,16 @@ void matrix_loops(struct emitter *emitter, const struct stmt *rows);
 void pairs_add(struct emitter *emitter, const struct stmt *store);
 /* Nearest bf16 of floats, as a float, by that unit's instruction. */
 LLVMValueRef pairs_round(struct emitter *emitter, LLVMValueRef x);
+
+/* ---- tiles.c --------------------------------------------------------------------------------- */
+
+/* Around a kernel's code: sets up the registers of tiles, and gives them back. */
+void tiles_begin(struct emitter *emitter);
+void tiles_end(struct emitter *emitter);
+/* Loops over rows and columns of a tile: around a move, or the loop over the terms of a product. */
+void tiles_loops(struct emitter *emitter, const struct stmt *rows);
+/* Whether a registers buffer is one of tiles. */
+bool tiles_have(const struct emitter *emitter, const struct buffer *buffer);
 
 /* ---- alike.c --------------------------------------------------------------------------------- */
 

@@ -1,8 +1,10 @@
 /* Tables made from targets.def, and what this machine is. Which instructions may be used, the
  * feature string always says, so that the object's own check covers whatever LLVM may emit. A
  * processor's own row serves predictions; its code is that of its level. */
+#define _DEFAULT_SOURCE /* syscall */
 #include "target.h"
 #include "cpu.h"
+#include "ir.h"
 #include "nearest.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 #include <cpuid.h>
 #endif
 
-enum { LEAF1_ECX, LEAF7_EBX, LEAF7_1_EAX };
+enum { LEAF1_ECX, LEAF7_EBX, LEAF7_EDX, LEAF7_1_EAX };
 enum { OSXSAVE = 27, XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6 };
 enum { VENDOR_AMD = 0x444d4163 /* the end of AuthenticAMD */ };
 
@@ -33,6 +35,7 @@ enum { FEATURES = sizeof feature_table / sizeof *feature_table };
 #define FEATURE_AVX2(name) ",+" name
 #define FEATURE_AVX512(name)
 #define FEATURE_BF16(name)
+#define FEATURE_AMX(name)
 #define FEATURE(level, name, word, bit) FEATURE_##level(name)
 static const char avx2_features[] =
 #include "targets.def"
@@ -49,6 +52,12 @@ static const char avx512_features[] =
 static const char bf16_features[] =
 #include "targets.def"
     ;
+#undef FEATURE_AMX
+#define FEATURE_AMX(name) ",+" name
+#define FEATURE(level, name, word, bit) FEATURE_##level(name)
+static const char amx_features[] =
+#include "targets.def"
+    ;
 
 #define PAIR(narrow, wide)                                                                         \
     {                                                                                              \
@@ -63,6 +72,7 @@ static const char bf16_features[] =
 #define LEVEL_AVX2 .features = avx2_features + 1, .lanes = 8, .registers = 16
 #define LEVEL_AVX512 .features = avx512_features + 1, .lanes = 16, .registers = 32
 #define LEVEL_BF16 .features = bf16_features + 1, .lanes = 16, .registers = 32, .pairs = true
+#define LEVEL_AMX .features = amx_features + 1, .lanes = 16, .registers = 32, .tiles = true
 #define LEVEL(level, own_name, cpu_name, symbol_name, core_name, fma, latency, l1, l2)             \
     {.name = own_name,                                                                             \
      .cpu = cpu_name,                                                                              \
@@ -94,7 +104,10 @@ enum { GPUS = sizeof gpu_table / sizeof *gpu_table };
 
 enum cpu_level target_level(const struct target *target)
 {
-    return target->pairs ? CPU_BF16 : target->lanes > 8 ? CPU_AVX512 : CPU_AVX2;
+    return target->tiles       ? CPU_AMX
+           : target->pairs     ? CPU_BF16
+           : target->lanes > 8 ? CPU_AVX512
+                               : CPU_AVX2;
 }
 
 /* The row of a processor, or NULL. */
@@ -106,23 +119,44 @@ static const struct target *target_row(const char *name)
     return NULL;
 }
 
+static const struct target *level_row(enum cpu_level level)
+{
+    static const char *const name[CPU_LEVELS] = {"x86-64-v3", "x86-64-v4", "x86-64-v4+bf16",
+                                                 "x86-64-v4+amx"};
+    return target_row(name[level]);
+}
+
 const struct target *target_level_of(const struct target *target)
 {
-    static const char *const name[CPU_LEVELS] = {"x86-64-v3", "x86-64-v4", "x86-64-v4+bf16"};
-    return target->gpu ? target : target_row(name[target_level(target)]);
+    return target->gpu ? target : level_row(target_level(target));
 }
 
 static uint32_t *word_of(struct cpu_need *need, const struct feature *f)
 {
     return f->word == LEAF1_ECX   ? &need->leaf1_ecx
            : f->word == LEAF7_EBX ? &need->leaf7_ebx
+           : f->word == LEAF7_EDX ? &need->leaf7_edx
                                   : &need->leaf7_1_eax;
 }
 
-struct cpu_need cpu_need(const struct target *target)
+/* The level whose instructions code in a precision has. */
+static enum cpu_level level_in(const struct target *target, int precision)
 {
     enum cpu_level level = target_level(target);
+    return level > CPU_AVX512 && precision != precision_kind_bf16 ? CPU_AVX512 : level;
+}
+
+const char *cpu_features(const struct target *target, int precision)
+{
+    return level_row(level_in(target, precision))->features;
+}
+
+struct cpu_need cpu_need(const struct target *target, int precision)
+{
+    enum cpu_level level = level_in(target, precision);
     struct cpu_need need = {.xcr0 = level == CPU_AVX2 ? XCR0_AVX : XCR0_AVX512};
+    if (level == CPU_AMX)
+        need.xcr0 |= XCR0_TILES;
     for (int i = 0; i < FEATURES; i++)
         if (feature_table[i].level <= level)
             *word_of(&need, &feature_table[i]) |= 1u << feature_table[i].bit;
@@ -143,7 +177,7 @@ static struct cpu_need cpu_read(void)
     if (has.leaf1_ecx >> OSXSAVE & 1)
         __asm__("xgetbv" : "=a"(has.xcr0), "=d"(high) : "c"(0));
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        has.leaf7_ebx = b;
+        has.leaf7_ebx = b, has.leaf7_edx = d;
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
         has.leaf7_1_eax = a;
     if (__get_cpuid(0, &a, &b, &c, &d))
@@ -158,33 +192,56 @@ static void append(char *text, size_t size, const char *word)
     snprintf(text + used, size - used, "%s%s", used ? ", " : "", word);
 }
 
-/* The names of what is missing for a target, "" if nothing is. */
-static void missing_features(const struct target *target, char *names, size_t size)
+bool cpu_may_use_tiles(void)
 {
-    enum cpu_level level = target_level(target);
-    struct cpu_need has = cpu_read(), need = cpu_need(target);
+#if defined __x86_64__
+    return syscall(SYS_ARCH_PRCTL, REQUEST_REGISTERS, REGISTERS_TILES) == 0;
+#else
+    return false;
+#endif
+}
+
+/* What the operating system does not save of the registers that a target needs, or NULL. */
+static const char *missing_registers(const struct cpu_need *need, const struct cpu_need *has)
+{
+    uint32_t missing = need->xcr0 & ~has->xcr0;
+    if (missing & XCR0_AVX)
+        return "registers of AVX saved by the operating system";
+    if (missing & XCR0_AVX512)
+        return "registers of AVX-512 saved by the operating system";
+    if (missing)
+        return "registers of AMX saved by the operating system";
+    if (need->xcr0 & XCR0_TILES && !cpu_may_use_tiles())
+        return "the operating system's permission to use AMX";
+    return NULL;
+}
+
+/* The names of what is missing for a target, "" if nothing is. */
+static void missing_features(const struct target *target, int precision, char *names, size_t size)
+{
+    enum cpu_level level = level_in(target, precision);
+    struct cpu_need has = cpu_read(), need = cpu_need(target, precision);
     names[0] = 0;
     for (int i = 0; i < FEATURES; i++) {
         const struct feature *f = &feature_table[i];
         if (f->level <= level && !(*word_of(&has, f) >> f->bit & 1))
             append(names, size, f->name);
     }
-    if ((has.xcr0 & need.xcr0) != need.xcr0)
-        append(names, size,
-               level == CPU_AVX2 ? "registers of AVX saved by the operating system"
-                                 : "registers of AVX-512 saved by the operating system");
+    const char *registers = names[0] ? NULL : missing_registers(&need, &has);
+    if (registers)
+        append(names, size, registers);
     if (need.leaf0_ecx && has.leaf0_ecx != need.leaf0_ecx)
         append(names, size, "a processor of AMD's");
 }
 
-bool target_runs_here(const struct target *target, struct error *error)
+bool target_runs_here(const struct target *target, int precision, struct error *error)
 {
     char names[256];
     if (target->gpu) {
         error_set(error, "%s is for a GPU, not for the processor", target->name);
         return false;
     }
-    missing_features(target, names, sizeof names);
+    missing_features(target, precision, names, sizeof names);
     if (!names[0])
         return true;
     error_set(error, "this machine lacks what %s needs: %s", target->name, names);
@@ -213,14 +270,14 @@ static pthread_once_t native_once = PTHREAD_ONCE_INIT;
 /* Uses the instructions that this machine has, whatever its processor's name promises. */
 static void native_init(void)
 {
-    static const char *const level[] = {"x86-64-v4+bf16", "x86-64-v4", "x86-64-v3"};
     char names[256] = "?";
     const struct target *row = target_row(cpu_host_name()), *most = NULL;
-    for (int i = 0; i < CPU_LEVELS && names[0]; i++)
-        missing_features(most = target_row(level[i]), names, sizeof names);
+    for (int i = CPU_LEVELS; i-- > 0 && names[0];)
+        missing_features(most = level_row((enum cpu_level)i), precision_kind_bf16, names,
+                         sizeof names);
     if (row)
-        missing_features(row, names, sizeof names);
-    native = row && !names[0] && row->lanes == most->lanes ? *row : *most;
+        missing_features(row, precision_kind_bf16, names, sizeof names);
+    native = row && !names[0] && target_level(row) >= target_level(most) ? *row : *most;
     native.cpu = cpu_host_name();
     native.name = "native";
     native.symbol = "native";
@@ -230,7 +287,7 @@ static void native_init(void)
 static const struct target *target_native(struct error *error)
 {
     char names[256];
-    missing_features(target_row("x86-64-v3"), names, sizeof names);
+    missing_features(target_row("x86-64-v3"), precision_kind_f32, names, sizeof names);
     if (names[0]) {
         error_set(error, "this machine lacks what every target needs: %s", names);
         return NULL;
@@ -306,9 +363,9 @@ const struct target *target_find(const char *name, struct error *error)
     for (int i = 0; i < TARGETS; i++)
         nearest_try(&nearest, target_table[i].name);
     error_set(error,
-              "no target \"%.64s\"%s: allowed are native, x86-64-v3, x86-64-v4, x86-64-v4+bf16, LLVM's "
-              "names of processors with AVX2 and FMA (haswell, skylake-avx512, znver4, ...) and nvptx:sm_80 "
-              "and the like",
+              "no target \"%.64s\"%s: allowed are native, x86-64-v3, x86-64-v4, x86-64-v4+bf16, "
+              "x86-64-v4+amx, LLVM's names of processors with AVX2 and FMA (haswell, "
+              "skylake-avx512, znver4, ...) and nvptx:sm_80 and the like",
               name, nearest_hint(&nearest, hint));
     return NULL;
 }

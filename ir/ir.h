@@ -207,7 +207,7 @@ enum loop_kind {
     LOOP_BLOCK,    /* a block of threads for each iteration, in any order; outermost */
     LOOP_THREAD,   /* iteration i is thread i of its block; further threads wait */
     LOOP_WARP,     /* iteration i is warp i of its block: 32 threads that work together */
-    LOOP_MATRIX,   /* divided among a warp's threads; a processor adds its terms at once */
+    LOOP_MATRIX,   /* divided among a warp's threads; a processor takes all of it at once */
     LOOP_KIND_COUNT
 };
 
@@ -254,8 +254,10 @@ struct schedule {
 /* Threads of a block and of a warp, and bytes of shared memory that a block may ask for. */
 enum { MOST_THREADS = 1024, WARP_THREADS = 32, MOST_SHARED = 1 << 20 };
 
-/* A matrix unit computes rows by columns of matrix_depth products; a processor's PAIR in a lane. */
+/* A matrix unit computes rows by columns of matrix_depth products; a processor's PAIR in a lane, or
+ * a tile of at most so many rows and columns, of so many terms. */
 enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8, PAIR = 2 };
+enum { TILE_ROWS = 16, TILE_COLUMNS = 16, TILE_TERMS = 32 };
 
 /* What limits a kernel. */
 enum bound {

@@ -155,7 +155,7 @@ static enum status run_target(const struct verification *v, const char *target,
 {
     *finding = (struct finding){.target = target};
     const struct target *description = target_find(target, &finding->why);
-    if (!description || !machine_runs(description, &finding->why))
+    if (!description || !machine_runs(description, v->module->precision, &finding->why))
         return STATUS_DONE;
     int64_t count = v->images.count * v->module->classes;
     float *output = allocate(count, sizeof(float));

@@ -9,6 +9,7 @@
 #include "affine.h"
 #include "core_model.h"
 #include "cost.h"
+#include "matrix.h"
 #include "memory.h"
 #include <stdlib.h>
 #include <string.h>
@@ -299,9 +300,50 @@ static void need_prefetch(struct view *v, const struct expr *line)
     at.need->issue += at.count;
 }
 
+/* A tile's rows between registers and memory: one access each. */
+static void need_rows(struct view *v, const struct buffer *buffer,
+                      const struct affine *const *of, int64_t rows, int64_t bytes, bool store)
+{
+    const struct affine *index = affine_linearize(v->arena, &buffer->shape, of);
+    struct placed at = place(v, index_loops(v, index));
+    need_index(v, index);
+    *(store ? &at.need->store : &at.need->load) += at.count * (double)rows;
+    at.need->issue += at.count;
+    at.need->l1_bytes += at.count * (double)(rows * bytes);
+}
+
+/* The matrix loops of a tile, which are one instruction and what it loads. */
+static void need_tile(struct view *v, const struct stmt *rows)
+{
+    const struct stmt *inner = rows->body->body;
+    int64_t m = rows->var->extent, columns = rows->body->var->extent;
+    const struct stmt *store = inner->kind == STMT_FOR ? inner->body : inner;
+    const struct expr *value = store->value;
+    if (inner->kind == STMT_FOR) {
+        int64_t terms = inner->var->extent, half = dtype_bytes[DTYPE_BF16];
+        const struct affine *sum =
+            affine_linearize(v->arena, &store->buffer->shape, store->index);
+        struct placed at = place(v, index_loops(v, sum));
+        at.need = &v->need[innermost(v)];
+        at.need->fma += at.count * (double)(m * TILE_ROW_CYCLES * v->target->fma_per_cycle);
+        at.need->issue += at.count;
+        need_rows(v, value->in[0]->buffer, value->in[0]->index, m, terms * half, false);
+        need_rows(v, value->in[1]->buffer, value->in[1]->index, terms / PAIR,
+                  columns * PAIR * half, false);
+    } else if (store->buffer->place != PLACE_REGISTERS) {
+        need_rows(v, store->buffer, store->index, m, columns * dtype_bytes[DTYPE_F32], true);
+    } else if (value->op == SCALAR_load) {
+        need_rows(v, value->buffer, value->index, m, columns * dtype_bytes[DTYPE_F32], false);
+    }
+}
+
 static void need_stmts(struct view *v, const struct stmt *stmt, int region, double runs)
 {
     for (; stmt; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR && v->target->tiles && matrix_is_tile(stmt)) {
+            need_tile(v, stmt);
+            continue;
+        }
         if (stmt->kind == STMT_STORE)
             need_store(v, stmt);
         if (stmt->kind == STMT_PREFETCH)

@@ -15,9 +15,9 @@ static bool gpu_runs(const struct target *target, struct error *error)
     return runs;
 }
 
-bool machine_runs(const struct target *target, struct error *error)
+bool machine_runs(const struct target *target, int precision, struct error *error)
 {
-    return (target->gpu ? gpu_runs : target_runs_here)(target, error);
+    return target->gpu ? gpu_runs(target, error) : target_runs_here(target, precision, error);
 }
 
 /* More is better. */
@@ -34,7 +34,7 @@ enum status choose_target(const struct module *module, const char **best)
     struct error why[MAX_TARGETS];
     for (int i = 0; i < module->targets; i++) {
         const struct target *target = target_find(module->target[i], &why[i]);
-        if (!target || rank(target) < most || !machine_runs(target, &why[i]))
+        if (!target || rank(target) < most || !machine_runs(target, module->precision, &why[i]))
             continue;
         most = rank(target);
         *best = module->target[i];

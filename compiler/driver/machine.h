@@ -7,7 +7,7 @@
 
 /* Whether this machine runs code for the target; if not, the error says what is missing. GPUs:
  * device 0. */
-bool machine_runs(const struct target *target, struct error *error);
+bool machine_runs(const struct target *target, int precision, struct error *error);
 
 /* The best of the module's targets that this machine has: the newest GPU; else the processor with
  * the widest vectors, the last of several. The name is the module's. Where the machine has none of

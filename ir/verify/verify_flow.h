@@ -1,6 +1,7 @@
 /* The accesses of a kernel, in the order they happen. Private to this folder. */
 #ifndef IR_VERIFY_FLOW_H
 #define IR_VERIFY_FLOW_H
+#include "matrix.h"
 #include "verify.h"
 
 /* The loops around a statement. Positions number statements in the order of the text. */
@@ -46,17 +47,21 @@ struct written {
     const struct usage *usage;
 };
 
+/* Whether the loop around a scope's is a matrix loop. */
+static inline bool is_in_matrix(const struct scope *scope)
+{
+    return scope->up && scope->up->loop && scope->up->loop->loop == LOOP_MATRIX;
+}
+
 /* Iterations happen in no order. Those of the innermost of three matrix loops add up, and those
  * of a processor's. */
 static inline bool runs_at_once(const struct scope *scope)
 {
     enum loop_kind kind = scope->loop->loop;
-    if (kind == LOOP_MATRIX && scope->loop->var->extent == PAIR)
+    if (kind == LOOP_MATRIX && matrix_is_pairs(scope->loop))
         return false;
-    if (kind == LOOP_MATRIX) { /* which is in a warp loop */
-        const struct stmt *around = scope->up->loop, *outer = scope->up->up->loop;
-        return around->loop != LOOP_MATRIX || outer->loop != LOOP_MATRIX;
-    }
+    if (kind == LOOP_MATRIX)
+        return !is_in_matrix(scope) || !is_in_matrix(scope->up);
     return kind == LOOP_PARALLEL || kind == LOOP_VECTOR || kind == LOOP_BLOCK ||
            kind == LOOP_THREAD || kind == LOOP_WARP;
 }

@@ -5,14 +5,22 @@
  *   for m in 16 matrix, n in 8 matrix, k in 8 matrix       a product, in the module's precision
  *     acc[w, i, m, n] = fma(a[m, k], b[k, n], acc[w, i, m, n])
  *
- * That of a processor, which adds two products of bf16 to each lane:
+ * Those of a processor, which adds two products of bf16 to each lane, or multiplies tiles:
  *
  *   for d in 2 matrix, v in 16 vector
- *     acc[i, v] = fma(a[i, 2*k + d], b[k, v, d], acc[i, v]) */
+ *     acc[i, v] = fma(a[i, 2*k + d], b[k, v, d], acc[i, v])
+ *
+ *   for m in 16 matrix, n in 16 matrix
+ *     acc[0, m, n] = c[m, n]
+ *   for m in 16 matrix, n in 16 matrix, d in 32 matrix
+ *     acc[0, m, n] = fma(a[m, 32*k + d], b[16*k + d div 2, n, d mod 2], acc[0, m, n])
+ *   for m in 16 matrix, n in 16 matrix
+ *     c[m, n] = acc[0, m, n] */
 #include "verify_matrix.h"
-#include "affine.h"
+#include "matrix.h"
 #include "rounding.h"
 #include "verify_loops.h"
+#include <math.h>
 
 static bool index_uses(const struct buffer *buffer, const struct affine *const *index,
                        const struct var *var)
@@ -156,23 +164,129 @@ static bool verify_pairs(struct verifier *verifier, const struct stmt *terms)
                  terms->var->name);
 }
 
-/* ---- of either ------------------------------------------------------------------------------- */
+/* How the elements of a tile lie in memory: those of neighbouring columns `columns` apart, those of
+ * all rows equally far from each other. `of`: the rows' variable and the columns'. */
+static bool is_tile(const struct affine *flat, const struct var *const of[2], int64_t columns)
+{
+    int64_t row, column;
+    return affine_step(flat, of[0], &row) && affine_step(flat, of[1], &column) && row >= 0 &&
+           column == columns;
+}
+
+static bool loads_tile(const struct verifier *verifier, const struct expr *load,
+                       enum dtype dtype, const struct var *const of[2])
+{
+    return load->op == SCALAR_load && load->buffer->place != PLACE_REGISTERS &&
+           load->buffer->dtype == dtype &&
+           is_tile(affine_linearize(verifier->scratch, &load->buffer->shape, load->index), of, 1);
+}
+
+/* Whether the load's terms lie in pairs: `d div 2` is a row and `d mod 2` the one of two neighbours,
+ * before the next column. */
+static bool loads_pairs(const struct verifier *verifier, const struct expr *load,
+                        const struct var *depth, const struct var *column)
+{
+    int64_t inside;
+    if (load->op != SCALAR_load || load->buffer->place == PLACE_REGISTERS ||
+        load->buffer->dtype != DTYPE_BF16)
+        return false;
+    struct tile_terms terms = tile_terms_new(verifier->scratch, depth);
+    const struct affine *flat = tile_terms_flat(verifier->scratch, load, &terms);
+    const struct var *const of[2] = {terms.pair, column};
+    return is_tile(flat, of, PAIR) && affine_step(flat, terms.inside, &inside) && inside == 1;
+}
+
+/* Whether an access is to a whole tile of registers: its last two dimensions are these variables'. */
+static bool is_tile_of_registers(const struct buffer *buffer, const struct affine *const *index,
+                                 const struct var *const of[2])
+{
+    int rank = buffer->shape.rank;
+    for (int i = 0; i < 2 && rank > 2; i++) {
+        const struct affine *at = index[rank - 2 + i];
+        bool plain = at->count == 1 && !at->constant && at->term->kind == TERM_VAR &&
+                     at->term->factor == 1 && at->term->var == of[i];
+        bool only = of[i]->extent == 1 && affine_is_constant(at) && !at->constant;
+        if ((!plain && !only) || buffer->shape.dim[rank - 2 + i] != of[i]->extent)
+            return false;
+    }
+    return rank > 2 && buffer->place == PLACE_REGISTERS && buffer->dtype == DTYPE_F32;
+}
+
+static bool is_tile_product(const struct verifier *verifier, const struct stmt *depth,
+                            const struct var *const of[2])
+{
+    const struct stmt *store = depth->body;
+    if (!adds_product(store, depth->var) || !is_tile_of_registers(store->buffer, store->index, of))
+        return false;
+    const struct var *const row[2] = {of[0], depth->var};
+    const struct expr *a = store->value->in[0], *b = store->value->in[1];
+    return depth->var->extent <= TILE_TERMS && depth->var->extent % PAIR == 0 &&
+           loads_tile(verifier, a, DTYPE_BF16, row) && loads_pairs(verifier, b, depth->var, of[1]) &&
+           is_operand(a, of[1]) && is_operand(b, of[0]);
+}
+
+/* Whether the statement is one store of zeros or of memory to a tile, or of a tile to memory. */
+static bool moves_tile(const struct verifier *verifier, const struct stmt *store,
+                       const struct var *const of[2])
+{
+    if (!store || store->next || store->kind != STMT_STORE || !store->buffer ||
+        !is_whole(store->value))
+        return false;
+    for (int i = 0; i < store->buffer->shape.rank; i++)
+        if (!store->index[i])
+            return false;
+    const struct expr *value = store->value;
+    if (store->buffer->place == PLACE_REGISTERS)
+        return is_tile_of_registers(store->buffer, store->index, of) &&
+               ((value->op == SCALAR_constant && value->value == 0 && !signbit(value->value)) ||
+                loads_tile(verifier, value, DTYPE_F32, of));
+    return store->buffer->dtype == DTYPE_F32 && value->op == SCALAR_load &&
+           is_tile_of_registers(value->buffer, value->index, of) &&
+           is_tile(affine_linearize(verifier->scratch, &store->buffer->shape, store->index), of, 1);
+}
 
 static bool is_matrix_loop(const struct stmt *stmt)
 {
     return stmt && stmt->kind == STMT_FOR && stmt->loop == LOOP_MATRIX && stmt->var;
 }
 
+static bool verify_tile(struct verifier *verifier, const struct stmt *rows)
+{
+    const struct stmt *columns = rows->body;
+    const char *name = rows->var->name;
+    if (!is_matrix_loop(columns) || columns->next || rows->var->extent > TILE_ROWS ||
+        columns->var->extent > TILE_COLUMNS)
+        return wrong(verifier,
+                     "loop %s: matrix, must be of %d terms, in a warp loop, or the at most %d rows "
+                     "of a tile and directly in it, alone, a matrix loop of at most %d columns",
+                     name, PAIR, TILE_ROWS, TILE_COLUMNS);
+    const struct var *const of[2] = {rows->var, columns->var};
+    const struct stmt *inner = columns->body;
+    if (!is_matrix_loop(inner))
+        return moves_tile(verifier, inner, of) ||
+               wrong(verifier,
+                     "loop %s: matrix, of a tile, must be around one store: of 0 or rows in memory "
+                     "to a whole tile of registers, x[.., %s, %s], or of that to memory",
+                     name, rows->var->name, columns->var->name);
+    return (!inner->next && is_tile_product(verifier, inner, of)) ||
+           wrong(verifier,
+                 "loop %s: matrix, of at most %d terms of a tile, must be around one x = fma(a, b, "
+                 "x): x a whole tile of registers, a rows of terms, b terms in pairs, both of type "
+                 "bf16",
+                 inner->var->name, TILE_TERMS);
+}
+
+/* ---- of either ------------------------------------------------------------------------------- */
+
 bool verify_matrix(struct verifier *verifier, const struct stmt *rows, int scope)
 {
     const char *name = rows->var->name;
-    if (rows->var->extent == PAIR)
-        return verify_pairs(verifier, rows);
-    if (loop_around(verifier, scope, 1u << LOOP_WARP) != LOOP_WARP)
-        return wrong(verifier, "loop %s: matrix, must be of %d terms or in a warp loop", name,
-                     PAIR);
     if (loop_around(verifier, scope, 1u << LOOP_MATRIX) == LOOP_MATRIX)
         return true; /* checked with the outermost one */
+    if (matrix_is_pairs(rows))
+        return verify_pairs(verifier, rows);
+    if (loop_around(verifier, scope, 1u << LOOP_WARP) != LOOP_WARP)
+        return verify_tile(verifier, rows);
     const struct stmt *columns = rows->body;
     if (!is_matrix_loop(columns) || columns->next || rows->var->extent != MATRIX_ROWS ||
         columns->var->extent != MATRIX_COLUMNS)

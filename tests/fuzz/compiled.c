@@ -133,7 +133,7 @@ static bool runs_here(void)
 {
     struct error error;
     const struct target *own = target_find(target[0], &error);
-    return own && target_runs_here(own, &error);
+    return own && target_runs_here(own, precision_kind_f32, &error);
 }
 
 static void run(const struct san_model *model, const double *image, double *found)

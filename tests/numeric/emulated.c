@@ -64,6 +64,6 @@ static double run_model(const struct san_model *model)
 int main(void)
 {
     for (size_t i = 0; i < sizeof model_table / sizeof *model_table; i++)
-        printf("%s %.3e\n", model_table[i]->name, run_model(model_table[i]));
+        printf("%s %.9e\n", model_table[i]->name, run_model(model_table[i]));
     return 0;
 }

@@ -293,7 +293,7 @@ static bool check_bf16(struct trial *t)
     rounded.many = (struct many){0};
     const char *const target[] = {t->checks->target[0], with_pairs};
     struct error error = {0};
-    bool pairs = target_runs_here(target_find(with_pairs, &error), &error);
+    bool pairs = target_runs_here(target_find(with_pairs, &error), precision_kind_bf16, &error);
     bool good = evaluate_reference(&rounded);
     for (int i = 0; i < 1 + pairs && good; i++)
         good = check_code(&rounded, 1, &target[i], NULL, "in bf16");

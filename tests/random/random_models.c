@@ -77,7 +77,7 @@ static void add_targets(struct settings *s, char *list)
     for (char *name = strtok(list, ","); name && s->targets + s->others < MAX_TARGETS;
          name = strtok(NULL, ",")) {
         const struct target *target = target_find(name, &error);
-        if (target && target_runs_here(target, &error)) {
+        if (target && target_runs_here(target, precision_kind_f32, &error)) {
             s->target[s->targets++] = name;
             continue;
         }

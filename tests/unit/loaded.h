@@ -74,7 +74,7 @@ static inline bool runs_here(const struct module *module)
 {
     struct error error = {0};
     for (int i = 0; i < module->targets; i++)
-        if (target_runs_here(target_find(module->target[i], &error), &error))
+        if (target_runs_here(target_find(module->target[i], &error), module->precision, &error))
             return true;
     print_message("[  SKIPPED ] %s\n", error.text);
     return false;

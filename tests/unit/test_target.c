@@ -1,6 +1,7 @@
 /* Targets: names, what they promise, what this machine runs. */
 #include "target.h"
 #include "cpu.h"
+#include "ir.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,6 +62,7 @@ static void rows_are_found_by_name(void **state)
 #define AVX2 8
 #define AVX512 16
 #define BF16 16
+#define AMX 16
 #define LEVEL(level, name, cpu, symbol, core, fma, latency, l1, l2) {name, symbol, level},
 #include "targets.def"
     };
@@ -108,16 +110,48 @@ static void pairs_are_for_some(void **state)
     static const char *const without[] = {"x86-64-v4", "sapphirerapids", "graniterapids", "znver3"};
     for (int i = 0; i < 4; i++) {
         const struct target *a = find(with[i]), *b = find(without[i]);
-        assert_true(a->pairs && strstr(a->features, "+avx512bf16"));
-        assert_false(b->pairs || strstr(b->features, "bf16"));
-        assert_int_equal(cpu_need(a).leaf7_1_eax, 1u << 5);
-        assert_int_equal(cpu_need(b).leaf7_1_eax, 0);
-        assert_int_equal(cpu_need(a).leaf0_ecx != 0, i == 0);
+        struct cpu_need need = cpu_need(a, precision_kind_bf16);
+        assert_true(a->pairs && !a->tiles && strstr(a->features, "+avx512bf16"));
+        assert_false(b->pairs);
+        assert_int_equal(need.leaf7_1_eax, 1u << 5);
+        assert_int_equal(need.leaf7_edx, 0);
+        assert_int_equal(need.leaf0_ecx != 0, i == 0);
         assert_string_equal(target_level_of(a)->name, with[0]);
-        assert_string_equal(target_level_of(b)->name, i < 3 ? "x86-64-v4" : "x86-64-v3");
     }
     const struct target *gpu = find("nvptx:sm_80");
     assert_ptr_equal(target_level_of(gpu), gpu);
+}
+
+/* A unit that multiplies tiles, whose registers the operating system has to know. */
+static void tiles_are_intels(void **state)
+{
+    (void)state;
+    static const char *const with[] = {"x86-64-v4+amx", "sapphirerapids", "emeraldrapids",
+                                       "graniterapids", "graniterapids-d"};
+    for (int i = 0; i < 5; i++) {
+        const struct target *target = find(with[i]);
+        struct cpu_need need = cpu_need(target, precision_kind_bf16);
+        assert_true(target->tiles && !target->pairs && strstr(target->features, "+amx-bf16"));
+        assert_int_equal(need.leaf7_edx, 1u << 22 | 1u << 24);
+        assert_int_equal(need.xcr0, 0x600e6);
+        assert_int_equal(need.leaf0_ecx, 0);
+        assert_string_equal(target_level_of(target)->name, with[0]);
+    }
+    assert_false(find("icelake-server")->tiles || find("znver5")->tiles);
+}
+
+/* In other precisions the code has none of their instructions, so a virtual machine may hide them. */
+static void units_count_in_bf16_only(void **state)
+{
+    (void)state;
+    struct cpu_need wide = cpu_need(find("x86-64-v4"), precision_kind_f32);
+    static const char *const with[] = {"x86-64-v4+bf16", "x86-64-v4+amx", "znver4", "sapphirerapids"};
+    for (int i = 0; i < 4; i++) {
+        struct cpu_need need = cpu_need(find(with[i]), precision_kind_f32);
+        assert_memory_equal(&need, &wide, sizeof need);
+        assert_null(strstr(cpu_features(find(with[i]), precision_kind_f32), "bf16"));
+        assert_non_null(strstr(cpu_features(find(with[i]), precision_kind_bf16), "bf16"));
+    }
 }
 
 static void gpus_are_known(void **state)
@@ -133,7 +167,7 @@ static void gpus_are_known(void **state)
     assert_non_null(find("nvptx:sm_90"));
     assert_true(target_is_gpu("nvptx:sm_80") && !target_is_gpu("x86-64-v3"));
     assert_null(find("x86-64-v3")->gpu);
-    assert_false(target_runs_here(target, &error));
+    assert_false(target_runs_here(target, precision_kind_f32, &error));
     assert_null(target_find("nvptx:sm_60", &error));
     assert_non_null(strstr(error.text, "sm_70"));
 }
@@ -159,11 +193,11 @@ static void native_is_this_machine(void **state)
         return;
     }
     assert_ptr_equal(native, target_find("native", &error));
-    assert_true(target_runs_here(native, &error));
-    assert_true(target_runs_here(find("x86-64-v3"), &error));
-    bool wide = target_runs_here(find("x86-64-v4"), &error);
+    assert_true(target_runs_here(native, precision_kind_bf16, &error));
+    assert_true(target_runs_here(find("x86-64-v3"), precision_kind_bf16, &error));
+    bool wide = target_runs_here(find("x86-64-v4"), precision_kind_f32, &error);
     assert_int_equal(native->lanes, wide ? 16 : 8);
-    assert_true(target_runs_here(target_level_of(native), &error) || native->pairs);
+    assert_true(target_runs_here(target_level_of(native), precision_kind_f32, &error));
     if (!wide)
         assert_non_null(strstr(error.text, "avx512"));
     assert_true(native->l1_bytes >= 8 * 1024 && native->l2_bytes >= native->l1_bytes);
@@ -178,6 +212,8 @@ int main(void)
         cmocka_unit_test(unknown_names_are_refused),
         cmocka_unit_test(features_are_always_said),
         cmocka_unit_test(pairs_are_for_some),
+        cmocka_unit_test(tiles_are_intels),
+        cmocka_unit_test(units_count_in_bf16_only),
         cmocka_unit_test(gpus_are_known),
         cmocka_unit_test(shared_memory_limits_blocks),
         cmocka_unit_test(native_is_this_machine),

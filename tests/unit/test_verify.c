@@ -261,7 +261,7 @@ static void names_a_wrong_kernel(void **state)
     struct fixture *f = *state;
     struct kernel_check check;
     struct error error;
-    if (!target_runs_here(target_find(target[0], &error), &error)) {
+    if (!target_runs_here(target_find(target[0], &error), precision_kind_f32, &error)) {
         print_message("SKIPPED: this machine does not run %s: %s\n", target[0], error.text);
         skip();
     }

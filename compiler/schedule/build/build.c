@@ -125,8 +125,10 @@ const struct expr *build_step(struct nest_build *b, const struct expr *old)
     struct module *m = b->k->m;
     const struct expr *reduce = b->nest->reduce, *body = reduce->in[0];
     if (reduce->op == SCALAR_sum && body->op == SCALAR_mul) {
-        const struct expr *first = rewrite_expr(&b->r, body->in[0]);
-        return expr_op(m, SCALAR_fma, first, rewrite_expr(&b->r, body->in[1]), old);
+        int first = b->tile_terms && body->in[1] == b->nest->row_factor;
+        const struct expr *row =
+            b->row_factor ? b->row_factor : rewrite_expr(&b->r, body->in[first]);
+        return expr_op(m, SCALAR_fma, row, rewrite_expr(&b->r, body->in[!first]), old);
     }
     return expr_op(m, reduce->op == SCALAR_sum ? SCALAR_add : SCALAR_max, old,
                    rewrite_expr(&b->r, body), NULL);
@@ -169,8 +171,15 @@ const struct expr *build_final(struct nest_build *b, const struct expr *total)
     return rewrite_expr(&b->r, expr_replace(b->k->m, value, b->nest->reduce, total));
 }
 
+bool build_in_tiles(const struct nest_build *b, const struct segment *columns)
+{
+    return b->tile_terms && columns->lanes >= LEAST_PAIR_LANES;
+}
+
 int64_t build_step_terms(const struct nest_build *b, const struct segment *columns)
 {
+    if (build_in_tiles(b, columns))
+        return b->tile_terms;
     return b->plan->pairs && columns->lanes >= LEAST_PAIR_LANES ? PAIR : 1;
 }
 
@@ -200,6 +209,8 @@ int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t r
     int64_t across = columns->size / columns->lanes, sums = rows * across;
     int64_t spare = b->k->registers / 16;
     int64_t together = terms_together(b), least = 1;
+    if (build_in_tiles(b, columns))
+        return 1;
     if (build_step_terms(b, columns) == 1 && steps % together == 0) /* which of the terms together is then known */
         least = together;
     if (!b->nest->row_factor || across < 2 || sums + across + 1 > b->k->registers - spare)

@@ -67,6 +67,11 @@ struct nest_build {
     /* On processors. */
     struct groups groups; /* those of the kernel, or a single one */
     bool pixels_are_rows, pixels_are_columns;
+    /* Of the unit for tiles: terms that it multiplies at once, 0: the nest has none; the height of
+     * all tiles, 0: each block has its own; a copy of the rows [0][row][term], or NULL. */
+    int64_t tile_terms, tile_height;
+    struct buffer *tile_rows;
+    const struct expr *row_factor; /* its element at hand, rewritten already; NULL: see the nest */
     /* Of GPUs: the register tile at hand, `rows` rows and vectors of columns, each a segment's
      * count apart. */
     struct var *thread;
@@ -118,7 +123,9 @@ const struct expr *build_initial(struct nest_build *b);
 const struct expr *build_step(struct nest_build *b, const struct expr *old);
 const struct expr *build_final(struct nest_build *b, const struct expr *total);
 
-/* Terms that a step of a sum adds: the unit that takes two needs vectors of some columns. */
+/* Whether a register tile of these columns is one of tiles. */
+bool build_in_tiles(const struct nest_build *b, const struct segment *columns);
+/* Terms that a step of a sum adds: units that take several need vectors of some columns. */
 int64_t build_step_terms(const struct nest_build *b, const struct segment *columns);
 /* Of a sum over windows: the consecutive terms of a line of a window; 0: it is no such sum. */
 int64_t build_line_terms(const struct nest_build *b, const struct var *var);

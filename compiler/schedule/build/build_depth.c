@@ -44,25 +44,28 @@ struct blocks {
     struct var *block;          /* which panel */
 };
 
-/* Copies the rows into a tile of their own. */
-static struct stmt *copy_rows(struct blocks *s, int64_t rows)
+struct stmt *depth_copy_rows(struct nest_build *b, int64_t rows, int64_t depth, int64_t lanes,
+                             struct buffer **copy)
 {
-    struct nest_build *b = s->b;
-    struct module *m = b->k->m;
+    struct kernel_build *to = b->k;
+    struct module *m = to->m;
     struct arena *arena = m->arena;
     int vars = b->r.vars;
-    int64_t depth = s->b->plan->depth, lanes = s->b->plan->lanes;
-    struct var *p = var_new(m, "p", rows), *d = var_new(m, "d", s->depth / depth);
+    const struct expr *factor = b->nest->row_factor;
+    const struct var *of = b->nest->reduce->var[0];
+    struct var *p = var_new(m, "p", rows), *d = var_new(m, "d", of->extent / depth);
+    *copy = buffer_new(m, &to->to->locals, arena_printf(arena, "rows%d", to->accumulators),
+                       PLACE_STACK, SHAPE(of->extent / depth, rows, depth));
+    (*copy)->dtype = expr_is_bf16(factor) ? DTYPE_BF16 : DTYPE_F32;
     struct var *group = var_new(m, "b", depth / lanes), *lane = var_new(m, "v", lanes);
     struct segment one = {0, 1, 1, 1, 0};
     struct tile_loops t = tile_loops_new(m, 1, &one);
     struct origin origin = {.row = of_var(m, p), .column = affine_constant(arena, 0), .flat = true};
     tile_enter(b, &origin, &t);
     affine_ref k = affine_add(arena, affine_scale(arena, of_var(m, group), lanes), of_var(m, lane));
-    rewriter_map(&b->r, b->nest->reduce->var[0],
-                 affine_add(arena, affine_scale(arena, of_var(m, d), depth), k));
+    rewriter_map(&b->r, of, affine_add(arena, affine_scale(arena, of_var(m, d), depth), k));
     affine_ref at[3] = {of_var(m, d), of_var(m, p), k};
-    struct stmt *stmt = stmt_store(m, s->rows, at, rewrite_expr(&b->r, s->factor));
+    struct stmt *stmt = stmt_store(m, *copy, at, rewrite_expr(&b->r, factor));
     b->r.vars = vars;
     stmt = stmt_for(m, group, LOOP_SERIAL, stmt_for(m, lane, LOOP_VECTOR, stmt));
     return stmt_for(m, p, LOOP_SERIAL, stmt_for(m, d, LOOP_SERIAL, stmt));
@@ -95,9 +98,10 @@ static struct stmt *move_tile(struct blocks *s, const struct segment *rows,
                               const struct origin *tile, bool load)
 {
     struct module *m = s->b->k->m;
-    struct tile_loops t = tile_loops_new(m, rows->size, columns);
-    affine_ref in_tile[2] = {of_var(m, t.row), t.column};
-    affine_ref in_part[2] = {affine_add(m->arena, tile->row, in_tile[0]),
+    struct tile_loops t = tile_sum_loops(s->b, rows->size, columns);
+    affine_ref in_tile[SUM_RANK];
+    tile_sum_index(m, &t, in_tile);
+    affine_ref in_part[2] = {affine_add(m->arena, tile->row, t.at_row),
                              affine_add(m->arena, tile->column, t.column)};
     return tile_wrap(m, &t,
                      load ? stmt_store(m, acc, in_tile, expr_load(m, s->part, in_part))
@@ -133,7 +137,7 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     struct nest_build *b = s->b;
     struct module *m = b->k->m;
     const struct expr *body = b->nest->reduce->in[0];
-    struct buffer *acc = build_accumulators(b->k, SHAPE(rows->size, columns->size));
+    struct buffer *acc = tile_registers(b, rows->size, columns);
     struct stmt *stmt = move_tile(s, rows, columns, acc, tile, true);
     int vars = b->r.vars;
     int64_t depth = s->b->plan->depth;
@@ -141,19 +145,22 @@ static struct stmt *block_tile(struct blocks *s, struct var *d, const struct seg
     int64_t unrolled = build_steps_at_once(b, steps, rows->size, columns);
     struct var *k = var_new(m, "k", steps / unrolled), *u = var_new(m, "u", unrolled);
     affine_ref term = affine_add(m->arena, scaled(m, k, unrolled), of_var(m, u));
-    struct tile_loops t = tile_loops_new(m, rows->size, columns);
+    struct tile_loops t = tile_sum_loops(b, rows->size, columns);
     t.pair = tile_pair(b, columns, &term);
     struct origin origin = *tile;
     origin.column = affine_add(m->arena, panel, tile->column);
     tile_enter(b, &origin, &t);
     rewriter_map(&b->r, b->nest->reduce->var[0], affine_add(m->arena, scaled(m, d, depth), term));
-    affine_ref at[2] = {of_var(m, t.row), t.column};
-    affine_ref packed[3] = {of_var(m, d), affine_add(m->arena, tile->row, at[0]), term};
+    affine_ref at[SUM_RANK];
+    tile_sum_index(m, &t, at);
+    affine_ref packed[3] = {of_var(m, d), affine_add(m->arena, tile->row, t.at_row), term};
     const struct expr *factor[2];
     for (int i = 0; i < 2; i++)
         factor[i] = s->rows && body->in[i] == s->factor ? expr_load(m, s->rows, packed)
                                                         : rewrite_expr(&b->r, body->in[i]);
-    const struct expr *sum = expr_op(m, SCALAR_fma, factor[0], factor[1], expr_load(m, acc, at));
+    bool swap = b->tile_terms && body->in[1] == s->factor;
+    const struct expr *sum =
+        expr_op(m, SCALAR_fma, factor[swap], factor[!swap], expr_load(m, acc, at));
     b->r.vars = vars;
     struct stmt *inside = NULL;
     if (s->b->plan->ahead) {
@@ -177,7 +184,7 @@ static struct stmt *all_blocks(struct blocks *s, int64_t rows, affine_ref panel)
                              s->b->plan->lanes, 0};
     struct var *d = var_new(m, "d", s->depth / s->b->plan->depth);
     struct stmt *inside = NULL;
-    int segments = segments_of_rows(rows, s->b->plan->rows, row);
+    int segments = tile_row_segments(s->b, rows, row);
     int64_t blocks = row[segments - 1].first + row[segments - 1].count;
     for (int i = 0; i < segments; i++) {
         struct var *r = var_new(m, "r", row[i].count), *c = var_new(m, "c", column.count);
@@ -205,12 +212,8 @@ struct stmt *depth_nest(struct nest_build *b, int64_t rows, int64_t columns)
     s.factor = b->nest->row_factor;
     s.depth = b->nest->reduce->var[0]->extent;
     struct stmt *stmt = NULL;
-    if (!nest_row_local(b->nest)) {
-        s.rows = buffer_new(m, &to->to->locals, arena_printf(m->arena, "rows%d", to->accumulators),
-                            PLACE_STACK, SHAPE(s.depth / plan->depth, rows, plan->depth));
-        s.rows->dtype = expr_is_bf16(s.factor) ? DTYPE_BF16 : DTYPE_F32;
-        stmt = copy_rows(&s, rows);
-    }
+    if (!nest_row_local(b->nest))
+        stmt = depth_copy_rows(b, rows, plan->depth, plan->lanes, &s.rows);
     s.part = buffer_new(m, &to->to->locals, arena_printf(m->arena, "part%d", to->accumulators),
                         PLACE_STACK, SHAPE(rows, width));
     struct var *block = s.block = var_new(m, "b", s.panel.count);

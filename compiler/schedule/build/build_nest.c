@@ -68,25 +68,34 @@ static affine_ref add_sum_loops(struct nest_build *b, struct sum_loops *sum, con
 
 static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *origin,
                                      int64_t rows, const struct segment *columns,
-                                     struct buffer *acc, struct terms terms)
+                                     const struct tile_sums *sums, struct terms terms)
 {
     struct module *m = b->k->m;
     const struct expr *reduce = b->nest->reduce;
     int vars = b->r.vars;
     struct sum_loops sum = {0};
     struct var *pair = NULL;
+    affine_ref first_term = NULL; /* of the first variable */
     for (int i = 0; i < reduce->vars; i++) {
         struct terms some = i ? (struct terms){0, reduce->var[i]->extent} : terms;
         affine_ref term = add_sum_loops(b, &sum, reduce->var[i], some, rows, columns);
         pair = tile_pair(b, columns, &term);
-        rewriter_map(&b->r, reduce->var[i], affine_offset(m->arena, term, some.begin));
+        term = affine_offset(m->arena, term, some.begin);
+        rewriter_map(&b->r, reduce->var[i], term);
+        first_term = i ? first_term : term;
     }
-    struct tile_loops t = tile_loops_new(m, rows, columns);
+    struct tile_loops t = tile_sum_loops(b, rows, columns);
+    affine_ref at[SUM_RANK];
     t.pair = pair;
     tile_enter(b, origin, &t);
-    affine_ref at[2] = {of_var(m, t.row), t.column};
-    const struct expr *value = build_step(b, expr_load(m, acc, at));
-    struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, value));
+    tile_sum_index(m, &t, at);
+    if (b->tile_rows)
+        b->row_factor = expr_load(
+            m, b->tile_rows,
+            (affine_ref[]){affine_constant(m->arena, 0),
+                           affine_add(m->arena, origin->row, t.at_row), first_term});
+    const struct expr *value = build_step(b, expr_load(m, sums->acc, at));
+    struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, sums->acc, at, value));
     if (sum.unrolled)
         stmt = stmt_for(m, sum.unrolled, LOOP_UNROLL, stmt);
     if (origin->next) {
@@ -121,15 +130,15 @@ static int64_t whole_turns(const struct nest_build *b, int64_t rows, const struc
 }
 
 static struct stmt *accumulate(struct nest_build *b, const struct origin *origin, int64_t rows,
-                               const struct segment *columns, struct buffer *acc)
+                               const struct segment *columns, const struct tile_sums *sums)
 {
     int64_t terms = b->nest->reduce->var[0]->extent;
     int64_t whole = whole_turns(b, rows, columns);
-    struct stmt *stmt = accumulate_terms(b, origin, rows, columns, acc, (struct terms){0, whole});
+    struct stmt *stmt = accumulate_terms(b, origin, rows, columns, sums, (struct terms){0, whole});
     struct origin rest = *origin;
     rest.next = NULL; /* the whole turns have fetched it all */
     if (whole < terms)
-        stmt_append(&stmt, accumulate_terms(b, &rest, rows, columns, acc,
+        stmt_append(&stmt, accumulate_terms(b, &rest, rows, columns, sums,
                                             (struct terms){whole, terms - whole}));
     return stmt;
 }
@@ -150,29 +159,21 @@ static struct stmt *register_tile(struct nest_build *b, const struct origin *ori
     struct module *m = b->k->m;
     if (b->plan->halves)
         return halves_tile(b, origin, rows, columns);
-    int vars = b->r.vars;
-    struct tile_loops t = tile_loops_new(m, rows, columns);
-    tile_enter(b, origin, &t);
     if (!b->nest->reduce) {
+        int vars = b->r.vars;
+        struct tile_loops t = tile_loops_new(m, rows, columns);
+        tile_enter(b, origin, &t);
         const struct expr *value = rewrite_expr(&b->r, b->nest->loops.store->value);
         struct stmt *only = tile_wrap(m, &t, build_store(b, value));
         b->r.vars = vars;
         return only;
     }
-    struct buffer *acc = build_accumulators(b->k, SHAPE(rows, columns->size));
-    affine_ref at[2] = {of_var(m, t.row), t.column};
-    struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, acc, at, build_initial(b)));
-    b->r.vars = vars;
+    struct tile_sums sums = tile_sums_new(b, rows, columns);
+    struct stmt *stmt = tile_begin(b, origin, rows, columns, &sums);
     if (origin->next)
         stmt_append(&stmt, fetch_next_operands(b, origin, rows, columns->size));
-    stmt_append(&stmt, accumulate(b, origin, rows, columns, acc));
-    t = tile_loops_new(m, rows, columns);
-    tile_enter(b, origin, &t);
-    at[0] = of_var(m, t.row);
-    at[1] = t.column;
-    const struct expr *done = build_final(b, expr_load(m, acc, at));
-    stmt_append(&stmt, tile_wrap(m, &t, build_store(b, done)));
-    b->r.vars = vars;
+    stmt_append(&stmt, accumulate(b, origin, rows, columns, &sums));
+    stmt_append(&stmt, tile_end(b, origin, rows, columns, &sums));
     return stmt;
 }
 
@@ -221,18 +222,30 @@ static struct stmt *row_blocks(struct nest_build *b, struct origin *origin,
     return build_loop(m, block, LOOP_SERIAL, stmt);
 }
 
+/* Copies rows that a unit for tiles cannot load as they lie, to where it can. */
+static struct stmt *copy_uneven_rows(struct nest_build *b, int64_t total,
+                                     const struct segment *columns)
+{
+    int64_t terms = b->nest->reduce->var[0]->extent, lanes = b->plan->lanes;
+    if (tile_rows_are_even(b, total, columns))
+        return NULL;
+    while (terms % lanes)
+        lanes /= 2;
+    return depth_copy_rows(b, total, terms, lanes, &b->tile_rows);
+}
+
 /* Register tiles of several rows. */
 static struct stmt *block_nest(struct nest_build *b, int64_t total, const struct segment *columns,
                                int column_segments)
 {
     struct module *m = b->k->m;
     struct segment rows[MAX_SEGMENTS];
-    int row_segments = segments_of_rows(total, b->plan->rows, rows);
-    struct stmt *all = NULL;
+    int row_segments = tile_row_segments(b, total, rows);
     bool one = b->k->nests->pixels && !b->pixels_are_rows && !b->pixels_are_columns;
     struct var *p = one ? pixel_var(b) : NULL;
     if (one)
         build_map_pixel(b, of_var(m, p));
+    struct stmt *all = b->tile_terms ? copy_uneven_rows(b, total, columns) : NULL;
     for (int j = 0; j < column_segments; j++) {
         struct var *block = var_new(m, "b", columns[j].count);
         struct origin origin = {.flat = true};
@@ -287,6 +300,18 @@ static const struct expr *load_lane(struct rewriter *r, const struct expr *load)
     return local == load->buffer ? lanes_load(r->context, load) : expr_load(r->m, local, index);
 }
 
+/* The most terms that a unit for tiles multiplies at once: an even divisor of those that lie
+ * together in memory. */
+static int64_t most_tile_terms(const struct nest_build *b)
+{
+    const struct var *of = b->nest->reduce->var[0];
+    int64_t line = build_line_terms(b, of), depth = b->plan->depth;
+    int64_t together = depth ? depth : line ? line : of->extent, terms = TILE_TERMS;
+    while (together % terms)
+        terms -= PAIR;
+    return terms;
+}
+
 struct stmt *build_nest(struct kernel_build *k, int i)
 {
     struct nest_build b;
@@ -311,8 +336,13 @@ struct stmt *build_nest(struct kernel_build *k, int i)
     struct var *group = nest->group ? var_new(k->m, nest->group->name, nest_groups(nest)) : NULL;
     if (group)
         rewriter_map(&b.r, nest->group, of_var(k->m, group));
+    if (plan->tiles) {
+        b.tile_terms = most_tile_terms(&b);
+        b.tile_height = segments_height(size.rows, plan->rows, plan->columns / plan->lanes);
+    }
     struct stmt *stmt = plan->depth               ? depth_nest(&b, size.rows, size.columns)
-                        : plan->rows > 1 || lanes ? block_nest(&b, size.rows, segment, segments)
+                        : plan->rows > 1 || lanes || b.tile_terms
+                            ? block_nest(&b, size.rows, segment, segments)
                                                   : row_nest(&b, segment, segments);
     return group ? build_loop(k->m, group, LOOP_SERIAL, stmt) : stmt;
 }

@@ -5,26 +5,80 @@ struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct se
     struct tile_loops t = {.row = var_new(m, "i", rows),
                            .group = var_new(m, "g", columns->size / columns->lanes),
                            .lane = var_new(m, "v", columns->lanes)};
+    t.at_row = of_var(m, t.row);
     t.column = affine_add(m->arena, affine_scale(m->arena, of_var(m, t.group), columns->lanes),
                           of_var(m, t.lane));
     return t;
 }
 
+struct tile_loops tile_sum_loops(const struct nest_build *b, int64_t rows,
+                                 const struct segment *columns)
+{
+    struct module *m = b->k->m;
+    struct tile_loops t = tile_loops_new(m, rows, columns);
+    if (!build_in_tiles(b, columns))
+        return t;
+    int64_t tiles = segments_tiles(rows, b->tile_height);
+    t.row = var_new(m, "i", tiles);
+    t.within = var_new(m, "m", rows / tiles);
+    t.at_row = affine_add(m->arena, scaled(m, t.row, t.within->extent), of_var(m, t.within));
+    return t;
+}
+
+struct buffer *tile_registers(const struct nest_build *b, int64_t rows,
+                              const struct segment *columns)
+{
+    if (!build_in_tiles(b, columns))
+        return build_accumulators(b->k, SHAPE(rows, columns->size));
+    int64_t tiles = segments_tiles(rows, b->tile_height);
+    struct shape shape = SHAPE(tiles, columns->size / columns->lanes, rows / tiles, columns->lanes);
+    return build_accumulators(b->k, shape);
+}
+
+struct tile_sums tile_sums_new(struct nest_build *b, int64_t rows, const struct segment *columns)
+{
+    struct kernel_build *k = b->k;
+    struct tile_sums sums = {tile_registers(b, rows, columns), NULL};
+    if (build_in_tiles(b, columns))
+        sums.memory = buffer_new(k->m, &k->to->locals,
+                                 arena_printf(k->m->arena, "sums%d", k->accumulators - 1),
+                                 PLACE_STACK, SHAPE(rows, columns->size));
+    return sums;
+}
+
+void tile_sum_index(struct module *m, const struct tile_loops *t, affine_ref at[SUM_RANK])
+{
+    at[0] = t->within ? of_var(m, t->row) : t->at_row;
+    at[1] = t->within ? of_var(m, t->group) : t->column;
+    at[2] = t->within ? of_var(m, t->within) : NULL;
+    at[3] = t->within ? of_var(m, t->lane) : NULL;
+}
+
 struct var *tile_pair(const struct nest_build *b, const struct segment *columns, affine_ref *term)
 {
     struct module *m = b->k->m;
-    if (build_step_terms(b, columns) == 1)
+    int64_t terms = build_step_terms(b, columns);
+    if (terms == 1)
         return NULL;
-    struct var *pair = var_new(m, "d", PAIR);
-    *term = affine_add(m->arena, affine_scale(m->arena, *term, PAIR), of_var(m, pair));
+    struct var *pair = var_new(m, "d", terms);
+    *term = affine_add(m->arena, affine_scale(m->arena, *term, terms), of_var(m, pair));
     return pair;
+}
+
+/* The loops over a unit's tiles, and those in each. */
+static struct stmt *wrap_tiles(struct module *m, const struct tile_loops *t, struct stmt *stmt)
+{
+    if (t->pair)
+        stmt = stmt_for(m, t->pair, LOOP_MATRIX, stmt);
+    return stmt_for(m, t->within, LOOP_MATRIX, stmt_for(m, t->lane, LOOP_MATRIX, stmt));
 }
 
 struct stmt *tile_wrap(struct module *m, const struct tile_loops *t, struct stmt *stmt)
 {
-    if (!t->pair)
+    if (!t->pair && !t->within)
         return build_tile_loops(m, t->row, t->group, t->lane, stmt);
-    stmt = stmt_for(m, t->pair, LOOP_MATRIX, build_loop(m, t->lane, LOOP_VECTOR, stmt));
+    stmt = t->within ? wrap_tiles(m, t, stmt)
+                     : stmt_for(m, t->pair, LOOP_MATRIX, build_loop(m, t->lane, LOOP_VECTOR, stmt));
     return build_loop(m, t->row, LOOP_UNROLL, build_loop(m, t->group, LOOP_UNROLL, stmt));
 }
 
@@ -60,5 +114,138 @@ void tile_enter_element(struct nest_build *b, const struct origin *origin, affin
 
 void tile_enter(struct nest_build *b, const struct origin *origin, const struct tile_loops *t)
 {
-    tile_enter_element(b, origin, of_var(b->k->m, t->row), t->column);
+    tile_enter_element(b, origin, t->at_row, t->column);
+}
+
+/* ---- sums in tiles --------------------------------------------------------------------------- */
+
+/* Whether a unit can load a tile of these elements: neighbours by one variable, equally far apart by
+ * the other. */
+static bool is_tile(struct module *m, const struct expr *load, const struct var *row,
+                    const struct var *inside)
+{
+    int64_t step, one;
+    const struct affine *flat = affine_linearize(m->arena, &load->buffer->shape, load->index);
+    return affine_step(flat, row, &step) && step >= 0 && affine_step(flat, inside, &one) && one == 1;
+}
+
+static bool may_begin(struct module *m, const struct expr *value, const struct tile_loops *t)
+{
+    if (value->op == SCALAR_constant)
+        return value->value == 0;
+    return value->op == SCALAR_load && value->buffer->place != PLACE_REGISTERS &&
+           value->buffer->dtype == DTYPE_F32 && is_tile(m, value, t->within, t->lane);
+}
+
+/* The sums in registers from memory, or back. */
+static struct stmt *move_sums(struct nest_build *b, int64_t rows, const struct segment *columns,
+                              const struct tile_sums *sums, bool load)
+{
+    struct module *m = b->k->m;
+    struct tile_loops t = tile_sum_loops(b, rows, columns);
+    affine_ref at[SUM_RANK], in_memory[2] = {t.at_row, t.column};
+    tile_sum_index(m, &t, at);
+    struct stmt *move =
+        load ? stmt_store(m, sums->acc, at, expr_load(m, sums->memory, in_memory))
+             : stmt_store(m, sums->memory, in_memory, expr_load(m, sums->acc, at));
+    return tile_wrap(m, &t, move);
+}
+
+struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64_t rows,
+                        const struct segment *columns, const struct tile_sums *sums)
+{
+    struct module *m = b->k->m;
+    int vars = b->r.vars;
+    struct tile_loops t = tile_sum_loops(b, rows, columns);
+    affine_ref at[SUM_RANK];
+    tile_sum_index(m, &t, at);
+    tile_enter(b, origin, &t);
+    const struct expr *value = build_initial(b);
+    b->r.vars = vars;
+    if (!t.within || may_begin(m, value, &t))
+        return tile_wrap(m, &t, stmt_store(m, sums->acc, at, value));
+    t = tile_loops_new(m, rows, columns);
+    tile_enter(b, origin, &t);
+    affine_ref in_memory[2] = {t.at_row, t.column};
+    struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, sums->memory, in_memory, build_initial(b)));
+    b->r.vars = vars;
+    stmt_append(&stmt, move_sums(b, rows, columns, sums, true));
+    return stmt;
+}
+
+/* Whether the sums are the results, and a unit can store tiles of them. */
+static bool may_end(struct nest_build *b, const struct origin *origin, int64_t rows,
+                    const struct segment *columns)
+{
+    const struct stmt *store = b->nest->loops.store;
+    struct module *m = b->k->m;
+    int vars = b->r.vars;
+    if (store->value != b->nest->reduce || store->buffer->dtype != DTYPE_F32)
+        return false;
+    struct tile_loops t = tile_sum_loops(b, rows, columns);
+    tile_enter(b, origin, &t);
+    const struct stmt *to = build_store(b, expr_constant(m, 0));
+    b->r.vars = vars;
+    return is_tile(m, expr_load(m, to->buffer, to->index), t.within, t.lane);
+}
+
+/* The results, from the registers to where they belong. */
+static struct stmt *store_tiles(struct nest_build *b, const struct origin *origin, int64_t rows,
+                                const struct segment *columns, const struct tile_sums *sums)
+{
+    struct module *m = b->k->m;
+    int vars = b->r.vars;
+    struct tile_loops t = tile_sum_loops(b, rows, columns);
+    affine_ref at[SUM_RANK];
+    tile_sum_index(m, &t, at);
+    tile_enter(b, origin, &t);
+    struct stmt *stmt = tile_wrap(m, &t, build_store(b, expr_load(m, sums->acc, at)));
+    b->r.vars = vars;
+    return stmt;
+}
+
+struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t rows,
+                      const struct segment *columns, const struct tile_sums *sums)
+{
+    struct module *m = b->k->m;
+    int vars = b->r.vars;
+    if (sums->memory && may_end(b, origin, rows, columns))
+        return store_tiles(b, origin, rows, columns, sums);
+    struct stmt *stmt = sums->memory ? move_sums(b, rows, columns, sums, false) : NULL;
+    struct tile_loops t = tile_loops_new(m, rows, columns);
+    affine_ref at[2] = {t.at_row, t.column};
+    tile_enter(b, origin, &t);
+    const struct expr *total = expr_load(m, sums->memory ? sums->memory : sums->acc, at);
+    stmt_append(&stmt, tile_wrap(m, &t, build_store(b, build_final(b, total))));
+    b->r.vars = vars;
+    return stmt;
+}
+
+int tile_row_segments(const struct nest_build *b, int64_t total, struct segment *segment)
+{
+    return b->tile_terms ? segments_of_tiles(total, b->plan->rows, b->tile_height, segment)
+                         : segments_of_rows(total, b->plan->rows, segment);
+}
+
+bool tile_rows_are_even(struct nest_build *b, int64_t total, const struct segment *columns)
+{
+    struct module *m = b->k->m;
+    struct segment rows[MAX_SEGMENTS];
+    int vars = b->r.vars, segments = tile_row_segments(b, total, rows);
+    const struct var *of = b->nest->reduce->var[0];
+    bool even = true;
+    for (int i = 0; i < segments && even; i++) {
+        struct origin origin = {.column = affine_constant(m->arena, 0), .flat = true};
+        origin.row = affine_offset(
+            m->arena, scaled(m, var_new(m, "r", rows[i].count), rows[i].size), rows[i].begin);
+        struct tile_loops t = tile_sum_loops(b, rows[i].size, columns);
+        affine_ref term = of_var(m, var_new(m, of->name, of->extent / b->tile_terms));
+        t.pair = tile_pair(b, columns, &term);
+        tile_enter(b, &origin, &t);
+        rewriter_map(&b->r, of, term);
+        const struct expr *factor = rewrite_expr(&b->r, b->nest->row_factor);
+        even = factor->op == SCALAR_load && is_tile(m, factor, t.within, t.pair);
+        b->r.vars = vars;
+    }
+    return even;
 }

@@ -3,10 +3,17 @@
 #define COMPILER_BUILD_TILE_H
 #include "build.h"
 
-/* The loops of a register tile: rows, vectors, terms that are added at once, lanes. */
+/* The loops of a register tile: rows, vectors, terms that are added at once, lanes. Where it
+ * consists of a unit's tiles, `row` and `group` count these, and the others are in one. */
 struct tile_loops {
     struct var *row, *group, *pair, *lane; /* pair: NULL where one term is added at a time */
-    affine_ref column; /* within the tile */
+    struct var *within;                    /* the rows of a unit's tile; NULL: there are none */
+    affine_ref at_row, column;             /* in the register tile */
+};
+
+/* Sums of a register tile: in registers; of tiles, also a place in memory for all of them. */
+struct tile_sums {
+    struct buffer *acc, *memory;
 };
 
 /* The place of a register tile: its first row and column. */
@@ -19,6 +26,15 @@ struct origin {
 };
 
 struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns);
+/* Those of its sums: of a unit's tiles where the nest has them. */
+struct tile_loops tile_sum_loops(const struct nest_build *b, int64_t rows,
+                                 const struct segment *columns);
+struct buffer *tile_registers(const struct nest_build *b, int64_t rows,
+                              const struct segment *columns);
+struct tile_sums tile_sums_new(struct nest_build *b, int64_t rows, const struct segment *columns);
+/* The index of an element of the sums in registers. */
+enum { SUM_RANK = 4 };
+void tile_sum_index(struct module *m, const struct tile_loops *t, affine_ref at[SUM_RANK]);
 /* The loop over the terms of a step of the nest's sum, NULL where it has one. *term is the step's
  * number, and becomes that of a term. */
 struct var *tile_pair(const struct nest_build *b, const struct segment *columns, affine_ref *term);
@@ -27,5 +43,18 @@ struct stmt *tile_wrap(struct module *m, const struct tile_loops *t, struct stmt
 void tile_enter_element(struct nest_build *b, const struct origin *origin, affine_ref row,
                         affine_ref column);
 void tile_enter(struct nest_build *b, const struct origin *origin, const struct tile_loops *t);
+
+/* Sets the sums to what they begin with; stores the results. */
+struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64_t rows,
+                        const struct segment *columns, const struct tile_sums *sums);
+struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t rows,
+                      const struct segment *columns, const struct tile_sums *sums);
+
+/* The blocks of a nest's rows. */
+int tile_row_segments(const struct nest_build *b, int64_t total, struct segment *segment);
+
+/* Whether the rows of a nest's factor lie equally far apart in memory, in each of a unit's tiles,
+ * so that it can load them. */
+bool tile_rows_are_even(struct nest_build *b, int64_t total, const struct segment *columns);
 
 #endif

@@ -121,7 +121,7 @@ struct after {
     const struct kernel_nest *nest;
     const struct plan *plan;
     int64_t lanes;
-    bool pairs;
+    bool together; /* a unit takes several terms at once */
     double cycles; /* of a row */
 };
 
@@ -142,7 +142,7 @@ static void visit_after(void *context, const struct expr *load, int64_t iteratio
     struct after *a = context;
     if (!nest_has_columns(a->nest) || !plan_has_lanes(a->plan, a->nests, load->buffer))
         return;
-    if (a->pairs) /* of which the two terms are no neighbours there */
+    if (a->together) /* the terms are no neighbours there */
         a->cycles = HUGE_VAL;
     int64_t values = values_of_columns(load, nest_column(a->nest), a->lanes);
     double one = values == 1 ? 0 : values == 2 ? 0.75 : (double)a->lanes / LOADS_PER_CYCLE;
@@ -152,7 +152,7 @@ static void visit_after(void *context, const struct expr *load, int64_t iteratio
 static double after_cycles(const struct nests *nests, int nest, const struct plan *plan)
 {
     const struct nest_plan *n = &plan->nest[nest];
-    struct after a = {nests, &nests->nest[nest], plan, n->lanes, n->pairs, 0};
+    struct after a = {nests, &nests->nest[nest], plan, n->lanes, n->pairs || n->tiles, 0};
     struct nest_size size = nest_measure(a.nest, plan->tile);
     expr_visit_loads(a.nest->loops.store->value, 1, visit_after, &a);
     return a.cycles * (double)(size.rows * size.repeats);

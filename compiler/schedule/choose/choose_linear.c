@@ -39,6 +39,7 @@ struct linear {
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
     int64_t matrices;       /* that share out the columns: groups of a grouped linear */
     int64_t at_once, bytes; /* terms that a step adds; of a factor */
+    bool tiles;             /* a unit multiplies tiles, of at_once terms */
     int64_t other;          /* elements that the other nests make, per pixel */
     int64_t splittable;     /* columns that may be shared out; 0: none */
     bool depth_allowed,
@@ -49,15 +50,31 @@ struct choice {
     int64_t tile, groups, rows, vectors, depth;
 };
 
+/* Of one register tile in tiles of a unit, its sum in `deep` blocks. */
+static double tiles_cycles(const struct linear *l, const struct choice *c, int64_t rows,
+                           int64_t deep)
+{
+    double steps = (double)((l->depth + l->at_once - 1) / l->at_once);
+    double moved = core_tiles_moved(segments_tiles(rows, 0) * c->vectors, rows, c->vectors);
+    return steps * core_tiles_cycles(rows, c->vectors, l->at_once) +
+           (double)deep * (moved + BLOCK_CYCLES);
+}
+
 static double register_tiles(const struct linear *l, const struct choice *c, int64_t rows,
                              int64_t columns)
 {
     struct segment segment[MAX_SEGMENTS];
     int64_t blocks = columns / (c->vectors * l->target->lanes);
     int64_t deep = c->depth ? l->depth / c->depth : 1;
-    int segments = segments_of_rows(rows, c->rows, segment);
-    double cycles = 0;
+    int64_t height = segments_height(rows, c->rows, c->vectors);
+    int segments = l->tiles ? segments_of_tiles(rows, c->rows, height, segment)
+                            : segments_of_rows(rows, c->rows, segment);
+    double cycles = l->tiles && !height ? (double)(segments * blocks * TILE_SETUP_CYCLES) : 0;
     for (int i = 0; i < segments; i++) {
+        if (l->tiles) {
+            cycles += (double)(segment[i].count * blocks) * tiles_cycles(l, c, segment[i].size, deep);
+            continue;
+        }
         double work = (double)(segment[i].size * c->vectors);
         double loads = (double)(segment[i].size + c->vectors + 1);
         double step = core_step_cycles(l->target, work, loads) + LOOP_CYCLES;
@@ -112,6 +129,14 @@ static double all_cycles(const struct linear *l, const struct choice *c)
 
 typedef void choice_visitor(void *context, const struct choice *choice, double cycles);
 
+/* Whether sums of so many rows and vectors fit the registers. */
+static bool fits(const struct linear *l, int64_t rows, int64_t vectors)
+{
+    if (l->tiles)
+        return segments_tiles(rows, 0) * vectors <= MOST_TILES;
+    return rows * vectors + vectors + (vectors > 1) <= l->target->registers - (vectors == 1);
+}
+
 /* The choices of rows, vectors and depth for a tile. */
 static void visit_blocks(const struct linear *l, struct choice c, choice_visitor *visit,
                          void *context)
@@ -119,13 +144,11 @@ static void visit_blocks(const struct linear *l, struct choice c, choice_visitor
     const struct target *t = l->target;
     int64_t columns = l->columns / l->matrices / c.groups, rows = c.tile * l->own_rows;
     for (c.vectors = 1; c.vectors <= 4; c.vectors++)
-        for (c.rows = 4; c.rows <= 28 && c.rows <= rows; c.rows++)
-            for (c.depth = 0; c.depth <= most_depth[t->lanes > 8];
+        for (c.rows = 4; c.rows <= (l->tiles ? 2 * TILE_ROWS : 28) && c.rows <= rows; c.rows++)
+            for (c.depth = 0; c.depth <= (l->tiles ? MOST_DEPTH : most_depth[t->lanes > 8]);
                  c.depth = c.depth ? 2 * c.depth : DEPTH) {
                 int64_t width = c.vectors * t->lanes, panel = width > PANEL ? width : PANEL;
-                bool fits = c.rows * c.vectors + c.vectors + (c.vectors > 1) <=
-                            t->registers - (c.vectors == 1);
-                if (!fits || columns % width || (PANEL % width && width % PANEL) ||
+                if (!fits(l, c.rows, c.vectors) || columns % width || (PANEL % width && width % PANEL) ||
                     (c.depth && (!l->depth_allowed || l->depth % c.depth || columns % panel)))
                     continue;
                 visit(context, &c, all_cycles(l, &c));
@@ -230,9 +253,10 @@ static struct linear linear_of(const struct subject *subject, int at)
     l.depth = s->reduce->var[0]->extent;
     l.matrices = nest_groups(s);
     l.columns = nest_column(s)->extent * l.matrices;
+    l.tiles = nest_can_tile(subject->m, s, subject->target);
     bool pairs = nest_can_pair(subject->m, s, subject->target);
-    l.at_once = pairs ? PAIR : 1;
-    l.bytes = dtype_bytes[pairs ? DTYPE_BF16 : DTYPE_F32];
+    l.at_once = l.tiles ? TILE_TERMS : pairs ? PAIR : 1;
+    l.bytes = dtype_bytes[l.at_once > 1 ? DTYPE_BF16 : DTYPE_F32];
     for (int i = 0; i < s->rows; i++)
         l.own_rows *= s->loops.var[i]->extent;
     for (int i = 0; i < nests->count; i++)
@@ -254,7 +278,8 @@ static void take(const struct linear *l, const struct choice *c, int at, struct 
                                         .lanes = lanes,
                                         .depth = c->depth,
                                         .ahead = true,
-                                        .pairs = l->at_once > 1};
+                                        .pairs = l->at_once == PAIR,
+                                        .tiles = l->tiles};
 }
 
 void linear_choose(const struct subject *subject, struct plan *plan)

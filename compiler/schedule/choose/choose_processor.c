@@ -32,24 +32,32 @@ struct sizes {
     int64_t weights;   /* bytes that it reads */
 };
 
-static struct sizes sizes_of(const struct kernel_nest *s, bool pairs, int64_t tile)
+/* How a nest's sum may be added. */
+struct sums {
+    bool halve, pair, tile;
+};
+
+static struct sizes sizes_of(const struct kernel_nest *s, const struct sums *sums, int64_t tile)
 {
-    int64_t depth = nest_depth(s);
-    return (struct sizes){nest_measure(s, tile), pairs ? depth / PAIR : depth,
-                          depth * dtype_bytes[pairs ? DTYPE_BF16 : DTYPE_F32],
+    int64_t depth = nest_depth(s), at_once = sums->tile ? TILE_TERMS : sums->pair ? PAIR : 1;
+    return (struct sizes){nest_measure(s, tile), (depth + at_once - 1) / at_once,
+                          depth * dtype_bytes[at_once > 1 ? DTYPE_BF16 : DTYPE_F32],
                           nest_weight_bytes(s)};
 }
 
 /* One register tile, its reduction included. */
 static double block_cycles(const struct target *t, const struct kernel_nest *s, int64_t rows,
-                           int64_t vectors, int64_t steps, bool halves)
+                           int64_t vectors, int64_t steps, const struct nest_plan *plan)
 {
     double work = (double)(rows * vectors);
+    if (plan->tiles)
+        return core_tiles_cycles(rows, vectors, TILE_TERMS) * (double)steps + BLOCK_CYCLES +
+               core_tiles_moved(segments_tiles(rows, 0) * vectors, rows, vectors);
     if (!s->reduce)
         return 2 * work + (t->lanes <= 8 ? STEP_CYCLES + (double)rows * ROW_CYCLES : 0);
     double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
     double step = core_step_cycles(t, work, loads);
-    if (halves) /* half the steps; at the end two shuffles and an addition */
+    if (plan->halves) /* half the steps; at the end two shuffles and an addition */
         return step * (double)(steps / 2) + 4 * work + BLOCK_CYCLES;
     return step * (double)steps + 2 * work + BLOCK_CYCLES;
 }
@@ -65,14 +73,17 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
                           const struct sizes *sizes, const struct nest_plan *plan)
 {
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
-    int rows = segments_of_rows(sizes->of.rows, plan->rows, row);
+    int64_t height =
+        segments_height(sizes->of.rows, plan->rows, plan->columns / plan->lanes);
+    int rows = plan->tiles ? segments_of_tiles(sizes->of.rows, plan->rows, height, row)
+                           : segments_of_rows(sizes->of.rows, plan->rows, row);
     int columns = segments_of_columns(sizes->of.columns, plan->columns, plan->lanes, column);
-    double cycles = 0;
+    double cycles = plan->tiles && !height ? (double)(rows * TILE_SETUP_CYCLES) : 0;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
             cycles += (double)(row[i].count * column[j].count) *
                       block_cycles(t, s, row[i].size, column[j].size / column[j].lanes,
-                                   sizes->steps, plan->halves);
+                                   sizes->steps, plan);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
     /* Weights that L1 does not hold are one stream, which the machine prefetches while it computes,
      * at some cost. Rows are many short streams: they have to be in L1 still when the next column
@@ -107,11 +118,6 @@ static bool fits_registers(const struct target *t, const struct kernel_nest *s, 
     return rows * vectors + vectors + (vectors > 1) <= t->registers - (vectors > 1 ? 0 : 1);
 }
 
-/* How a nest's sum may be added. */
-struct sums {
-    bool halve, pair;
-};
-
 /* Sets *plan to halves of the nest's sum where that is cheaper. */
 static void plan_halves(const struct target *t, const struct kernel_nest *s,
                         const struct sizes *sizes, struct nest_plan *plan, double *best)
@@ -132,10 +138,35 @@ static void plan_halves(const struct target *t, const struct kernel_nest *s,
     }
 }
 
+/* Sets *plan to tiles of a unit where that is cheaper. */
+static void plan_tiles(const struct target *t, const struct kernel_nest *s, int64_t tile,
+                       struct nest_plan *plan, double *best)
+{
+    const struct sums sums = {.tile = true};
+    struct sizes sizes = sizes_of(s, &sums, tile);
+    int64_t lanes = TILE_COLUMNS;
+    while (lanes > sizes.of.columns)
+        lanes /= 2;
+    for (int64_t vectors = 1; vectors <= 2; vectors++)
+        for (int64_t rows = 1; rows <= 2 * TILE_ROWS && rows <= sizes.of.rows; rows++) {
+            if (segments_tiles(rows, 0) * vectors > MOST_TILES || vectors * lanes > sizes.of.columns ||
+                (PANEL % (vectors * lanes) && vectors * lanes % PANEL))
+                continue;
+            struct nest_plan tiles = {
+                .rows = rows, .columns = vectors * lanes, .lanes = lanes, .tiles = true};
+            double cycles = nest_cycles(t, s, &sizes, &tiles);
+            if (cycles < *best) {
+                *best = cycles;
+                *plan = tiles;
+            }
+        }
+}
+
 static struct nest_plan plan_nest(const struct target *t, const struct kernel_nest *s,
                                   struct sums sums, int64_t tile, double *best)
 {
-    struct sizes sizes = sizes_of(s, sums.pair, tile);
+    const struct sums in_vectors = {.halve = sums.halve, .pair = sums.pair};
+    struct sizes sizes = sizes_of(s, &in_vectors, tile);
     int64_t lanes = t->lanes;
     while (lanes > 1 && lanes > sizes.of.columns)
         lanes /= 2;
@@ -158,6 +189,8 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_ne
         }
     if (sums.halve)
         plan_halves(t, s, &sizes, &found, best);
+    if (sums.tile)
+        plan_tiles(t, s, tile, &found, best);
     return found;
 }
 
@@ -250,7 +283,8 @@ void processor_enumerate(const struct subject *subject, plan_visitor *visit, voi
     for (int i = 0; i < nests->count; i++)
         view.sums[i] =
             (struct sums){nest_can_halve(subject->m, &nests->nest[i], subject->target),
-                          nest_can_pair(subject->m, &nests->nest[i], subject->target)};
+                          nest_can_pair(subject->m, &nests->nest[i], subject->target),
+                          nest_can_tile(subject->m, &nests->nest[i], subject->target)};
     if (nests->pixels)
         view.width = nests->pixel[2]->extent;
     find_together(&view);

@@ -1,4 +1,6 @@
 #include "rules_gpu.h"
+#include "segments.h"
+#include <string.h>
 
 static const struct refusal none;
 
@@ -30,7 +32,7 @@ static struct refusal check_registers(const struct subject *s, const struct kern
 {
     long long rows = plan->rows, vectors = plan->columns / plan->lanes;
     const char *why = NULL;
-    if (nest->reduce && rows * vectors > s->target->registers)
+    if (nest->reduce && !plan->tiles && rows * vectors > s->target->registers)
         why = arena_printf(s->m->arena, "%lld rows of %lld vectors need %lld registers, %s has %d",
                            rows, vectors, rows * vectors, s->target->name, s->target->registers);
     else if (rows * vectors > MOST_VECTORS)
@@ -180,16 +182,25 @@ static struct step_of steps_of(struct module *m, const struct kernel_nest *nest,
                             at_once};
 }
 
+/* The index where a variable is `times` another one, and `inside` more. */
+static void take_apart(struct module *m, int rank, const struct affine **index,
+                       const struct var *var, struct var *outer, int64_t times, struct var *inside)
+{
+    const struct affine *value = affine_scale(m->arena, affine_var(m->arena, outer), times);
+    if (times > 1)
+        value = affine_add(m->arena, value, affine_var(m->arena, inside));
+    for (int i = 0; i < rank; i++)
+        index[i] = affine_substitute(m->arena, index[i], var, value);
+}
+
 /* The place in memory of what a load takes, by steps. */
 static const struct affine *flat_index(struct module *m, const struct expr *load,
                                        const struct step_of *s)
 {
-    const struct affine *index[MAX_RANK], *term = affine_var(m->arena, s->step);
-    if (s->at_once > 1)
-        term = affine_add(m->arena, affine_scale(m->arena, term, s->at_once),
-                          affine_var(m->arena, s->inside));
-    for (int i = 0; i < load->buffer->shape.rank; i++)
-        index[i] = affine_substitute(m->arena, load->index[i], s->k, term);
+    const struct affine *index[MAX_RANK];
+    int rank = load->buffer->shape.rank;
+    memcpy(index, load->index, (size_t)rank * sizeof *index);
+    take_apart(m, rank, index, s->k, s->step, s->at_once, s->inside);
     return affine_linearize(m->arena, &load->buffer->shape, index);
 }
 
@@ -243,9 +254,10 @@ struct refusal rule_halves(const struct subject *s, const struct plan *plan, int
 
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
-bool nest_can_pair(struct module *m, const struct kernel_nest *nest, const struct target *target)
+/* Whether both factors of a sum are of type bf16, their terms in pairs. */
+static bool is_in_pairs(struct module *m, const struct kernel_nest *nest)
 {
-    if (!target->pairs || !is_sum_of_products(nest) || nest->reduce->vars > 1 ||
+    if (!is_sum_of_products(nest) || nest->reduce->vars > 1 ||
         nest->reduce->var[0]->extent % PAIR || nest_column(nest)->extent < LEAST_PAIR_LANES)
         return false;
     struct step_of s = steps_of(m, nest, PAIR);
@@ -257,6 +269,30 @@ bool nest_can_pair(struct module *m, const struct kernel_nest *nest, const struc
             return false;
     }
     return true;
+}
+
+bool nest_can_pair(struct module *m, const struct kernel_nest *nest, const struct target *target)
+{
+    return target->pairs && is_in_pairs(m, nest);
+}
+
+bool nest_can_tile(struct module *m, const struct kernel_nest *nest, const struct target *target)
+{
+    if (!target->tiles || !is_in_pairs(m, nest) || !nest->row_factor)
+        return false;
+    const struct expr *const *factor = nest->reduce->in[0]->in;
+    const struct expr *weights = factor[factor[0] == nest->row_factor];
+    struct step_of s = steps_of(m, nest, PAIR);
+    struct var *column = nest_column(nest), *lane = var_new(m, "v", TILE_COLUMNS);
+    struct var *block = var_new(m, "b", (column->extent + TILE_COLUMNS - 1) / TILE_COLUMNS);
+    const struct affine *index[MAX_RANK];
+    int rank = weights->buffer->shape.rank;
+    int64_t step;
+    memcpy(index, weights->index, (size_t)rank * sizeof *index);
+    take_apart(m, rank, index, s.k, s.step, PAIR, s.inside);
+    take_apart(m, rank, index, column, block, TILE_COLUMNS, lane);
+    const struct affine *flat = affine_linearize(m->arena, &weights->buffer->shape, index);
+    return affine_step(flat, lane, &step) && step == PAIR && affine_step(flat, s.step, &step);
 }
 
 /* Whether the sum reads a tile whose last dimension is the pixel. */
@@ -280,6 +316,29 @@ struct refusal rule_pairs(const struct subject *s, const struct plan *plan, int 
     else if (n->lanes < LEAST_PAIR_LANES || n->depth % PAIR || range_has(&plan->lanes, nest) ||
              reads_lanes(plan, s->nests, nest))
         why = "pairs needs vectors of at least 4 columns, an even depth, and no pixels as columns";
+    return (struct refusal){why, 0};
+}
+
+/* ---- tiles ----------------------------------------------------------------------------------- */
+
+struct refusal rule_tiles(const struct subject *s, const struct plan *plan, int nest)
+{
+    const struct nest_plan *n = &plan->nest[nest];
+    const char *why = NULL;
+    if (!s->target->tiles)
+        why = arena_printf(s->m->arena, "%s has no unit that multiplies tiles of bf16",
+                           s->target->name);
+    else if (!nest_can_tile(s->m, &s->nests->nest[nest], s->target))
+        why = "tiles is for sums of an even number of x[.., k] * w[k div 2, column, k mod 2], both "
+              "of type bf16";
+    else if (n->lanes < LEAST_PAIR_LANES || n->depth % PAIR || n->halves ||
+             range_has(&plan->lanes, nest) || reads_lanes(plan, s->nests, nest))
+        why = "tiles needs vectors of at least 4 columns, an even depth, neither halves nor pixels "
+              "as columns";
+    else if (segments_tiles(n->rows, 0) * (n->columns / n->lanes) > MOST_TILES)
+        why = arena_printf(s->m->arena,
+                           "tiles needs sums in at most %d tiles, of at most %d rows and a vector",
+                           MOST_TILES, TILE_ROWS);
     return (struct refusal){why, 0};
 }
 

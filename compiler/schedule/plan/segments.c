@@ -1,4 +1,5 @@
 #include "segments.h"
+#include "ir.h"
 
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment)
 {
@@ -8,6 +9,41 @@ int segments_of_rows(int64_t total, int64_t block, struct segment *segment)
     if (total % block)
         segment[count++] =
             (struct segment){total - total % block, total % block, 1, 1, total / block};
+    return count;
+}
+
+int64_t segments_height(int64_t total, int64_t block, int64_t vectors)
+{
+    enum { LEAST_HEIGHT = 4 };
+    int64_t whole = block < total ? block : total, rest = total % whole;
+    for (int64_t height = TILE_ROWS; height >= LEAST_HEIGHT; height--)
+        if (whole % height == 0 && rest % height == 0 && whole / height * vectors <= MOST_TILES)
+            return height;
+    return 0;
+}
+
+int64_t segments_tiles(int64_t rows, int64_t height)
+{
+    int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    if (height)
+        return rows / height;
+    while (rows % tiles)
+        tiles++;
+    return tiles;
+}
+
+int segments_of_tiles(int64_t total, int64_t block, int64_t height, struct segment *segment)
+{
+    int count = segments_of_rows(total, block, segment);
+    struct segment *rest = &segment[count - 1];
+    if (height || rest->size == block || segments_tiles(rest->size, 0) <= segments_tiles(block, 0))
+        return count;
+    int64_t left = rest->size % TILE_ROWS;
+    if (rest->size < TILE_ROWS)
+        return count;
+    *rest = (struct segment){rest->begin, TILE_ROWS, rest->size / TILE_ROWS, 1, rest->first};
+    if (left)
+        segment[count++] = (struct segment){total - left, left, 1, 1, rest->first + rest->count};
     return count;
 }
 
