@@ -177,8 +177,7 @@ static bool overlap(const struct buffer *a, const struct buffer *b)
 {
     if (a->place != b->place)
         return false;
-    return a->offset < b->offset + buffer_bytes(b) &&
-           b->offset < a->offset + buffer_bytes(a);
+    return a->offset < b->offset + buffer_bytes(b) && b->offset < a->offset + buffer_bytes(a);
 }
 
 static LLVMMetadataRef node(struct emitter *e, LLVMMetadataRef *item, size_t count)

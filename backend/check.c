@@ -74,9 +74,10 @@ static bool check_loop(const struct checking *c, const struct stmt *loop)
 {
     char text[256];
     bool pairs = matrix_is_pairs(loop);
-    bool absent = loop->loop == LOOP_MATRIX
-                      ? !(pairs ? c->target->pairs : c->target->tiles)
-                      : loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD || loop->loop == LOOP_WARP;
+    bool absent =
+        loop->loop == LOOP_MATRIX
+            ? !(pairs ? c->target->pairs : c->target->amx)
+            : loop->loop == LOOP_BLOCK || loop->loop == LOOP_THREAD || loop->loop == LOOP_WARP;
     if (loop->loop == LOOP_VECTOR && loop->var->extent > MAX_LANES)
         snprintf(text, sizeof text, "loop %s: vector, of %lld lanes, must be of at most %d",
                  loop->var->name, (long long)loop->var->extent, MAX_LANES);

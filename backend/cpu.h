@@ -6,8 +6,8 @@
 
 enum cpu_level { CPU_AVX2, CPU_AVX512, CPU_BF16, CPU_AMX, CPU_LEVELS };
 
-/* Masks of CPUID's leaf 1 ECX, leaf 7 EBX and EDX, leaf 7.1 EAX and of XCR0; what leaf 0 has in ECX,
- * 0: any vendor. Where XCR0 needs XCR0_TILES, Linux has to be asked for them, too: see
+/* Masks of CPUID's leaf 1 ECX, leaf 7 EBX and EDX, leaf 7.1 EAX and of XCR0; what leaf 0 has in
+ * ECX, 0: any vendor. Where XCR0 needs XCR0_TILES, Linux has to be asked for them, too: see
  * cpu_may_use_tiles. */
 struct cpu_need {
     uint32_t leaf1_ecx, leaf7_ebx, leaf7_edx, leaf7_1_eax, xcr0, leaf0_ecx;

@@ -123,7 +123,7 @@ struct emitter {
     const struct var *vector; /* NULL outside vector loops */
     int lanes;
     bool pairs; /* loads are of two neighbours of type bf16 for each lane, as the bits of a float */
-    struct tile_plan *tiles;  /* NULL: the kernel has none; tiles.c */
+    struct tile_plan *tiles; /* NULL: the kernel has none; tiles.c */
     struct factors factors;
     const struct var *thread; /* of the thread or warp loop around; NULL: none */
     struct part part[2];      /* of matrix loops; matrix.c */
@@ -149,8 +149,8 @@ bool emit_kernel(struct emitter *emitter, const struct kernel *kernel, const cha
 /* The parallel loop that is the whole body of a kernel, or NULL. */
 const struct stmt *kernel_parallel(const struct kernel *kernel);
 
-/* Attributes that let a function use a target's instructions in a precision, a precision_kind; NULL:
- * any x86-64's. */
+/* Attributes that let a function use a target's instructions in a precision, a precision_kind;
+ * NULL: any x86-64's. */
 void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct target *target,
                      int precision);
 

@@ -252,7 +252,8 @@ static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, L
     case SCALAR_tf32:
         return round_tf32(e, wide, in[0]);
     case SCALAR_bf16:
-        return e->target->pairs || e->target->tiles ? pairs_round(e, in[0]) : round_bits(e, true, wide, in[0]);
+        return e->target->pairs || e->target->amx ? pairs_round(e, in[0])
+                                                  : round_bits(e, true, wide, in[0]);
     default:
         assert(!"no operation on scalars");
         return in[0];

@@ -72,7 +72,7 @@ static const char amx_features[] =
 #define LEVEL_AVX2 .features = avx2_features + 1, .lanes = 8, .registers = 16
 #define LEVEL_AVX512 .features = avx512_features + 1, .lanes = 16, .registers = 32
 #define LEVEL_BF16 .features = bf16_features + 1, .lanes = 16, .registers = 32, .pairs = true
-#define LEVEL_AMX .features = amx_features + 1, .lanes = 16, .registers = 32, .tiles = true
+#define LEVEL_AMX .features = amx_features + 1, .lanes = 16, .registers = 32, .amx = true
 #define LEVEL(level, own_name, cpu_name, symbol_name, core_name, fma, latency, l1, l2)             \
     {.name = own_name,                                                                             \
      .cpu = cpu_name,                                                                              \
@@ -104,7 +104,7 @@ enum { GPUS = sizeof gpu_table / sizeof *gpu_table };
 
 enum cpu_level target_level(const struct target *target)
 {
-    return target->tiles       ? CPU_AMX
+    return target->amx         ? CPU_AMX
            : target->pairs     ? CPU_BF16
            : target->lanes > 8 ? CPU_AVX512
                                : CPU_AVX2;
@@ -160,7 +160,8 @@ struct cpu_need cpu_need(const struct target *target, int precision)
     for (int i = 0; i < FEATURES; i++)
         if (feature_table[i].level <= level)
             *word_of(&need, &feature_table[i]) |= 1u << feature_table[i].bit;
-    if (level == CPU_BF16 && target == target_level_of(target)) /* not for a processor by its name */
+    if (level == CPU_BF16 &&
+        target == target_level_of(target)) /* not for a processor by its name */
         need.leaf0_ecx = VENDOR_AMD;
     return need;
 }

@@ -34,14 +34,14 @@ struct gpu {
 struct target {
     const char *name;     /* as on the command line: "x86-64-v3", "x86-64-v4", an LLVM CPU name */
     const char *cpu;      /* LLVM's CPU name */
-    const char *features; /* LLVM's feature string, "+avx2,+fma,...", with its units for bf16; never empty */
+    const char *features; /* LLVM's feature string, "+avx2,...", with units for bf16; never empty */
     const char *symbol;   /* the name in a C symbol: "avx2" for x86-64-v3, "avx512" for v4, ... */
     int lanes;            /* float32 lanes of a vector register */
     int registers;        /* vector registers */
     int fma_per_cycle;    /* vector FMAs started per cycle */
     int fma_latency;      /* cycles */
-    bool pairs;                 /* a unit adds PAIR products of bf16 to each lane: vdpbf16ps */
-    bool tiles;                 /* a unit multiplies tiles of bf16: AMX */
+    bool pairs;           /* a unit adds PAIR products of bf16 to each lane: vdpbf16ps */
+    bool amx;             /* AMX, which multiplies tiles of bf16 */
     int64_t l1_bytes, l2_bytes; /* data caches of a core */
     const struct core *core;    /* NULL: a GPU */
     const struct gpu *gpu;      /* NULL: an x86; else lanes are a load's, caches and FMAs 0 */

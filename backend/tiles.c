@@ -1,4 +1,4 @@
-/* A processor's unit for tiles of bf16 (AMX): registers of up to 16 rows of 64 bytes.
+/* AMX, a processor's unit for tiles of bf16: registers of up to 16 rows of 64 bytes.
  *
  *   for m in 14 matrix, n in 16 matrix, d in 32 matrix
  *     acc[i, g, m, n] = fma(a[14*i + m, 32*k + d], b[16*k + d div 2, 16*g + n, d mod 2], acc[..])
@@ -20,7 +20,8 @@ static void call(struct emitter *e, const char *name, LLVMValueRef *in, unsigned
 {
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, NULL, 0);
-    LLVMBuildCall2(e->builder, type, LLVMGetIntrinsicDeclaration(e->out, id, NULL, 0), in, count, "");
+    LLVMBuildCall2(e->builder, type, LLVMGetIntrinsicDeclaration(e->out, id, NULL, 0), in, count,
+                   "");
 }
 
 static LLVMValueRef number(struct emitter *e, int tile)
@@ -121,7 +122,7 @@ void tiles_begin(struct emitter *e)
     const char *why;
     const struct buffer *buffer;
     e->factors = (struct factors){0};
-    e->tiles = e->target->tiles ? tile_plan_new(e->arena, e->kernel, &why, &buffer) : NULL;
+    e->tiles = e->target->amx ? tile_plan_new(e->arena, e->kernel, &why, &buffer) : NULL;
     if (e->tiles && why)
         emit_fail(e, "%s: %s", buffer->name, why);
     else if (e->tiles && e->tiles->shared)

@@ -254,10 +254,8 @@ struct schedule {
 /* Threads of a block and of a warp, and bytes of shared memory that a block may ask for. */
 enum { MOST_THREADS = 1024, WARP_THREADS = 32, MOST_SHARED = 1 << 20 };
 
-/* A matrix unit computes rows by columns of matrix_depth products; a processor's PAIR in a lane, or
- * a tile of at most so many rows and columns, of so many terms. */
+/* A GPU's matrix unit computes rows by columns of matrix_depth products. See matrix.h. */
 enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8, PAIR = 2 };
-enum { TILE_ROWS = 16, TILE_COLUMNS = 16, TILE_TERMS = 32 };
 
 /* What limits a kernel. */
 enum bound {

@@ -1,5 +1,5 @@
 #include "core_model.h"
-#include "ir.h"
+#include "matrix.h"
 
 static double larger(double a, double b)
 {

@@ -12,7 +12,7 @@ enum { LOADS_PER_CYCLE = 2, L2_BYTES_PER_CYCLE = 32 };
 /* From beyond L2: of weights that one nest streams, and of weights that all of a network streams.
  */
 enum { L3_BYTES_PER_CYCLE = 10, FAR_BYTES_PER_CYCLE = 5 };
-/* A unit for tiles: cycles of a product for each row, and of a tile's move between registers and
+/* AMX: cycles of a product for each row, and of a tile's move between registers and
  * memory that nothing hides (a load takes half a cycle a row, a store one). */
 enum { TILE_ROW_CYCLES = 1, TILE_MOVE_CYCLES = 16, TILE_SETUP_CYCLES = 40 /* estimated */ };
 /* To begin and to end a register tile. */
@@ -22,7 +22,7 @@ enum { BLOCK_CYCLES = 12 };
  * the latency of the chain of sums. */
 double core_step_cycles(const struct target *target, double fmas, double loads);
 
-/* The same for a block of rows and vectors in a unit's tiles, for a step of `terms` terms; and what
+/* The same for a block of rows and vectors in AMX's tiles, for a step of `terms` terms; and what
  * comes before and after its steps. */
 double core_tiles_cycles(int64_t rows, int64_t vectors, int64_t terms);
 double core_tiles_moved(int64_t tiles, int64_t rows, int64_t vectors);

@@ -301,8 +301,8 @@ static void need_prefetch(struct view *v, const struct expr *line)
 }
 
 /* A tile's rows between registers and memory: one access each. */
-static void need_rows(struct view *v, const struct buffer *buffer,
-                      const struct affine *const *of, int64_t rows, int64_t bytes, bool store)
+static void need_rows(struct view *v, const struct buffer *buffer, const struct affine *const *of,
+                      int64_t rows, int64_t bytes, bool store)
 {
     const struct affine *index = affine_linearize(v->arena, &buffer->shape, of);
     struct placed at = place(v, index_loops(v, index));
@@ -321,15 +321,14 @@ static void need_tile(struct view *v, const struct stmt *rows)
     const struct expr *value = store->value;
     if (inner->kind == STMT_FOR) {
         int64_t terms = inner->var->extent, half = dtype_bytes[DTYPE_BF16];
-        const struct affine *sum =
-            affine_linearize(v->arena, &store->buffer->shape, store->index);
+        const struct affine *sum = affine_linearize(v->arena, &store->buffer->shape, store->index);
         struct placed at = place(v, index_loops(v, sum));
         at.need = &v->need[innermost(v)];
         at.need->fma += at.count * (double)(m * TILE_ROW_CYCLES * v->target->fma_per_cycle);
         at.need->issue += at.count;
         need_rows(v, value->in[0]->buffer, value->in[0]->index, m, terms * half, false);
-        need_rows(v, value->in[1]->buffer, value->in[1]->index, terms / PAIR,
-                  columns * PAIR * half, false);
+        need_rows(v, value->in[1]->buffer, value->in[1]->index, terms / PAIR, columns * PAIR * half,
+                  false);
     } else if (store->buffer->place != PLACE_REGISTERS) {
         need_rows(v, store->buffer, store->index, m, columns * dtype_bytes[DTYPE_F32], true);
     } else if (value->op == SCALAR_load) {
@@ -340,7 +339,7 @@ static void need_tile(struct view *v, const struct stmt *rows)
 static void need_stmts(struct view *v, const struct stmt *stmt, int region, double runs)
 {
     for (; stmt; stmt = stmt->next) {
-        if (stmt->kind == STMT_FOR && v->target->tiles && matrix_is_tile(stmt)) {
+        if (stmt->kind == STMT_FOR && v->target->amx && matrix_is_tile(stmt)) {
             need_tile(v, stmt);
             continue;
         }

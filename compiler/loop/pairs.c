@@ -9,7 +9,7 @@ bool module_takes_pairs(const struct module *m)
         const struct target *target = target_find(m->target[i], &error);
         if (!target || target->gpu)
             return false;
-        pairs |= target->pairs || target->tiles;
+        pairs |= target->pairs || target->amx;
     }
     return pairs;
 }

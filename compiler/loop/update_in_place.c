@@ -5,8 +5,12 @@
  *
  * Right because an element is read only by the iteration that computes the new element in its
  * place, before that is stored. Requires: one kernel stores y, once per element; x has y's shape
- * and is read by that kernel's store alone, at its own element and outside of reductions. */
+ * and is read by that kernel's store alone, at its own element and outside of reductions. A map of
+ * values that are rounded to bf16 stays apart from one of others where only so it can have that type
+ * (narrow_values.c). */
 #include "affine.h"
+#include "pairs.h"
+#include "rounding.h"
 #include "touches.h"
 
 pass_function update_in_place;
@@ -77,13 +81,34 @@ static bool is_last(const struct buffer *x, const struct kernel *kernel)
     return true;
 }
 
-/* A buffer whose memory y may take; or NULL. */
-static struct buffer *find_place(const struct buffer *y, const struct kernel *writer)
+static bool stores_only_bf16(const struct stmt *stmt, const struct buffer *buffer)
 {
+    for (; stmt; stmt = stmt->next) {
+        bool other =
+            stmt->kind == STMT_STORE && stmt->buffer == buffer && !expr_is_bf16(stmt->value);
+        if (other || (stmt->kind == STMT_FOR && !stores_only_bf16(stmt->body, buffer)))
+            return false;
+    }
+    return true;
+}
+
+static bool is_bf16(const struct buffer *buffer)
+{
+    for (const struct touch *t = buffer->touches; t; t = t->next)
+        if (!stores_only_bf16(t->kernel->body, buffer))
+            return false;
+    return true;
+}
+
+/* A buffer whose memory y may take; or NULL. `narrow`: values of type bf16 are stored as such. */
+static struct buffer *find_place(const struct buffer *y, const struct kernel *writer, bool narrow)
+{
+    bool rounded = narrow && is_bf16(y);
     for (const struct touch *t = writer->touches; t; t = t->of_kernel) {
         struct reads r = {.x = t->buffer};
         if (t->buffer == y || t->buffer->place != PLACE_WORKSPACE ||
-            !shape_equal(&t->buffer->shape, &y->shape) || !is_last(t->buffer, writer))
+            !shape_equal(&t->buffer->shape, &y->shape) || !is_last(t->buffer, writer) ||
+            (rounded && !is_bf16(t->buffer)))
             continue;
         find_in_stmts(&r, writer->body, y);
         if (r.own && !r.others)
@@ -128,10 +153,11 @@ static void rename_buffer(struct module *m, struct buffer *from, struct buffer *
 int update_in_place(struct module *m)
 {
     int changes = 0;
+    bool narrow = module_takes_pairs(m);
     touches_index(m);
     for (struct buffer *y = m->buffers; y; y = y->next) {
         const struct kernel *writer = y->place == PLACE_WORKSPACE ? writer_of(y) : NULL;
-        struct buffer *x = writer ? find_place(y, writer) : NULL;
+        struct buffer *x = writer ? find_place(y, writer, narrow) : NULL;
         if (!x)
             continue;
         rename_buffer(m, y, x);

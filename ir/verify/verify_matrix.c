@@ -86,8 +86,7 @@ static bool is_product(const struct stmt *rows, const struct stmt *columns,
                        const struct stmt *depth)
 {
     const struct stmt *store = depth->body;
-    return adds_product(store, depth->var) &&
-           is_operand(store->value->in[0], columns->var) &&
+    return adds_product(store, depth->var) && is_operand(store->value->in[0], columns->var) &&
            is_operand(store->value->in[1], rows->var);
 }
 
@@ -173,8 +172,8 @@ static bool is_tile(const struct affine *flat, const struct var *const of[2], in
            column == columns;
 }
 
-static bool loads_tile(const struct verifier *verifier, const struct expr *load,
-                       enum dtype dtype, const struct var *const of[2])
+static bool loads_tile(const struct verifier *verifier, const struct expr *load, enum dtype dtype,
+                       const struct var *const of[2])
 {
     return load->op == SCALAR_load && load->buffer->place != PLACE_REGISTERS &&
            load->buffer->dtype == dtype &&
@@ -221,8 +220,9 @@ static bool is_tile_product(const struct verifier *verifier, const struct stmt *
     const struct var *const row[2] = {of[0], depth->var};
     const struct expr *a = store->value->in[0], *b = store->value->in[1];
     return depth->var->extent <= TILE_TERMS && depth->var->extent % PAIR == 0 &&
-           loads_tile(verifier, a, DTYPE_BF16, row) && loads_pairs(verifier, b, depth->var, of[1]) &&
-           is_operand(a, of[1]) && is_operand(b, of[0]);
+           loads_tile(verifier, a, DTYPE_BF16, row) &&
+           loads_pairs(verifier, b, depth->var, of[1]) && is_operand(a, of[1]) &&
+           is_operand(b, of[0]);
 }
 
 /* Whether the statement is one store of zeros or of memory to a tile, or of a tile to memory. */

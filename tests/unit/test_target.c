@@ -1,7 +1,7 @@
 /* Targets: names, what they promise, what this machine runs. */
-#include "target.h"
 #include "cpu.h"
 #include "ir.h"
+#include "target.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,7 +111,7 @@ static void pairs_are_for_some(void **state)
     for (int i = 0; i < 4; i++) {
         const struct target *a = find(with[i]), *b = find(without[i]);
         struct cpu_need need = cpu_need(a, precision_kind_bf16);
-        assert_true(a->pairs && !a->tiles && strstr(a->features, "+avx512bf16"));
+        assert_true(a->pairs && !a->amx && strstr(a->features, "+avx512bf16"));
         assert_false(b->pairs);
         assert_int_equal(need.leaf7_1_eax, 1u << 5);
         assert_int_equal(need.leaf7_edx, 0);
@@ -131,13 +131,13 @@ static void tiles_are_intels(void **state)
     for (int i = 0; i < 5; i++) {
         const struct target *target = find(with[i]);
         struct cpu_need need = cpu_need(target, precision_kind_bf16);
-        assert_true(target->tiles && !target->pairs && strstr(target->features, "+amx-bf16"));
+        assert_true(target->amx && !target->pairs && strstr(target->features, "+amx-bf16"));
         assert_int_equal(need.leaf7_edx, 1u << 22 | 1u << 24);
         assert_int_equal(need.xcr0, 0x600e6);
         assert_int_equal(need.leaf0_ecx, 0);
         assert_string_equal(target_level_of(target)->name, with[0]);
     }
-    assert_false(find("icelake-server")->tiles || find("znver5")->tiles);
+    assert_false(find("icelake-server")->amx || find("znver5")->amx);
 }
 
 /* In other precisions the code has none of their instructions, so a virtual machine may hide them. */
@@ -145,7 +145,8 @@ static void units_count_in_bf16_only(void **state)
 {
     (void)state;
     struct cpu_need wide = cpu_need(find("x86-64-v4"), precision_kind_f32);
-    static const char *const with[] = {"x86-64-v4+bf16", "x86-64-v4+amx", "znver4", "sapphirerapids"};
+    static const char *const with[] = {"x86-64-v4+bf16", "x86-64-v4+amx", "znver4",
+                                       "sapphirerapids"};
     for (int i = 0; i < 4; i++) {
         struct cpu_need need = cpu_need(find(with[i]), precision_kind_f32);
         assert_memory_equal(&need, &wide, sizeof need);

@@ -211,7 +211,8 @@ int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t r
     int64_t together = terms_together(b), least = 1;
     if (build_in_tiles(b, columns))
         return 1;
-    if (build_step_terms(b, columns) == 1 && steps % together == 0) /* which of the terms together is then known */
+    if (build_step_terms(b, columns) == 1 &&
+        steps % together == 0) /* which of the terms together is then known */
         least = together;
     if (!b->nest->row_factor || across < 2 || sums + across + 1 > b->k->registers - spare)
         return least;

@@ -67,7 +67,7 @@ struct nest_build {
     /* On processors. */
     struct groups groups; /* those of the kernel, or a single one */
     bool pixels_are_rows, pixels_are_columns;
-    /* Of the unit for tiles: terms that it multiplies at once, 0: the nest has none; the height of
+    /* Of AMX: terms that it multiplies at once, 0: the nest has none; the height of
      * all tiles, 0: each block has its own; a copy of the rows [0][row][term], or NULL. */
     int64_t tile_terms, tile_height;
     struct buffer *tile_rows;

@@ -27,6 +27,7 @@
 #include "build_halves.h"
 #include "build_lanes.h"
 #include "build_tile.h"
+#include "matrix.h"
 
 /* The loops of a sum, outermost first. */
 struct sum_loops {
@@ -90,10 +91,10 @@ static struct stmt *accumulate_terms(struct nest_build *b, const struct origin *
     tile_enter(b, origin, &t);
     tile_sum_index(m, &t, at);
     if (b->tile_rows)
-        b->row_factor = expr_load(
-            m, b->tile_rows,
-            (affine_ref[]){affine_constant(m->arena, 0),
-                           affine_add(m->arena, origin->row, t.at_row), first_term});
+        b->row_factor =
+            expr_load(m, b->tile_rows,
+                      (affine_ref[]){affine_constant(m->arena, 0),
+                                     affine_add(m->arena, origin->row, t.at_row), first_term});
     const struct expr *value = build_step(b, expr_load(m, sums->acc, at));
     struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, sums->acc, at, value));
     if (sum.unrolled)
@@ -222,7 +223,7 @@ static struct stmt *row_blocks(struct nest_build *b, struct origin *origin,
     return build_loop(m, block, LOOP_SERIAL, stmt);
 }
 
-/* Copies rows that a unit for tiles cannot load as they lie, to where it can. */
+/* Copies rows that AMX cannot load as they lie, to where it can. */
 static struct stmt *copy_uneven_rows(struct nest_build *b, int64_t total,
                                      const struct segment *columns)
 {
@@ -300,7 +301,7 @@ static const struct expr *load_lane(struct rewriter *r, const struct expr *load)
     return local == load->buffer ? lanes_load(r->context, load) : expr_load(r->m, local, index);
 }
 
-/* The most terms that a unit for tiles multiplies at once: an even divisor of those that lie
+/* The most terms that AMX multiplies at once: an even divisor of those that lie
  * together in memory. */
 static int64_t most_tile_terms(const struct nest_build *b)
 {
@@ -336,13 +337,13 @@ struct stmt *build_nest(struct kernel_build *k, int i)
     struct var *group = nest->group ? var_new(k->m, nest->group->name, nest_groups(nest)) : NULL;
     if (group)
         rewriter_map(&b.r, nest->group, of_var(k->m, group));
-    if (plan->tiles) {
+    if (plan->amx) {
         b.tile_terms = most_tile_terms(&b);
         b.tile_height = segments_height(size.rows, plan->rows, plan->columns / plan->lanes);
     }
-    struct stmt *stmt = plan->depth               ? depth_nest(&b, size.rows, size.columns)
+    struct stmt *stmt = plan->depth ? depth_nest(&b, size.rows, size.columns)
                         : plan->rows > 1 || lanes || b.tile_terms
                             ? block_nest(&b, size.rows, segment, segments)
-                                                  : row_nest(&b, segment, segments);
+                            : row_nest(&b, segment, segments);
     return group ? build_loop(k->m, group, LOOP_SERIAL, stmt) : stmt;
 }

@@ -1,3 +1,16 @@
+/* Register tiles. Where AMX multiplies, their sums are in registers of its own, of up to 16 rows and
+ * columns, and come from memory and go there as a whole:
+ *
+ *   for i in 2 unroll, g in 2 unroll, m in 14 matrix, v in 16 matrix
+ *     acc[i, g, m, v] = bias[32*b + 16*g + v]
+ *   for k in 4, i in 2 unroll, g in 2 unroll, m in 14 matrix, v in 16 matrix, d in 32 matrix
+ *     acc[i, g, m, v] = fma(a[.., 14*i + m, 32*k + d], w[b, 16*k + d div 2, 16*g + v, d mod 2], ..)
+ *   for i in 2 unroll, g in 2 unroll, m in 14 matrix, v in 16 matrix
+ *     sums[14*i + m, 16*g + v] = acc[i, g, m, v]
+ *   for i in 28 unroll, g in 2 unroll, v in 16 vector
+ *     out[.., 32*b + 16*g + v] = max(sums[i, 16*g + v], 0)
+ *
+ * What begins or ends as it lies in memory needs no copy in `sums`. */
 #include "build_tile.h"
 
 struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns)
@@ -65,7 +78,7 @@ struct var *tile_pair(const struct nest_build *b, const struct segment *columns,
     return pair;
 }
 
-/* The loops over a unit's tiles, and those in each. */
+/* The loops over AMX's tiles, and those in each. */
 static struct stmt *wrap_tiles(struct module *m, const struct tile_loops *t, struct stmt *stmt)
 {
     if (t->pair)
@@ -119,14 +132,15 @@ void tile_enter(struct nest_build *b, const struct origin *origin, const struct 
 
 /* ---- sums in tiles --------------------------------------------------------------------------- */
 
-/* Whether a unit can load a tile of these elements: neighbours by one variable, equally far apart by
+/* Whether AMX can load a tile of these elements: neighbours by one variable, equally far apart by
  * the other. */
 static bool is_tile(struct module *m, const struct expr *load, const struct var *row,
                     const struct var *inside)
 {
     int64_t step, one;
     const struct affine *flat = affine_linearize(m->arena, &load->buffer->shape, load->index);
-    return affine_step(flat, row, &step) && step >= 0 && affine_step(flat, inside, &one) && one == 1;
+    return affine_step(flat, row, &step) && step >= 0 && affine_step(flat, inside, &one) &&
+           one == 1;
 }
 
 static bool may_begin(struct module *m, const struct expr *value, const struct tile_loops *t)
@@ -145,9 +159,8 @@ static struct stmt *move_sums(struct nest_build *b, int64_t rows, const struct s
     struct tile_loops t = tile_sum_loops(b, rows, columns);
     affine_ref at[SUM_RANK], in_memory[2] = {t.at_row, t.column};
     tile_sum_index(m, &t, at);
-    struct stmt *move =
-        load ? stmt_store(m, sums->acc, at, expr_load(m, sums->memory, in_memory))
-             : stmt_store(m, sums->memory, in_memory, expr_load(m, sums->acc, at));
+    struct stmt *move = load ? stmt_store(m, sums->acc, at, expr_load(m, sums->memory, in_memory))
+                             : stmt_store(m, sums->memory, in_memory, expr_load(m, sums->acc, at));
     return tile_wrap(m, &t, move);
 }
 
@@ -173,7 +186,7 @@ struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64
     return stmt;
 }
 
-/* Whether the sums are the results, and a unit can store tiles of them. */
+/* Whether the sums are the results, and AMX can store tiles of them. */
 static bool may_end(struct nest_build *b, const struct origin *origin, int64_t rows,
                     const struct segment *columns)
 {

@@ -4,10 +4,10 @@
 #include "build.h"
 
 /* The loops of a register tile: rows, vectors, terms that are added at once, lanes. Where it
- * consists of a unit's tiles, `row` and `group` count these, and the others are in one. */
+ * consists of AMX's tiles, `row` and `group` count these, and the others are in one. */
 struct tile_loops {
     struct var *row, *group, *pair, *lane; /* pair: NULL where one term is added at a time */
-    struct var *within;                    /* the rows of a unit's tile; NULL: there are none */
+    struct var *within;                    /* the rows of a tile of AMX; NULL: there are none */
     affine_ref at_row, column;             /* in the register tile */
 };
 
@@ -26,7 +26,7 @@ struct origin {
 };
 
 struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns);
-/* Those of its sums: of a unit's tiles where the nest has them. */
+/* Those of its sums: of AMX's tiles where the nest has them. */
 struct tile_loops tile_sum_loops(const struct nest_build *b, int64_t rows,
                                  const struct segment *columns);
 struct buffer *tile_registers(const struct nest_build *b, int64_t rows,
@@ -53,7 +53,7 @@ struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t
 /* The blocks of a nest's rows. */
 int tile_row_segments(const struct nest_build *b, int64_t total, struct segment *segment);
 
-/* Whether the rows of a nest's factor lie equally far apart in memory, in each of a unit's tiles,
+/* Whether the rows of a nest's factor lie equally far apart in memory, in each of AMX's tiles,
  * so that it can load them. */
 bool tile_rows_are_even(struct nest_build *b, int64_t total, const struct segment *columns);
 

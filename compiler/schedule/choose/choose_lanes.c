@@ -121,7 +121,7 @@ struct after {
     const struct kernel_nest *nest;
     const struct plan *plan;
     int64_t lanes;
-    bool together; /* a unit takes several terms at once */
+    bool together; /* several terms are added at once */
     double cycles; /* of a row */
 };
 
@@ -152,7 +152,7 @@ static void visit_after(void *context, const struct expr *load, int64_t iteratio
 static double after_cycles(const struct nests *nests, int nest, const struct plan *plan)
 {
     const struct nest_plan *n = &plan->nest[nest];
-    struct after a = {nests, &nests->nest[nest], plan, n->lanes, n->pairs || n->tiles, 0};
+    struct after a = {nests, &nests->nest[nest], plan, n->lanes, n->pairs || n->amx, 0};
     struct nest_size size = nest_measure(a.nest, plan->tile);
     expr_visit_loads(a.nest->loops.store->value, 1, visit_after, &a);
     return a.cycles * (double)(size.rows * size.repeats);

@@ -10,6 +10,7 @@
  * shapes: 512-bit vectors on a Sapphire Rapids, 256-bit vectors on a Zen 3. */
 #include "choose_linear.h"
 #include "core_model.h"
+#include "matrix.h"
 #include "rules.h"
 #include "segments.h"
 
@@ -39,7 +40,7 @@ struct linear {
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
     int64_t matrices;       /* that share out the columns: groups of a grouped linear */
     int64_t at_once, bytes; /* terms that a step adds; of a factor */
-    bool tiles;             /* a unit multiplies tiles, of at_once terms */
+    bool amx;               /* by AMX, at_once terms in a tile */
     int64_t other;          /* elements that the other nests make, per pixel */
     int64_t splittable;     /* columns that may be shared out; 0: none */
     bool depth_allowed,
@@ -50,7 +51,7 @@ struct choice {
     int64_t tile, groups, rows, vectors, depth;
 };
 
-/* Of one register tile in tiles of a unit, its sum in `deep` blocks. */
+/* Of one register tile by AMX, its sum in `deep` blocks. */
 static double tiles_cycles(const struct linear *l, const struct choice *c, int64_t rows,
                            int64_t deep)
 {
@@ -67,20 +68,21 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
     int64_t blocks = columns / (c->vectors * l->target->lanes);
     int64_t deep = c->depth ? l->depth / c->depth : 1;
     int64_t height = segments_height(rows, c->rows, c->vectors);
-    int segments = l->tiles ? segments_of_tiles(rows, c->rows, height, segment)
-                            : segments_of_rows(rows, c->rows, segment);
-    double cycles = l->tiles && !height ? (double)(segments * blocks * TILE_SETUP_CYCLES) : 0;
+    int segments = l->amx ? segments_of_tiles(rows, c->rows, height, segment)
+                          : segments_of_rows(rows, c->rows, segment);
+    double cycles = l->amx && !height ? (double)(segments * blocks * TILE_SETUP_CYCLES) : 0;
     for (int i = 0; i < segments; i++) {
-        if (l->tiles) {
-            cycles += (double)(segment[i].count * blocks) * tiles_cycles(l, c, segment[i].size, deep);
+        if (l->amx) {
+            cycles +=
+                (double)(segment[i].count * blocks) * tiles_cycles(l, c, segment[i].size, deep);
             continue;
         }
         double work = (double)(segment[i].size * c->vectors);
         double loads = (double)(segment[i].size + c->vectors + 1);
         double step = core_step_cycles(l->target, work, loads) + LOOP_CYCLES;
-        cycles +=
-            (double)(segment[i].count * blocks) *
-            (step * (double)(l->depth / l->at_once) + (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));
+        cycles += (double)(segment[i].count * blocks) *
+                  (step * (double)(l->depth / l->at_once) +
+                   (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));
     }
     return cycles;
 }
@@ -97,7 +99,8 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
     int64_t rows = tile * l->own_rows, columns = l->columns / c->groups;
     int64_t width = c->vectors * l->target->lanes, panel = width > PANEL ? width : PANEL;
     int64_t at_once = c->depth ? c->depth : l->depth;
-    double bytes = (double)(l->depth * columns * l->bytes), passes = (double)((rows - 1) / c->rows + 2);
+    double bytes = (double)(l->depth * columns * l->bytes),
+           passes = (double)((rows - 1) / c->rows + 2);
     double cycles = register_tiles(l, c, rows, columns);
     /* a block's rows lie together in memory, and stay while its weights pass by */
     bool near_rows = c->depth ? 2 * c->rows * c->depth * l->bytes <= l->target->l1_bytes
@@ -132,7 +135,7 @@ typedef void choice_visitor(void *context, const struct choice *choice, double c
 /* Whether sums of so many rows and vectors fit the registers. */
 static bool fits(const struct linear *l, int64_t rows, int64_t vectors)
 {
-    if (l->tiles)
+    if (l->amx)
         return segments_tiles(rows, 0) * vectors <= MOST_TILES;
     return rows * vectors + vectors + (vectors > 1) <= l->target->registers - (vectors == 1);
 }
@@ -144,11 +147,12 @@ static void visit_blocks(const struct linear *l, struct choice c, choice_visitor
     const struct target *t = l->target;
     int64_t columns = l->columns / l->matrices / c.groups, rows = c.tile * l->own_rows;
     for (c.vectors = 1; c.vectors <= 4; c.vectors++)
-        for (c.rows = 4; c.rows <= (l->tiles ? 2 * TILE_ROWS : 28) && c.rows <= rows; c.rows++)
-            for (c.depth = 0; c.depth <= (l->tiles ? MOST_DEPTH : most_depth[t->lanes > 8]);
+        for (c.rows = 4; c.rows <= (l->amx ? 2 * TILE_ROWS : 28) && c.rows <= rows; c.rows++)
+            for (c.depth = 0; c.depth <= (l->amx ? MOST_DEPTH : most_depth[t->lanes > 8]);
                  c.depth = c.depth ? 2 * c.depth : DEPTH) {
                 int64_t width = c.vectors * t->lanes, panel = width > PANEL ? width : PANEL;
-                if (!fits(l, c.rows, c.vectors) || columns % width || (PANEL % width && width % PANEL) ||
+                if (!fits(l, c.rows, c.vectors) || columns % width ||
+                    (PANEL % width && width % PANEL) ||
                     (c.depth && (!l->depth_allowed || l->depth % c.depth || columns % panel)))
                     continue;
                 visit(context, &c, all_cycles(l, &c));
@@ -253,9 +257,9 @@ static struct linear linear_of(const struct subject *subject, int at)
     l.depth = s->reduce->var[0]->extent;
     l.matrices = nest_groups(s);
     l.columns = nest_column(s)->extent * l.matrices;
-    l.tiles = nest_can_tile(subject->m, s, subject->target);
+    l.amx = nest_can_amx(subject->m, s, subject->target);
     bool pairs = nest_can_pair(subject->m, s, subject->target);
-    l.at_once = l.tiles ? TILE_TERMS : pairs ? PAIR : 1;
+    l.at_once = l.amx ? TILE_TERMS : pairs ? PAIR : 1;
     l.bytes = dtype_bytes[l.at_once > 1 ? DTYPE_BF16 : DTYPE_F32];
     for (int i = 0; i < s->rows; i++)
         l.own_rows *= s->loops.var[i]->extent;
@@ -279,7 +283,7 @@ static void take(const struct linear *l, const struct choice *c, int at, struct 
                                         .depth = c->depth,
                                         .ahead = true,
                                         .pairs = l->at_once == PAIR,
-                                        .tiles = l->tiles};
+                                        .amx = l->amx};
 }
 
 void linear_choose(const struct subject *subject, struct plan *plan)

@@ -8,6 +8,7 @@
 #include "choose_linear.h"
 #include "choose_shares.h"
 #include "core_model.h"
+#include "matrix.h"
 #include "rules.h"
 #include "segments.h"
 #include <string.h>
@@ -34,12 +35,12 @@ struct sizes {
 
 /* How a nest's sum may be added. */
 struct sums {
-    bool halve, pair, tile;
+    bool halve, pair, amx;
 };
 
 static struct sizes sizes_of(const struct kernel_nest *s, const struct sums *sums, int64_t tile)
 {
-    int64_t depth = nest_depth(s), at_once = sums->tile ? TILE_TERMS : sums->pair ? PAIR : 1;
+    int64_t depth = nest_depth(s), at_once = sums->amx ? TILE_TERMS : sums->pair ? PAIR : 1;
     return (struct sizes){nest_measure(s, tile), (depth + at_once - 1) / at_once,
                           depth * dtype_bytes[at_once > 1 ? DTYPE_BF16 : DTYPE_F32],
                           nest_weight_bytes(s)};
@@ -50,7 +51,7 @@ static double block_cycles(const struct target *t, const struct kernel_nest *s, 
                            int64_t vectors, int64_t steps, const struct nest_plan *plan)
 {
     double work = (double)(rows * vectors);
-    if (plan->tiles)
+    if (plan->amx)
         return core_tiles_cycles(rows, vectors, TILE_TERMS) * (double)steps + BLOCK_CYCLES +
                core_tiles_moved(segments_tiles(rows, 0) * vectors, rows, vectors);
     if (!s->reduce)
@@ -73,12 +74,11 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
                           const struct sizes *sizes, const struct nest_plan *plan)
 {
     struct segment row[MAX_SEGMENTS], column[MAX_SEGMENTS];
-    int64_t height =
-        segments_height(sizes->of.rows, plan->rows, plan->columns / plan->lanes);
-    int rows = plan->tiles ? segments_of_tiles(sizes->of.rows, plan->rows, height, row)
-                           : segments_of_rows(sizes->of.rows, plan->rows, row);
+    int64_t height = segments_height(sizes->of.rows, plan->rows, plan->columns / plan->lanes);
+    int rows = plan->amx ? segments_of_tiles(sizes->of.rows, plan->rows, height, row)
+                         : segments_of_rows(sizes->of.rows, plan->rows, row);
     int columns = segments_of_columns(sizes->of.columns, plan->columns, plan->lanes, column);
-    double cycles = plan->tiles && !height ? (double)(rows * TILE_SETUP_CYCLES) : 0;
+    double cycles = plan->amx && !height ? (double)(rows * TILE_SETUP_CYCLES) : 0;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
             cycles += (double)(row[i].count * column[j].count) *
@@ -138,22 +138,23 @@ static void plan_halves(const struct target *t, const struct kernel_nest *s,
     }
 }
 
-/* Sets *plan to tiles of a unit where that is cheaper. */
+/* Sets *plan to AMX where that is cheaper. */
 static void plan_tiles(const struct target *t, const struct kernel_nest *s, int64_t tile,
                        struct nest_plan *plan, double *best)
 {
-    const struct sums sums = {.tile = true};
+    const struct sums sums = {.amx = true};
     struct sizes sizes = sizes_of(s, &sums, tile);
     int64_t lanes = TILE_COLUMNS;
     while (lanes > sizes.of.columns)
         lanes /= 2;
     for (int64_t vectors = 1; vectors <= 2; vectors++)
         for (int64_t rows = 1; rows <= 2 * TILE_ROWS && rows <= sizes.of.rows; rows++) {
-            if (segments_tiles(rows, 0) * vectors > MOST_TILES || vectors * lanes > sizes.of.columns ||
+            if (segments_tiles(rows, 0) * vectors > MOST_TILES ||
+                vectors * lanes > sizes.of.columns ||
                 (PANEL % (vectors * lanes) && vectors * lanes % PANEL))
                 continue;
             struct nest_plan tiles = {
-                .rows = rows, .columns = vectors * lanes, .lanes = lanes, .tiles = true};
+                .rows = rows, .columns = vectors * lanes, .lanes = lanes, .amx = true};
             double cycles = nest_cycles(t, s, &sizes, &tiles);
             if (cycles < *best) {
                 *best = cycles;
@@ -189,7 +190,7 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_ne
         }
     if (sums.halve)
         plan_halves(t, s, &sizes, &found, best);
-    if (sums.tile)
+    if (sums.amx)
         plan_tiles(t, s, tile, &found, best);
     return found;
 }
@@ -281,10 +282,9 @@ void processor_enumerate(const struct subject *subject, plan_visitor *visit, voi
     const struct nests *nests = subject->nests;
     struct view view = {.subject = subject, .width = 1, .tile_bytes = nests->local_bytes};
     for (int i = 0; i < nests->count; i++)
-        view.sums[i] =
-            (struct sums){nest_can_halve(subject->m, &nests->nest[i], subject->target),
-                          nest_can_pair(subject->m, &nests->nest[i], subject->target),
-                          nest_can_tile(subject->m, &nests->nest[i], subject->target)};
+        view.sums[i] = (struct sums){nest_can_halve(subject->m, &nests->nest[i], subject->target),
+                                     nest_can_pair(subject->m, &nests->nest[i], subject->target),
+                                     nest_can_amx(subject->m, &nests->nest[i], subject->target)};
     if (nests->pixels)
         view.width = nests->pixel[2]->extent;
     find_together(&view);

@@ -20,7 +20,7 @@ struct nest_plan {
     bool ahead;                   /* fetches the weights that it reads next */
     bool halves;                  /* sums even and odd terms in neighbouring lanes */
     bool pairs;                   /* by the unit that adds two products of bf16 to a lane */
-    bool tiles;                   /* by the unit that multiplies tiles of bf16 */
+    bool amx;                     /* by AMX, which multiplies tiles of bf16 */
     bool staging;                 /* GPU: its rows are copied to shared memory first */
     struct matrix_plan matrix;    /* GPU */
 };

@@ -1,3 +1,4 @@
+#include "matrix.h"
 #include "rules_gpu.h"
 #include "segments.h"
 #include <string.h>
@@ -32,7 +33,7 @@ static struct refusal check_registers(const struct subject *s, const struct kern
 {
     long long rows = plan->rows, vectors = plan->columns / plan->lanes;
     const char *why = NULL;
-    if (nest->reduce && !plan->tiles && rows * vectors > s->target->registers)
+    if (nest->reduce && !plan->amx && rows * vectors > s->target->registers)
         why = arena_printf(s->m->arena, "%lld rows of %lld vectors need %lld registers, %s has %d",
                            rows, vectors, rows * vectors, s->target->name, s->target->registers);
     else if (rows * vectors > MOST_VECTORS)
@@ -227,7 +228,8 @@ bool nest_can_halve(struct module *m, const struct kernel_nest *nest, const stru
 {
     if (!is_sum_of_products(nest))
         return false;
-    int64_t columns = nest_column(nest)->extent, at_once = nest_can_pair(m, nest, target) ? PAIR : 1;
+    int64_t columns = nest_column(nest)->extent,
+            at_once = nest_can_pair(m, nest, target) ? PAIR : 1;
     struct step_of s = steps_of(m, nest, at_once);
     if (2 * columns > target->lanes || (columns & (columns - 1)) || s.k->extent % (2 * at_once))
         return false;
@@ -276,9 +278,9 @@ bool nest_can_pair(struct module *m, const struct kernel_nest *nest, const struc
     return target->pairs && is_in_pairs(m, nest);
 }
 
-bool nest_can_tile(struct module *m, const struct kernel_nest *nest, const struct target *target)
+bool nest_can_amx(struct module *m, const struct kernel_nest *nest, const struct target *target)
 {
-    if (!target->tiles || !is_in_pairs(m, nest) || !nest->row_factor)
+    if (!target->amx || !is_in_pairs(m, nest) || !nest->row_factor)
         return false;
     const struct expr *const *factor = nest->reduce->in[0]->in;
     const struct expr *weights = factor[factor[0] == nest->row_factor];
@@ -319,25 +321,24 @@ struct refusal rule_pairs(const struct subject *s, const struct plan *plan, int 
     return (struct refusal){why, 0};
 }
 
-/* ---- tiles ----------------------------------------------------------------------------------- */
+/* ---- amx ------------------------------------------------------------------------------------- */
 
-struct refusal rule_tiles(const struct subject *s, const struct plan *plan, int nest)
+struct refusal rule_amx(const struct subject *s, const struct plan *plan, int nest)
 {
     const struct nest_plan *n = &plan->nest[nest];
     const char *why = NULL;
-    if (!s->target->tiles)
-        why = arena_printf(s->m->arena, "%s has no unit that multiplies tiles of bf16",
-                           s->target->name);
-    else if (!nest_can_tile(s->m, &s->nests->nest[nest], s->target))
-        why = "tiles is for sums of an even number of x[.., k] * w[k div 2, column, k mod 2], both "
+    if (!s->target->amx)
+        why = arena_printf(s->m->arena, "%s has no AMX", s->target->name);
+    else if (!nest_can_amx(s->m, &s->nests->nest[nest], s->target))
+        why = "amx is for sums of an even number of x[.., k] * w[k div 2, column, k mod 2], both "
               "of type bf16";
     else if (n->lanes < LEAST_PAIR_LANES || n->depth % PAIR || n->halves ||
              range_has(&plan->lanes, nest) || reads_lanes(plan, s->nests, nest))
-        why = "tiles needs vectors of at least 4 columns, an even depth, neither halves nor pixels "
+        why = "amx needs vectors of at least 4 columns, an even depth, neither halves nor pixels "
               "as columns";
     else if (segments_tiles(n->rows, 0) * (n->columns / n->lanes) > MOST_TILES)
         why = arena_printf(s->m->arena,
-                           "tiles needs sums in at most %d tiles, of at most %d rows and a vector",
+                           "amx needs sums in at most %d tiles, of at most %d rows and a vector",
                            MOST_TILES, TILE_ROWS);
     return (struct refusal){why, 0};
 }

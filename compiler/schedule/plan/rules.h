@@ -38,6 +38,6 @@ enum { LEAST_PAIR_LANES = 4 };
 bool nest_can_pair(struct module *m, const struct kernel_nest *nest, const struct target *target);
 
 /* The same for a unit that multiplies tiles: the pairs of all columns lie together, too. */
-bool nest_can_tile(struct module *m, const struct kernel_nest *nest, const struct target *target);
+bool nest_can_amx(struct module *m, const struct kernel_nest *nest, const struct target *target);
 
 #endif

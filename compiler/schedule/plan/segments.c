@@ -1,5 +1,5 @@
 #include "segments.h"
-#include "ir.h"
+#include "matrix.h"
 
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment)
 {
