@@ -26,8 +26,8 @@ struct tile_plan {
     bool shared;
 };
 
-/* NULL: the kernel has no tiles. In *why, why its code cannot be made (NULL: it can), and *buffer is
- * to blame: it asks for more registers than there are, or for two groups at once. */
+/* NULL: the kernel has no tiles. In *why, why its code cannot be made (NULL: it can), and *buffer
+ * is to blame: it asks for more registers than there are, or for two groups at once. */
 struct tile_plan *tile_plan_new(struct arena *arena, const struct kernel *kernel, const char **why,
                                 const struct buffer **buffer);
 struct tile_group *tile_group_of(struct tile_plan *plan, const struct buffer *sums);

@@ -3,8 +3,8 @@
 #define IR_MATRIX_H
 #include "affine.h"
 
-/* A processor adds PAIR products to a lane at once; or to a tile of at most so many rows and columns
- * the products of at most so many terms. */
+/* A processor adds PAIR products to a lane at once; or to a tile of at most so many rows and
+ * columns the products of at most so many terms. */
 enum { TILE_ROWS = 16, TILE_COLUMNS = 16, TILE_TERMS = 32 };
 
 /* Whether a matrix loop is that of the terms that a unit adds to each lane of a vector. */

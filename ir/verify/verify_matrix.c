@@ -169,7 +169,7 @@ static bool is_tile(const struct affine *flat, const struct var *const of[2], in
 {
     int64_t row, column;
     return affine_step(flat, of[0], &row) && affine_step(flat, of[1], &column) && row >= 0 &&
-           column == columns;
+           (column == columns || of[1]->extent == 1);
 }
 
 static bool loads_tile(const struct verifier *verifier, const struct expr *load, enum dtype dtype,
@@ -268,6 +268,7 @@ static bool verify_tile(struct verifier *verifier, const struct stmt *rows)
                      "loop %s: matrix, of a tile, must be around one store: of 0 or rows in memory "
                      "to a whole tile of registers, x[.., %s, %s], or of that to memory",
                      name, rows->var->name, columns->var->name);
+    verifier->at = inner->at;
     return (!inner->next && is_tile_product(verifier, inner, of)) ||
            wrong(verifier,
                  "loop %s: matrix, of at most %d terms of a tile, must be around one x = fma(a, b, "

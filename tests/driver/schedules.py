@@ -325,15 +325,37 @@ PAIRS_EDITS = [
 ]
 
 
-def check_pairs(sanc, path, tally):
-    """Two products at once: what may be asked for, and what that gives."""
-    lines = common.call(sanc, "ir", PAIRS, "--after", "schedule").split("\n")
-    begin = next(i for i, line in enumerate(lines) if line.startswith("kernel mapping"))
-    begin += next(i for i, line in enumerate(lines[begin:]) if "+bf16" in line)
-    for old, new, message in PAIRS_EDITS:
+AMX = os.path.join(common.ROOT, "tests", "golden", "schedule_amx.sanir")
+AMX_NEEDS = ("amx needs vectors of at least 4 columns, an even depth, neither halves nor pixels as "
+             "columns")
+# The same of the kernel lines for AMX, of 24 pixels and 32 columns; `;` begins a line.
+AMX_EDITS = [
+    ("amx 0", "amx <1", "found '1', must be the number of a nest of this kernel"),
+    ("amx 0", "amx 0; <amx 0", "a second 'amx 0'"),
+    ("nest 0", "nest 0 rows 8 columns 32 vector 16; <pairs 0",
+     "x86-64-v4+amx has no unit that adds two products of bf16"),
+    ("nest 0", "nest 0 rows 24 columns 2 vector 2; <halves 0", "halves is for sums"),
+    ("nest 0", "nest 0 rows 12 columns 2 vector 2", AMX_NEEDS),
+    ("nest 0", "nest 0 rows 17 columns 16 vector 16",
+     "amx needs sums in at most 4 tiles, of at most 16 rows and a vector"),
+    ("nest 0", "nest 0 rows 1 columns 32 vector 8", ""),
+    ("nest 0", "nest 0 rows 5 columns 4 vector 4", ""),
+    ("nest 0", "nest 0 rows 16 columns 16 vector 16", ""),
+    ("nest 0", "nest 0 rows 24 columns 32 vector 16; depth 0 16", ""),
+    ("tile", "tile 7", ""),
+    ("amx 0", "ahead 0; amx 0", ""),
+]
+
+
+def check_unit(sanc, path, tally, text, kernel, target, edits):
+    """Several products at once: what may be asked for, and what that gives."""
+    lines = common.call(sanc, "ir", text, "--after", "schedule").split("\n")
+    begin = next(i for i, line in enumerate(lines) if line.startswith("kernel " + kernel))
+    begin += next(i for i, line in enumerate(lines[begin:]) if target in line)
+    for old, new, message in edits:
         changed = list(lines)
         at = begin + next(i for i, line in enumerate(lines[begin:]) if line.strip().startswith(old))
-        changed[at] = "    " + new
+        changed[at] = "    " + new.replace("; ", "\n    ")
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(changed).replace("<", ""))
         status, said = run(sanc, "ir", path)
@@ -752,7 +774,8 @@ def main():
         check_linear(sanc, scratch, tally)
         check_lanes(sanc, scratch, tally)
         check_matrix(sanc, path, tally)
-        check_pairs(sanc, path, tally)
+        check_unit(sanc, path, tally, PAIRS, "mapping", "+bf16", PAIRS_EDITS)
+        check_unit(sanc, path, tally, AMX, "lines", "+amx", AMX_EDITS)
         for target in CHANGES_WRONG:
             check_changes(sanc, target, scratch, tally)
         dump = next(name for name in os.listdir(states) if name.endswith("-apply_schedules.sanir"))

@@ -63,6 +63,40 @@ kernel first target "x86-64-v3" {
     result[e] = middle[e]
 }
 '''
+TILES = '''sanir 1
+model "m"
+input f32[1, 1, 2, 2]
+classes 16
+targets "x86-64-v4+amx"
+threads 1
+precision bf16
+after plan_memory
+workspace 512 scratch 576
+
+graph {
+  %0 = fill { value = 1, shape = [8, 4, 2] } : f32[8, 4, 2]
+  %1 = round %0 { precision = bf16 } : f32[8, 4, 2]
+}
+
+image  : input f32[4]
+result : output f32[16]
+w      : weights bf16[8, 4, 2] = %1
+
+kernel first target "x86-64-v4+amx" {
+  rows : stack bf16[4, 16] at 0
+  acc  : registers f32[4, 4, 4]
+  more : registers f32[1, 4, 4]
+  for r in 4, k in 16
+    rows[r, k] = bf16(image[r])
+  for i in 4 unroll, m in 4 matrix, n in 4 matrix
+    acc[i, m, n] = 0
+  for i1 in 4 unroll, m1 in 4 matrix, n1 in 4 matrix, d in 16 matrix
+    acc[i1, m1, n1] = fma(rows[m1, d], w[d div 2, n1, d mod 2], acc[i1, m1, n1])
+  for i2 in 4 unroll, m2 in 4 matrix, n2 in 4 matrix
+    result[4*m2 + n2] = acc[i2, m2, n2]
+}
+'''
+BLAMED = ('first target', '<first target')
 # the text, what is replaced, by what, where `<` marks the place; the message
 CASES = [
     (SCHEDULED, SCHEDULED[SCHEDULED.index('after schedule'):SCHEDULED.index('first "a"')],
@@ -89,6 +123,14 @@ CASES = [
      'kernel first: loop t: matrix, which x86-64-v3 does not have'),
     (PLANNED, 'for d in 128', '<barrier\n  for d in 128',
      'kernel first: a barrier, which processors do not have'),
+    (TILES.replace('v4+amx', 'v4+bf16'), 'unroll, m in', 'unroll, <m in',
+     'kernel first: loop m: matrix, which x86-64-v4+bf16 does not have'),
+    (TILES.replace('f32[4, 4, 4]', 'f32[7, 4, 4]').replace('4 unroll', '7 unroll'), *BLAMED,
+     'kernel first: acc: more tiles than there are registers for these and for factors'),
+    (TILES.replace('  for i2', '  for m3 in 4 matrix, n3 in 4 matrix\n    more[0, m3, n3] = 0\n  for i2'),
+     *BLAMED, "kernel first: acc: a tile's sums, in use while those of another buffer are"),
+    (TILES.replace('acc[i2, m2, n2]\n', 'acc[i2, m2, n2]\n  result[0] = acc[0, 0, 0]\n'), *BLAMED,
+     "kernel first: acc: a tile's sums, which only matrix loops may touch"),
     # every worker computes all of it
     (SCHEDULED, 'kernel first "a" {\n  for n in 1,', 'kernel <first "a" {\n  for n in 3,',
      'the pass apply_schedules cannot go on from here: kernel first: loop t: parallel, but one iteration writes what '

@@ -335,7 +335,11 @@ MATRIX_CASES = [
      'kernel product: loop u: 33 warps, at most 32 are allowed'),
     ('u in 2 warp', 'o in 2 thread, u in 2 warp', 'u in',
      'kernel product: loop u: warp, must not be in a thread loop'),
-    ('u in 2 warp', 'u in 2', 'm in', 'kernel product: loop m: matrix, must be of 2 terms or in a warp loop'),
+    ('u in 2 warp', 'u in 2', 'acc[u, m, n] = 0',
+     'kernel product: acc: index 0 of registers depends on a loop that is not unrolled, or on a table'),
+    ('u in 2 warp', 'u in 2 unroll', 'k1 in',
+     'kernel product: loop k1: matrix, of at most 32 terms of a tile, must be around one x = fma(a, b, x): '
+     'x a whole tile of registers'),
     ('m in 16 matrix', 'm in 8 matrix', 'm in',
      'kernel product: loop m: matrix, must be 16 rows and directly in it, alone, a matrix loop of 8 columns'
      ),

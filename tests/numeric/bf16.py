@@ -23,8 +23,9 @@ LEAST_BOUND = 2e-6
 CHANGED = 1  # of 1000 images
 SIZE = 0.53  # of the weights in float32
 BF16 = ["--precision", "bf16"]
-ALL_LEVELS = ["x86-64-v3", "x86-64-v4", "x86-64-v4+bf16"]
-LEVELS = ALL_LEVELS[:1 + emulated.has_avx512() + emulated.has_pairs()]
+ALL_LEVELS = ["x86-64-v3", "x86-64-v4", "x86-64-v4+bf16", "x86-64-v4+amx"]
+RUNS_HERE = [True, emulated.has_avx512(), emulated.has_pairs(), emulated.has_amx()]
+LEVELS = [level for level, runs in zip(ALL_LEVELS, RUNS_HERE) if runs]
 
 
 def check_case(sanc, name, folder):

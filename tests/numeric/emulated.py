@@ -40,6 +40,10 @@ def has_pairs():
             and processor("vendor_id") == ["AuthenticAMD"])
 
 
+def has_amx():
+    return has_avx512() and {"amx_tile", "amx_bf16", "avx512_bf16"} <= set(processor("flags"))
+
+
 class Missing(Exception):
     """What the emulator needs and is not here."""
 

@@ -246,8 +246,9 @@ static bool check_other(struct trial *t, const char *target)
                                error));
 }
 
-/* A target with the unit that adds two products of bf16. */
-static const char *const with_pairs = "x86-64-v4+bf16";
+/* Targets with a unit for bf16. */
+enum { UNITS = 2 };
+static const char *const with_unit[UNITS] = {"x86-64-v4+bf16", "x86-64-v4+amx"};
 
 /* In tf32 and bf16 only the pass that rounds operands may change the result, also with loops for a
  * GPU's matrix units. */
@@ -274,13 +275,23 @@ static bool check_passes(struct trial *t)
 {
     bool good = check_after_passes(t) && check_rounded(t, precision_kind_tf32, "nvptx:sm_80") &&
                 check_rounded(t, precision_kind_bf16, "nvptx:sm_80") &&
-                check_rounded(t, precision_kind_bf16, with_pairs);
+                check_rounded(t, precision_kind_bf16, with_unit[0]) &&
+                check_rounded(t, precision_kind_bf16, with_unit[1]);
     for (int i = 0; good && i < OPTIONAL_PASSES; i++)
         good = check_without_pass(t, optional_passes[i]);
     const char *without = optional_passes[t->m->seed % OPTIONAL_PASSES];
     char what[64];
     snprintf(what, sizeof what, "without pass %s", without);
     return good && check_code(t, 1, t->checks->target, without, what);
+}
+
+/* Code for a unit, where this machine has it; else its loops, and now and then that it can be made. */
+static bool check_unit(struct trial *rounded, const char *const *target)
+{
+    struct error error;
+    if (target_runs_here(target_find(*target, &error), precision_kind_bf16, &error))
+        return check_code(rounded, 1, target, NULL, "in bf16");
+    return !rounded->checks->emitted || check_other(rounded, *target);
 }
 
 /* In bf16: against the evaluator that rounds the same operands. */
@@ -291,12 +302,10 @@ static bool check_bf16(struct trial *t)
     rounded.precision = precision_kind_bf16;
     rounded.reference = NULL;
     rounded.many = (struct many){0};
-    const char *const target[] = {t->checks->target[0], with_pairs};
-    struct error error = {0};
-    bool pairs = target_runs_here(target_find(with_pairs, &error), precision_kind_bf16, &error);
-    bool good = evaluate_reference(&rounded);
-    for (int i = 0; i < 1 + pairs && good; i++)
-        good = check_code(&rounded, 1, &target[i], NULL, "in bf16");
+    bool good =
+        evaluate_reference(&rounded) && check_code(&rounded, 1, t->checks->target, NULL, "in bf16");
+    for (int i = 0; i < UNITS && good; i++)
+        good = check_unit(&rounded, &with_unit[i]);
     free(rounded.reference);
     free(rounded.many.images);
     free(rounded.many.reference);

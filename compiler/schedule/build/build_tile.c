@@ -48,17 +48,6 @@ struct buffer *tile_registers(const struct nest_build *b, int64_t rows,
     return build_accumulators(b->k, shape);
 }
 
-struct tile_sums tile_sums_new(struct nest_build *b, int64_t rows, const struct segment *columns)
-{
-    struct kernel_build *k = b->k;
-    struct tile_sums sums = {tile_registers(b, rows, columns), NULL};
-    if (build_in_tiles(b, columns))
-        sums.memory = buffer_new(k->m, &k->to->locals,
-                                 arena_printf(k->m->arena, "sums%d", k->accumulators - 1),
-                                 PLACE_STACK, SHAPE(rows, columns->size));
-    return sums;
-}
-
 void tile_sum_index(struct module *m, const struct tile_loops *t, affine_ref at[SUM_RANK])
 {
     at[0] = t->within ? of_var(m, t->row) : t->at_row;
@@ -132,6 +121,17 @@ void tile_enter(struct nest_build *b, const struct origin *origin, const struct 
 
 /* ---- sums in tiles --------------------------------------------------------------------------- */
 
+static struct buffer *memory_of(struct nest_build *b, struct tile_sums *sums, int64_t rows,
+                                const struct segment *columns)
+{
+    struct kernel_build *k = b->k;
+    if (!sums->memory)
+        sums->memory = buffer_new(k->m, &k->to->locals,
+                                  arena_printf(k->m->arena, "sums%d", k->accumulators - 1),
+                                  PLACE_STACK, SHAPE(rows, columns->size));
+    return sums->memory;
+}
+
 /* Whether AMX can load a tile of these elements: neighbours by one variable, equally far apart by
  * the other. */
 static bool is_tile(struct module *m, const struct expr *load, const struct var *row,
@@ -153,19 +153,20 @@ static bool may_begin(struct module *m, const struct expr *value, const struct t
 
 /* The sums in registers from memory, or back. */
 static struct stmt *move_sums(struct nest_build *b, int64_t rows, const struct segment *columns,
-                              const struct tile_sums *sums, bool load)
+                              struct tile_sums *sums, bool load)
 {
     struct module *m = b->k->m;
+    struct buffer *memory = memory_of(b, sums, rows, columns);
     struct tile_loops t = tile_sum_loops(b, rows, columns);
     affine_ref at[SUM_RANK], in_memory[2] = {t.at_row, t.column};
     tile_sum_index(m, &t, at);
-    struct stmt *move = load ? stmt_store(m, sums->acc, at, expr_load(m, sums->memory, in_memory))
-                             : stmt_store(m, sums->memory, in_memory, expr_load(m, sums->acc, at));
+    struct stmt *move = load ? stmt_store(m, sums->acc, at, expr_load(m, memory, in_memory))
+                             : stmt_store(m, memory, in_memory, expr_load(m, sums->acc, at));
     return tile_wrap(m, &t, move);
 }
 
 struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64_t rows,
-                        const struct segment *columns, const struct tile_sums *sums)
+                        const struct segment *columns, struct tile_sums *sums)
 {
     struct module *m = b->k->m;
     int vars = b->r.vars;
@@ -180,7 +181,8 @@ struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64
     t = tile_loops_new(m, rows, columns);
     tile_enter(b, origin, &t);
     affine_ref in_memory[2] = {t.at_row, t.column};
-    struct stmt *stmt = tile_wrap(m, &t, stmt_store(m, sums->memory, in_memory, build_initial(b)));
+    struct stmt *stmt = tile_wrap(
+        m, &t, stmt_store(m, memory_of(b, sums, rows, columns), in_memory, build_initial(b)));
     b->r.vars = vars;
     stmt_append(&stmt, move_sums(b, rows, columns, sums, true));
     return stmt;
@@ -204,7 +206,7 @@ static bool may_end(struct nest_build *b, const struct origin *origin, int64_t r
 
 /* The results, from the registers to where they belong. */
 static struct stmt *store_tiles(struct nest_build *b, const struct origin *origin, int64_t rows,
-                                const struct segment *columns, const struct tile_sums *sums)
+                                const struct segment *columns, struct tile_sums *sums)
 {
     struct module *m = b->k->m;
     int vars = b->r.vars;
@@ -218,17 +220,18 @@ static struct stmt *store_tiles(struct nest_build *b, const struct origin *origi
 }
 
 struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t rows,
-                      const struct segment *columns, const struct tile_sums *sums)
+                      const struct segment *columns, struct tile_sums *sums)
 {
     struct module *m = b->k->m;
     int vars = b->r.vars;
-    if (sums->memory && may_end(b, origin, rows, columns))
+    bool tiles = build_in_tiles(b, columns);
+    if (tiles && may_end(b, origin, rows, columns))
         return store_tiles(b, origin, rows, columns, sums);
-    struct stmt *stmt = sums->memory ? move_sums(b, rows, columns, sums, false) : NULL;
+    struct stmt *stmt = tiles ? move_sums(b, rows, columns, sums, false) : NULL;
     struct tile_loops t = tile_loops_new(m, rows, columns);
     affine_ref at[2] = {t.at_row, t.column};
     tile_enter(b, origin, &t);
-    const struct expr *total = expr_load(m, sums->memory ? sums->memory : sums->acc, at);
+    const struct expr *total = expr_load(m, tiles ? sums->memory : sums->acc, at);
     stmt_append(&stmt, tile_wrap(m, &t, build_store(b, build_final(b, total))));
     b->r.vars = vars;
     return stmt;

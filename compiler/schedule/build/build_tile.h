@@ -11,7 +11,7 @@ struct tile_loops {
     affine_ref at_row, column;             /* in the register tile */
 };
 
-/* Sums of a register tile: in registers; of tiles, also a place in memory for all of them. */
+/* Sums of a register tile: in registers; of AMX, also in memory where that is needed. */
 struct tile_sums {
     struct buffer *acc, *memory;
 };
@@ -31,7 +31,6 @@ struct tile_loops tile_sum_loops(const struct nest_build *b, int64_t rows,
                                  const struct segment *columns);
 struct buffer *tile_registers(const struct nest_build *b, int64_t rows,
                               const struct segment *columns);
-struct tile_sums tile_sums_new(struct nest_build *b, int64_t rows, const struct segment *columns);
 /* The index of an element of the sums in registers. */
 enum { SUM_RANK = 4 };
 void tile_sum_index(struct module *m, const struct tile_loops *t, affine_ref at[SUM_RANK]);
@@ -46,9 +45,9 @@ void tile_enter(struct nest_build *b, const struct origin *origin, const struct 
 
 /* Sets the sums to what they begin with; stores the results. */
 struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64_t rows,
-                        const struct segment *columns, const struct tile_sums *sums);
+                        const struct segment *columns, struct tile_sums *sums);
 struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t rows,
-                      const struct segment *columns, const struct tile_sums *sums);
+                      const struct segment *columns, struct tile_sums *sums);
 
 /* The blocks of a nest's rows. */
 int tile_row_segments(const struct nest_build *b, int64_t total, struct segment *segment);

@@ -9,6 +9,7 @@
  * tile. The parts of these that computation does not hide were fitted to measured times of SAN's
  * shapes: 512-bit vectors on a Sapphire Rapids, 256-bit vectors on a Zen 3. */
 #include "choose_linear.h"
+#include "choose_amx.h"
 #include "core_model.h"
 #include "matrix.h"
 #include "rules.h"
@@ -35,6 +36,8 @@ static const double shown_weights[] = {0.03, 0.15};
 static const int64_t most_depth[] = {512, 128};
 
 struct linear {
+    const struct subject *subject;
+    const struct kernel_nest *nest;
     const struct target *target;
     int64_t pixels, threads, tile_bytes; /* in all; at most; of stack tiles per pixel */
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
@@ -94,6 +97,23 @@ static double moved_cycles(const struct linear *l, const struct choice *c, int64
     return 2 * (double)((l->other + copied) * tile) / (double)l->target->lanes;
 }
 
+/* Cycles for rows that come from L2 again for every block of columns. */
+static double rows_cycles(const struct linear *l, const struct choice *c, int64_t tile,
+                          int64_t columns)
+{
+    int64_t width = c->vectors * l->target->lanes, panel = width > PANEL ? width : PANEL;
+    int64_t at_once = c->depth ? c->depth : l->depth;
+    if (l->amx && !c->depth) {
+        struct amx_rows rows = amx_rows(l->subject, l->nest, tile, c->rows, c->vectors);
+        return amx_rows_cycles(l->subject, l->nest, tile, &rows, columns / width);
+    }
+    /* a block's rows lie together in memory, and stay while its weights pass by */
+    bool near = c->depth ? 2 * c->rows * c->depth * l->bytes <= l->target->l1_bytes
+                         : (c->rows + width) * at_once * l->bytes <= l->target->l1_bytes;
+    double bytes = (double)(tile * l->own_rows * l->depth * l->bytes);
+    return shown_rows * bytes * (double)(columns / (near ? panel : width)) / L2_BYTES_PER_CYCLE;
+}
+
 static double tile_cycles(const struct linear *l, const struct choice *c, int64_t tile)
 {
     int64_t rows = tile * l->own_rows, columns = l->columns / c->groups;
@@ -102,13 +122,8 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
     double bytes = (double)(l->depth * columns * l->bytes),
            passes = (double)((rows - 1) / c->rows + 2);
     double cycles = register_tiles(l, c, rows, columns);
-    /* a block's rows lie together in memory, and stay while its weights pass by */
-    bool near_rows = c->depth ? 2 * c->rows * c->depth * l->bytes <= l->target->l1_bytes
-                              : (c->rows + width) * at_once * l->bytes <= l->target->l1_bytes;
+    cycles += rows_cycles(l, c, tile, columns);
     bool near_weights = at_once * panel * l->bytes <= l->target->l1_bytes / 2;
-    double row_bytes =
-        (double)(rows * l->depth * l->bytes) * (double)(columns / (near_rows ? panel : width));
-    cycles += shown_rows * row_bytes / L2_BYTES_PER_CYCLE;
     cycles += shown_weights[l->target->lanes > 8] * bytes * (near_weights ? 1 : passes) /
               L2_BYTES_PER_CYCLE;
     if (l->depth * l->columns * l->bytes > l->target->l2_bytes / 2)
@@ -249,7 +264,9 @@ static struct linear linear_of(const struct subject *subject, int at)
 {
     const struct nests *nests = subject->nests;
     const struct kernel_nest *s = &nests->nest[at];
-    struct linear l = {.target = subject->target,
+    struct linear l = {.subject = subject,
+                       .nest = s,
+                       .target = subject->target,
                        .pixels = nests->pixel_count,
                        .threads = subject->m->threads,
                        .tile_bytes = nests->local_bytes,

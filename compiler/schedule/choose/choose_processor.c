@@ -4,6 +4,7 @@
  * The cost of a plan is an estimate in cycles: vector FMAs, loads, the latency of a chain of FMAs,
  * weights from L2 or beyond, and the beginning and end of every block. */
 #include "choose_processor.h"
+#include "choose_amx.h"
 #include "choose_lanes.h"
 #include "choose_linear.h"
 #include "choose_shares.h"
@@ -139,10 +140,11 @@ static void plan_halves(const struct target *t, const struct kernel_nest *s,
 }
 
 /* Sets *plan to AMX where that is cheaper. */
-static void plan_tiles(const struct target *t, const struct kernel_nest *s, int64_t tile,
-                       struct nest_plan *plan, double *best)
+static void plan_amx(const struct subject *subject, const struct kernel_nest *s, int64_t tile,
+                     struct nest_plan *plan, double *best)
 {
     const struct sums sums = {.amx = true};
+    const struct target *t = subject->target;
     struct sizes sizes = sizes_of(s, &sums, tile);
     int64_t lanes = TILE_COLUMNS;
     while (lanes > sizes.of.columns)
@@ -155,7 +157,10 @@ static void plan_tiles(const struct target *t, const struct kernel_nest *s, int6
                 continue;
             struct nest_plan tiles = {
                 .rows = rows, .columns = vectors * lanes, .lanes = lanes, .amx = true};
-            double cycles = nest_cycles(t, s, &sizes, &tiles);
+            struct amx_rows from = amx_rows(subject, s, tile, rows, vectors);
+            int64_t passes = (sizes.of.columns + tiles.columns - 1) / tiles.columns;
+            double cycles = nest_cycles(t, s, &sizes, &tiles) +
+                            amx_rows_cycles(subject, s, tile, &from, passes);
             if (cycles < *best) {
                 *best = cycles;
                 *plan = tiles;
@@ -163,9 +168,10 @@ static void plan_tiles(const struct target *t, const struct kernel_nest *s, int6
         }
 }
 
-static struct nest_plan plan_nest(const struct target *t, const struct kernel_nest *s,
+static struct nest_plan plan_nest(const struct subject *subject, const struct kernel_nest *s,
                                   struct sums sums, int64_t tile, double *best)
 {
+    const struct target *t = subject->target;
     const struct sums in_vectors = {.halve = sums.halve, .pair = sums.pair};
     struct sizes sizes = sizes_of(s, &in_vectors, tile);
     int64_t lanes = t->lanes;
@@ -191,7 +197,7 @@ static struct nest_plan plan_nest(const struct target *t, const struct kernel_ne
     if (sums.halve)
         plan_halves(t, s, &sizes, &found, best);
     if (sums.amx)
-        plan_tiles(t, s, tile, &found, best);
+        plan_amx(subject, s, tile, &found, best);
     return found;
 }
 
@@ -212,7 +218,7 @@ static double plan_tile(const struct view *v, int64_t tile, struct plan *plan)
     double cycles = 0, without[MAX_NESTS];
     *plan = (struct plan){.tile = tile, .nests = nests->count, .together = v->together};
     for (int i = 0; i < nests->count; i++) {
-        plan->nest[i] = plan_nest(target, &nests->nest[i], v->sums[i], tile, &without[i]);
+        plan->nest[i] = plan_nest(v->subject, &nests->nest[i], v->sums[i], tile, &without[i]);
         cycles += without[i];
     }
     int64_t bytes = tile * v->tile_bytes + v->together_bytes;

@@ -13,9 +13,9 @@ struct segment {
 
 /* All return the number of segments that cover `total`: whole blocks, then smaller ones. */
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment);
-/* Rows of `vectors` vectors of sums in AMX's tiles: the height that divides all blocks, 0 where each
- * block has one of its own; the tiles of a block; and the blocks themselves, of which no smaller
- * one has more tiles than a whole one. At most MOST_TILES hold sums: as many registers are for
+/* Rows of `vectors` vectors of sums in AMX's tiles: the height that divides all blocks, 0 where
+ * each block has one of its own; the tiles of a block; and the blocks themselves, of which no
+ * smaller one has more tiles than a whole one. At most MOST_TILES hold sums: as many registers are for
  * factors. */
 enum { MOST_TILES = 4 };
 int64_t segments_height(int64_t total, int64_t block, int64_t vectors);
