@@ -55,7 +55,7 @@ void emit_attributes(LLVMContextRef context, LLVMValueRef function, const struct
     if (!target)
         return;
     add_attribute(context, function, "target-features", cpu_features(target, precision));
-    add_attribute(context, function, "tune-cpu", target_level_of(target)->cpu);
+    add_attribute(context, function, "tune-cpu", target_level_of(target, precision)->cpu);
     add_attribute(context, function, "prefer-vector-width", target->lanes > 8 ? "512" : "256");
 }
 

@@ -126,11 +126,6 @@ static const struct target *level_row(enum cpu_level level)
     return target_row(name[level]);
 }
 
-const struct target *target_level_of(const struct target *target)
-{
-    return target->gpu ? target : level_row(target_level(target));
-}
-
 static uint32_t *word_of(struct cpu_need *need, const struct feature *f)
 {
     return f->word == LEAF1_ECX   ? &need->leaf1_ecx
@@ -146,9 +141,14 @@ static enum cpu_level level_in(const struct target *target, int precision)
     return level > CPU_AVX512 && precision != precision_kind_bf16 ? CPU_AVX512 : level;
 }
 
+const struct target *target_level_of(const struct target *target, int precision)
+{
+    return target->gpu ? target : level_row(level_in(target, precision));
+}
+
 const char *cpu_features(const struct target *target, int precision)
 {
-    return level_row(level_in(target, precision))->features;
+    return target_level_of(target, precision)->features;
 }
 
 struct cpu_need cpu_need(const struct target *target, int precision)
@@ -160,8 +160,7 @@ struct cpu_need cpu_need(const struct target *target, int precision)
     for (int i = 0; i < FEATURES; i++)
         if (feature_table[i].level <= level)
             *word_of(&need, &feature_table[i]) |= 1u << feature_table[i].bit;
-    if (level == CPU_BF16 &&
-        target == target_level_of(target)) /* not for a processor by its name */
+    if (level == CPU_BF16 && target == level_row(level)) /* not for a processor by its name */
         need.leaf0_ecx = VENDOR_AMD;
     return need;
 }

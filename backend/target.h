@@ -55,8 +55,9 @@ const struct target *target_find(const char *name, struct error *error);
  * its predictions. Only for a target that runs here. */
 struct target target_on_this_machine(const struct target *target);
 
-/* The level that has the instructions of a processor; a GPU itself. */
-const struct target *target_level_of(const struct target *target);
+/* The level that has the instructions of a processor in a precision (a precision_kind): units for
+ * bf16 count only in that one. A GPU itself. */
+const struct target *target_level_of(const struct target *target, int precision);
 
 bool target_is_gpu(const char *name); /* of a target's name */
 bool target_has_matrix_units(const struct target *target);

@@ -10,7 +10,9 @@
  *
  * At the end it prints how many products there were. A register that is used as it was not set up,
  * and tiles that are still set up when a model has run, end the program. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <cpuid.h>
 #include <math.h>
 #include <signal.h>
@@ -239,8 +241,9 @@ static int answer_question(ucontext_t *u, const uint8_t *at)
 static void handle(int number, siginfo_t *info, void *context)
 {
     (void)number;
+    (void)info;
     ucontext_t *u = context;
-    const uint8_t *at = info->si_addr;
+    const uint8_t *at = (const uint8_t *)u->uc_mcontext.gregs[REG_RIP];
     int length = answer_question(u, at);
     length = length ? length : carry_out(u, at);
     if (!length) {
@@ -252,9 +255,15 @@ static void handle(int number, siginfo_t *info, void *context)
     u->uc_mcontext.gregs[REG_RIP] += length;
 }
 
+int amx_is_set_up(void);
+int amx_is_set_up(void)
+{
+    return config.palette;
+}
+
 static void report(void)
 {
-    if (config.palette)
+    if (amx_is_set_up())
         die("tiles are still set up at the end");
     printf("products %ld\n", products);
 }

@@ -2,14 +2,18 @@
 """Code for AMX in `--precision bf16`, on any processor with AVX-512 and bf16.
 
     amx.py SANC [--shared] [NAME...]
+    amx.py SANC --random RANDOM_MODELS N
 
 Objects with code for x86-64-v3 and x86-64-v4+amx are linked with amx.c, which carries out what the
-processor does not have. Of each case here, or of ../shared/cases, the results are at most twice as
+processor does not have. Of each case here, of ../shared/cases, or
+of N random models, the results are at most twice as
 far off as the evaluator's that rounds the same operands, and those in whole numbers are exactly its
 own. Where the processor lacks AMX, its registers are not saved or permission is refused, the weaker
-code runs, to the same end. Skips where vectors cannot be rounded to bf16.
+code runs, to the same end. Threads, signals and fork find nothing of it (amx_threads.c). Skips where
+vectors cannot be rounded to bf16.
 """
 import argparse
+import array
 import os
 import re
 import subprocess
@@ -23,6 +27,8 @@ import emulated
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGETS = "x86-64-v3,x86-64-v4+amx"
 ABSENT = ["no_bits", "no_state", "refused"]
+IN_PROGRAM = 50  # models of a program
+THREADED = "pair_subtraction"  # the case that threads share
 DIGITS = 1e-8  # of an error as it is printed
 UD2 = b"\x0f\x0b"
 # What an object asks the processor and the system, and what takes its place.
@@ -43,29 +49,32 @@ def ask_elsewhere(path, name):
     return len(places)
 
 
-def compile_case(sanc, name, folder, scratch):
+def compile_case(sanc, name, folder, scratch, *options):
     """The object, and its numbers as plain files."""
     path = os.path.join(scratch, name + ".o")
     common.call(sanc, "compile", os.path.join(folder, "model.json"), "-w",
                 os.path.join(folder, "weights.safetensors"), "--precision", "bf16", "--target",
-                TARGETS, "--name", name, "-o", path)
+                TARGETS, "--name", name, *options, "-o", path)
     if ask_elsewhere(path, name) < 4:
         raise common.Failure(f"{name}: fewer questions than expected")
     io = common.read_safetensors(os.path.join(folder, "io.safetensors"))
-    for kind in "input", "output":
+    images = io["input"][1]
+    numbers = {"input": images if images.typecode == "B" else array.array("f", images),
+               "output": array.array("d", io["output"][1])}
+    for kind, values in numbers.items():
         with open(os.path.join(scratch, f"{name}.{kind}"), "wb") as file:
-            io[kind][1].tofile(file)
+            values.tofile(file)
 
 
-def link(names, folder):
+def link(source, names, folder):
     with open(os.path.join(folder, "model_table.h"), "w", encoding="utf-8") as file:
         for name in names:
             file.write(f'#include "{name}.h"\n')
         rows = ", ".join(f"&{name}_model" for name in names)
         file.write(f"static const struct san_model *const model_table[] = {{{rows}}};\n")
     program = os.path.join(folder, "program")
-    common.call("cc", "-std=c11", "-O2", "-mfma", "-I", folder, os.path.join(HERE, "emulated.c"),
-                os.path.join(HERE, "amx.c"), *[os.path.join(folder, name + ".o") for name in names],
+    common.call("cc", "-std=c11", "-O2", "-mfma", "-pthread", "-D_GNU_SOURCE", "-I", folder,
+                os.path.join(HERE, source), os.path.join(HERE, "amx.c"), *[os.path.join(folder, name + ".o") for name in names],
                 "-lm", "-o", program)
     return program
 
@@ -90,25 +99,27 @@ def most_error(sanc, folder, scratch):
     return common.relative_error(plain, reference)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sanc")
-    parser.add_argument("--shared", action="store_true")
-    parser.add_argument("name", nargs="*")
-    args = parser.parse_intermixed_args()
-    if not emulated.has_avx512() or "avx512_bf16" not in emulated.processor("flags"):
-        common.skip("this processor does not round vectors to bf16")
-    own = os.path.join(HERE, "cases")
-    folders = common.case_folders(None if args.shared else own)
-    names, tally, sanc = args.name or list(folders), common.Tally(), common.Sanc(args.sanc)
+def check_threads(sanc, folder, tally):
+    """Two threads of a hook, signals, and fork."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name in names:
-            compile_case(sanc, name, folders[name], scratch)
-        program = link(names, scratch)
+        compile_case(sanc, THREADED, folder, scratch, "--threads", "2")
+        found, products = run(link("amx_threads.c", [THREADED], scratch), scratch, "there")
+    tally.check(products > 0, f"threads: {products} products of tiles")
+    tally.check(found.get("signals", 0) > 0, "no signal came")
+    for what in "other", "kept", "child":
+        tally.check(found[what] == 0, f"threads: {what} {found[what]}")
+
+
+def check_cases(sanc, folders, tally):
+    """All of them in one program, where AMX is there and where it is not."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, folder in folders.items():
+            compile_case(sanc, name, folder, scratch)
+        program = link("emulated.c", list(folders), scratch)
         found, products = run(program, scratch, "there")
         tally.check(products > 0, "no products of tiles")
-        for name in names:
-            most = most_error(sanc, folders[name], scratch)
+        for name, folder in folders.items():
+            most = most_error(sanc, folder, scratch)
             print(f"{name:24} error {found[name]:.1e}, the evaluator's {most:.1e}")
             tally.check(0 <= found[name] <= max(bf16.LEAST_BOUND, 2 * most),
                         f"{name}: error {found[name]:.2e}, the evaluator's {most:.2e}")
@@ -120,6 +131,35 @@ def main():
             tally.check(products == 0, f"{amx}: {products} products of tiles")
             tally.check(set(weaker) == set(found) and all(error >= 0 for error in weaker.values()),
                         f"{amx}: {weaker}")
+
+
+def check_random(sanc, program, count, tally):
+    """Models over the whole format."""
+    with tempfile.TemporaryDirectory() as folder:
+        common.call(program, "--write", folder, "--count", count)
+        folders = common.case_folders(folder)
+        names = list(folders)
+        for begin in range(0, len(names), IN_PROGRAM):
+            check_cases(sanc, {name: folders[name] for name in names[begin:begin + IN_PROGRAM]}, tally)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sanc")
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--random", nargs=2, metavar=("RANDOM_MODELS", "N"))
+    parser.add_argument("name", nargs="*")
+    args = parser.parse_intermixed_args()
+    if not emulated.has_avx512() or "avx512_bf16" not in emulated.processor("flags"):
+        common.skip("this processor does not round vectors to bf16")
+    tally, sanc = common.Tally(), common.Sanc(args.sanc)
+    if args.random:
+        check_random(sanc, *args.random, tally)
+        return tally.end()
+    folders = common.case_folders(None if args.shared else os.path.join(HERE, "cases"))
+    check_cases(sanc, {name: folders[name] for name in args.name or folders}, tally)
+    if THREADED in folders:
+        check_threads(sanc, folders[THREADED], tally)
     return tally.end()
 
 

@@ -1,5 +1,6 @@
 /* Runs the models of model_table.h, which emulated.py writes, and prints each one's relative error.
- * The files NAME.input and NAME.output (float and double numbers) lie in the working directory. */
+ * The files NAME.input and NAME.output (numbers as the model takes them, and double) lie in the
+ * working directory. */
 #include "model_table.h"
 #include <math.h>
 #include <stdio.h>
@@ -31,10 +32,11 @@ static void *read_numbers(const char *name, const char *kind, size_t *size)
 static double run_model(const struct san_model *model)
 {
     size_t input_bytes, output_bytes;
-    float *input = read_numbers(model->name, "input", &input_bytes);
+    unsigned char *input = read_numbers(model->name, "input", &input_bytes);
     double *reference = read_numbers(model->name, "output", &output_bytes);
-    size_t pixels = (size_t)model->channels * model->height * model->width;
-    size_t images = input_bytes / sizeof *input / pixels, unit = model->workspace_alignment;
+    size_t image_bytes = (size_t)model->channels * model->height * model->width *
+                         (model->input_type == SAN_U8 ? 1 : sizeof(float));
+    size_t images = input_bytes / image_bytes, unit = model->workspace_alignment;
     float *out = malloc(sizeof *out * model->classes);
     void *workspace = aligned_alloc(unit, (model->workspace_bytes / unit + 1) * unit);
     double difference = 0, norm = 0;
@@ -43,7 +45,7 @@ static double run_model(const struct san_model *model)
     memset(workspace, 0xff, model->workspace_bytes); /* NaN */
     for (size_t i = 0; i < images; i++) {
         memset(out, 0xff, sizeof *out * model->classes);
-        int status = model->run(input + i * pixels, out, workspace, NULL);
+        int status = model->run(input + i * image_bytes, out, workspace, NULL);
         if (status != SAN_OK) {
             printf("%s returned %d\n", model->name, status);
             return -1;

@@ -9,6 +9,7 @@ the machine has AVX-512, unless told --always: cases.py covers that. Debian pack
 bochs-term cpio lz4 gcc binutils; the emulator's kernel is downloaded into build/avx512.
 """
 import argparse
+import ctypes
 import glob
 import os
 import shutil
@@ -41,7 +42,10 @@ def has_pairs():
 
 
 def has_amx():
-    return has_avx512() and {"amx_tile", "amx_bf16", "avx512_bf16"} <= set(processor("flags"))
+    """Whether the processor has AMX, and the system lets processes use it."""
+    arch_prctl, request, tiles = 158, 0x1023, 18
+    return (has_avx512() and {"amx_tile", "amx_bf16", "avx512_bf16"} <= set(processor("flags"))
+            and ctypes.CDLL(None).syscall(arch_prctl, request, tiles) == 0)
 
 
 class Missing(Exception):

@@ -116,10 +116,10 @@ static void pairs_are_for_some(void **state)
         assert_int_equal(need.leaf7_1_eax, 1u << 5);
         assert_int_equal(need.leaf7_edx, 0);
         assert_int_equal(need.leaf0_ecx != 0, i == 0);
-        assert_string_equal(target_level_of(a)->name, with[0]);
+        assert_string_equal(target_level_of(a, precision_kind_bf16)->name, with[0]);
     }
     const struct target *gpu = find("nvptx:sm_80");
-    assert_ptr_equal(target_level_of(gpu), gpu);
+    assert_ptr_equal(target_level_of(gpu, precision_kind_f32), gpu);
 }
 
 /* A unit that multiplies tiles, whose registers the operating system has to know. */
@@ -135,7 +135,7 @@ static void tiles_are_intels(void **state)
         assert_int_equal(need.leaf7_edx, 1u << 22 | 1u << 24);
         assert_int_equal(need.xcr0, 0x600e6);
         assert_int_equal(need.leaf0_ecx, 0);
-        assert_string_equal(target_level_of(target)->name, with[0]);
+        assert_string_equal(target_level_of(target, precision_kind_bf16)->name, with[0]);
     }
     assert_false(find("icelake-server")->amx || find("znver5")->amx);
 }
@@ -150,6 +150,7 @@ static void units_count_in_bf16_only(void **state)
     for (int i = 0; i < 4; i++) {
         struct cpu_need need = cpu_need(find(with[i]), precision_kind_f32);
         assert_memory_equal(&need, &wide, sizeof need);
+        assert_ptr_equal(target_level_of(find(with[i]), precision_kind_f32), find("x86-64-v4"));
         assert_null(strstr(cpu_features(find(with[i]), precision_kind_f32), "bf16"));
         assert_non_null(strstr(cpu_features(find(with[i]), precision_kind_bf16), "bf16"));
     }
@@ -198,7 +199,8 @@ static void native_is_this_machine(void **state)
     assert_true(target_runs_here(find("x86-64-v3"), precision_kind_bf16, &error));
     bool wide = target_runs_here(find("x86-64-v4"), precision_kind_f32, &error);
     assert_int_equal(native->lanes, wide ? 16 : 8);
-    assert_true(target_runs_here(target_level_of(native), precision_kind_f32, &error));
+    const struct target *level = target_level_of(native, precision_kind_bf16);
+    assert_true(target_runs_here(level, precision_kind_bf16, &error) || native->pairs);
     if (!wide)
         assert_non_null(strstr(error.text, "avx512"));
     assert_true(native->l1_bytes >= 8 * 1024 && native->l2_bytes >= native->l1_bytes);

@@ -11,7 +11,7 @@
 static struct subject on_level(const struct subject *subject)
 {
     struct subject s = *subject;
-    s.target = target_level_of(s.target);
+    s.target = target_level_of(s.target, s.m->precision);
     return s;
 }
 

@@ -15,8 +15,8 @@ struct segment {
 int segments_of_rows(int64_t total, int64_t block, struct segment *segment);
 /* Rows of `vectors` vectors of sums in AMX's tiles: the height that divides all blocks, 0 where
  * each block has one of its own; the tiles of a block; and the blocks themselves, of which no
- * smaller one has more tiles than a whole one. At most MOST_TILES hold sums: as many registers are for
- * factors. */
+ * smaller one has more tiles than a whole one. At most MOST_TILES hold sums: as many registers are
+ * for factors. */
 enum { MOST_TILES = 4 };
 int64_t segments_height(int64_t total, int64_t block, int64_t vectors);
 int64_t segments_tiles(int64_t rows, int64_t height);
