@@ -28,6 +28,7 @@
 #include "build_lanes.h"
 #include "build_tile.h"
 #include "matrix.h"
+#include "rules.h"
 
 /* The loops of a sum, outermost first. */
 struct sum_loops {
@@ -323,7 +324,7 @@ struct stmt *build_nest(struct kernel_build *k, int i)
     if (lanes)
         b.r.load = load_lane;
     struct nest_size size = lanes ? nest_measure_lanes(nest, k->tile) : nest_measure(nest, k->tile);
-    bool shared = k->columns && !nest_stays(nest);
+    bool shared = k->columns && nest_is_shared(k->nests, i);
     if (shared) {
         size.columns = k->columns;
         b.first_column = k->first_column;

@@ -44,7 +44,8 @@ struct linear {
     int64_t matrices;       /* that share out the columns: groups of a grouped linear */
     int64_t at_once, bytes; /* terms that a step adds; of a factor */
     bool amx;               /* by AMX, at_once terms in a tile */
-    int64_t other;          /* elements that the other nests make, per pixel */
+    int64_t other, shared;  /* elements that the other nests make, per pixel: for every group of
+                             * columns, and for all groups together */
     int64_t splittable;     /* columns that may be shared out; 0: none */
     bool depth_allowed,
         copies; /* whether the depth may be in blocks; whether these need a copy of the rows */
@@ -94,7 +95,8 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
 static double moved_cycles(const struct linear *l, const struct choice *c, int64_t tile)
 {
     int64_t copied = c->depth && l->copies ? l->own_rows * l->depth : 0;
-    return 2 * (double)((l->other + copied) * tile) / (double)l->target->lanes;
+    int64_t moved = l->other + l->shared / c->groups + copied;
+    return 2 * (double)(moved * tile) / (double)l->target->lanes;
 }
 
 /* Cycles for rows that come from L2 again for every block of columns. */
@@ -281,8 +283,9 @@ static struct linear linear_of(const struct subject *subject, int at)
     for (int i = 0; i < s->rows; i++)
         l.own_rows *= s->loops.var[i]->extent;
     for (int i = 0; i < nests->count; i++)
-        l.other += i == at ? 0 : nest_measure_lanes(&nests->nest[i], 1).rows;
-    l.splittable = nest_stays(s) ? 0 : nests_split_columns(nests);
+        *(nest_is_shared(nests, i) ? &l.shared : &l.other) +=
+            i == at ? 0 : nest_measure_lanes(&nests->nest[i], 1).rows;
+    l.splittable = nest_is_shared(nests, at) ? nests_split_columns(nests) : 0;
     l.depth_allowed = l.depth % DEPTH == 0 && l.depth >= LEAST_DEPTH;
     l.copies = !nest_row_local(s);
     return l;

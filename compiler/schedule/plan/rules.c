@@ -93,6 +93,38 @@ static bool stores_columns(const struct kernel_nest *nest)
            is_column(nest, store->index[store->buffer->shape.rank - 1]);
 }
 
+/* Loads of what a nest leaves on the stack. */
+struct left {
+    const struct nests *nests;
+    int from, at; /* the nest that stores, the one that loads */
+    bool shared;
+};
+
+static void visit_left(void *context, const struct expr *load, int64_t iterations)
+{
+    (void)iterations;
+    struct left *l = context;
+    const struct kernel_nest *from = &l->nests->nest[l->from], *to = &l->nests->nest[l->at];
+    if (load->buffer != from->loops.store->buffer)
+        return;
+    l->shared &= l->at > l->from && nest_is_shared(l->nests, l->at) && nest_has_columns(to) &&
+                 nest_column(to)->extent == nest_column(from)->extent &&
+                 is_column(to, load->index[load->buffer->shape.rank - 1]);
+}
+
+bool nest_is_shared(const struct nests *nests, int nest)
+{
+    struct left left = {nests, nest, 0, true};
+    if (!nest_stays(&nests->nest[nest]))
+        return true;
+    for (left.at = 0; left.at < nests->count && stores_columns(&nests->nest[nest]); left.at++) {
+        expr_visit_loads(nests->nest[left.at].loops.store->value, 1, visit_left, &left);
+        if (!left.shared)
+            return false;
+    }
+    return stores_columns(&nests->nest[nest]);
+}
+
 int64_t nests_split_columns(const struct nests *nests)
 {
     struct stored stored = {nests, true, NULL};
@@ -154,7 +186,8 @@ struct refusal rule_depth(const struct subject *s, const struct plan *plan, int 
     } else if (of->reduce->var[0]->extent % n->depth || n->depth % n->lanes) {
         why = "depth has to divide the reduction, and to be whole vectors";
     } else {
-        int64_t columns = plan->split && !nest_stays(of) ? plan->split : nest_column(of)->extent;
+        int64_t columns =
+            plan->split && nest_is_shared(s->nests, nest) ? plan->split : nest_column(of)->extent;
         int64_t width = n->columns > PANEL ? n->columns : PANEL;
         if (columns % width || width % n->columns)
             why = "depth needs columns in whole panels of 32, in blocks that divide them or are "

@@ -25,6 +25,10 @@ typedef struct refusal plan_rule(const struct subject *s, const struct plan *pla
 /* The columns of the results that a kernel stores to memory; 0: they cannot be shared out. */
 int64_t nests_split_columns(const struct nests *nests);
 
+/* Whether each worker computes only its own share of a nest's columns, where these are shared out:
+ * of results, and of what stays on the stack if only such nests read it, each at its own column. */
+bool nest_is_shared(const struct nests *nests, int nest);
+
 /* Whether a nest takes the pixels of a tile one by one in any case. */
 bool nest_repeats(const struct nests *nests, int64_t nest);
 
