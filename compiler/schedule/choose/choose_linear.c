@@ -9,13 +9,15 @@
  * tile. The parts of these that computation does not hide were fitted to measured times of SAN's
  * shapes: 512-bit vectors on a Sapphire Rapids, 256-bit vectors on a Zen 3. */
 #include "choose_linear.h"
+#include "affine.h"
 #include "choose_amx.h"
 #include "core_model.h"
 #include "matrix.h"
 #include "rules.h"
 #include "segments.h"
 
-#define LOOP_CYCLES 0.5 /* of a step of the reduction */
+#define LOOP_CYCLES 0.5                     /* of a step of the reduction */
+enum { WAY_BYTES = 4096, LINE_BYTES = 64 }; /* of L1: all sets of a way, a line */
 enum {
     SHARE_CYCLES = 2000, /* until a share's weights arrive; on a Zen 3, like shown_wait */
 };
@@ -43,6 +45,7 @@ struct linear {
     int64_t own_rows, depth, columns;    /* of the linear: rows per pixel */
     int64_t matrices;       /* that share out the columns: groups of a grouped linear */
     int64_t at_once, bytes; /* terms that a step adds; of a factor */
+    int64_t apart;          /* bytes between its rows in a map; 0: they lie in none */
     bool amx;               /* by AMX, at_once terms in a tile */
     int64_t other, shared;  /* elements that the other nests make, per pixel: for every group of
                              * columns, and for all groups together */
@@ -65,6 +68,14 @@ static double tiles_cycles(const struct linear *l, const struct choice *c, int64
            (double)deep * (moved + BLOCK_CYCLES);
 }
 
+/* Whether so many rows meet in one set of L1, which has fewer ways: rows of a map that lie a multiple
+ * of 4096 bytes apart. Each step then fetches all their lines from L2 again. */
+static bool rows_collide(const struct linear *l, const struct choice *c, int64_t rows)
+{
+    return !c->depth && l->apart && l->apart % WAY_BYTES == 0 &&
+           rows > l->target->l1_bytes / WAY_BYTES;
+}
+
 static double register_tiles(const struct linear *l, const struct choice *c, int64_t rows,
                              int64_t columns)
 {
@@ -83,7 +94,10 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
         }
         double work = (double)(segment[i].size * c->vectors);
         double loads = (double)(segment[i].size + c->vectors + 1);
-        double step = core_step_cycles(l->target, work, loads) + LOOP_CYCLES;
+        double step = core_step_cycles(l->target, work, loads);
+        if (rows_collide(l, c, segment[i].size))
+            step = fmax(step, (double)(segment[i].size * LINE_BYTES / L2_BYTES_PER_CYCLE));
+        step += LOOP_CYCLES;
         cycles += (double)(segment[i].count * blocks) *
                   (step * (double)(l->depth / l->at_once) +
                    (double)deep * ((c->depth ? 3 : 2) * work + BLOCK_CYCLES));
@@ -262,6 +276,20 @@ static bool adds_map(const struct kernel_nest *s, const struct expr *value)
     return false;
 }
 
+/* From a pixel's row of the factor to the next one's. */
+static int64_t bytes_apart(const struct subject *subject, const struct kernel_nest *s)
+{
+    const struct expr *load = s->row_factor;
+    int64_t step;
+    if (!subject->nests->pixels || load->op != SCALAR_load || nest_row_local(s))
+        return 0;
+    const struct affine *flat =
+        affine_linearize(subject->m->arena, &load->buffer->shape, load->index);
+    return affine_step(flat, subject->nests->pixel[2], &step)
+               ? step * dtype_bytes[load->buffer->dtype]
+               : 0;
+}
+
 static struct linear linear_of(const struct subject *subject, int at)
 {
     const struct nests *nests = subject->nests;
@@ -286,7 +314,9 @@ static struct linear linear_of(const struct subject *subject, int at)
         *(nest_is_shared(nests, i) ? &l.shared : &l.other) +=
             i == at ? 0 : nest_measure_lanes(&nests->nest[i], 1).rows;
     l.splittable = nest_is_shared(nests, at) ? nests_split_columns(nests) : 0;
-    l.depth_allowed = l.depth % DEPTH == 0 && l.depth >= LEAST_DEPTH;
+    l.apart = bytes_apart(subject, s);
+    l.depth_allowed =
+        l.depth % DEPTH == 0 && (l.depth >= LEAST_DEPTH || (l.apart && l.apart % WAY_BYTES == 0));
     l.copies = !nest_row_local(s);
     return l;
 }
