@@ -7,7 +7,7 @@
  *
  * Right because a value that is rounded to bf16 is stored as it is. */
 #include "loops.h"
-#include "pairs.h"
+#include "units.h"
 #include "rounding.h"
 
 pass_function narrow_values;

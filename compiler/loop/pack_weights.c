@@ -11,7 +11,7 @@
  *   w : weights f32[K, N]                 =>     w_packed : weights bf16[N / 32, K / 2, 32, 2]
  *   w : weights f32[K, 8]                 =>     w_packed : weights bf16[K / 2, 8, 2] */
 #include "make.h"
-#include "pairs.h"
+#include "units.h"
 #include "rounding.h"
 #include "target.h"
 #include "tiles.h"

@@ -9,7 +9,7 @@
  * values that are rounded to bf16 stays apart from one of others where only so it can have that type
  * (narrow_values.c). */
 #include "affine.h"
-#include "pairs.h"
+#include "units.h"
 #include "rounding.h"
 #include "touches.h"
 

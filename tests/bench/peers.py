@@ -43,7 +43,7 @@ IN_BF16 = ["eager", "compiled", "openvino"]  # which programs compute in it when
 BUILD = os.path.join(common.ROOT, "build", "bench")
 MOST_ERROR = {"f32": 1e-5, "bf16": 0.1}
 SANC_OPTIONS = {"f32": [], "bf16": ["--precision", "bf16", "--target",
-                                    "x86-64-v3,x86-64-v4,x86-64-v4+bf16"]}
+                                    "x86-64-v3,x86-64-v4,x86-64-v4+bf16,x86-64-v4+amx"]}
 LEAST_RUNS, ROUND_MS = 1, 400  # of each program in a round
 CALM_S = 0.3  # before each turn: worker threads of the program before spin that long for more work
 

@@ -171,9 +171,9 @@ static bool check_one_by_one(struct trial *t, const char *const *target)
 
 /* Passes that only make it faster: without one, the result is the same. */
 static const char *const optional_passes[] = {
-    "expand_batch_norm", "fold_affine", "tabulate_position", "drop_softmax_bias",
-    "merge_linears",     "winograd",    "inline_readers",    "delay_division",
-    "split_loops",       "fuse_pixels", "merge_loops",       "pack_weights"};
+    "expand_batch_norm", "fold_affine", "tabulate_position", "drop_softmax_bias", "merge_linears",
+    "even_channels",     "winograd",    "inline_readers",    "delay_division",    "split_loops",
+    "fuse_pixels",       "merge_loops", "pack_weights"};
 enum { OPTIONAL_PASSES = sizeof optional_passes / sizeof *optional_passes };
 
 static bool check_after_passes(struct trial *t)
@@ -285,13 +285,20 @@ static bool check_passes(struct trial *t)
     return good && check_code(t, 1, t->checks->target, without, what);
 }
 
-/* Code for a unit, where this machine has it; else its loops, and now and then that it can be made. */
+/* Code for a unit, where this machine has it; else, now and then, that it can be made: its loops are
+ * evaluated by check_passes. */
 static bool check_unit(struct trial *rounded, const char *const *target)
 {
     struct error error;
     if (target_runs_here(target_find(*target, &error), precision_kind_bf16, &error))
         return check_code(rounded, 1, target, NULL, "in bf16");
-    return !rounded->checks->emitted || check_other(rounded, *target);
+    if (!rounded->checks->emitted)
+        return true;
+    struct module *module = scheduled_module(rounded, rounded->m->batch, 1, target, NULL);
+    bool good = module && check_emission(rounded, module, *target);
+    if (module)
+        module_free(module);
+    return good;
 }
 
 /* In bf16: against the evaluator that rounds the same operands. */

@@ -1,5 +1,5 @@
 #include "build.h"
-#include "pairs.h"
+#include "units.h"
 #include "rules.h"
 #include <string.h>
 

@@ -13,7 +13,7 @@
  * arithmetic. */
 #include "build_fetch.h"
 #include "build_tile.h"
-#include "pairs.h"
+#include "units.h"
 
 enum { LINE_BYTES = 64, LINE = 16 /* floats of a cache line */ };
 

@@ -1,6 +1,6 @@
-/* Terms of a sum that a processor's unit adds at once. */
-#ifndef COMPILER_PAIRS_H
-#define COMPILER_PAIRS_H
+/* Units of processors that add several terms of a sum at once. */
+#ifndef COMPILER_UNITS_H
+#define COMPILER_UNITS_H
 #include "ir.h"
 
 /* Whether factors of type bf16 pay: the module is for processors alone, at least one of which adds

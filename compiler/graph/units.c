@@ -1,4 +1,4 @@
-#include "pairs.h"
+#include "units.h"
 #include "target.h"
 
 bool module_takes_pairs(const struct module *m)
