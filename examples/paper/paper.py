@@ -74,8 +74,9 @@ def write_weights(sanc, name, path):
 
 def milliseconds(sanc, name, weights, seconds, threads, batch, precision):
     """Of an image, the median; None where this machine or this sanc has not the precision."""
-    status, out, err = call(sanc, "bench", model_of(name), "-w", weights, "--json", "--seconds",
-                            seconds, "--threads", threads, "--batch", batch, "--precision", precision)
+    status, out, err = call(sanc, "bench", model_of(name), "-w", weights, "--target", "native",
+                            "--json", "--seconds", seconds, "--threads", threads, "--batch", batch,
+                            "--precision", precision)
     if status == 0:
         return json.loads(out)["latency_ms"]["median"] / batch
     if precision == "f32":
