@@ -2,8 +2,8 @@
  * Linked to a program whose compiled models use them.
  *
  * An object asks the processor before it runs such code. amx.py has put ud2 in the place of its
- * questions, which are answered here: CPUID and XGETBV as this machine does, and as AMX says in
- * the variable SANC_AMX, the system call for permission as well:
+ * questions, which are answered here: CPUID and XGETBV as this machine does, but for AMX, and the
+ * system call for permission, as the variable SANC_AMX says:
  *
  *   there      all of it     no_bits    not in CPUID     no_state   not in XCR0
  *   refused    no permission
@@ -219,7 +219,7 @@ static int answer_question(ucontext_t *u, const uint8_t *at)
         return 0;
     if (at[2] == 0x90) {
         __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-        *reg(u, 0) = a | (is("no_state") ? 0 : XCR0_TILES);
+        *reg(u, 0) = (a & ~(unsigned)XCR0_TILES) | (is("no_state") ? 0 : XCR0_TILES);
         *reg(u, 2) = d;
         return 3;
     }
@@ -229,8 +229,8 @@ static int answer_question(ucontext_t *u, const uint8_t *at)
     }
     unsigned leaf = (unsigned)*reg(u, 0), part = (unsigned)*reg(u, 1);
     __cpuid_count(leaf, part, a, b, c, d);
-    if (leaf == 7 && part == 0 && !is("no_bits"))
-        d |= AMX_BF16 | AMX_TILE;
+    if (leaf == 7 && part == 0)
+        d = (d & ~(unsigned)(AMX_BF16 | AMX_TILE)) | (is("no_bits") ? 0 : AMX_BF16 | AMX_TILE);
     *reg(u, 0) = a;
     *reg(u, 3) = b;
     *reg(u, 1) = c;
