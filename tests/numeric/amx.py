@@ -7,9 +7,9 @@
 Objects with code for x86-64-v3 and x86-64-v4+amx are linked with amx.c, which carries out what the
 processor does not have. Of each case here, of ../shared/cases, or of N random models, the results
 are at most twice as far off as the evaluator's that rounds the same operands, and those in whole
-numbers are exactly its own. Where the processor lacks AMX, its registers are not saved or permission
-is refused, the weaker code runs, to the same end. Threads, signals and fork find nothing of it
-(amx_threads.c). Skips where vectors cannot be rounded to bf16, and where the processor has AMX:
+numbers are exactly its own. Where the processor lacks AMX, its registers are not saved or
+permission is refused, the weaker code runs, to the same end. Threads, signals and fork find nothing
+of it (amx_threads.c). Skips where vectors cannot be rounded to bf16, and where the processor has AMX:
 bf16.py covers that.
 """
 import argparse
@@ -67,16 +67,8 @@ def compile_case(sanc, name, folder, scratch, *options):
 
 
 def link(source, names, folder):
-    with open(os.path.join(folder, "model_table.h"), "w", encoding="utf-8") as file:
-        for name in names:
-            file.write(f'#include "{name}.h"\n')
-        rows = ", ".join(f"&{name}_model" for name in names)
-        file.write(f"static const struct san_model *const model_table[] = {{{rows}}};\n")
-    program = os.path.join(folder, "program")
-    common.call("cc", "-std=c11", "-O2", "-mfma", "-pthread", "-D_GNU_SOURCE", "-I", folder,
-                os.path.join(HERE, source), os.path.join(HERE, "amx.c"), *[os.path.join(folder, name + ".o") for name in names],
-                "-lm", "-o", program)
-    return program
+    return emulated.link(source, names, folder, os.path.join(HERE, "amx.c"), "-mfma", "-pthread",
+                         "-D_GNU_SOURCE")
 
 
 def run(program, folder, amx):
@@ -140,7 +132,8 @@ def check_random(sanc, program, count, tally):
         folders = common.case_folders(folder)
         names = list(folders)
         for begin in range(0, len(names), IN_PROGRAM):
-            check_cases(sanc, {name: folders[name] for name in names[begin:begin + IN_PROGRAM]}, tally)
+            some = {name: folders[name] for name in names[begin:begin + IN_PROGRAM]}
+            check_cases(sanc, some, tally)
 
 
 def main():
@@ -153,7 +146,7 @@ def main():
     if not emulated.has_avx512() or "avx512_bf16" not in emulated.processor("flags"):
         common.skip("this processor does not round vectors to bf16")
     if "amx_tile" in emulated.processor("flags"):
-        common.skip("this processor has AMX, not all of whose instructions would end in a signal: see bf16.py")
+        common.skip("this processor has AMX, whose instructions need end in no signal: see bf16.py")
     tally, sanc = common.Tally(), common.Sanc(args.sanc)
     if args.random:
         check_random(sanc, *args.random, tally)

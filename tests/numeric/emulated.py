@@ -98,9 +98,9 @@ def prepare(sanc, name, source, folder):
     return paths
 
 
-def link(source, names, folder):
+def link(source, names, folder, *more):
     """A static program of a C file and compiled models, NAME.o and NAME.h in the folder, which it
-    finds in model_table.h."""
+    finds in model_table.h. more: files and options."""
     with open(os.path.join(folder, "model_table.h"), "w") as file:
         for name in names:
             file.write(f'#include "{name}.h"\n')
@@ -108,7 +108,7 @@ def link(source, names, folder):
         file.write(f"static const struct san_model *const model_table[] = {{{rows}}};\n")
     program = os.path.join(folder, "program")
     common.call("gcc", "-std=c11", "-O1", "-static", "-I", folder, os.path.join(HERE, source),
-                *[os.path.join(folder, name + ".o") for name in names], "-lm", "-o", program)
+                *more, *[os.path.join(folder, name + ".o") for name in names], "-lm", "-o", program)
     return program
 
 
