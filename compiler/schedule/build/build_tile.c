@@ -165,15 +165,23 @@ static struct stmt *move_sums(struct nest_build *b, int64_t rows, const struct s
     return tile_wrap(m, &t, move);
 }
 
+/* The loops over the sums, with the nest's variables mapped to an element of them, at `at`. */
+static struct tile_loops enter_sums(struct nest_build *b, const struct origin *origin, int64_t rows,
+                                    const struct segment *columns, affine_ref at[SUM_RANK])
+{
+    struct tile_loops t = tile_sum_loops(b, rows, columns);
+    tile_sum_index(b->k->m, &t, at);
+    tile_enter(b, origin, &t);
+    return t;
+}
+
 struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64_t rows,
                         const struct segment *columns, struct tile_sums *sums)
 {
     struct module *m = b->k->m;
     int vars = b->r.vars;
-    struct tile_loops t = tile_sum_loops(b, rows, columns);
     affine_ref at[SUM_RANK];
-    tile_sum_index(m, &t, at);
-    tile_enter(b, origin, &t);
+    struct tile_loops t = enter_sums(b, origin, rows, columns, at);
     const struct expr *value = build_initial(b);
     b->r.vars = vars;
     if (!t.within || may_begin(m, value, &t))
@@ -188,35 +196,22 @@ struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64
     return stmt;
 }
 
-/* Whether the sums are the results, and AMX can store tiles of them. */
-static bool may_end(struct nest_build *b, const struct origin *origin, int64_t rows,
-                    const struct segment *columns)
+/* The results, from the registers to where they belong. NULL: the sums are not the results, or AMX
+ * cannot store tiles of them. */
+static struct stmt *store_tiles(struct nest_build *b, const struct origin *origin, int64_t rows,
+                                const struct segment *columns, const struct tile_sums *sums)
 {
     const struct stmt *store = b->nest->loops.store;
     struct module *m = b->k->m;
     int vars = b->r.vars;
     if (store->value != b->nest->reduce || store->buffer->dtype != DTYPE_F32)
-        return false;
-    struct tile_loops t = tile_sum_loops(b, rows, columns);
-    tile_enter(b, origin, &t);
-    const struct stmt *to = build_store(b, expr_constant(m, 0));
-    b->r.vars = vars;
-    return is_tile(m, expr_load(m, to->buffer, to->index), t.within, t.lane);
-}
-
-/* The results, from the registers to where they belong. */
-static struct stmt *store_tiles(struct nest_build *b, const struct origin *origin, int64_t rows,
-                                const struct segment *columns, struct tile_sums *sums)
-{
-    struct module *m = b->k->m;
-    int vars = b->r.vars;
-    struct tile_loops t = tile_sum_loops(b, rows, columns);
+        return NULL;
     affine_ref at[SUM_RANK];
-    tile_sum_index(m, &t, at);
-    tile_enter(b, origin, &t);
-    struct stmt *stmt = tile_wrap(m, &t, build_store(b, expr_load(m, sums->acc, at)));
+    struct tile_loops t = enter_sums(b, origin, rows, columns, at);
+    struct stmt *to = build_store(b, expr_load(m, sums->acc, at));
     b->r.vars = vars;
-    return stmt;
+    bool even = is_tile(m, expr_load(m, to->buffer, to->index), t.within, t.lane);
+    return even ? tile_wrap(m, &t, to) : NULL;
 }
 
 struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t rows,
@@ -225,8 +220,9 @@ struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t
     struct module *m = b->k->m;
     int vars = b->r.vars;
     bool tiles = build_in_tiles(b, columns);
-    if (tiles && may_end(b, origin, rows, columns))
-        return store_tiles(b, origin, rows, columns, sums);
+    struct stmt *whole = tiles ? store_tiles(b, origin, rows, columns, sums) : NULL;
+    if (whole)
+        return whole;
     struct stmt *stmt = tiles ? move_sums(b, rows, columns, sums, false) : NULL;
     struct tile_loops t = tile_loops_new(m, rows, columns);
     affine_ref at[2] = {t.at_row, t.column};
