@@ -16,6 +16,7 @@ import concurrent.futures
 import math
 import json
 import os
+import random
 import shutil
 import re
 import sys
@@ -270,6 +271,42 @@ def check_bytes(sanc, llc, tally):
             {"layout": "nhwc"} if layout == "nhwc" else {"layout": "nchw"})}, "the plan's input")
 
 
+def check_classifier(sanc, llc, tally):
+    """A classifier of many terms, whose columns blocks share and whose terms threads share."""
+    channels, classes, size = 512, 100, 8
+    model = {"format": "san", "version": 1, "name": "deep", "classes": classes, "stem_channels": 8,
+             "input": {"channels": 3, "height": size, "width": size},
+             "stages": [{"blocks": 0, "channels": channels}]}
+    shapes = {"conv_in.weight": [8, 3, 1, 1], "conv0.weight": [channels, 8, 1, 1],
+              "fc.weight": [classes, channels], "fc.bias": [classes]}
+    for norm, count in (("bn_in", 8), ("bn0", channels)):
+        shapes |= {f"{norm}.{name}": [count]
+                   for name in ("weight", "bias", "running_mean", "running_var")}
+    numbers = random.Random(1)
+
+    def draw(shape):
+        return array.array("f", (numbers.uniform(0.1, 1) for _ in range(math.prod(shape))))
+    with tempfile.TemporaryDirectory() as scratch:
+        with open(os.path.join(scratch, "model.json"), "w", encoding="utf-8") as file:
+            json.dump(model, file)
+        common.write_tensors(os.path.join(scratch, "weights.safetensors"),
+                             {name: (shape, draw(shape)) for name, shape in shapes.items()})
+        shape = [1, 3, size, size]
+        images = draw(shape)
+        common.write_safetensors(os.path.join(scratch, "in"), "input", shape, images)
+        for precision, bound in (("f32", MOST_ERROR), ("tf32", 1e-3), ("bf16", 1e-2)):
+            reference = common.run_model(sanc, scratch, os.path.join(scratch, "in"),
+                                         os.path.join(scratch, "out"), "--engine", "eval",
+                                         "--precision", precision, "--target", TARGET)
+            network = device.Network(sanc, llc, scratch, scratch, precision=precision)
+            error = common.relative_error(network.run(images), reference)
+            tally.check(error <= bound,
+                        f"a deep classifier, {precision}: error {error:.2e} over {bound}")
+            last = network.plan["kernels"][-1]
+            tally.check(last["grid"][0] > 1 and last["shared_bytes"] > 0,
+                        f"a deep classifier is not shared out: {last}")
+
+
 def check_alike(sanc, llc, tally):
     """Blocks that are alike share functions, which find their own weights and workspace; without the
     offsets the results are others, or an access is found that the plan does not mention."""
@@ -330,6 +367,7 @@ def main():
     if args.sample:
         check_large_tiles(sanc, total)
         check_bytes(sanc, llc, total)
+        check_classifier(sanc, llc, total)
         check_alike(sanc, llc, total)
     return total.end()
 

@@ -229,6 +229,21 @@ static int64_t plan_blocks(const struct view *v, int64_t tile, int64_t threads, 
     return most < 1 ? 1 : most;
 }
 
+/* Into how many parts at most blocks share the last nest's columns. */
+static int64_t most_split(const struct view *v, const struct plan *plan)
+{
+    if (plan->blocks || v->shared_columns < 2 * LEAST_COLUMNS)
+        return 1;
+    int64_t most = v->shared_columns / LEAST_COLUMNS;
+    return most < MOST_SPLIT ? most : MOST_SPLIT;
+}
+
+/* Where there is one pixel, columns alone keep the device busy: then any divisor is tried. */
+static int64_t next_split(const struct view *v, int64_t split)
+{
+    return v->nests->pixel_count > 1 ? 2 * split : split + 1;
+}
+
 static void plan_tile(const struct view *v, int64_t tile, int64_t threads, double *least,
                       struct plan *best)
 {
@@ -241,10 +256,9 @@ static void plan_tile(const struct view *v, int64_t tile, int64_t threads, doubl
     for (int i = 0; i < v->locals; i++)
         plan.in_workspace[i] = v->local[i].in_workspace;
     plan.blocks = plan_blocks(v, tile, threads, shared);
-    for (int64_t split = 1; split <= MOST_SPLIT; split *= 2) {
-        if (split > 1 && (plan.blocks || !v->shared_columns || columns % split ||
-                          columns / split < LEAST_COLUMNS))
-            break;
+    for (int64_t split = 1; split <= most_split(v, &plan); split = next_split(v, split)) {
+        if (columns % split)
+            continue;
         struct effort block = plan_last(v, split, &plan);
         effort_add(&block, first);
         int64_t used = shared + sums_bytes(v, &plan);

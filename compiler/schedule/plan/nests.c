@@ -192,9 +192,18 @@ struct nests *nests_copy(struct module *m, const struct nests *nests)
     return arena_copy(m->arena, nests, sizeof *nests + (size_t)nests->count * sizeof *nests->nest);
 }
 
+/* Whether there is one sum of many terms, as a classifier is: its results are too few for a thread
+ * each to keep a GPU busy. */
+static bool is_deep_sum(const struct nests *nests)
+{
+    enum { DEEP = 256 };
+    return nests->count == 1 && nests->nest[0].multiply && nest_depth(&nests->nest[0]) >= DEEP &&
+           nests->nest[0].reduce->vars == 1;
+}
+
 bool nests_are_list(const struct nests *nests)
 {
-    return !nests->kernel->locals && !nests->pixels;
+    return !nests->kernel->locals && !nests->pixels && !is_deep_sum(nests);
 }
 
 bool nest_has_columns(const struct kernel_nest *nest)

@@ -35,8 +35,8 @@ struct nests *nests_find(struct module *m, const struct kernel *kernel);
 /* Nests of the same kernel that may be changed. */
 struct nests *nests_copy(struct module *m, const struct nests *nests);
 
-/* Whether a kernel has neither pixels nor buffers of its own: on a GPU its nests are kernels of
- * their own. */
+/* Whether a kernel has neither pixels nor buffers of its own, nor is one sum of many terms, as a
+ * classifier's: on a GPU its nests are kernels of their own. */
 bool nests_are_list(const struct nests *nests);
 
 /* Whether a nest has a loop over columns, and that loop's variable. */
