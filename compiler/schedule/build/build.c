@@ -41,8 +41,12 @@ static const struct expr *load_local(struct rewriter *r, const struct expr *load
 void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct kernel_nest *nest,
                       const struct nest_plan *plan)
 {
-    *b = (struct nest_build){
-        .k = k, .nest = nest, .plan = plan, .r = {.m = k->m, .load = load_local}, .parts = 1};
+    *b = (struct nest_build){.k = k,
+                             .nest = nest,
+                             .plan = plan,
+                             .r = {.m = k->m, .load = load_local},
+                             .row_pixels = k->tile > 1 ? k->tile : 1,
+                             .parts = 1};
     b->r.context = b;
     b->first_column = affine_constant(k->m->arena, 0);
 }

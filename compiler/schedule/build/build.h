@@ -77,6 +77,7 @@ struct nest_build {
     struct var *thread;
     const struct segment *rows, *columns;
     affine_ref row, column; /* the first row, and the first vector's number */
+    int64_t row_pixels;     /* of the tile, which rows go through fastest */
     struct buffer *sums;    /* [row][column], or of parts [part][row][column]; NULL: none are */
     bool sums_done;         /* they are made, and results are made of them */
     int64_t parts;          /* of the reduction that tiles of their own compute; 1: no parts */

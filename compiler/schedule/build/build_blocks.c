@@ -104,10 +104,11 @@ static struct buffer *stand_in(struct kernel_build *k, struct shape shape, struc
     return from;
 }
 
-/* A copy of rows x columns elements; `row` and `column` are the loops' variables. */
-static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, struct var *column,
-                         affine_ref first_column, const struct area *area, struct buffer *to,
-                         const struct expr *value)
+/* A copy of rows x columns elements of so many pixels; `row` and `column` are the loops'
+ * variables. */
+static struct stmt *copy(struct blocks *s, int64_t pixels, int rows, struct var *const *row,
+                         struct var *column, affine_ref first_column, const struct area *area,
+                         struct buffer *to, const struct expr *value)
 {
     enum { LANES = 4 };
     struct nest_plan vectors = {.rows = 1, .columns = LANES, .lanes = LANES};
@@ -122,6 +123,7 @@ static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, str
     struct nest_build b;
     build_begin_nest(&b, s->k, &nest, &vectors);
     b.first_column = first_column;
+    b.row_pixels = pixels;
     struct stmt *stmt = threads_nest(&b, area);
     if (staging_is_copy(nest.loops.store))
         staging_set_async(stmt);
@@ -135,8 +137,8 @@ static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_
     const struct kernel_nest *nest = &k->nests->nest[s->last];
     if (!s->local) {
         struct area area = {.rows = s->area.rows, .columns = s->depth};
-        return copy(s, nest->rows, nest->loops.var, nest->reduce->var[0], first, &area, c->to_rows,
-                    nest->row_factor);
+        return copy(s, k->tile, nest->rows, nest->loops.var, nest->reduce->var[0], first, &area,
+                    c->to_rows, nest->row_factor);
     }
     struct area area = {.rows = k->tile, .columns = s->depth};
     struct nest_build b;
@@ -157,7 +159,7 @@ static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affi
     struct rewriter r = {.m = m};
     rewriter_map(&r, k, affine_add(m->arena, first, of_var(m, row)));
     struct area area = {.rows = s->depth, .columns = s->area.columns};
-    return copy(s, 1, &row, nest_column(nest), s->first_column, &area, c->to_columns,
+    return copy(s, 1, 1, &row, nest_column(nest), s->first_column, &area, c->to_columns,
                 rewrite_expr(&r, factor[nest->row_factor == factor[0]]));
 }
 

@@ -33,12 +33,13 @@ void threads_map_row(struct nest_build *b, affine_ref row)
 {
     struct arena *arena = b->k->m->arena;
     const struct kernel_nest *s = b->nest;
+    build_map_pixel(b, affine_mod(arena, row, b->row_pixels));
+    row = affine_div(arena, row, b->row_pixels);
     for (int i = s->rows - 1; i >= 0; i--) {
         int64_t extent = s->loops.var[i]->extent;
         rewriter_map(&b->r, s->loops.var[i], affine_mod(arena, row, extent));
         row = affine_div(arena, row, extent);
     }
-    build_map_pixel(b, row);
 }
 
 void threads_map_column(struct nest_build *b, affine_ref column)
