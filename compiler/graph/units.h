@@ -1,10 +1,10 @@
-/* Units of processors that add several terms of a sum at once. */
+/* Units that add several terms of a sum at once, those of bf16 in pairs. */
 #ifndef COMPILER_UNITS_H
 #define COMPILER_UNITS_H
 #include "ir.h"
 
-/* Whether factors of type bf16 pay: the module is for processors alone, at least one of which adds
- * two products of bf16 at once. */
+/* Whether factors of type bf16 pay: the module is for GPUs alone, or for processors alone, at least
+ * one of which adds two products of bf16 at once. */
 bool module_takes_pairs(const struct module *m);
 
 /* Terms that lie together in a buffer of weights, before the next column: PAIR or 1. */

@@ -78,9 +78,9 @@ static bool wants_packing(const struct buffer *buffer, bool pairs)
            (buffer->shape.dim[1] > PANEL || (pairs && wants_pairs(buffer)));
 }
 
-static enum dtype packed_type(const struct module *m, const struct inst *value)
+static enum dtype packed_type(const struct module *m, const struct inst *value, bool pairs)
 {
-    for (int i = 0; i < m->targets; i++)
+    for (int i = 0; i < m->targets && !pairs; i++)
         if (target_is_gpu(m->target[i]))
             return DTYPE_F32;
     return recipe_is_rounded(value, precision_kind_bf16) ? DTYPE_BF16 : DTYPE_F32;
@@ -103,13 +103,14 @@ int pack_weights(struct module *m)
     for (struct buffer *buffer = m->buffers; buffer; buffer = buffer->next) {
         if (!wants_packing(buffer, pairs))
             continue;
-        struct inst *value = packed_value(m, buffer->value, pairs && wants_pairs(buffer));
+        bool in_pairs = pairs && wants_pairs(buffer);
+        struct inst *value = packed_value(m, buffer->value, in_pairs);
         struct packing p = {buffer,
                             buffer_new(m, end, arena_printf(m->arena, "%s_packed", buffer->name),
                                        PLACE_WEIGHTS, value->shape)};
         end = &p.to->next;
         buffer_set_value(p.to, value);
-        p.to->dtype = packed_type(m, value);
+        p.to->dtype = packed_type(m, value, in_pairs);
         for (struct touch *touch = buffer->touches, *next; touch; touch = next) {
             next = touch->next;
             if (touch->loads)
