@@ -7,9 +7,9 @@
  * them from a line of a window. A channel of zeros adds nothing to a sum. Nothing is done for modules
  * without such a target. */
 #include "make.h"
+#include "target.h"
 #include "tidy.h"
 #include "units.h"
-#include "target.h"
 
 pass_function even_channels;
 

@@ -1,4 +1,5 @@
 #include "units.h"
+#include "rounding.h"
 #include "target.h"
 
 bool module_takes_pairs(const struct module *m)
@@ -14,6 +15,11 @@ bool module_takes_pairs(const struct module *m)
         gpus += target->gpu != NULL;
     }
     return pairs && (!gpus || gpus == m->targets);
+}
+
+int64_t units_least_terms(const struct module *m)
+{
+    return m->targets && target_is_gpu(m->target[0]) ? matrix_depth(m->precision) : 1;
 }
 
 int64_t weights_together(const struct buffer *weights)
