@@ -77,27 +77,47 @@ static LLVMValueRef load(struct emitter *e, LLVMTypeRef type, const struct base 
     if (e->pairs)
         extra *= PAIR;
     LLVMValueRef address = index_address(e, base, linear, extra);
-    LLVMTypeRef stored = e->pairs ? type : with_element(type, index_element(e, base->buffer));
+    LLVMTypeRef words = dtype == DTYPE_BF16 && !e->pairs ? halves_words(e, type) : NULL;
+    LLVMTypeRef stored = e->pairs ? type
+                         : words  ? words
+                                  : with_element(type, index_element(e, base->buffer));
     LLVMValueRef value = LLVMBuildLoad2(e->builder, stored, address, "");
     mark(e, value, base, index_alignment(e, base, linear, extra));
     access_mark_read(e, value, base);
     return e->pairs              ? value
+           : words               ? halves_widen(e, type, value)
            : dtype == DTYPE_U8   ? LLVMBuildUIToFP(e->builder, value, type, "")
            : dtype == DTYPE_BF16 ? access_widen(e, type, value)
                                  : value;
 }
 
-/* To a buffer of type bf16 the upper halves of floats whose lower halves are zero. */
+const struct expr *access_stored(const struct emitter *e, const struct stmt *store)
+{
+    bool rounds = store->buffer->dtype == DTYPE_BF16 && halves_have(e);
+    return rounds && store->value->op == SCALAR_bf16 ? store->value->in[0] : store->value;
+}
+
+/* To a buffer of type bf16 the upper halves of floats whose lower halves are zero; a GPU's
+ * instruction rounds whatever they are. */
+static LLVMValueRef narrowed(struct emitter *e, LLVMValueRef value)
+{
+    LLVMTypeRef type = LLVMTypeOf(value);
+    LLVMValueRef narrow = halves_have(e) ? halves_narrow(e, value) : NULL;
+    if (narrow)
+        return narrow;
+    if (halves_have(e))
+        value = halves_round(e, value);
+    value = LLVMBuildBitCast(e->builder, value, with_element(type, e->i32), "");
+    value = LLVMBuildLShr(e->builder, value, number_like(e, type, HALF_BITS), "");
+    return LLVMBuildTrunc(e->builder, value, with_element(type, e->i16), "");
+}
+
 static void store(struct emitter *e, LLVMValueRef value, const struct base *base,
                   const struct affine *linear, int64_t extra)
 {
     LLVMValueRef address = index_address(e, base, linear, extra);
-    LLVMTypeRef type = LLVMTypeOf(value);
-    if (base->buffer->dtype == DTYPE_BF16) {
-        value = LLVMBuildBitCast(e->builder, value, with_element(type, e->i32), "");
-        value = LLVMBuildLShr(e->builder, value, number_like(e, type, HALF_BITS), "");
-        value = LLVMBuildTrunc(e->builder, value, with_element(type, e->i16), "");
-    }
+    if (base->buffer->dtype == DTYPE_BF16)
+        value = narrowed(e, value);
     mark(e, LLVMBuildStore(e->builder, value, address), base,
          index_alignment(e, base, linear, extra));
 }
@@ -352,24 +372,29 @@ void emit_store(struct emitter *e, const struct buffer *buffer, const struct aff
     }
 }
 
-/* `floats` neighbours, 4, 2 or 1. */
+/* Neighbours of 16, 8 or 4 bytes. */
 static void copy(struct emitter *e, const struct base *to, const struct affine *to_linear,
                  const struct base *from, const struct affine *from_linear, const int64_t extra[2],
-                 int64_t floats)
+                 int64_t bytes)
 {
     static const char *const names[][2] = {{"llvm.nvvm.cp.async.ca.shared.global.4"},
                                            {"llvm.nvvm.cp.async.ca.shared.global.8"},
                                            {"llvm.nvvm.cp.async.cg.shared.global.16"}};
     LLVMValueRef argument[2] = {index_address(e, to, to_linear, extra[0]),
                                 index_address(e, from, from_linear, extra[1])};
-    device_call(e, names[floats / 2], argument);
+    device_call(e, names[bytes / 8], argument);
+}
+
+static unsigned vector_bytes(const struct emitter *e, const struct buffer *buffer)
+{
+    return (unsigned)(dtype_bytes[buffer->dtype] * e->lanes);
 }
 
 /* Whether the lanes are neighbours that one instruction takes. */
 static bool is_whole(struct emitter *e, const struct base *base, const struct lanes *lanes)
 {
     return consecutive(e, lanes) &&
-           index_alignment(e, base, lanes->origin, 0) >= 4 * (unsigned)e->lanes;
+           index_alignment(e, base, lanes->origin, 0) >= vector_bytes(e, base->buffer);
 }
 
 void emit_copy(struct emitter *e, const struct stmt *store)
@@ -382,14 +407,19 @@ void emit_copy(struct emitter *e, const struct stmt *store)
         return;
     index_lanes(e, index_linear(e, store->buffer, store->index), &to);
     index_lanes(e, index_linear(e, load->buffer, load->index), &from);
-    bool whole = e->vector && (e->lanes == 4 || e->lanes == 2) && is_whole(e, to_base, &to) &&
-                 is_whole(e, from_base, &from);
+    unsigned bytes = e->vector ? vector_bytes(e, store->buffer) : 0;
+    bool whole = (bytes == 16 || bytes == 8 || (bytes == 4 && e->lanes > 1)) &&
+                 is_whole(e, to_base, &to) && is_whole(e, from_base, &from);
+    if (!whole && store->buffer->dtype == DTYPE_BF16) { /* a copy has at least 4 bytes */
+        emit_store(e, store->buffer, store->index, emit_expr(e, load));
+        return;
+    }
     int lanes = e->vector && !whole ? e->lanes : 1;
     for (int i = 0; i < lanes; i++) {
         int64_t extra[2] = {to.kind == LANES_CONSTANT ? to.offset[i] : 0,
                             from.kind == LANES_CONSTANT ? from.offset[i] : 0};
         copy(e, to_base, to.kind == LANES_FREE ? to.lane[i] : to.origin, from_base,
-             from.kind == LANES_FREE ? from.lane[i] : from.origin, extra, whole ? e->lanes : 1);
+             from.kind == LANES_FREE ? from.lane[i] : from.origin, extra, whole ? bytes : 4);
     }
 }
 

@@ -186,7 +186,7 @@ void device_store(struct emitter *e, const struct stmt *store)
     LLVMBasicBlockRef all = NULL;
     if (store->buffer->place != PLACE_REGISTERS)
         all = begin_threads(e, special(e, "llvm.nvvm.read.ptx.sreg.tid.x"), 1);
-    emit_store(e, store->buffer, store->index, emit_expr(e, store->value));
+    emit_store(e, store->buffer, store->index, emit_expr(e, access_stored(e, store)));
     end_threads(e, all);
 }
 

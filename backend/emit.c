@@ -205,7 +205,7 @@ void emit_body(struct emitter *e, const struct stmt *body)
             emit_copy(e, stmt);
         else {
             e->factors.block = NULL;
-            emit_store(e, stmt->buffer, stmt->index, emit_expr(e, stmt->value));
+            emit_store(e, stmt->buffer, stmt->index, emit_expr(e, access_stored(e, stmt)));
         }
     }
 }

@@ -194,6 +194,22 @@ void pairs_add(struct emitter *emitter, const struct stmt *store);
 /* Nearest bf16 of floats, as a float, by that unit's instruction. */
 LLVMValueRef pairs_round(struct emitter *emitter, LLVMValueRef x);
 
+/* ---- halves.c -------------------------------------------------------------------------------- */
+
+/* Whether the target rounds floats to bf16 by an instruction of a GPU. */
+bool halves_have(const struct emitter *emitter);
+/* Two floats, rounded to the halves of an i32. */
+LLVMValueRef halves_join(struct emitter *emitter, LLVMValueRef low, LLVMValueRef high);
+/* Floats, rounded, as floats. */
+LLVMValueRef halves_round(struct emitter *emitter, LLVMValueRef x);
+/* The type of as many halves as `type` has floats, in words of two; NULL: not a vector of an even
+ * number, or not that target. */
+LLVMTypeRef halves_words(const struct emitter *emitter, LLVMTypeRef type);
+/* Floats of a vector `type` from such words. */
+LLVMValueRef halves_widen(struct emitter *emitter, LLVMTypeRef type, LLVMValueRef words);
+/* Floats, rounded, as such words, or one as an i16. NULL: a vector of an odd number. */
+LLVMValueRef halves_narrow(struct emitter *emitter, LLVMValueRef x);
+
 /* ---- tiles.c --------------------------------------------------------------------------------- */
 
 /* Around a kernel's code: sets up the registers of tiles, and gives them back. */
@@ -243,6 +259,8 @@ struct value emit_load(struct emitter *emitter, const struct buffer *buffer,
                        const struct affine *const *index);
 void emit_store(struct emitter *emitter, const struct buffer *buffer,
                 const struct affine *const *index, struct value value);
+/* What to compute for a store: where the store itself rounds, the value before it is rounded. */
+const struct expr *access_stored(const struct emitter *emitter, const struct stmt *store);
 /* A copy to shared memory that goes on while the thread does (a GPU from sm_80 on). */
 void emit_copy(struct emitter *emitter, const struct stmt *store);
 /* Asks for the cache line of a load's element, into L2. */

@@ -153,10 +153,11 @@ int64_t index_remainder(struct emitter *e, const struct affine *linear, int64_t 
 unsigned index_alignment(struct emitter *e, const struct base *base, const struct affine *linear,
                          int64_t extra)
 {
-    int64_t floats = e->target->gpu ? 4 : 1, constant = linear->constant + extra;
-    int64_t factors = base->alignment / 4;
-    if (dtype_bytes[base->buffer->dtype] < 4)
-        return (unsigned)dtype_bytes[base->buffer->dtype];
+    enum { MOST_BYTES = 16 };
+    enum dtype dtype = base->buffer->dtype;
+    int64_t bytes = dtype_bytes[dtype], constant = linear->constant + extra;
+    int64_t together = e->target->gpu && dtype != DTYPE_U8 ? MOST_BYTES / bytes : 1;
+    int64_t factors = base->alignment / bytes;
     for (int i = 0; i < linear->count; i++) {
         const struct term *term = &linear->term[i];
         if (term->kind == TERM_VAR && term_depth(e, term) < 0)
@@ -164,9 +165,9 @@ unsigned index_alignment(struct emitter *e, const struct base *base, const struc
         else
             factors |= term->factor;
     }
-    while ((factors | constant) % floats)
-        floats /= 2;
-    return 4 * (unsigned)floats;
+    while ((factors | constant) % together)
+        together /= 2;
+    return (unsigned)(bytes * together);
 }
 
 static bool uses_inside(const struct affine *a, const struct var *var)

@@ -5,17 +5,18 @@
  *
  * Loops over elements are written out for these. A product takes, of its factors,
  *
- *   a: m = group + 8 r, k = place + 4 u       u from 0 to 1 (tf32), to 3 (bf16)
+ *   a: m = group + 8 r, k = place + 4 u       u from 0 to 1
  *   b: n = group, k = place + 4 u
  *
- * For bf16 the instruction's own order of terms is another: 2 place, 2 place + 1, 2 place + 8, 2
- * place + 9. Since both factors use the same order and a sum has none, the result is right. In this
- * order the threads of a warp read from 32 different banks where rows are an odd number of 16 bytes
- * apart. */
-#include "emit.h"
+ * in tf32: threads of a warp read from 32 different banks where rows are an odd number of 16 bytes
+ * apart. In bf16 a register has two terms, k = 4 place + 2 u and the next: where they are neighbours
+ * in a buffer of type bf16, one load brings both, and one of 64 bits both registers; from rows an
+ * odd number of 32 bytes apart, without a conflict. The instruction's own order of terms is another.
+ * Since both factors use the same order and a sum has none, the result is right. */
+#include "index.h"
 #include <string.h>
 
-enum { GROUPS = 8, PLACES = 4, MOST_STEPS = 4 /* of u */ };
+enum { GROUPS = 8, PLACES = 4, REGISTERS = 2 /* of a row or column of a factor */ };
 
 static const char *const mma_name[] = {"llvm.nvvm.mma.m16n8k8.row.col.tf32",
                                        "llvm.nvvm.mma.m16n8k16.row.col.bf16"};
@@ -40,36 +41,60 @@ static void enter_column(struct emitter *e, int i, const struct stmt *columns, i
     set_part(e, i, columns, e->place, 2, c, 1);
 }
 
+/* The thread's term number u, of 2 (tf32) or 4 (bf16). */
 static void enter_term(struct emitter *e, int i, const struct stmt *terms, int64_t u)
 {
-    set_part(e, i, terms, e->place, 1, u, PLACES);
+    int64_t each = terms->var->extent / PLACES;
+    bool pairs = each > REGISTERS;
+    set_part(e, i, terms, e->place, pairs ? each : 1, u, pairs ? 1 : PLACES);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-/* Two floats that are bf16 already, the first in the lower half. */
-static LLVMValueRef pack(struct emitter *e, LLVMValueRef low, LLVMValueRef high)
+static LLVMValueRef bits_of(struct emitter *e, LLVMValueRef value)
 {
-    low = LLVMBuildLShr(e->builder, low, LLVMConstInt(e->i32, 16, 0), "");
-    high = LLVMBuildAnd(e->builder, high, LLVMConstInt(e->i32, 0xffff0000, 0), "");
-    return LLVMBuildOr(e->builder, low, high, "");
+    return LLVMBuildBitCast(e->builder, value, e->i32, "");
 }
 
-/* The registers of a factor, of `rows` rows of `steps` floats: rows change fastest. */
-static unsigned operands(struct emitter *e, int rows, int steps, LLVMValueRef factor[2][MOST_STEPS],
-                         LLVMValueRef *operand)
+/* Terms u and u + 1, where these are neighbours in memory; else NULL. */
+static LLVMValueRef load_both(struct emitter *e, const struct stmt *terms, const struct expr *load,
+                              int64_t u)
 {
-    unsigned count = 0;
-    int each = steps / 2; /* floats of a register */
-    for (int u = 0; u < steps; u += each)
-        for (int r = 0; r < rows; r++)
-            operand[count++] = each == 1 ? factor[r][u] : pack(e, factor[r][u], factor[r][u + 1]);
-    return count;
+    if (load->op != SCALAR_load || load->buffer->dtype != DTYPE_BF16)
+        return NULL;
+    const struct base *base = base_find(e, load->buffer);
+    enter_term(e, 1, terms, u + 1);
+    const struct affine *second = index_linear(e, load->buffer, load->index);
+    enter_term(e, 1, terms, u);
+    const struct affine *first = index_linear(e, load->buffer, load->index);
+    const struct affine *apart = affine_add(e->arena, second, affine_scale(e->arena, first, -1));
+    if (!base || !affine_is_constant(apart) || apart->constant != 1 ||
+        index_alignment(e, base, first, 0) < PAIR * (unsigned)dtype_bytes[DTYPE_BF16])
+        return NULL;
+    e->pairs = true;
+    LLVMValueRef both = emit_load(e, load->buffer, load->index).llvm;
+    e->pairs = false;
+    return bits_of(e, both);
 }
 
-static LLVMValueRef bits_of(struct emitter *e, const struct expr *expr)
+/* A register of a factor: one term (tf32) or two (bf16). */
+static LLVMValueRef factor_register(struct emitter *e, const struct stmt *terms,
+                                    const struct expr *factor, int64_t number)
 {
-    return LLVMBuildBitCast(e->builder, emit_expr(e, expr).llvm, e->i32, "");
+    LLVMValueRef term[PAIR];
+    if (terms->var->extent / PLACES == REGISTERS) {
+        enter_term(e, 1, terms, number);
+        return bits_of(e, emit_expr(e, factor).llvm);
+    }
+    LLVMValueRef both = load_both(e, terms, factor, PAIR * number);
+    if (both)
+        return both;
+    factor = factor->op == SCALAR_bf16 ? factor->in[0] : factor; /* joining rounds */
+    for (int i = 0; i < PAIR; i++) {
+        enter_term(e, 1, terms, PAIR * number + i);
+        term[i] = emit_expr(e, factor).llvm;
+    }
+    return halves_join(e, term[0], term[1]);
 }
 
 /* A warp's threads reach a product together; LLVM may not move it to where some of them are alone.
@@ -96,24 +121,21 @@ static void emit_product(struct emitter *e, const struct stmt *rows, const struc
 {
     const struct stmt *store = terms->body;
     const struct expr *const *in = store->value->in;
-    int steps = (int)terms->var->extent / PLACES;
-    LLVMValueRef a[2][MOST_STEPS], b[2][MOST_STEPS], operand[10];
-    for (int u = 0; u < steps; u++) {
+    LLVMValueRef operand[10];
+    unsigned count = 3 * REGISTERS;
+    for (int u = 0; u < REGISTERS; u++) {
         for (int r = 0; r < 2; r++) {
             enter_row(e, 0, rows, r);
-            enter_term(e, 1, terms, u);
-            a[r][u] = bits_of(e, in[0]);
+            operand[2 * u + r] = factor_register(e, terms, in[0], u);
         }
         set_part(e, 0, columns, e->group, 1, 0, 0);
-        b[0][u] = bits_of(e, in[1]);
+        operand[2 * REGISTERS + u] = factor_register(e, terms, in[1], u);
     }
-    unsigned count = operands(e, 2, steps, a, operand);
-    count += operands(e, 1, steps, b, operand + count);
     for (int i = 0; i < 4; i++) {
         enter_sum(e, rows, columns, i);
         operand[count++] = emit_expr(e, in[2]).llvm;
     }
-    const char *const names[] = {mma_name[steps > 2], NULL};
+    const char *const names[] = {mma_name[terms->var->extent / PLACES > REGISTERS], NULL};
     LLVMValueRef sums = device_call(e, names, operand);
     mark_product(e, sums);
     for (int i = 0; i < 4 && !e->failed; i++) {

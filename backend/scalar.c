@@ -230,6 +230,14 @@ static LLVMValueRef round_tf32(struct emitter *e, bool wide, LLVMValueRef x)
     return all;
 }
 
+/* So have they for bf16, and processors with a unit for it. */
+static LLVMValueRef round_bf16(struct emitter *e, bool wide, LLVMValueRef x)
+{
+    return halves_have(e)                           ? halves_round(e, x)
+           : e->target->pairs || e->target->amx ? pairs_round(e, x)
+                                                : round_bits(e, true, wide, x);
+}
+
 static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, LLVMValueRef *in)
 {
     switch (op) {
@@ -252,8 +260,7 @@ static LLVMValueRef operation(struct emitter *e, enum scalar_op op, bool wide, L
     case SCALAR_tf32:
         return round_tf32(e, wide, in[0]);
     case SCALAR_bf16:
-        return e->target->pairs || e->target->amx ? pairs_round(e, in[0])
-                                                  : round_bits(e, true, wide, in[0]);
+        return round_bf16(e, wide, in[0]);
     default:
         assert(!"no operation on scalars");
         return in[0];

@@ -7,6 +7,7 @@
  * them from a line of a window. A channel of zeros adds nothing to a sum. Nothing is done for modules
  * without such a target. */
 #include "make.h"
+#include "target.h"
 #include "tidy.h"
 #include "units.h"
 
@@ -37,7 +38,7 @@ static struct inst *with_even_channels(struct module *m, const struct inst *inst
 int even_channels(struct module *m)
 {
     int changes = 0;
-    if (!module_takes_pairs(m))
+    if (!module_takes_pairs(m) || target_is_gpu(m->target[0]))
         return 0;
     for (struct inst *inst = m->first; inst; inst = inst->next) {
         if (inst->op != OP_convolution || inst_is_constant(inst) ||

@@ -1,17 +1,25 @@
 #include "units.h"
+#include "rounding.h"
 #include "target.h"
 
 bool module_takes_pairs(const struct module *m)
 {
     struct error error;
     bool pairs = false;
+    int gpus = 0;
     for (int i = 0; i < m->targets && m->precision == precision_kind_bf16; i++) {
         const struct target *target = target_find(m->target[i], &error);
-        if (!target || target->gpu)
+        if (!target)
             return false;
-        pairs |= target->pairs || target->amx;
+        pairs |= target->pairs || target->amx || target->gpu;
+        gpus += target->gpu != NULL;
     }
-    return pairs;
+    return pairs && (!gpus || gpus == m->targets);
+}
+
+int64_t units_least_terms(const struct module *m)
+{
+    return m->targets && target_is_gpu(m->target[0]) ? matrix_depth(m->precision) : 1;
 }
 
 int64_t weights_together(const struct buffer *weights)

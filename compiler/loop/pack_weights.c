@@ -67,20 +67,22 @@ static struct inst *packed_value(struct module *m, struct inst *w, bool pairs)
     return panels > 1 ? w : make_reshape(&b, w, SHAPE(rows / PAIR, columns, PAIR));
 }
 
-static bool wants_pairs(const struct buffer *buffer)
+static bool wants_pairs(const struct module *m, const struct buffer *buffer)
 {
-    return buffer->shape.dim[0] % PAIR == 0 && recipe_is_rounded(buffer->value, precision_kind_bf16);
+    return module_takes_pairs(m) && buffer->shape.dim[0] % PAIR == 0 &&
+           buffer->shape.dim[0] >= units_least_terms(m) &&
+           recipe_is_rounded(buffer->value, precision_kind_bf16);
 }
 
-static bool wants_packing(const struct buffer *buffer, bool pairs)
+static bool wants_packing(const struct module *m, const struct buffer *buffer)
 {
     return buffer->place == PLACE_WEIGHTS && buffer->shape.rank == 2 && buffer->shape.dim[0] > 1 &&
-           (buffer->shape.dim[1] > PANEL || (pairs && wants_pairs(buffer)));
+           (buffer->shape.dim[1] > PANEL || wants_pairs(m, buffer));
 }
 
-static enum dtype packed_type(const struct module *m, const struct inst *value)
+static enum dtype packed_type(const struct module *m, const struct inst *value, bool pairs)
 {
-    for (int i = 0; i < m->targets; i++)
+    for (int i = 0; i < m->targets && !pairs; i++)
         if (target_is_gpu(m->target[i]))
             return DTYPE_F32;
     return recipe_is_rounded(value, precision_kind_bf16) ? DTYPE_BF16 : DTYPE_F32;
@@ -97,19 +99,19 @@ static void pack_loads(struct module *m, struct packing *p, struct kernel *kerne
 int pack_weights(struct module *m)
 {
     int changes = 0;
-    bool pairs = module_takes_pairs(m);
     struct buffer **end = &m->buffers;
     touches_index(m);
     for (struct buffer *buffer = m->buffers; buffer; buffer = buffer->next) {
-        if (!wants_packing(buffer, pairs))
+        if (!wants_packing(m, buffer))
             continue;
-        struct inst *value = packed_value(m, buffer->value, pairs && wants_pairs(buffer));
+        bool pairs = wants_pairs(m, buffer);
+        struct inst *value = packed_value(m, buffer->value, pairs);
         struct packing p = {buffer,
                             buffer_new(m, end, arena_printf(m->arena, "%s_packed", buffer->name),
                                        PLACE_WEIGHTS, value->shape)};
         end = &p.to->next;
         buffer_set_value(p.to, value);
-        p.to->dtype = packed_type(m, value);
+        p.to->dtype = packed_type(m, value, pairs);
         for (struct touch *touch = buffer->touches, *next; touch; touch = next) {
             next = touch->next;
             if (touch->loads)

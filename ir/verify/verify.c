@@ -206,11 +206,12 @@ static bool verify_buffer(struct verifier *verifier, const struct buffer *buffer
     if ((int)buffer->dtype < 0 || buffer->dtype >= DTYPE_COUNT ||
         (buffer->dtype == DTYPE_I32 && buffer->place != PLACE_WEIGHTS) ||
         (buffer->dtype == DTYPE_BF16 && buffer->place != PLACE_WEIGHTS &&
-         buffer->place != PLACE_WORKSPACE && buffer->place != PLACE_STACK) ||
+         buffer->place != PLACE_WORKSPACE && buffer->place != PLACE_STACK &&
+         buffer->place != PLACE_SHARED) ||
         (buffer->dtype == DTYPE_U8 && buffer->place != PLACE_INPUT))
         return wrong(verifier,
                      "buffer %s: must be f32; only weights may be i32, only the input u8, and only "
-                     "weights, workspace and stack bf16",
+                     "weights, workspace, stack and shared bf16",
                      name);
     return verify_recipe(verifier, buffer) && verify_offset(verifier, buffer) &&
            verify_caller(verifier, buffer);

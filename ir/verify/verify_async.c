@@ -13,9 +13,10 @@ bool verify_copy(struct verifier *verifier, const struct stmt *stmt)
     if (stmt->buffer->place != PLACE_SHARED || !from_memory)
         return wrong(verifier, "%s: async, must bring an element of memory to a shared buffer",
                      stmt->buffer->name);
-    if (value->buffer->dtype != DTYPE_F32)
-        return wrong(verifier, "%s: async, must bring floats, which %s does not hold",
-                     stmt->buffer->name, value->buffer->name);
+    bool same = value->buffer->dtype == stmt->buffer->dtype;
+    if (!same || (value->buffer->dtype != DTYPE_F32 && value->buffer->dtype != DTYPE_BF16))
+        return wrong(verifier, "%s: async, must bring f32 or bf16 to the same type, found %s of %s",
+                     stmt->buffer->name, dtype_name[value->buffer->dtype], value->buffer->name);
     return loop_around(verifier, verifier->scope, 1u << LOOP_THREAD) == LOOP_THREAD ||
            wrong(verifier, "%s: async, must be in a thread loop", stmt->buffer->name);
 }

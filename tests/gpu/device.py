@@ -24,7 +24,7 @@ import common  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 STORE, INVARIANT = 1, 2
 BARRIER = re.compile(r"call void @llvm\.nvvm\.barrier[\w.]*\(.*?\)")
-WORD_BYTES = 32
+WORD_BYTES, UNIT = 32, 2  # see host.c
 # What host.c has in the place of LLVM's intrinsics.
 MEANINGS = {
     "llvm.nvvm.read.ptx.sreg.tid.x": "host_tid",
@@ -34,6 +34,7 @@ MEANINGS = {
     "llvm.nvvm.cp.async.cg.shared.global.16": "host_copy_16",
     "llvm.nvvm.cp.async.wait.all": "host_wait",
     "llvm.nvvm.f2tf32.rna": "host_tf32",
+    "llvm.nvvm.ff2bf16x2.rn": "host_halves",
     "llvm.nvvm.mma.m16n8k8.row.col.tf32": "host_product_8",
     "llvm.nvvm.mma.m16n8k16.row.col.bf16": "host_product_16",
 }
@@ -45,6 +46,14 @@ define internal {{ float, float, float, float }} @host_product_{terms}(i32 %a0, 
   call void @host_product(ptr %at, i32 {terms})
   %sums = load {{ float, float, float, float }}, ptr %at
   ret {{ float, float, float, float }} %sums
+}}
+"""
+# Its result is a vector or an i32, by LLVM's version.
+HALVES = """
+define internal {type} @host_halves(float %high, float %low) {{
+  %both = call i32 @host_bf16x2(float %high, float %low)
+  %halves = bitcast i32 %both to {type}
+  ret {type} %halves
 }}
 """
 OPERANDS = [f"i32 %a{i}"
@@ -75,7 +84,7 @@ def find_llc(sanc):
 def type_bytes(text):
     vector = re.fullmatch(r"<(\d+) x (\w+)>", text)
     count, element = (int(vector[1]), vector[2]) if vector else (1, text)
-    return count * {"i8": 1, "float": 4, "i32": 4, "i64": 8, "double": 8}[element]
+    return count * {"i8": 1, "i16": 2, "bfloat": 2, "float": 4, "i32": 4, "i64": 8, "double": 8}[element]
 
 
 def announce(line):
@@ -105,7 +114,8 @@ def to_host(text, checked=True):
         "declare void @host_global(ptr addrspace(1), i32, i32, i32)",
         "declare void @host_barrier(i32)",
         "declare void @host_shared(ptr addrspace(3), i32, i32, i32)",
-        "declare void @host_product(ptr, i32)"
+        "declare void @host_product(ptr, i32)",
+        "declare i32 @host_bf16x2(float, float)"
     ]
     stores = "\n".join(
         f"  %p{i} = getelementptr i32, ptr %at, i32 {i}\n  store {operand}, ptr %p{i}"
@@ -118,6 +128,9 @@ def to_host(text, checked=True):
         for name, meaning in MEANINGS.items():
             if f"@{name}(" in line:
                 line = re.sub(r"\) #\d+$", ")", line.replace(f"@{name}(", f"@{meaning}("))
+        if line.startswith("declare ") and "@host_halves(" in line:
+            out.append(HALVES.format(type=line.split("@")[0].removeprefix("declare ").strip()))
+            continue
         if re.match(r"declare .*@(host_product_|llvm\.nvvm\.barrier)", line):
             continue
         if "@llvm.nvvm." in line:
@@ -165,18 +178,18 @@ def load_host(library):
 
 
 class Memory:
-    """Device memory with a word of notes for each float."""
+    """Device memory with a word of notes for each unit."""
 
     def __init__(self, size, noted, contents=None, alignment=256):
         self.room = ctypes.create_string_buffer(b"\xff" * (size + alignment),
                                                 size + alignment)  # NaN
         self.at = -(-ctypes.addressof(self.room) // alignment) * alignment
-        self.notes = ctypes.create_string_buffer(max(size // 4, 1) * WORD_BYTES) if noted else None
+        self.notes = ctypes.create_string_buffer(max(size // UNIT, 1) * WORD_BYTES) if noted else None
         if contents is not None:
             ctypes.memmove(self.at, contents, len(contents))
 
     def note(self, offset):
-        return ctypes.addressof(self.notes) + offset // 4 * WORD_BYTES if self.notes else None
+        return ctypes.addressof(self.notes) + offset // UNIT * WORD_BYTES if self.notes else None
 
 
 def elements(shape):

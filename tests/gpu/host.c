@@ -15,8 +15,9 @@ enum { MOST_SHARED = 1 << 20, MOST_THREADS = 1024, STACK_BYTES = 64 << 10, MOST_
 enum { STORE = 1, INVARIANT = 2 };
 enum { WARP = 32, ROWS = 16, COLUMNS = 8, MOST_TERMS = 16 };
 enum { SEVERAL = -1 };
+enum { UNIT = 2 /* bytes that are noted together: the smallest type that is stored */ };
 
-/* The last accesses of a word. `run`: the launch, or for shared memory the block. */
+/* The last accesses of a UNIT of memory. `run`: the launch, or for shared memory the block. */
 struct word {
     int32_t write_run, write_block, write_thread, write_epoch;
     int32_t read_run, read_block, read_thread, read_epoch;
@@ -44,7 +45,7 @@ int32_t host_launches;        /* counts launches; who uses several of these libr
 static struct {
     struct range range[MOST_RANGES];
     int ranges, last;
-    struct word shared[MOST_SHARED / 4];
+    struct word shared[MOST_SHARED / UNIT];
     int64_t shared_bytes;
     int32_t blocks_run, block, thread, epoch, threads;
     char error[400];
@@ -83,14 +84,14 @@ static void check_word(struct word *w, int32_t run, int flags, const char *name,
 {
     int written = w->write_run == run, read = w->read_run == run;
     if (!(flags & STORE) && !w->write_run)
-        wrong("%s: reads float %ld, which was never written", name, at);
+        wrong("%s: reads byte %ld, which was never written", name, UNIT * at);
     if ((flags & INVARIANT) && written)
-        wrong("%s: float %ld is loaded as read-only, but was written", name, at);
+        wrong("%s: byte %ld is loaded as read-only, but was written", name, UNIT * at);
     if (written && !ordered(w->write_block, w->write_thread, w->write_epoch))
-        wrong("%s: race at float %ld: written by block %d, thread %d, and %s", name, at,
+        wrong("%s: race at byte %ld: written by block %d, thread %d, and %s", name, UNIT * at,
               w->write_block, w->write_thread, flags & STORE ? "again" : "read");
     if ((flags & STORE) && read && !ordered(w->read_block, w->read_thread, w->read_epoch))
-        wrong("%s: race at float %ld: written, and read by block %d, thread %d", name, at,
+        wrong("%s: race at byte %ld: written, and read by block %d, thread %d", name, UNIT * at,
               w->read_block, w->read_thread);
     if (flags & STORE) {
         w->write_run = run;
@@ -132,7 +133,7 @@ void host_global(char *at, int32_t bytes, int32_t alignment, int32_t flags)
     else if (!(flags & STORE ? r->writable : r->readable))
         wrong("%s: a %s that the plan does not mention", r->name, flags & STORE ? "store" : "load");
     else if (r->word)
-        for (long i = (at - r->begin) / 4; i < (at + bytes - r->begin) / 4; i++)
+        for (long i = (at - r->begin) / UNIT; i < (at + bytes - r->begin) / UNIT; i++)
             check_word(&r->word[i], host_launches, flags, r->name, i);
     if (host.error[0])
         _longjmp(to_scheduler, 1);
@@ -149,7 +150,7 @@ void host_shared(char *at, int32_t bytes, int32_t alignment, int32_t flags)
     else if (from % alignment)
         wrong("shared memory: byte %ld is not aligned to %d", (long)from, alignment);
     else
-        for (int64_t i = from / 4; i < (from + bytes) / 4; i++) {
+        for (int64_t i = from / UNIT; i < (from + bytes) / UNIT; i++) {
             if (host.shared[i].write_run != host.blocks_run)
                 host.shared[i] = (struct word){0};
             check_word(&host.shared[i], host.blocks_run, flags, "shared memory", (long)i);
@@ -239,6 +240,19 @@ int32_t host_tf32(float value)
 {
     union operands bits = {.number = {value}};
     return (int32_t)(value == value ? (bits.word[0] + 0x1000) & 0xffffe000 : 0x7fffffff);
+}
+
+/* As cvt.rn.bf16x2.f32 rounds: to the nearest, ties to even. */
+int32_t host_bf16x2(float high, float low)
+{
+    uint32_t half[2];
+    for (int i = 0; i < 2; i++) {
+        union operands bits = {.number = {i ? high : low}};
+        uint32_t word = bits.word[0];
+        half[i] = bits.number[0] == bits.number[0] ? (word + 0x7fff + (word >> 16 & 1)) >> 16
+                                                   : 0x7fff;
+    }
+    return (int32_t)(half[1] << 16 | half[0]);
 }
 
 /* 8 terms: tf32, a word each; 16: bf16, two in a word. */
@@ -371,7 +385,7 @@ const char *host_error(void)
     return host.error;
 }
 
-/* Buffers of the next launch. word: 32 bytes for each float, zero at first; NULL: constant. */
+/* Buffers of the next launch. word: 32 bytes for each UNIT, zero at first; NULL: constant. */
 void host_clear(void)
 {
     host.ranges = host.last = 0;

@@ -187,8 +187,7 @@ int64_t build_step_terms(const struct nest_build *b, const struct segment *colum
     return b->plan->pairs && columns->lanes >= LEAST_PAIR_LANES ? PAIR : 1;
 }
 
-/* Terms of the sum that lie together in its weights. */
-static int64_t terms_together(const struct nest_build *b)
+int64_t build_terms_together(const struct nest_build *b)
 {
     const struct expr *product = b->nest->reduce->in[0];
     int64_t most = 1;
@@ -203,7 +202,7 @@ static int64_t terms_together(const struct nest_build *b)
 int64_t build_line_terms(const struct nest_build *b, const struct var *var)
 {
     int64_t line = expr_divisors(b->nest->reduce->in[0], var).largest;
-    return line > terms_together(b) && line < var->extent ? line : 0;
+    return line > build_terms_together(b) && line < var->extent ? line : 0;
 }
 
 int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t rows,
@@ -212,7 +211,7 @@ int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t r
     enum { MOST_WRITTEN = 128 /* multiply-adds */ };
     int64_t across = columns->size / columns->lanes, sums = rows * across;
     int64_t spare = b->k->registers / 16;
-    int64_t together = terms_together(b), least = 1;
+    int64_t together = build_terms_together(b), least = 1;
     if (build_in_tiles(b, columns))
         return 1;
     if (build_step_terms(b, columns) == 1 &&

@@ -128,6 +128,8 @@ const struct expr *build_final(struct nest_build *b, const struct expr *total);
 bool build_in_tiles(const struct nest_build *b, const struct segment *columns);
 /* Terms that a step of a sum adds: units that take several need vectors of some columns. */
 int64_t build_step_terms(const struct nest_build *b, const struct segment *columns);
+/* Terms that lie together in the weights of a sum of products: PAIR, or 1. */
+int64_t build_terms_together(const struct nest_build *b);
 /* Of a sum over windows: the consecutive terms of a line of a window; 0: it is no such sum. */
 int64_t build_line_terms(const struct nest_build *b, const struct var *var);
 /* How many of `steps` consecutive steps of a sum are written out: of a linear on a processor 4 or 8

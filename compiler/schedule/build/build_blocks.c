@@ -44,26 +44,43 @@
 #include "build_matrix.h"
 #include "build_staging.h"
 #include "build_threads.h"
+#include "units.h"
 
-/* Rows of `cols` are 32 bytes apart modulo 128: four of them, from which the threads of a warp read
- * two vectors each, lie in different banks. */
-enum { APART = 32, BESIDE = 8 };
-
-static int64_t columns_stride(int64_t columns)
+/* A block's columns, of the column's factor: rows of `cols` are 32 bytes apart modulo 128, so that
+ * four of them, from which the threads of a warp read two vectors each, lie in different banks. Where
+ * weights lie in pairs of terms, so do columns, cols[k div 2, c, k mod 2], and as it is every second
+ * row that a warp reads, they are 16 bytes apart modulo 64. */
+static struct buffer columns_shape(const struct expr *factor, int64_t depth, int64_t columns)
 {
-    return (columns + APART - 1) / APART * APART + BESIDE;
+    struct buffer made = {.dtype = staging_type(factor)};
+    bool pairs = factor->op == SCALAR_load && weights_together(factor->buffer) == PAIR;
+    int64_t apart = pairs ? 16 : 32, stride = (columns + apart - 1) / apart * apart + apart / 4;
+    made.shape = pairs ? SHAPE(depth / PAIR, stride, PAIR) : SHAPE(depth, stride);
+    return made;
 }
 
-static int64_t rows_stride(int64_t depth)
+/* Its rows, with the variables of the nest's rows. */
+static struct buffer rows_shape(const struct kernel_nest *nest, int64_t depth)
 {
-    struct buffer rows = {.shape = {1, {depth}}};
-    return local_shared_shape(&rows, false, 1).dim[0];
+    struct buffer made = {.dtype = staging_type(nest->row_factor), .shape.rank = nest->rows + 1};
+    for (int i = 0; i <= nest->rows; i++)
+        made.shape.dim[i] = i < nest->rows ? nest->loops.var[i]->extent : depth;
+    return made;
 }
 
-int64_t blocks_bytes(int64_t rows, int64_t columns, const struct nest_plan *plan)
+static const struct expr *column_factor(const struct kernel_nest *nest)
 {
-    int64_t depth = plan->depth;
-    return 4 * (1 + plan->ahead) * (rows * rows_stride(depth) + depth * columns_stride(columns));
+    const struct expr *const *factor = nest->reduce->in[0]->in;
+    return factor[nest->row_factor == factor[0]];
+}
+
+int64_t blocks_bytes(const struct kernel_nest *nest, bool pixels, int64_t tile, int64_t columns,
+                     const struct nest_plan *plan)
+{
+    struct buffer rows = rows_shape(nest, plan->depth),
+                  cols = columns_shape(column_factor(nest), plan->depth, columns);
+    rows.shape = local_shared_shape(&rows, pixels, tile);
+    return (1 + plan->ahead) * (buffer_bytes(&rows) + buffer_bytes(&cols));
 }
 
 const struct buffer *blocks_rows(const struct nests *nests, const struct plan *plan)
@@ -96,7 +113,8 @@ static struct buffer *stand_in(struct kernel_build *k, struct shape shape, struc
                                bool columns, bool pixels)
 {
     struct buffer *from = ARENA_NEW(k->m->arena, struct buffer);
-    *from = (struct buffer){.name = to->name, .place = PLACE_STACK, .shape = shape};
+    *from =
+        (struct buffer){.name = to->name, .place = PLACE_STACK, .dtype = to->dtype, .shape = shape};
     k->local[k->locals++] = (struct local_build){.from = from,
                                                  .to = to,
                                                  .layout = columns ? LAYOUT_COLUMNS : LAYOUT_PIXELS,
@@ -104,22 +122,20 @@ static struct buffer *stand_in(struct kernel_build *k, struct shape shape, struc
     return from;
 }
 
-/* A copy of rows x columns elements of so many pixels; `row` and `column` are the loops'
- * variables. */
-static struct stmt *copy(struct blocks *s, int64_t pixels, int rows, struct var *const *row,
-                         struct var *column, affine_ref first_column, const struct area *area,
-                         struct buffer *to, const struct expr *value)
+/* A copy of rows x columns elements; `row` and `column` are the loops' variables. */
+static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, struct var *column,
+                         affine_ref first_column, const struct area *area, struct stmt *store)
 {
-    enum { LANES = 4 };
-    struct nest_plan vectors = {.rows = 1, .columns = LANES, .lanes = LANES};
+    int64_t lanes = staging_lanes(store->buffer->dtype);
+    struct nest_plan vectors = {.rows = 1, .columns = lanes, .lanes = lanes};
     struct kernel_nest nest = {.rows = rows};
-    affine_ref index[MAX_RANK];
+    int64_t pixels = area->rows;
     for (int i = 0; i <= rows; i++) {
         nest.loops.var[i] = i < rows ? row[i] : column;
-        index[i] = of_var(s->k->m, nest.loops.var[i]);
+        pixels /= i < rows ? row[i]->extent : 1;
     }
     nest.loops.vars = rows + 1;
-    nest.loops.store = stmt_store(s->k->m, to, index, value);
+    nest.loops.store = store;
     struct nest_build b;
     build_begin_nest(&b, s->k, &nest, &vectors);
     b.first_column = first_column;
@@ -137,8 +153,11 @@ static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_
     const struct kernel_nest *nest = &k->nests->nest[s->last];
     if (!s->local) {
         struct area area = {.rows = s->area.rows, .columns = s->depth};
-        return copy(s, k->tile, nest->rows, nest->loops.var, nest->reduce->var[0], first, &area,
-                    c->to_rows, nest->row_factor);
+        affine_ref index[MAX_RANK];
+        for (int i = 0; i <= nest->rows; i++)
+            index[i] = of_var(k->m, i < nest->rows ? nest->loops.var[i] : nest->reduce->var[0]);
+        return copy(s, nest->rows, nest->loops.var, nest->reduce->var[0], first, &area,
+                    stmt_store(k->m, c->to_rows, index, nest->row_factor));
     }
     struct area area = {.rows = k->tile, .columns = s->depth};
     struct nest_build b;
@@ -148,19 +167,36 @@ static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_
     return threads_nest(&b, &area);
 }
 
-/* The same for its columns. */
+/* An element of its columns, by where they begin. */
+static void columns_index(const struct blocks *s, const struct buffer *columns, affine_ref term,
+                          affine_ref column, affine_ref *index)
+{
+    struct arena *arena = s->k->m->arena;
+    int64_t together = columns->shape.rank == 3 ? PAIR : 1;
+    index[0] = affine_div(arena, term, together);
+    index[1] = affine_add(arena, column, affine_scale(arena, s->first_column, -1));
+    index[2] = affine_mod(arena, term, together);
+}
+
+/* The same for its columns; where terms lie in pairs, a pair is two columns of the copy. */
 static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affine_ref first)
 {
     struct module *m = s->k->m;
     const struct kernel_nest *nest = &s->k->nests->nest[s->last];
-    const struct expr *const *factor = nest->reduce->in[0]->in;
     const struct var *k = nest->reduce->var[0];
-    struct var *row = var_new(m, k->name, s->depth);
+    int64_t together = c->columns->shape.rank == 3 ? PAIR : 1;
+    struct var *row = var_new(m, k->name, s->depth / together),
+               *column = var_new(m, nest_column(nest)->name, nest_column(nest)->extent * together);
+    affine_ref term = affine_add(m->arena, scaled(m, row, together),
+                                 affine_mod(m->arena, of_var(m, column), together)),
+               at = affine_div(m->arena, of_var(m, column), together), index[MAX_RANK];
     struct rewriter r = {.m = m};
-    rewriter_map(&r, k, affine_add(m->arena, first, of_var(m, row)));
-    struct area area = {.rows = s->depth, .columns = s->area.columns};
-    return copy(s, 1, 1, &row, nest_column(nest), s->first_column, &area, c->to_columns,
-                rewrite_expr(&r, factor[nest->row_factor == factor[0]]));
+    rewriter_map(&r, k, affine_add(m->arena, first, term));
+    rewriter_map(&r, nest_column(nest), at);
+    columns_index(s, c->columns, term, at, index);
+    struct area area = {.rows = s->depth / together, .columns = s->area.columns * together};
+    return copy(s, 1, &row, column, affine_scale(m->arena, s->first_column, together), &area,
+                stmt_store(m, c->to_columns, index, rewrite_expr(&r, column_factor(nest))));
 }
 
 static struct stmt *bring(struct blocks *s, int to, affine_ref first)
@@ -189,21 +225,22 @@ static void make_copies(struct blocks *s, int number)
     struct copies *c = &s->copies[number];
     const struct kernel_nest *nest = &k->nests->nest[s->last];
     struct var *term = var_new(m, nest->reduce->var[0]->name, s->depth);
-    struct shape rows = {.rank = nest->rows + 1}, columns = {2, {s->depth, s->area.columns}};
-    affine_ref row[MAX_RANK], column[2] = {of_var(m, term), of_var(m, nest_column(nest))};
-    for (int i = 0; i <= nest->rows; i++) {
-        rows.dim[i] = i < nest->rows ? nest->loops.var[i]->extent : s->depth;
+    const struct buffer rows = rows_shape(nest, s->depth),
+                        columns = columns_shape(column_factor(nest), s->depth, s->area.columns);
+    affine_ref row[MAX_RANK], column[MAX_RANK];
+    for (int i = 0; i <= nest->rows; i++)
         row[i] = of_var(m, i < nest->rows ? nest->loops.var[i] : term);
-    }
-    struct buffer one = {.shape = rows};
+    columns_index(s, &columns, of_var(m, term), of_var(m, nest_column(nest)), column);
     c->rows = buffer_new(m, &k->to->locals, arena_printf(m->arena, "rows%d", number), PLACE_SHARED,
-                         local_shared_shape(&one, k->nests->pixels > 0, k->tile));
+                         local_shared_shape(&rows, k->nests->pixels > 0, k->tile));
     c->columns = buffer_new(m, &k->to->locals, arena_printf(m->arena, "cols%d", number),
-                            PLACE_SHARED, SHAPE(s->depth, columns_stride(s->area.columns)));
-    c->to_rows = stand_in(k, rows, c->rows, true, true);
-    c->to_columns = stand_in(k, columns, c->columns, true, false);
+                            PLACE_SHARED, columns.shape);
+    c->rows->dtype = rows.dtype;
+    c->columns->dtype = columns.dtype;
+    c->to_rows = stand_in(k, rows.shape, c->rows, true, true);
+    c->to_columns = stand_in(k, columns.shape, c->columns, false, false);
     c->nest = *nest;
-    c->nest.row_factor = expr_load(m, stand_in(k, rows, c->rows, false, true), row);
+    c->nest.row_factor = expr_load(m, stand_in(k, rows.shape, c->rows, false, true), row);
     const struct expr *product =
         expr_op(m, SCALAR_mul, c->nest.row_factor, expr_load(m, c->to_columns, column), NULL);
     c->nest.reduce = expr_reduce(m, SCALAR_sum, 1, &term, product, nest->reduce->in[1]);

@@ -4,7 +4,8 @@
 #include "build.h"
 
 /* The shared memory that blocks of terms take: of `rows` rows and of `columns` columns. */
-int64_t blocks_bytes(int64_t rows, int64_t columns, const struct nest_plan *plan);
+int64_t blocks_bytes(const struct kernel_nest *nest, bool pixels, int64_t tile, int64_t columns,
+                     const struct nest_plan *plan);
 
 /* The buffer of a kernel that holds a block's terms of its rows only; NULL: none does. */
 const struct buffer *blocks_rows(const struct nests *nests, const struct plan *plan);

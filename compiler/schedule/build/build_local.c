@@ -14,8 +14,9 @@ struct shape local_shared_shape(const struct buffer *local, bool pixels, int64_t
 {
     struct shape shape = local->shape;
     int64_t *last = &shape.dim[shape.rank - 1];
-    if (*last > 8)
-        *last = ((*last + 3) / 4 | 1) * 4;
+    int64_t apart = (local->dtype == DTYPE_BF16 ? 32 : 16) / dtype_bytes[local->dtype];
+    if (dtype_bytes[local->dtype] * *last > 32)
+        *last = ((*last + apart - 1) / apart | 1) * apart;
     if (pixels) {
         memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);
         shape.dim[0] = tile;
@@ -63,4 +64,5 @@ void local_add(struct kernel_build *k, struct buffer *local, bool in_workspace)
                                          slices_shape(k, local))
                             : buffer_new(m, &k->to->locals, local->name, PLACE_SHARED,
                                          local_shared_shape(local, k->nests->pixels > 0, k->tile));
+    made->to->dtype = local->dtype;
 }

@@ -21,6 +21,7 @@
 #include "build_staging.h"
 #include "build_local.h"
 #include "build_threads.h"
+#include "rounding.h"
 
 /* The rows of one pixel: [row variables][terms]. */
 static struct shape rows_shape(const struct kernel_nest *nest)
@@ -34,16 +35,28 @@ static struct shape rows_shape(const struct kernel_nest *nest)
 
 int64_t staging_bytes(const struct nests *nests, int nest, int64_t tile)
 {
-    struct buffer rows = {.shape = rows_shape(&nests->nest[nest])};
-    struct shape shape = local_shared_shape(&rows, nests->pixels > 0, tile);
-    return 4 * shape_elements(&shape);
+    struct buffer rows = {.shape = rows_shape(&nests->nest[nest]),
+                          .dtype = staging_type(nests->nest[nest].row_factor)};
+    rows.shape = local_shared_shape(&rows, nests->pixels > 0, tile);
+    return buffer_bytes(&rows);
+}
+
+enum dtype staging_type(const struct expr *factor)
+{
+    return expr_is_bf16(factor) ? DTYPE_BF16 : DTYPE_F32;
 }
 
 bool staging_is_copy(const struct stmt *store)
 {
     const struct expr *value = store->value;
     return value->op == SCALAR_load && value->buffer->place < PLACE_STACK &&
-           value->buffer->dtype == DTYPE_F32;
+           value->buffer->dtype == store->buffer->dtype;
+}
+
+int64_t staging_lanes(enum dtype dtype)
+{
+    enum { VECTOR_BYTES = 16 };
+    return VECTOR_BYTES / dtype_bytes[dtype];
 }
 
 void staging_set_async(struct stmt *stmt)
@@ -58,13 +71,13 @@ void staging_set_async(struct stmt *stmt)
 
 struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int number)
 {
-    enum { LANES = 4 };
     struct module *m = k->m;
     struct kernel_nest copy = {.rows = nest->rows};
     const struct expr *row = nest->row_factor;
     struct buffer *local = ARENA_NEW(m->arena, struct buffer);
     *local = (struct buffer){.name = arena_printf(m->arena, "rows%d", number),
                              .place = PLACE_STACK,
+                             .dtype = staging_type(row),
                              .shape = rows_shape(nest)};
     local_add(k, local, false);
     affine_ref index[MAX_RANK];
@@ -75,7 +88,8 @@ struct stmt *staging_build(struct kernel_build *k, struct kernel_nest *nest, int
     copy.loops.vars = nest->rows + 1;
     copy.loops.store = stmt_store(m, local, index, row);
     struct nest_build b;
-    struct nest_plan plan = {.rows = 1, .columns = LANES, .lanes = LANES};
+    int64_t lanes = staging_lanes(local->dtype);
+    struct nest_plan plan = {.rows = 1, .columns = lanes, .lanes = lanes};
     build_begin_nest(&b, k, &copy, &plan);
     struct area area = area_of_nest(&copy, k->tile, 1);
     struct stmt *stmt = threads_nest(&b, &area);

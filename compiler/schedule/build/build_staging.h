@@ -6,6 +6,12 @@
 /* The shared memory that the rows of a nest take. */
 int64_t staging_bytes(const struct nests *nests, int nest, int64_t tile);
 
+/* What copies of a factor are: its values as they are, of type bf16 where they are rounded to that.
+ */
+enum dtype staging_type(const struct expr *factor);
+/* Elements of a copy's vectors. */
+int64_t staging_lanes(enum dtype dtype);
+
 /* Whether a store copies an element of memory, and marks all stores as such copies, which are there
  * after a barrier. */
 bool staging_is_copy(const struct stmt *store);

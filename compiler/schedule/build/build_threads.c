@@ -104,7 +104,10 @@ static struct stmt *accumulate(struct nest_build *b, struct buffer *acc)
     int vars = b->r.vars, last = reduce->vars - 1;
     struct var *k[MAX_RANK];
     int64_t terms = reduce->var[last]->extent / b->parts;
-    int64_t unroll = threads_unroll(b->rows->size * b->columns->size, terms);
+    int64_t elements = b->rows->size * b->columns->size, together = build_terms_together(b);
+    if (terms % together)
+        together = 1;
+    int64_t unroll = together * threads_unroll(elements * together, terms / together);
     struct var *inner = var_new(m, "u", unroll);
     for (int i = 0; i <= last; i++) {
         bool innermost = i == last;

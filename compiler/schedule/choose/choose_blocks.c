@@ -35,7 +35,6 @@ static void try_plan(struct search *s, struct plan *plan)
 {
     const struct view *v = s->v;
     int64_t pixels = v->nests->pixel_count, columns = plan->split ? plan->split : s->columns;
-    int64_t rows = plan->tile * v->nest[s->last].rows;
     if (plan->tile < 1 || plan->tile > pixels)
         return;
     for (int64_t depth = MOST_DEPTH; depth >= 16; depth /= 2) {
@@ -45,7 +44,8 @@ static void try_plan(struct search *s, struct plan *plan)
         nest->depth = depth;
         nest->ahead = s->depth / depth % 2 == 0;
         int64_t shared = view_shared_bytes_without(v, blocks_rows(v->nests, plan), plan->tile) +
-                         blocks_bytes(rows, columns, nest);
+                         blocks_bytes(&v->nests->nest[s->last], v->nests->pixels > 0, plan->tile,
+                                      columns, nest);
         if (shared > v->gpu->shared_bytes)
             continue;
         struct effort effort = s->choose(v, s->last, plan);

@@ -44,8 +44,9 @@ static void view_nest(struct view *v, const struct subject *subject, int i)
 
 static int64_t local_bytes(const struct view *v, int local, int64_t tile)
 {
-    struct shape shape = local_shared_shape(v->local[local].buffer, v->nests->pixels > 0, tile);
-    return 4 * shape_elements(&shape);
+    const struct buffer *buffer = v->local[local].buffer;
+    struct shape shape = local_shared_shape(buffer, v->nests->pixels > 0, tile);
+    return dtype_bytes[buffer->dtype] * shape_elements(&shape);
 }
 
 int64_t view_shared_bytes_without(const struct view *v, const struct buffer *without, int64_t tile)

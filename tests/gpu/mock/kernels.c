@@ -15,7 +15,8 @@ enum {
     MOST_THREADS = 1024
 };
 
-/* host.c's record of a float. write_run: the launch that wrote it; 0: none. */
+enum { UNIT = 2 };
+/* host.c's record of UNIT bytes. write_run: the launch that wrote it; 0: none. */
 struct word {
     int32_t write_run, rest[7];
 };
@@ -93,7 +94,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr *memory, size_t bytes)
         return INVALID_VALUE;
     struct memory *m = mock_new(MEMORY, sizeof *m, current);
     m->at = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-    m->words = calloc(bytes / 4 + 1, sizeof *m->words);
+    m->words = calloc(bytes / UNIT + 1, sizeof *m->words);
     if (!m->at || !m->words)
         abort();
     m->bytes = bytes;
@@ -153,15 +154,15 @@ CUresult mock_copy(const struct work *work)
         return refuse_copy(from ? "from the device as if from the host" : "from no device memory",
                            work->from, work->bytes);
     if (from && has_kernels()) {
-        size_t first = (size_t)((const char *)work->from - (const char *)from->at) / 4;
-        for (size_t i = first; i < first + work->bytes / 4; i++)
+        size_t first = (size_t)((const char *)work->from - (const char *)from->at) / UNIT;
+        for (size_t i = first; i < first + work->bytes / UNIT; i++)
             if (!from->words[i].write_run)
                 return refuse_copy("of memory that was never written", work->from, work->bytes);
     }
     memcpy(work->to, work->from, work->bytes);
     if (to) {
-        size_t first = (size_t)((char *)work->to - (char *)to->at) / 4;
-        for (size_t i = first; i < first + work->bytes / 4; i++)
+        size_t first = (size_t)((char *)work->to - (char *)to->at) / UNIT;
+        for (size_t i = first; i < first + work->bytes / UNIT; i++)
             to->words[i] = (struct word){.write_run = -1}; /* see host_written */
     }
     return OK;
@@ -371,7 +372,7 @@ static CUresult launch_own(const struct launch *launch)
     const char *name = launch->function->name;
     if (has_kernels()) { /* MOCK_MISSING: zeros */
         memset(m[OUTPUT]->at, 0, m[OUTPUT]->bytes);
-        for (size_t i = 0; i < m[OUTPUT]->bytes / 4; i++)
+        for (size_t i = 0; i < m[OUTPUT]->bytes / UNIT; i++)
             m[OUTPUT]->words[i] = (struct word){.write_run = -1};
         return OK;
     }
