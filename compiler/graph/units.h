@@ -6,6 +6,8 @@
 /* Whether factors of type bf16 pay: the module is for processors alone, at least one of which adds
  * two products of bf16 at once. */
 bool module_takes_pairs(const struct module *m);
+/* Whether one of these has AMX. */
+bool module_takes_tiles(const struct module *m);
 
 /* Terms that lie together in a buffer of weights, before the next column: PAIR or 1. */
 int64_t weights_together(const struct buffer *weights);

@@ -263,11 +263,11 @@ static int find_linear(const struct nests *nests)
     return found;
 }
 
-/* Whether something from memory is added to the sums. */
+/* Whether something from memory is added to the sums, or they begin with it. */
 static bool adds_map(const struct kernel_nest *s, const struct expr *value)
 {
     if (value == s->reduce)
-        return false;
+        return value->in[1] && adds_map(s, value->in[1]);
     if (value->op == SCALAR_load && value->buffer->place == PLACE_WORKSPACE)
         return true;
     for (int i = 0; i < 3; i++)
