@@ -13,10 +13,10 @@ double core_tiles_cycles(int64_t rows, int64_t vectors, int64_t terms)
     return larger((double)(TILE_ROW_CYCLES * rows * vectors), loads);
 }
 
-double core_tiles_moved(int64_t tiles, int64_t rows, int64_t vectors)
+double core_tiles_moved(int64_t tiles, int64_t rows, int64_t vectors, bool stored)
 {
     enum { VECTOR_CYCLES = 2 }; /* of a vector of results, which comes from memory */
-    return (double)(tiles * TILE_MOVE_CYCLES + VECTOR_CYCLES * rows * vectors);
+    return (double)(tiles * TILE_MOVE_CYCLES + (stored ? 0 : VECTOR_CYCLES * rows * vectors));
 }
 
 double core_step_cycles(const struct target *target, double fmas, double loads)

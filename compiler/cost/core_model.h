@@ -23,9 +23,9 @@ enum { BLOCK_CYCLES = 12 };
 double core_step_cycles(const struct target *target, double fmas, double loads);
 
 /* The same for a block of rows and vectors in AMX's tiles, for a step of `terms` terms; and what
- * comes before and after its steps. */
+ * comes before and after its steps: vectors of results too, where AMX has not stored them. */
 double core_tiles_cycles(int64_t rows, int64_t vectors, int64_t terms);
-double core_tiles_moved(int64_t tiles, int64_t rows, int64_t vectors);
+double core_tiles_moved(int64_t tiles, int64_t rows, int64_t vectors, bool stored);
 
 /* ---- for predicting -------------------------------------------------------------------------- */
 

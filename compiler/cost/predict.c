@@ -1,8 +1,8 @@
 /* Cycles of a kernel, from its loops and the description of a target.
  *
- * Every operation belongs to the innermost loop that it depends on (LLVM moves it out to there),
- * once for each value of the unrolled loops that it depends on, as a vector where it depends on a
- * vector loop. A loop's operations run at the rate of the ports that they need most, or of their
+ * Every operation belongs to the innermost loop that it depends on or that changes what it loads
+ * (LLVM moves it out to there), once for each value of the unrolled loops that it depends on, as a
+ * vector where it depends on a vector loop. A loop's operations run at the rate of the ports that they need most, or of their
  * longest chain, and each time an inner loop begins, a pipeline fills. Bytes that L1 or L2 do not
  * hold are fetched meanwhile; the machine hides most of the shorter of both times. */
 #include "predict.h"
@@ -199,11 +199,34 @@ static void need_access(struct view *v, const struct buffer *buffer, const struc
     at.need->l1_bytes += (double)bytes * at.count * (step == STEP_SAME && !store ? 1 : lanes);
 }
 
+/* Whether the statements store to the buffer, or prefetch it. */
+static bool reach(const struct stmt *stmt, enum stmt_kind kind, const struct buffer *buffer)
+{
+    bool found = false;
+    for (; stmt && !found; stmt = stmt->next)
+        found = stmt->kind == STMT_FOR
+                    ? reach(stmt->body, kind, buffer)
+                    : stmt->kind == kind &&
+                          (kind == STMT_STORE ? stmt->buffer : stmt->value->buffer) == buffer;
+    return found;
+}
+
+/* The loops that change what a tile on the stack holds, as those over blocks of sums do. */
+static uint64_t changed_by(const struct view *v, const struct buffer *buffer)
+{
+    uint64_t loops = 0;
+    for (int i = 0; i < v->depth; i++)
+        if (v->chain[i].region >= 0 && reach(v->chain[i].loop->body, STMT_STORE, buffer))
+            loops |= UINT64_C(1) << i;
+    return loops;
+}
+
 static uint64_t need_load(struct view *v, const struct expr *load)
 {
     const struct affine *index = affine_linearize(v->arena, &load->buffer->shape, load->index);
     uint64_t loops = index_loops(v, index);
     if (load->buffer->place != PLACE_REGISTERS) {
+        loops |= load->buffer->place == PLACE_STACK ? changed_by(v, load->buffer) : 0;
         need_index(v, index);
         need_access(v, load->buffer, index, place(v, loops), false);
         return loops;
@@ -393,17 +416,6 @@ static double region_cycles(struct view *v, int i, struct prediction *p)
     return region->cycles;
 }
 
-/* Whether the statements prefetch the buffer. */
-static bool prefetches(const struct stmt *stmt, const struct buffer *buffer)
-{
-    bool found = false;
-    for (; stmt && !found; stmt = stmt->next)
-        found = stmt->kind == STMT_FOR
-                    ? prefetches(stmt->body, buffer)
-                    : stmt->kind == STMT_PREFETCH && stmt->value->buffer == buffer;
-    return found;
-}
-
 /* Bytes from beyond a cache of that size; *ahead: those among them that belong to buffers that
  * `body` prefetches. */
 static double beyond(const struct work *work, int64_t cache, const struct stmt *body, double *ahead)
@@ -413,7 +425,7 @@ static double beyond(const struct work *work, int64_t cache, const struct stmt *
     *ahead = 0;
     for (int i = 0; i < work->buffers; i++) {
         bytes += each[i];
-        *ahead += each[i] > 0 && prefetches(body, work->buffer[i]) ? each[i] : 0;
+        *ahead += each[i] > 0 && reach(body, STMT_PREFETCH, work->buffer[i]) ? each[i] : 0;
     }
     free(each);
     return bytes;

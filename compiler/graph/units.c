@@ -22,6 +22,15 @@ int64_t units_least_terms(const struct module *m)
     return m->targets && target_is_gpu(m->target[0]) ? matrix_depth(m->precision) : 1;
 }
 
+bool module_takes_tiles(const struct module *m)
+{
+    struct error error;
+    bool tiles = false;
+    for (int i = 0; i < m->targets && module_takes_pairs(m); i++)
+        tiles |= target_find(m->target[i], &error)->amx;
+    return tiles;
+}
+
 int64_t weights_together(const struct buffer *weights)
 {
     const struct shape *shape = &weights->shape;

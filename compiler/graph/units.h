@@ -6,6 +6,8 @@
 /* Whether factors of type bf16 pay: the module is for GPUs alone, or for processors alone, at least
  * one of which adds two products of bf16 at once. */
 bool module_takes_pairs(const struct module *m);
+/* Whether one of these has AMX. */
+bool module_takes_tiles(const struct module *m);
 
 /* The terms of a sum for which such a unit is used at all, where it takes pairs. */
 int64_t units_least_terms(const struct module *m);

@@ -5,13 +5,13 @@
  *
  * Right because an element is read only by the iteration that computes the new element in its
  * place, before that is stored. Requires: one kernel stores y, once per element; x has y's shape
- * and is read by that kernel's store alone, at its own element and outside of reductions. A map of
- * values that are rounded to bf16 stays apart from one of others where only so it can have that type
- * (narrow_values.c). */
+ * and is read by that kernel's store alone, at its own element and outside of reductions, but for
+ * what they begin with. A map of values that are rounded to bf16 stays apart from one of others where
+ * only so it can have that type (narrow_values.c). */
 #include "affine.h"
-#include "units.h"
 #include "rounding.h"
 #include "touches.h"
+#include "units.h"
 
 pass_function update_in_place;
 
@@ -41,8 +41,8 @@ static void find_reads(struct reads *r, const struct expr *expr, bool reduced)
             r->others = true;
     }
     for (int i = 0; i < 3; i++)
-        if (expr->in[i])
-            find_reads(r, expr->in[i], reduced || expr->vars);
+        if (expr->in[i]) /* what a reduction begins with is read once, before */
+            find_reads(r, expr->in[i], reduced || (expr->vars && i == 0));
 }
 
 static void find_in_stmts(struct reads *r, const struct stmt *stmt, const struct buffer *y)

@@ -56,7 +56,7 @@ def compile_case(sanc, name, folder, scratch, *options):
                 os.path.join(folder, "weights.safetensors"), "--precision", "bf16", "--target",
                 TARGETS, "--name", name, *options, "-o", path)
     if ask_elsewhere(path, name) < 4:
-        raise common.Failure(f"{name}: fewer questions than expected")
+        raise common.Failure([name], 0, "fewer questions than expected")
     io = common.read_safetensors(os.path.join(folder, "io.safetensors"))
     images = io["input"][1]
     numbers = {"input": images if images.typecode == "B" else array.array("f", images),
@@ -78,7 +78,7 @@ def run(program, folder, amx):
     lines = [line.split() for line in done.stdout.splitlines()]
     found = {line[0]: float(line[1]) for line in lines if len(line) == 2}
     if done.returncode or "products" not in found:
-        raise common.Failure(f"{amx}: ended with {done.returncode}: {done.stderr}{done.stdout}")
+        raise common.Failure([program, amx], done.returncode, done.stderr + done.stdout)
     return found, found.pop("products")
 
 

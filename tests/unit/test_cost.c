@@ -192,6 +192,32 @@ static void predicts_what_binds(void **state)
     assert_int_equal(96, many.cost.exps);
 }
 
+/* What a loop stores to the stack it loads again and uses anew each time, whatever the index. */
+static void predicts_what_a_loop_changes(void **state)
+{
+    (void)state;
+    struct error error;
+    struct target target = *target_find("x86-64-v3", &error);
+    target.l1_bytes = target.l2_bytes = 1 << 30;
+    struct module *module =
+        module_of(800, 800, "%0 = input { shape = [1, 1, 1, 800] } : f32[1, 1, 1, 800]\n",
+                  "x : input f32[800]\n"
+                  "y : output f32[800]\n"
+                  "kernel k {\n"
+                  "t : stack f32[8]\n"
+                  "for b in 100 {\n"
+                  "  for v in 8 vector t[v] = x[8*b + v]\n"
+                  "  for v2 in 8 vector y[8*b + v2] = exp(t[v2])\n"
+                  "}\n"
+                  "}\n");
+    struct prediction prediction;
+    kernel_predict(module->kernels, &target, 1e9, &prediction);
+    assert_near(100 * 15 / 3.0, prediction.alone[BOUND_VECTOR]);
+    assert_int_equal(100 * 8 * 4 * 4, prediction.cost.l1_bytes); /* two loads, two stores */
+    prediction_free(&prediction);
+    module_free(module);
+}
+
 /* A stream of 64 KiB past a cache of 1 KiB. */
 static int64_t predicted_stream(const char *ahead)
 {
@@ -301,6 +327,7 @@ int main(void)
         cmocka_unit_test(counts_windows_once),
         cmocka_unit_test(counts_what_caches_miss),
         cmocka_unit_test(predicts_what_binds),
+        cmocka_unit_test(predicts_what_a_loop_changes),
         cmocka_unit_test(predicts_what_prefetches_hide),
         cmocka_unit_test(multiplies_what_the_network_does),
         cmocka_unit_test(says_costs_anew),

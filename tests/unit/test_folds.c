@@ -279,6 +279,44 @@ static void test_merge_linears(void **state)
     }
 }
 
+static int for_tiles(struct module *m)
+{
+    m->target[0] = "x86-64-v4+amx";
+    m->precision = precision_kind_bf16;
+    return 0;
+}
+
+/* A map (%5) to which two linears are added, one after the other, each before a batch norm. The map
+ * takes the first one's place where all its readers could take a bias over. */
+static void test_start_from_maps(void **state)
+{
+    (void)state;
+    static int (*const passes[])(struct module *) = {expand_batch_norm, for_tiles, start_from_maps,
+                                                     NULL};
+    for (int i = 0; i < 4; i++) {
+        bool relu = i & 1, swap = i & 2;
+        struct arena *arena = arena_new();
+        const char *graph =
+            arena_printf(arena,
+                         "%s%%7 = parameter { name = \"s8\", shape = [4, 4] } : f32[4, 4]\n"
+                         "%%8 = linear %%6, %%7, %%4 : f32[1, 5, 5, 4]\n"
+                         "%%9 = add %s : f32[1, 5, 5, 4]\n%s"
+                         "%%15 = linear %%14, %%7, %%4 : f32[1, 5, 5, 4]\n"
+                         "%%16 = add %%9, %%15 : f32[1, 5, 5, 4]\n"
+                         "%%17 = %s %%16%s : f32[1, 5, 5, 4]\n"
+                         "%%99 = add %%17, %%13 : f32[1, 5, 5, 4]\n",
+                         linears, swap ? "%8, %5" : "%5, %8", norm_of(arena, "1, 5, 5, ", 4, 9, 14),
+                         relu ? "relu" : "mul", relu ? "" : ", %4");
+        struct module *m = folded(graph, 4, 25, passes);
+        int sums = 0;
+        for (const struct inst *inst = m->first; inst; inst = inst->next)
+            sums += inst->op == OP_linear && inst->inputs == 3 && !inst_is_constant(inst->in[2]);
+        assert_int_equal(sums, relu ? 0 : 2);
+        module_free(m);
+        arena_free(arena);
+    }
+}
+
 static void test_pad_borders(void **state)
 {
     (void)state;
@@ -362,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_position),
         cmocka_unit_test(test_softmax_bias),
         cmocka_unit_test(test_merge_linears),
+        cmocka_unit_test(test_start_from_maps),
         cmocka_unit_test(test_pad_borders),
         cmocka_unit_test(test_winograd),
     };

@@ -65,7 +65,7 @@ struct fetch {
     struct stmt *all;
 };
 
-/* Prefetches a load in a result, other than those of its sum, if it is from memory. */
+/* Prefetches a load in a result, other than those of its sum's terms, if it is from memory. */
 static void fetch_load(struct fetch *f, const struct expr *load)
 {
     struct nest_build *b = f->b;
@@ -89,8 +89,11 @@ static void fetch_load(struct fetch *f, const struct expr *load)
 
 static void fetch_loads(struct fetch *f, const struct expr *expr)
 {
-    if (expr == f->b->nest->reduce)
+    if (expr == f->b->nest->reduce) {
+        if (expr->in[1])
+            fetch_loads(f, expr->in[1]);
         return;
+    }
     if (expr->op == SCALAR_load)
         fetch_load(f, expr);
     for (int i = 0; i < 3; i++)

@@ -170,7 +170,7 @@ static struct stmt *register_tile(struct nest_build *b, const struct origin *ori
         b->r.vars = vars;
         return only;
     }
-    struct tile_sums sums = {tile_registers(b, rows, columns), NULL};
+    struct tile_sums sums = {.acc = tile_registers(b, rows, columns)};
     struct stmt *stmt = tile_begin(b, origin, rows, columns, &sums);
     if (origin->next)
         stmt_append(&stmt, fetch_next_operands(b, origin, rows, columns->size));

@@ -10,7 +10,8 @@
  *   for i in 28 unroll, g in 2 unroll, v in 16 vector
  *     out[.., 32*b + 16*g + v] = max(sums[i, 16*g + v], 0)
  *
- * What begins or ends as it lies in memory needs no copy in `sums`. */
+ * What ends as it lies in memory needs no copy in `sums`. Sums begin with what lies so, else with 0:
+ * then it is added when they are done. */
 #include "build_tile.h"
 
 struct tile_loops tile_loops_new(struct module *m, int64_t rows, const struct segment *columns)
@@ -151,18 +152,16 @@ static bool may_begin(struct module *m, const struct expr *value, const struct t
            value->buffer->dtype == DTYPE_F32 && is_tile(m, value, t->within, t->lane);
 }
 
-/* The sums in registers from memory, or back. */
+/* The sums from registers to memory. */
 static struct stmt *move_sums(struct nest_build *b, int64_t rows, const struct segment *columns,
-                              struct tile_sums *sums, bool load)
+                              struct tile_sums *sums)
 {
     struct module *m = b->k->m;
     struct buffer *memory = memory_of(b, sums, rows, columns);
     struct tile_loops t = tile_sum_loops(b, rows, columns);
     affine_ref at[SUM_RANK], in_memory[2] = {t.at_row, t.column};
     tile_sum_index(m, &t, at);
-    struct stmt *move = load ? stmt_store(m, sums->acc, at, expr_load(m, memory, in_memory))
-                             : stmt_store(m, memory, in_memory, expr_load(m, sums->acc, at));
-    return tile_wrap(m, &t, move);
+    return tile_wrap(m, &t, stmt_store(m, memory, in_memory, expr_load(m, sums->acc, at)));
 }
 
 /* The loops over the sums, with the nest's variables mapped to an element of them, at `at`. */
@@ -184,16 +183,9 @@ struct stmt *tile_begin(struct nest_build *b, const struct origin *origin, int64
     struct tile_loops t = enter_sums(b, origin, rows, columns, at);
     const struct expr *value = build_initial(b);
     b->r.vars = vars;
-    if (!t.within || may_begin(m, value, &t))
-        return tile_wrap(m, &t, stmt_store(m, sums->acc, at, value));
-    t = tile_loops_new(m, rows, columns);
-    tile_enter(b, origin, &t);
-    affine_ref in_memory[2] = {t.at_row, t.column};
-    struct stmt *stmt = tile_wrap(
-        m, &t, stmt_store(m, memory_of(b, sums, rows, columns), in_memory, build_initial(b)));
-    b->r.vars = vars;
-    stmt_append(&stmt, move_sums(b, rows, columns, sums, true));
-    return stmt;
+    sums->behind = t.within && !may_begin(m, value, &t);
+    return tile_wrap(m, &t,
+                     stmt_store(m, sums->acc, at, sums->behind ? expr_constant(m, 0) : value));
 }
 
 /* The results, from the registers to where they belong. NULL: the sums are not the results, or AMX
@@ -204,7 +196,7 @@ static struct stmt *store_tiles(struct nest_build *b, const struct origin *origi
     const struct stmt *store = b->nest->loops.store;
     struct module *m = b->k->m;
     int vars = b->r.vars;
-    if (store->value != b->nest->reduce || store->buffer->dtype != DTYPE_F32)
+    if (store->value != b->nest->reduce || store->buffer->dtype != DTYPE_F32 || sums->behind)
         return NULL;
     affine_ref at[SUM_RANK];
     struct tile_loops t = enter_sums(b, origin, rows, columns, at);
@@ -223,11 +215,13 @@ struct stmt *tile_end(struct nest_build *b, const struct origin *origin, int64_t
     struct stmt *whole = tiles ? store_tiles(b, origin, rows, columns, sums) : NULL;
     if (whole)
         return whole;
-    struct stmt *stmt = tiles ? move_sums(b, rows, columns, sums, false) : NULL;
+    struct stmt *stmt = tiles ? move_sums(b, rows, columns, sums) : NULL;
     struct tile_loops t = tile_loops_new(m, rows, columns);
     affine_ref at[2] = {t.at_row, t.column};
     tile_enter(b, origin, &t);
     const struct expr *total = expr_load(m, tiles ? sums->memory : sums->acc, at);
+    if (sums->behind)
+        total = expr_op(m, SCALAR_add, build_initial(b), total, NULL);
     stmt_append(&stmt, tile_wrap(m, &t, build_store(b, build_final(b, total))));
     b->r.vars = vars;
     return stmt;

@@ -14,6 +14,7 @@ struct tile_loops {
 /* Sums of a register tile: in registers; of AMX, also in memory where that is needed. */
 struct tile_sums {
     struct buffer *acc, *memory;
+    bool behind; /* what they begin with is added when they are done */
 };
 
 /* The place of a register tile: its first row and column. */

@@ -1,5 +1,6 @@
-/* AMX loads a tile's rows from memory, equally far from each other. In a map without a border, or
- * within a line of it, pixels lie so; elsewhere they are copied first, a window whole. */
+/* AMX loads a tile's rows from memory, equally far from each other, and stores its sums so. In a map
+ * without a border, or within a line of it, pixels lie so; elsewhere rows are copied first, a window
+ * whole, and vectors take sums to where they belong. */
 #include "choose_amx.h"
 #include "affine.h"
 #include "core_model.h"
@@ -26,21 +27,22 @@ static void map_rows(struct arena *arena, const struct subject *subject,
     }
 }
 
-static bool is_even(const struct subject *subject, const struct kernel_nest *nest, int64_t tile,
+/* Whether rows lie equally far apart in each tile of `height` of them, of `count` in all. */
+static bool is_even(const struct subject *subject, const struct kernel_nest *nest,
+                    const struct buffer *buffer, const struct affine *const *at, int64_t tile,
                     int64_t count, int64_t height)
 {
     struct arena *arena = subject->m->arena;
-    const struct expr *load = nest->row_factor;
     const struct affine *index[MAX_RANK];
-    int rank = load->buffer->shape.rank;
+    int rank = buffer->shape.rank;
     int64_t step;
-    memcpy(index, load->index, (size_t)rank * sizeof *index);
+    memcpy(index, at, (size_t)rank * sizeof *index);
     struct var *block = var_new(subject->m, "r", count / height),
                *within = var_new(subject->m, "m", height);
     const struct affine *row = affine_scale(arena, affine_var(arena, block), height);
     map_rows(arena, subject, nest, affine_add(arena, row, affine_var(arena, within)), tile, index,
              rank);
-    return affine_step(affine_linearize(arena, &load->buffer->shape, index), within, &step);
+    return affine_step(affine_linearize(arena, &buffer->shape, index), within, &step);
 }
 
 /* Consecutive terms of a line of a window: what the next pixel's window has beside these, the ones
@@ -52,19 +54,35 @@ static int64_t line_terms(const struct kernel_nest *nest)
     return line > PAIR && line < var->extent ? line : var->extent;
 }
 
+/* Whether a map's elements are sums as they are. On the stack it makes no difference to a choice:
+ * there rows always lie evenly. */
+static bool are_sums(const struct kernel_nest *nest)
+{
+    const struct stmt *store = nest->loops.store;
+    return store->value == nest->reduce && store->buffer->dtype == DTYPE_F32 &&
+           store->buffer->place == PLACE_WORKSPACE;
+}
+
 struct amx_rows amx_rows(const struct subject *subject, const struct kernel_nest *nest,
                          int64_t tile, int64_t rows, int64_t vectors)
 {
     struct nest_size size = nest_measure(nest, tile);
-    int64_t depth = nest_depth(nest);
+    struct amx_rows found = {true, are_sums(nest), nest_depth(nest)};
     if (!subject->nests->pixels || size.repeats > 1)
-        return (struct amx_rows){true, depth};
+        return found;
+    const struct stmt *store = nest->loops.store;
+    const struct expr *load = nest->row_factor, *first = nest->reduce->in[1];
     int64_t height = segments_height(size.rows, rows, vectors);
     int64_t count = rows < size.rows ? rows : size.rows;
     if (!height)
         height = count / segments_tiles(count, 0);
-    bool even = is_even(subject, nest, tile, size.rows - size.rows % height, height);
-    return (struct amx_rows){even, even ? line_terms(nest) : depth};
+    count = size.rows - size.rows % height;
+    found.even = is_even(subject, nest, load->buffer, load->index, tile, count, height);
+    found.terms = found.even ? line_terms(nest) : found.terms;
+    found.stored &= is_even(subject, nest, store->buffer, store->index, tile, count, height);
+    if (found.stored && first && first->op == SCALAR_load)
+        found.stored = is_even(subject, nest, first->buffer, first->index, tile, count, height);
+    return found;
 }
 
 double amx_rows_cycles(const struct subject *subject, const struct kernel_nest *nest, int64_t tile,

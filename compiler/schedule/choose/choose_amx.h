@@ -2,9 +2,10 @@
 #define COMPILER_CHOOSE_AMX_H
 #include "plan.h"
 
-/* Where a tile's rows of a factor come from. */
+/* Where a tile's rows of a factor come from, and its sums go to. */
 struct amx_rows {
     bool even;     /* AMX loads them where they lie; else they are copied first */
+    bool stored;   /* it stores sums where they belong; else vectors take them there */
     int64_t terms; /* of a row, that the rows before it do not have: fewer than all in windows */
 };
 

@@ -58,12 +58,12 @@ struct choice {
     int64_t tile, groups, rows, vectors, depth;
 };
 
-/* Of one register tile by AMX, its sum in `deep` blocks. */
+/* Of one register tile by AMX, its sum in `deep` blocks; whether it stores the results. */
 static double tiles_cycles(const struct linear *l, const struct choice *c, int64_t rows,
-                           int64_t deep)
+                           int64_t deep, bool stored)
 {
     double steps = (double)((l->depth + l->at_once - 1) / l->at_once);
-    double moved = core_tiles_moved(segments_tiles(rows, 0) * c->vectors, rows, c->vectors);
+    double moved = core_tiles_moved(segments_tiles(rows, 0) * c->vectors, rows, c->vectors, stored);
     return steps * core_tiles_cycles(rows, c->vectors, l->at_once) +
            (double)deep * (moved + BLOCK_CYCLES);
 }
@@ -76,9 +76,10 @@ static bool rows_collide(const struct linear *l, const struct choice *c, int64_t
            rows > l->target->l1_bytes / WAY_BYTES;
 }
 
-static double register_tiles(const struct linear *l, const struct choice *c, int64_t rows,
+static double register_tiles(const struct linear *l, const struct choice *c, int64_t tile,
                              int64_t columns)
 {
+    int64_t rows = tile * l->own_rows;
     struct segment segment[MAX_SEGMENTS];
     int64_t blocks = columns / (c->vectors * l->target->lanes);
     int64_t deep = c->depth ? l->depth / c->depth : 1;
@@ -86,10 +87,12 @@ static double register_tiles(const struct linear *l, const struct choice *c, int
     int segments = l->amx ? segments_of_tiles(rows, c->rows, height, segment)
                           : segments_of_rows(rows, c->rows, segment);
     double cycles = l->amx && !height ? (double)(segments * blocks * TILE_SETUP_CYCLES) : 0;
+    bool stored =
+        l->amx && !c->depth && amx_rows(l->subject, l->nest, tile, c->rows, c->vectors).stored;
     for (int i = 0; i < segments; i++) {
         if (l->amx) {
-            cycles +=
-                (double)(segment[i].count * blocks) * tiles_cycles(l, c, segment[i].size, deep);
+            cycles += (double)(segment[i].count * blocks) *
+                      tiles_cycles(l, c, segment[i].size, deep, stored);
             continue;
         }
         double work = (double)(segment[i].size * c->vectors);
@@ -137,7 +140,7 @@ static double tile_cycles(const struct linear *l, const struct choice *c, int64_
     int64_t at_once = c->depth ? c->depth : l->depth;
     double bytes = (double)(l->depth * columns * l->bytes),
            passes = (double)((rows - 1) / c->rows + 2);
-    double cycles = register_tiles(l, c, rows, columns);
+    double cycles = register_tiles(l, c, tile, columns);
     cycles += rows_cycles(l, c, tile, columns);
     bool near_weights = at_once * panel * l->bytes <= l->target->l1_bytes / 2;
     cycles += shown_weights[l->target->lanes > 8] * bytes * (near_weights ? 1 : passes) /
@@ -263,11 +266,11 @@ static int find_linear(const struct nests *nests)
     return found;
 }
 
-/* Whether something from memory is added to the sums. */
+/* Whether something from memory is added to the sums, or they begin with it. */
 static bool adds_map(const struct kernel_nest *s, const struct expr *value)
 {
     if (value == s->reduce)
-        return false;
+        return value->in[1] && adds_map(s, value->in[1]);
     if (value->op == SCALAR_load && value->buffer->place == PLACE_WORKSPACE)
         return true;
     for (int i = 0; i < 3; i++)

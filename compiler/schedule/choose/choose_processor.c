@@ -32,6 +32,7 @@ struct sizes {
     int64_t steps;     /* of the reduction */
     int64_t row_bytes; /* that a row of them reads */
     int64_t weights;   /* bytes that it reads */
+    bool stored;       /* AMX stores its results */
 };
 
 /* How a nest's sum may be added. */
@@ -42,19 +43,21 @@ struct sums {
 static struct sizes sizes_of(const struct kernel_nest *s, const struct sums *sums, int64_t tile)
 {
     int64_t depth = nest_depth(s), at_once = sums->amx ? TILE_TERMS : sums->pair ? PAIR : 1;
-    return (struct sizes){nest_measure(s, tile), (depth + at_once - 1) / at_once,
-                          depth * dtype_bytes[at_once > 1 ? DTYPE_BF16 : DTYPE_F32],
-                          nest_weight_bytes(s)};
+    return (struct sizes){.of = nest_measure(s, tile),
+                          .steps = (depth + at_once - 1) / at_once,
+                          .row_bytes = depth * dtype_bytes[at_once > 1 ? DTYPE_BF16 : DTYPE_F32],
+                          .weights = nest_weight_bytes(s)};
 }
 
 /* One register tile, its reduction included. */
 static double block_cycles(const struct target *t, const struct kernel_nest *s, int64_t rows,
-                           int64_t vectors, int64_t steps, const struct nest_plan *plan)
+                           int64_t vectors, const struct sizes *sizes, const struct nest_plan *plan)
 {
     double work = (double)(rows * vectors);
+    int64_t steps = sizes->steps, tiles = segments_tiles(rows, 0) * vectors;
     if (plan->amx)
         return core_tiles_cycles(rows, vectors, TILE_TERMS) * (double)steps + BLOCK_CYCLES +
-               core_tiles_moved(segments_tiles(rows, 0) * vectors, rows, vectors);
+               core_tiles_moved(tiles, rows, vectors, sizes->stored);
     if (!s->reduce)
         return 2 * work + (t->lanes <= 8 ? STEP_CYCLES + (double)rows * ROW_CYCLES : 0);
     double loads = s->multiply ? (double)(rows + vectors) : work + (double)rows;
@@ -82,9 +85,9 @@ static double nest_cycles(const struct target *t, const struct kernel_nest *s,
     double cycles = plan->amx && !height ? (double)(rows * TILE_SETUP_CYCLES) : 0;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
-            cycles += (double)(row[i].count * column[j].count) *
-                      block_cycles(t, s, row[i].size, column[j].size / column[j].lanes,
-                                   sizes->steps, plan);
+            cycles +=
+                (double)(row[i].count * column[j].count) *
+                block_cycles(t, s, row[i].size, column[j].size / column[j].lanes, sizes, plan);
     double rate = sizes->weights > t->l2_bytes / 2 ? L3_BYTES_PER_CYCLE : L2_BYTES_PER_CYCLE;
     /* Weights that L1 does not hold are one stream, which the machine prefetches while it computes,
      * at some cost. Rows are many short streams: they have to be in L1 still when the next column
@@ -159,6 +162,7 @@ static void plan_amx(const struct subject *subject, const struct kernel_nest *s,
                 .rows = rows, .columns = vectors * lanes, .lanes = lanes, .amx = true};
             struct amx_rows from = amx_rows(subject, s, tile, rows, vectors);
             int64_t passes = (sizes.of.columns + tiles.columns - 1) / tiles.columns;
+            sizes.stored = from.stored;
             double cycles = nest_cycles(t, s, &sizes, &tiles) +
                             amx_rows_cycles(subject, s, tile, &from, passes);
             if (cycles < *best) {
