@@ -113,8 +113,8 @@ static struct buffer *stand_in(struct kernel_build *k, struct shape shape, struc
                                bool columns, bool pixels)
 {
     struct buffer *from = ARENA_NEW(k->m->arena, struct buffer);
-    *from = (struct buffer){
-        .name = to->name, .place = PLACE_STACK, .dtype = to->dtype, .shape = shape};
+    *from =
+        (struct buffer){.name = to->name, .place = PLACE_STACK, .dtype = to->dtype, .shape = shape};
     k->local[k->locals++] = (struct local_build){.from = from,
                                                  .to = to,
                                                  .layout = columns ? LAYOUT_COLUMNS : LAYOUT_PIXELS,

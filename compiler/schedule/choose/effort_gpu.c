@@ -123,9 +123,8 @@ static struct effort warp_effort(const struct view *v, int i, int64_t rows, int6
     int64_t unroll = matrix_unroll(row_fragments * column_fragments, steps);
     int64_t fours = v->terms / (v->nest[i].halves ? 8 : 4); /* of a fragment's terms, 16 bytes */
     int64_t loads = fours * (2 * row_fragments + column_fragments / matrix_lanes(columns));
-    int64_t waves =
-        fours *
-        (2 * row_fragments * (v->nest[i].far && !staged ? FAR_WAVES : 1) + column_fragments);
+    int64_t waves = fours * (2 * row_fragments * (v->nest[i].far && !staged ? FAR_WAVES : 1) +
+                             column_fragments);
     double elements = (double)(rows * columns / WARP);
     double issue = TILE_CYCLES + (4 + 2 * (double)rest) * elements +
                    (double)steps * (double)(MATRIX_CYCLES * row_fragments * column_fragments +
