@@ -62,8 +62,7 @@ LLVMValueRef halves_widen(struct emitter *e, LLVMTypeRef type, LLVMValueRef word
 {
     LLVMValueRef all = LLVMGetPoison(type);
     for (unsigned i = 0; i < LLVMGetVectorSize(type); i++) {
-        LLVMValueRef word =
-            is_vector(LLVMTypeOf(words)) ? lane_of(e, words, i / PAIR) : words;
+        LLVMValueRef word = is_vector(LLVMTypeOf(words)) ? lane_of(e, words, i / PAIR) : words;
         word = i % PAIR ? LLVMBuildAnd(e->builder, word, number(e, UPPER), "")
                         : LLVMBuildShl(e->builder, word, number(e, HALF_BITS), "");
         word = LLVMBuildBitCast(e->builder, word, e->f32, "");

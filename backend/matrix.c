@@ -9,10 +9,11 @@
  *   b: n = group, k = place + 4 u
  *
  * in tf32: threads of a warp read from 32 different banks where rows are an odd number of 16 bytes
- * apart. In bf16 a register has two terms, k = 4 place + 2 u and the next: where they are neighbours
- * in a buffer of type bf16, one load brings both, and one of 64 bits both registers; from rows an
- * odd number of 32 bytes apart, without a conflict. The instruction's own order of terms is another.
- * Since both factors use the same order and a sum has none, the result is right. */
+ * apart. In bf16 a register has two terms. Where these are neighbours in a buffer of type bf16, they
+ * are k = 4 place + 2 u and the next, so that one load brings both, and one of 64 bits both
+ * registers, without a conflict from rows an odd number of 32 bytes apart. Pairs of floats are rounded
+ * together, in the order of tf32. The instruction's own order of terms is another. Since both factors
+ * use the same order and a sum has none, the result is right. */
 #include "index.h"
 #include <string.h>
 
@@ -41,12 +42,15 @@ static void enter_column(struct emitter *e, int i, const struct stmt *columns, i
     set_part(e, i, columns, e->place, 2, c, 1);
 }
 
-/* The thread's term number u, of 2 (tf32) or 4 (bf16). */
-static void enter_term(struct emitter *e, int i, const struct stmt *terms, int64_t u)
+/* The terms of a thread: number u is step * place + apart * u. */
+struct terms {
+    const struct stmt *loop;
+    int64_t step, apart;
+};
+
+static void enter_term(struct emitter *e, const struct terms *terms, int64_t u)
 {
-    int64_t each = terms->var->extent / PLACES;
-    bool pairs = each > REGISTERS;
-    set_part(e, i, terms, e->place, pairs ? each : 1, u, pairs ? 1 : PLACES);
+    set_part(e, 1, terms->loop, e->place, terms->step, u, terms->apart);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
@@ -56,45 +60,68 @@ static LLVMValueRef bits_of(struct emitter *e, LLVMValueRef value)
     return LLVMBuildBitCast(e->builder, value, e->i32, "");
 }
 
-/* Terms u and u + 1, where these are neighbours in memory; else NULL. */
-static LLVMValueRef load_both(struct emitter *e, const struct stmt *terms, const struct expr *load,
-                              int64_t u)
+/* Whether terms u and u + 1 are neighbours in a buffer of type bf16, in a word of their own. */
+static bool are_neighbours(struct emitter *e, const struct terms *terms, const struct expr *load,
+                           int64_t u)
 {
     if (load->op != SCALAR_load || load->buffer->dtype != DTYPE_BF16)
-        return NULL;
+        return false;
     const struct base *base = base_find(e, load->buffer);
-    enter_term(e, 1, terms, u + 1);
+    enter_term(e, terms, u + 1);
     const struct affine *second = index_linear(e, load->buffer, load->index);
-    enter_term(e, 1, terms, u);
+    enter_term(e, terms, u);
     const struct affine *first = index_linear(e, load->buffer, load->index);
     const struct affine *apart = affine_add(e->arena, second, affine_scale(e->arena, first, -1));
-    if (!base || !affine_is_constant(apart) || apart->constant != 1 ||
-        index_alignment(e, base, first, 0) < PAIR * (unsigned)dtype_bytes[DTYPE_BF16])
-        return NULL;
-    e->pairs = true;
-    LLVMValueRef both = emit_load(e, load->buffer, load->index).llvm;
-    e->pairs = false;
-    return bits_of(e, both);
+    return base && affine_is_constant(apart) && apart->constant == 1 &&
+           index_alignment(e, base, first, 0) >= PAIR * (unsigned)dtype_bytes[DTYPE_BF16];
+}
+
+static bool has_pairs(const struct terms *terms)
+{
+    return terms->loop->var->extent / PLACES > REGISTERS;
 }
 
 /* A register of a factor: one term (tf32) or two (bf16). */
-static LLVMValueRef factor_register(struct emitter *e, const struct stmt *terms,
+static LLVMValueRef factor_register(struct emitter *e, const struct terms *terms,
                                     const struct expr *factor, int64_t number)
 {
     LLVMValueRef term[PAIR];
-    if (terms->var->extent / PLACES == REGISTERS) {
-        enter_term(e, 1, terms, number);
+    if (!has_pairs(terms)) {
+        enter_term(e, terms, number);
         return bits_of(e, emit_expr(e, factor).llvm);
     }
-    LLVMValueRef both = load_both(e, terms, factor, PAIR * number);
-    if (both)
-        return both;
+    if (are_neighbours(e, terms, factor, PAIR * number)) {
+        e->pairs = true;
+        LLVMValueRef both = emit_load(e, factor->buffer, factor->index).llvm;
+        e->pairs = false;
+        return bits_of(e, both);
+    }
     factor = factor->op == SCALAR_bf16 ? factor->in[0] : factor; /* joining rounds */
     for (int i = 0; i < PAIR; i++) {
-        enter_term(e, 1, terms, PAIR * number + i);
+        enter_term(e, terms, PAIR * number + i);
         term[i] = emit_expr(e, factor).llvm;
     }
     return halves_join(e, term[0], term[1]);
+}
+
+static void enter_factors_column(struct emitter *e, const struct stmt *columns)
+{
+    set_part(e, 0, columns, e->group, 1, 0, 0);
+}
+
+/* The order of terms that suits how the factors lie in memory. */
+static struct terms choose_terms(struct emitter *e, const struct stmt *rows,
+                                 const struct stmt *columns, const struct stmt *loop)
+{
+    const struct expr *const *in = loop->body->value->in;
+    struct terms spread = {loop, 1, PLACES}, together = {loop, loop->var->extent / PLACES, 1};
+    if (!has_pairs(&spread))
+        return spread;
+    enter_row(e, 0, rows, 0);
+    bool pairs = are_neighbours(e, &together, in[0], 0);
+    enter_factors_column(e, columns);
+    pairs |= are_neighbours(e, &together, in[1], 0);
+    return pairs ? together : spread;
 }
 
 /* A warp's threads reach a product together; LLVM may not move it to where some of them are alone.
@@ -117,25 +144,26 @@ static void enter_sum(struct emitter *e, const struct stmt *rows, const struct s
 }
 
 static void emit_product(struct emitter *e, const struct stmt *rows, const struct stmt *columns,
-                         const struct stmt *terms)
+                         const struct stmt *loop)
 {
-    const struct stmt *store = terms->body;
+    const struct stmt *store = loop->body;
     const struct expr *const *in = store->value->in;
     LLVMValueRef operand[10];
     unsigned count = 3 * REGISTERS;
+    const struct terms terms = choose_terms(e, rows, columns, loop);
     for (int u = 0; u < REGISTERS; u++) {
         for (int r = 0; r < 2; r++) {
             enter_row(e, 0, rows, r);
-            operand[2 * u + r] = factor_register(e, terms, in[0], u);
+            operand[2 * u + r] = factor_register(e, &terms, in[0], u);
         }
-        set_part(e, 0, columns, e->group, 1, 0, 0);
-        operand[2 * REGISTERS + u] = factor_register(e, terms, in[1], u);
+        enter_factors_column(e, columns);
+        operand[2 * REGISTERS + u] = factor_register(e, &terms, in[1], u);
     }
     for (int i = 0; i < 4; i++) {
         enter_sum(e, rows, columns, i);
         operand[count++] = emit_expr(e, in[2]).llvm;
     }
-    const char *const names[] = {mma_name[terms->var->extent / PLACES > REGISTERS], NULL};
+    const char *const names[] = {mma_name[has_pairs(&terms)], NULL};
     LLVMValueRef sums = device_call(e, names, operand);
     mark_product(e, sums);
     for (int i = 0; i < 4 && !e->failed; i++) {

@@ -233,7 +233,7 @@ static LLVMValueRef round_tf32(struct emitter *e, bool wide, LLVMValueRef x)
 /* So have they for bf16, and processors with a unit for it. */
 static LLVMValueRef round_bf16(struct emitter *e, bool wide, LLVMValueRef x)
 {
-    return halves_have(e)                           ? halves_round(e, x)
+    return halves_have(e)                       ? halves_round(e, x)
            : e->target->pairs || e->target->amx ? pairs_round(e, x)
                                                 : round_bits(e, true, wide, x);
 }

@@ -3,11 +3,10 @@
  * %3 = concat %1, 0 : f32[1, 224, 224, 4]
  * %2 = convolution %3, (%w, its rows for the new channel 0), %b { size = 7, .. }
  *
- * In precision bf16 some processors' units take the terms of a sum in pairs, and so an even number of
+ * In precision bf16 GPUs' and some processors' units take the terms of a sum in pairs, and so an even number of
  * them from a line of a window. A channel of zeros adds nothing to a sum. Nothing is done for modules
  * without such a target. */
 #include "make.h"
-#include "target.h"
 #include "tidy.h"
 #include "units.h"
 
@@ -38,7 +37,7 @@ static struct inst *with_even_channels(struct module *m, const struct inst *inst
 int even_channels(struct module *m)
 {
     int changes = 0;
-    if (!module_takes_pairs(m) || target_is_gpu(m->target[0]))
+    if (!module_takes_pairs(m))
         return 0;
     for (struct inst *inst = m->first; inst; inst = inst->next) {
         if (inst->op != OP_convolution || inst_is_constant(inst) ||

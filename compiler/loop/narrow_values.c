@@ -18,9 +18,9 @@ static int narrow_all(struct buffer *buffer, int64_t least_terms)
     int changed = 0;
     for (; buffer; buffer = buffer->next) {
         const struct shape *shape = &buffer->shape;
-        bool takes = buffer->place == PLACE_WORKSPACE ||
-                     (buffer->place == PLACE_STACK && shape->rank &&
-                      shape->dim[shape->rank - 1] >= least_terms);
+        bool takes =
+            buffer->place == PLACE_WORKSPACE || (buffer->place == PLACE_STACK && shape->rank &&
+                                                 shape->dim[shape->rank - 1] >= least_terms);
         if (buffer->dtype != DTYPE_F32 || !takes)
             continue;
         buffer->dtype = DTYPE_BF16;

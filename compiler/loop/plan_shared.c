@@ -96,8 +96,8 @@ int shared_plan(struct kernel *kernel)
             continue;
         assert(lives.count < MOST_BUFFERS);
         lives.of[lives.count] = local;
-        lives.buffer[lives.count++] = (struct shared_buffer){
-            .bytes = buffer_bytes(local), .first = -1, .last = -1};
+        lives.buffer[lives.count++] =
+            (struct shared_buffer){.bytes = buffer_bytes(local), .first = -1, .last = -1};
     }
     struct stmt *stmt = kernel->body;
     while (stmt && stmt->kind == STMT_FOR && (stmt->loop == LOOP_BLOCK || is_turns(stmt)))

@@ -307,6 +307,25 @@ def check_classifier(sanc, llc, tally):
                         f"a deep classifier is not shared out: {last}")
 
 
+def check_halves(sanc, llc, case, tally):
+    """In bf16 a product's registers are loaded as they are, two terms in each; values are rounded
+    by the instruction for two."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dump, _ = case.dump(sanc, "bf16", scratch)
+        network = device.Network(sanc, llc, case.folder, scratch, TARGET, case.batch, "bf16", dump)
+        products = joined = 0
+        for kernel in network.text.split("\ndefine ")[1:]:
+            pairs = set(re.findall(r"(%\S+) = bitcast <2 x bfloat> .* to i32", kernel))
+            for factors in re.findall(r"@llvm.nvvm.mma.m16n8k16.row.col.bf16\((i32 .*?), float",
+                                      kernel):
+                products += 1
+                joined += not pairs.isdisjoint(re.findall(r"%[^ ,]+", factors))
+        tally.check(products and not joined, f"{joined} of {products} products' factors are joined")
+        ptx = network.ptx_text()
+        tally.check("cvt.rn.bf16x2.f32" in ptx and "shared.v2.u32" in ptx,
+                    "values are not rounded two by two")
+
+
 def check_alike(sanc, llc, tally):
     """Blocks that are alike share functions, which find their own weights and workspace; without the
     offsets the results are others, or an access is found that the plan does not mention."""
@@ -369,6 +388,7 @@ def main():
         check_bytes(sanc, llc, total)
         check_classifier(sanc, llc, total)
         check_alike(sanc, llc, total)
+        check_halves(sanc, llc, Case("mixed", os.path.join(own, "mixed")), total)
     return total.end()
 
 

@@ -249,8 +249,8 @@ int32_t host_bf16x2(float high, float low)
     for (int i = 0; i < 2; i++) {
         union operands bits = {.number = {i ? high : low}};
         uint32_t word = bits.word[0];
-        half[i] = bits.number[0] == bits.number[0] ? (word + 0x7fff + (word >> 16 & 1)) >> 16
-                                                   : 0x7fff;
+        half[i] =
+            bits.number[0] == bits.number[0] ? (word + 0x7fff + (word >> 16 & 1)) >> 16 : 0x7fff;
     }
     return (int32_t)(half[1] << 16 | half[0]);
 }

@@ -43,9 +43,9 @@ static void try_plan(struct search *s, struct plan *plan)
             continue;
         nest->depth = depth;
         nest->ahead = s->depth / depth % 2 == 0;
-        int64_t shared = view_shared_bytes_without(v, blocks_rows(v->nests, plan), plan->tile) +
-                         blocks_bytes(&v->nests->nest[s->last], v->nests->pixels > 0, plan->tile,
-                                      columns, nest);
+        int64_t shared =
+            view_shared_bytes_without(v, blocks_rows(v->nests, plan), plan->tile) +
+            blocks_bytes(&v->nests->nest[s->last], v->nests->pixels > 0, plan->tile, columns, nest);
         if (shared > v->gpu->shared_bytes)
             continue;
         struct effort effort = s->choose(v, s->last, plan);

@@ -67,7 +67,8 @@ static double operand_bytes(const struct view *v, int i, int64_t rows, int64_t c
 {
     if (!v->nests->nest[i].multiply)
         return 0;
-    return 4.0 * (double)v->nest[i].depth * (double)(columns + (v->nest[i].far ? rows : 0));
+    double each = dtype_bytes[v->nest[i].halves ? DTYPE_BF16 : DTYPE_F32];
+    return each * (double)v->nest[i].depth * (double)(columns + (v->nest[i].far ? rows : 0));
 }
 
 /* Results of so many sums in shared memory, four of each thread at a time. */
@@ -93,6 +94,8 @@ struct effort nest_effort(const struct view *v, int i, int64_t rows, int64_t col
         int64_t count = parts * (rest ? (size ? across : 0) : tiles);
         struct effort one =
             tile_effort(s, v->nest[i].far, depth, size ? size : 1, plan->columns, plan->lanes);
+        if (v->nest[i].halves) /* they are widened for FMAs */
+            one.issue += (double)(depth * (size + plan->columns));
         double turns = (double)divide_up(count, threads);
         double warps = (double)divide_up(count, WARP);
         double waves = s->multiply ? (double)(depth * (size + plan->columns)) : 0;
@@ -118,10 +121,10 @@ static struct effort warp_effort(const struct view *v, int i, int64_t rows, int6
     int64_t depth = v->nest[i].depth / parts, steps = depth / v->terms, rest = depth % v->terms;
     count *= parts;
     int64_t unroll = matrix_unroll(row_fragments * column_fragments, steps);
-    int64_t loads = v->terms / 4 * (2 * row_fragments + column_fragments / matrix_lanes(columns));
-    int64_t waves =
-        v->terms / 4 *
-        (2 * row_fragments * (v->nest[i].far && !staged ? FAR_WAVES : 1) + column_fragments);
+    int64_t fours = v->terms / (v->nest[i].halves ? 8 : 4); /* of a fragment's terms, 16 bytes */
+    int64_t loads = fours * (2 * row_fragments + column_fragments / matrix_lanes(columns));
+    int64_t waves = fours * (2 * row_fragments * (v->nest[i].far && !staged ? FAR_WAVES : 1) +
+                             column_fragments);
     double elements = (double)(rows * columns / WARP);
     double issue = TILE_CYCLES + (4 + 2 * (double)rest) * elements +
                    (double)steps * (double)(MATRIX_CYCLES * row_fragments * column_fragments +
@@ -214,11 +217,12 @@ static struct effort block_effort(const struct view *v, const struct plan *plan,
     if (matrix->rows) {
         double a = (double)(matrix->rows / MATRIX_ROWS);
         double b = (double)(matrix->columns / MATRIX_COLUMNS);
-        double steps = depth / (double)v->terms, fours = depth / 4;
+        bool halves = v->nest[last].halves;
+        double steps = depth / (double)v->terms, fours = depth / (halves ? 8 : 4);
         warps = (rows / matrix->rows) * (columns / matrix->columns);
         reads = fours * (2 * a + b);
-        /* a pair of registers for each product of tf32; pairs of bf16 are put together */
-        double moves = v->terms == 8 ? 2 * a * b : 6 * (4 * a + 2 * b);
+        /* a pair of registers for each product; pairs of floats are rounded together */
+        double moves = v->terms == 8 || halves ? 2 * a * b : 4 * a + 2 * b;
         issue =
             fmax(steps * PRODUCT_CYCLES * a * b, steps * (a * b + moves) + fours * (2 * a + b / 4));
     } else {
@@ -238,15 +242,16 @@ struct effort blocks_effort(const struct view *v, const struct plan *plan)
     int64_t columns = plan->split ? plan->split : v->nest[last].columns;
     int64_t rows = v->nest[last].rows * plan->tile, threads = plan->threads;
     struct effort sum = block_effort(v, plan, rows, columns);
-    double vectors = (double)(nest->depth * columns) / 4, stored = (double)(rows * columns);
+    double each = dtype_bytes[v->nest[last].halves ? DTYPE_BF16 : DTYPE_F32], vector = 16 / each;
+    double vectors = (double)(nest->depth * columns) / vector, stored = (double)(rows * columns);
     bool local = nest_row_local(&v->nests->nest[last]) != NULL;
     if (local)
         effort_add(&sum, nest_effort(v, last - 1, plan->tile, nest->depth, threads,
                                      &plan->nest[last - 1]));
     else
-        vectors += (double)(nest->depth * rows) / 4;
+        vectors += (double)(nest->depth * rows) / vector;
     sum.issue += COPY_CYCLES * vectors / WARP / ISSUES;
-    sum.bytes = 4.0 * (double)(nest->depth * (rows + columns));
+    sum.bytes = each * (double)(nest->depth * (rows + columns));
     double wait = nest->ahead && !local ? 0 : DRAM_CYCLES;
     sum.latency += (nest->ahead ? 1 : 2) * NEST_CYCLES + wait;
     double steps = (double)(v->nest[last].depth / nest->depth);

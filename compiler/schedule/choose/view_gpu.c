@@ -4,6 +4,7 @@
 #include "plan_shared.h"
 #include "rounding.h"
 #include "rules_gpu.h"
+#include "units.h"
 
 struct touching {
     struct view *view;
@@ -28,6 +29,15 @@ static void visit_load(void *context, const struct expr *load, int64_t iteration
     touch(context, load->buffer);
 }
 
+static bool has_halves(const struct kernel_nest *nest)
+{
+    const struct expr *row = nest->row_factor;
+    if (!row || !expr_is_bf16(row))
+        return false;
+    const struct expr *const *factor = nest->reduce->in[0]->in, *column = factor[row == factor[0]];
+    return column->op == SCALAR_load && weights_together(column->buffer) == PAIR;
+}
+
 static void view_nest(struct view *v, const struct subject *subject, int i)
 {
     const struct kernel_nest *nest = &v->nests->nest[i];
@@ -37,6 +47,7 @@ static void view_nest(struct view *v, const struct subject *subject, int i)
         *(j < nest->rows ? &view->rows : &view->columns) *= nest->loops.var[j]->extent;
     view->staging = !nest_no_staging(v->nests, i);
     view->matrix = v->terms && !nest_no_matrix(subject, i);
+    view->halves = has_halves(nest);
     struct touching touching = {v, i};
     expr_visit_loads(nest->loops.store->value, 1, visit_load, &touching);
     touch(&touching, nest->loops.store->buffer);

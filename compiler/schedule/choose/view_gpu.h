@@ -8,6 +8,7 @@ struct nest_view {
     bool far;     /* its reduction, if any, or its value reads other memory than shared */
     bool matrix;  /* matrix units may do it */
     bool staging; /* its rows may be copied to shared memory */
+    bool halves;  /* it multiplies values of type bf16, terms in pairs */
 };
 
 /* A buffer of the kernel. */
