@@ -7,6 +7,7 @@
  *   two elements far apart      each spread, and a blend (vbroadcastss, vblendps)
  *   one of four of each lane    all four of each and shuffles (vunpcklps), shared with the others
  *   one of two halves           both of each, and a shift or a mask (vpslld, vpandd)
+ *   halves, on a GPU            words of two, as above (halves.c)
  *   anything else               lane by lane */
 #include "index.h"
 #include <string.h>

@@ -9,7 +9,9 @@
  * loaded. Where a target adds two terms at once, these lie together, also in narrow weights:
  *
  *   w : weights f32[K, N]                 =>     w_packed : weights bf16[N / 32, K / 2, 32, 2]
- *   w : weights f32[K, 8]                 =>     w_packed : weights bf16[K / 2, 8, 2] */
+ *   w : weights f32[K, 8]                 =>     w_packed : weights bf16[K / 2, 8, 2]
+ *
+ * On a GPU only those of as many terms as its unit takes: FMAs would have to widen the others. */
 #include "make.h"
 #include "units.h"
 #include "rounding.h"

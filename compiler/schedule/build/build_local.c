@@ -5,7 +5,9 @@
  *   tile : stack f32[8]     =>     tile : shared f32[4, 8]
  *                           or     tile_slices : workspace f32[108, 4, 8], of 108 blocks
  *
- * In both, threads of a block see what others wrote after a barrier. */
+ * In both, threads of a block see what others wrote after a barrier. Long rows are an odd number of 16
+ * bytes apart, of type bf16 of 32, so that a warp reads a product's factors from different banks
+ * (backend/matrix.c). */
 #include "build_local.h"
 #include <assert.h>
 #include <string.h>
@@ -14,8 +16,9 @@ struct shape local_shared_shape(const struct buffer *local, bool pixels, int64_t
 {
     struct shape shape = local->shape;
     int64_t *last = &shape.dim[shape.rank - 1];
-    int64_t apart = (local->dtype == DTYPE_BF16 ? 32 : 16) / dtype_bytes[local->dtype];
-    if (dtype_bytes[local->dtype] * *last > 32)
+    int64_t bytes = dtype_bytes[local->dtype];
+    int64_t apart = (local->dtype == DTYPE_BF16 ? 32 : 16) / bytes;
+    if (bytes * *last > 32)
         *last = ((*last + apart - 1) / apart | 1) * apart;
     if (pixels) {
         memmove(shape.dim + 1, shape.dim, (MAX_RANK - 1) * sizeof *shape.dim);

@@ -15,7 +15,8 @@
  *     barrier
  *     ..                                   ; the nest, which reads rows0[p, k]
  *
- * Each element is copied once for all columns, neighbours together, while earlier nests compute.
+ * Each element is copied once for all columns, neighbours together, while earlier nests compute: four
+ * floats or eight numbers of type bf16.
  *
  * Right because the kernel does not write what is copied. */
 #include "build_staging.h"

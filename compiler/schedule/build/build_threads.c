@@ -97,6 +97,17 @@ int64_t threads_unroll(int64_t elements, int64_t extent)
     return unroll < 1 ? 1 : unroll;
 }
 
+/* Where weights lie in pairs of terms, which of a pair a term is has to be known. */
+static int64_t unroll_together(int64_t elements, int64_t terms, int64_t together)
+{
+    int64_t unroll = threads_unroll(elements, terms);
+    if (terms % together)
+        return unroll;
+    while (unroll > together && (terms % unroll || unroll % together))
+        unroll--;
+    return unroll > together ? unroll : together;
+}
+
 static struct stmt *accumulate(struct nest_build *b, struct buffer *acc)
 {
     struct module *m = b->k->m;
@@ -104,10 +115,8 @@ static struct stmt *accumulate(struct nest_build *b, struct buffer *acc)
     int vars = b->r.vars, last = reduce->vars - 1;
     struct var *k[MAX_RANK];
     int64_t terms = reduce->var[last]->extent / b->parts;
-    int64_t elements = b->rows->size * b->columns->size, together = build_terms_together(b);
-    if (terms % together)
-        together = 1;
-    int64_t unroll = together * threads_unroll(elements * together, terms / together);
+    int64_t unroll =
+        unroll_together(b->rows->size * b->columns->size, terms, build_terms_together(b));
     struct var *inner = var_new(m, "u", unroll);
     for (int i = 0; i <= last; i++) {
         bool innermost = i == last;
