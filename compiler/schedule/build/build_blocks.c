@@ -34,6 +34,8 @@
  *       copy block (2*d + 2) mod 8 to rows0, cols0; add products of rows1, cols1; barrier
  *     }
  *
+ * in pieces where threads multiply: `for piece in 4 { copy a quarter; add a quarter's products }`.
+ *
  * So a block reads each factor once, however many threads multiply it, and shared memory holds few
  * terms of many rows. While a block waits for its copies, others that are on the multiprocessor
  * compute. Where the nest before computes the rows, it computes those of a block of terms.
@@ -87,7 +89,7 @@ struct blocks {
     struct copies copies[2];
     struct area area;
     affine_ref first_column;
-    int64_t depth;
+    int64_t depth, pieces; /* see count_pieces */
     int last;
 };
 
@@ -104,10 +106,17 @@ static struct buffer *stand_in(struct kernel_build *k, struct shape shape, struc
     return from;
 }
 
-/* A copy of rows x columns elements; `row` and `column` are the loops' variables. */
+/* Makes a nest compute one piece of the rows only. */
+static void take_piece(struct nest_build *b, struct area *area, const struct piece *piece)
+{
+    area->rows /= piece->count;
+    b->first_row = affine_scale(b->k->m->arena, piece->number, area->rows);
+}
+
+/* A copy of a piece of rows x columns elements; `row` and `column` are the loops' variables. */
 static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, struct var *column,
-                         affine_ref first_column, const struct area *area, struct buffer *to,
-                         const struct expr *value)
+                         affine_ref first_column, struct area area, const struct piece *piece,
+                         struct buffer *to, const struct expr *value)
 {
     enum { LANES = 4 };
     struct nest_plan vectors = {.rows = 1, .columns = LANES, .lanes = LANES};
@@ -122,32 +131,36 @@ static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, str
     struct nest_build b;
     build_begin_nest(&b, s->k, &nest, &vectors);
     b.first_column = first_column;
-    struct stmt *stmt = threads_nest(&b, area);
+    take_piece(&b, &area, piece);
+    struct stmt *stmt = threads_nest(&b, &area);
     if (staging_is_copy(nest.loops.store))
         staging_set_async(stmt);
     return stmt;
 }
 
-/* Brings the rows of a block of terms, from `first` on, to shared memory. */
-static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_ref first)
+/* Brings a piece of the rows of a block of terms, from `first` on, to shared memory. */
+static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_ref first,
+                               const struct piece *piece)
 {
     struct kernel_build *k = s->k;
     const struct kernel_nest *nest = &k->nests->nest[s->last];
     if (!s->local) {
         struct area area = {.rows = s->area.rows, .columns = s->depth};
-        return copy(s, nest->rows, nest->loops.var, nest->reduce->var[0], first, &area, c->to_rows,
-                    nest->row_factor);
+        return copy(s, nest->rows, nest->loops.var, nest->reduce->var[0], first, area, piece,
+                    c->to_rows, nest->row_factor);
     }
     struct area area = {.rows = k->tile, .columns = s->depth};
     struct nest_build b;
     s->local->to = c->rows;
     build_begin_nest(&b, k, &k->nests->nest[s->last - 1], &k->plan->nest[s->last - 1]);
     b.first_column = first;
+    take_piece(&b, &area, piece);
     return threads_nest(&b, &area);
 }
 
 /* The same for its columns. */
-static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affine_ref first)
+static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affine_ref first,
+                                  const struct piece *piece)
 {
     struct module *m = s->k->m;
     const struct kernel_nest *nest = &s->k->nests->nest[s->last];
@@ -157,26 +170,34 @@ static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affi
     struct rewriter r = {.m = m};
     rewriter_map(&r, k, affine_add(m->arena, first, of_var(m, row)));
     struct area area = {.rows = s->depth, .columns = s->area.columns};
-    return copy(s, 1, &row, nest_column(nest), s->first_column, &area, c->to_columns,
+    return copy(s, 1, &row, nest_column(nest), s->first_column, area, piece, c->to_columns,
                 rewrite_expr(&r, factor[nest->row_factor == factor[0]]));
 }
 
 static struct stmt *bring(struct blocks *s, int to, affine_ref first)
 {
-    struct stmt *stmt = bring_columns(s, &s->copies[to], first);
-    stmt_append(&stmt, bring_rows(s, &s->copies[to], first));
+    const struct piece all = {1, affine_constant(s->k->m->arena, 0)};
+    struct stmt *stmt = bring_columns(s, &s->copies[to], first, &all);
+    stmt_append(&stmt, bring_rows(s, &s->copies[to], first, &all));
     return stmt;
 }
 
-/* A part of the nest, which reads copies number `from`. */
-static struct stmt *part_of_nest(struct blocks *s, int from, int part)
+/* A part of the nest, which reads copies number `from`, in a piece of their terms. */
+static struct stmt *piece_of_nest(struct blocks *s, int from, int part, const struct piece *piece)
 {
     struct nest_build *b = &s->copies[from].build;
+    b->terms = *piece;
     b->kept = s->copies[0].build.kept;
     b->kept.part = part;
     b->kept.next = 0;
     return s->k->plan->nest[s->last].matrix.rows ? matrix_nest(b, &s->area)
                                                  : threads_nest(b, &s->area);
+}
+
+static struct stmt *part_of_nest(struct blocks *s, int from, int part)
+{
+    const struct piece all = {1, affine_constant(s->k->m->arena, 0)};
+    return piece_of_nest(s, from, part, &all);
 }
 
 /* Makes the buffers number `number`, and the nest that reads them. */
@@ -225,12 +246,34 @@ static struct stmt *in_turn(struct blocks *s, struct var *block)
     return build_loop(m, block, LOOP_SERIAL, inside);
 }
 
+/* In how many pieces the next block of terms is copied: one for each step of the loop over the terms
+ * of this one, if that divides the rows. All copies at once would keep shared memory from the
+ * warps that multiply. Rows that are computed take more instructions in pieces than they save, and
+ * matrix units' steps are too short. */
+static int64_t count_pieces(const struct blocks *s)
+{
+    const struct nest_plan *plan = &s->k->plan->nest[s->last];
+    if (!plan->ahead || plan->matrix.rows || s->local)
+        return 1;
+    int64_t steps = s->depth / threads_unroll(plan->rows * plan->columns, s->depth);
+    int64_t pieces = steps;
+    while (steps % pieces || s->area.rows % pieces)
+        pieces--;
+    return pieces;
+}
+
 /* Appends: brings copies number `to` while those of the other number are multiplied. */
 static void overlap(struct blocks *s, int to, affine_ref block, struct stmt **list)
 {
     struct module *m = s->k->m;
-    stmt_append(list, bring(s, to, affine_scale(m->arena, block, s->depth)));
-    stmt_append(list, part_of_nest(s, 1 - to, NEST_TERMS));
+    const struct copies *c = &s->copies[to];
+    affine_ref first = affine_scale(m->arena, block, s->depth);
+    struct var *number = var_new(m, "piece", s->pieces);
+    const struct piece piece = {s->pieces, of_var(m, number)};
+    struct stmt *inside = bring_columns(s, c, first, &piece);
+    stmt_append(&inside, bring_rows(s, c, first, &piece));
+    stmt_append(&inside, piece_of_nest(s, 1 - to, NEST_TERMS, &piece));
+    stmt_append(list, build_loop(m, number, LOOP_SERIAL, inside));
     stmt_append(list, stmt_barrier(m));
 }
 
@@ -273,6 +316,7 @@ struct stmt *blocks_build(struct kernel_build *k)
         s.local = &k->local[k->locals++];
         *s.local = (struct local_build){.from = local, .layout = LAYOUT_COLUMNS};
     }
+    s.pieces = count_pieces(&s);
     for (int i = 0; i < 1 + plan->ahead; i++)
         make_copies(&s, i);
     struct stmt *all = part_of_nest(&s, 0, NEST_BEGIN);
