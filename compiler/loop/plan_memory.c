@@ -13,7 +13,7 @@
 
 pass_function plan_memory;
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, GPU_LINE = 128 /* bytes that a warp's load takes at a time */ };
 
 /* Kernels, by number among its target's, from the first store to the last read. A buffer that a
  * target does not store to lives from -1 on, before the first. */
@@ -176,7 +176,8 @@ static bool gpu_runs(const struct kernel *kernel)
 }
 
 /* Weights that GPUs use are laid out in one block, in the order in which kernels use them, so that
- * those of two kernels that do the same lie alike; an x86's are single constants of the object. */
+ * those of two kernels that do the same lie alike; an x86's are single constants of the object.
+ * Each begins a line, or every row of a panel would lie in two. */
 static int plan_weights(struct module *m)
 {
     int64_t end = 0;
@@ -189,7 +190,7 @@ static int plan_weights(struct module *m)
         for (struct touch *t = gpu_runs(k) ? k->touches : NULL; t; t = t->of_kernel)
             if (t->buffer->place == PLACE_WEIGHTS && t->buffer->offset < 0) {
                 t->buffer->offset = end;
-                end += aligned(buffer_bytes(t->buffer));
+                end += (buffer_bytes(t->buffer) + GPU_LINE - 1) / GPU_LINE * GPU_LINE;
                 changes++;
             }
     return changes;

@@ -24,6 +24,7 @@ import common  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 STORE, INVARIANT = 1, 2
 BARRIER = re.compile(r"call void @llvm\.nvvm\.barrier[\w.]*\(.*?\)")
+LINE_BYTES = 128  # of a GPU's memory
 WORD_BYTES, UNIT = 32, 2  # see host.c
 # What host.c has in the place of LLVM's intrinsics.
 MEANINGS = {
@@ -226,6 +227,8 @@ def run_kernels(plan, host, weights, image):
         for name in sorted({*kernel["reads"], *kernel["writes"]}):
             buffer = buffers[name]
             place, offset = memory[buffer["place"]], buffer["offset"]
+            if buffer["place"] == "weights" and offset % LINE_BYTES:
+                raise Wrong(f"{name}: weights that begin within a line, at {offset}")
             host.host_buffer(text[name], place.at + offset, buffer["bytes"], place.note(offset),
                              name in kernel["reads"], name in kernel["writes"])
         blocks, threads = elements(kernel["grid"]), elements(kernel["block"])

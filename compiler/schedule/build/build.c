@@ -1,6 +1,6 @@
 #include "build.h"
-#include "units.h"
 #include "rules.h"
+#include "units.h"
 #include <string.h>
 
 void build_begin_kernel(struct kernel_build *k, const struct subject *s, const struct plan *plan,
@@ -48,7 +48,8 @@ void build_begin_nest(struct nest_build *b, struct kernel_build *k, const struct
                              .row_pixels = k->tile > 1 ? k->tile : 1,
                              .parts = 1};
     b->r.context = b;
-    b->first_column = affine_constant(k->m->arena, 0);
+    b->first_column = b->first_row = affine_constant(k->m->arena, 0);
+    b->terms = (struct piece){1, b->first_row};
 }
 
 void build_map_pixel(struct nest_build *b, affine_ref p)
@@ -138,10 +139,14 @@ const struct expr *build_step(struct nest_build *b, const struct expr *old)
                    rewrite_expr(&b->r, body), NULL);
 }
 
+int64_t build_terms(const struct nest_build *b, const struct var *var)
+{
+    return var->extent / (b->parts * b->terms.count);
+}
+
 affine_ref build_first_term(const struct nest_build *b, int64_t terms)
 {
-    struct arena *arena = b->k->m->arena;
-    return b->parts > 1 ? affine_scale(arena, b->part, terms) : affine_constant(arena, 0);
+    return affine_scale(b->k->m->arena, b->parts > 1 ? b->part : b->terms.number, terms);
 }
 
 struct stmt *build_partial(struct nest_build *b, affine_ref row, affine_ref column,

@@ -57,6 +57,12 @@ struct kept {
     int next;
 };
 
+/* One of `count` equal pieces of something. */
+struct piece {
+    int64_t count;
+    affine_ref number;
+};
+
 struct nest_build {
     struct kernel_build *k;
     const struct kernel_nest *nest;
@@ -78,6 +84,8 @@ struct nest_build {
     const struct segment *rows, *columns;
     affine_ref row, column; /* the first row, and the first vector's number */
     int64_t row_pixels;     /* of the tile, which rows go through fastest */
+    affine_ref first_row;   /* of what is computed */
+    struct piece terms;     /* that part of a sum is computed */
     struct buffer *sums;    /* [row][column], or of parts [part][row][column]; NULL: none are */
     bool sums_done;         /* they are made, and results are made of them */
     int64_t parts;          /* of the reduction that tiles of their own compute; 1: no parts */
@@ -141,8 +149,9 @@ enum { LEAST_AT_ONCE = 4, MOST_AT_ONCE = 8 };
 int64_t build_steps_at_once(const struct nest_build *b, int64_t steps, int64_t rows,
                             const struct segment *columns);
 
-/* Of a nest whose reduction is computed in parts of `terms` terms: the first term of the part at
- * hand, and its store; the total of all. */
+/* Of a nest whose reduction is computed in parts or pieces: the terms of the one at hand, and the
+ * first of them; the part's store; the total of all. */
+int64_t build_terms(const struct nest_build *b, const struct var *var);
 affine_ref build_first_term(const struct nest_build *b, int64_t terms);
 struct stmt *build_partial(struct nest_build *b, affine_ref row, affine_ref column,
                            const struct expr *value);

@@ -34,6 +34,8 @@
  *       copy block (2*d + 2) mod 8 to rows0, cols0; add products of rows1, cols1; barrier
  *     }
  *
+ * in pieces where threads multiply: `for piece in 4 { copy a quarter; add a quarter's products }`.
+ *
  * So a block reads each factor once, however many threads multiply it, and shared memory holds few
  * terms of many rows. While a block waits for its copies, others that are on the multiprocessor
  * compute. Where the nest before computes the rows, it computes those of a block of terms.
@@ -104,7 +106,7 @@ struct blocks {
     struct copies copies[2];
     struct area area;
     affine_ref first_column;
-    int64_t depth;
+    int64_t depth, pieces; /* see count_pieces */
     int last;
 };
 
@@ -122,14 +124,22 @@ static struct buffer *stand_in(struct kernel_build *k, struct shape shape, struc
     return from;
 }
 
-/* A copy of rows x columns elements; `row` and `column` are the loops' variables. */
+/* Makes a nest compute one piece of the rows only. */
+static void take_piece(struct nest_build *b, struct area *area, const struct piece *piece)
+{
+    area->rows /= piece->count;
+    b->first_row = affine_scale(b->k->m->arena, piece->number, area->rows);
+}
+
+/* A copy of a piece of rows x columns elements; `row` and `column` are the loops' variables. */
 static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, struct var *column,
-                         affine_ref first_column, const struct area *area, struct stmt *store)
+                         affine_ref first_column, struct area area, const struct piece *piece,
+                         struct stmt *store)
 {
     int64_t lanes = staging_lanes(store->buffer->dtype);
     struct nest_plan vectors = {.rows = 1, .columns = lanes, .lanes = lanes};
     struct kernel_nest nest = {.rows = rows};
-    int64_t pixels = area->rows;
+    int64_t pixels = area.rows;
     for (int i = 0; i <= rows; i++) {
         nest.loops.var[i] = i < rows ? row[i] : column;
         pixels /= i < rows ? row[i]->extent : 1;
@@ -140,14 +150,16 @@ static struct stmt *copy(struct blocks *s, int rows, struct var *const *row, str
     build_begin_nest(&b, s->k, &nest, &vectors);
     b.first_column = first_column;
     b.row_pixels = pixels;
-    struct stmt *stmt = threads_nest(&b, area);
+    take_piece(&b, &area, piece);
+    struct stmt *stmt = threads_nest(&b, &area);
     if (staging_is_copy(nest.loops.store))
         staging_set_async(stmt);
     return stmt;
 }
 
-/* Brings the rows of a block of terms, from `first` on, to shared memory. */
-static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_ref first)
+/* Brings a piece of the rows of a block of terms, from `first` on, to shared memory. */
+static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_ref first,
+                               const struct piece *piece)
 {
     struct kernel_build *k = s->k;
     const struct kernel_nest *nest = &k->nests->nest[s->last];
@@ -156,7 +168,7 @@ static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_
         affine_ref index[MAX_RANK];
         for (int i = 0; i <= nest->rows; i++)
             index[i] = of_var(k->m, i < nest->rows ? nest->loops.var[i] : nest->reduce->var[0]);
-        return copy(s, nest->rows, nest->loops.var, nest->reduce->var[0], first, &area,
+        return copy(s, nest->rows, nest->loops.var, nest->reduce->var[0], first, area, piece,
                     stmt_store(k->m, c->to_rows, index, nest->row_factor));
     }
     struct area area = {.rows = k->tile, .columns = s->depth};
@@ -164,6 +176,7 @@ static struct stmt *bring_rows(struct blocks *s, const struct copies *c, affine_
     s->local->to = c->rows;
     build_begin_nest(&b, k, &k->nests->nest[s->last - 1], &k->plan->nest[s->last - 1]);
     b.first_column = first;
+    take_piece(&b, &area, piece);
     return threads_nest(&b, &area);
 }
 
@@ -179,7 +192,8 @@ static void columns_index(const struct blocks *s, const struct buffer *columns, 
 }
 
 /* The same for its columns; where terms lie in pairs, a pair is two columns of the copy. */
-static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affine_ref first)
+static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affine_ref first,
+                                  const struct piece *piece)
 {
     struct module *m = s->k->m;
     const struct kernel_nest *nest = &s->k->nests->nest[s->last];
@@ -195,26 +209,34 @@ static struct stmt *bring_columns(struct blocks *s, const struct copies *c, affi
     rewriter_map(&r, nest_column(nest), at);
     columns_index(s, c->columns, term, at, index);
     struct area area = {.rows = s->depth / together, .columns = s->area.columns * together};
-    return copy(s, 1, &row, column, affine_scale(m->arena, s->first_column, together), &area,
+    return copy(s, 1, &row, column, affine_scale(m->arena, s->first_column, together), area, piece,
                 stmt_store(m, c->to_columns, index, rewrite_expr(&r, column_factor(nest))));
 }
 
 static struct stmt *bring(struct blocks *s, int to, affine_ref first)
 {
-    struct stmt *stmt = bring_columns(s, &s->copies[to], first);
-    stmt_append(&stmt, bring_rows(s, &s->copies[to], first));
+    const struct piece all = {1, affine_constant(s->k->m->arena, 0)};
+    struct stmt *stmt = bring_columns(s, &s->copies[to], first, &all);
+    stmt_append(&stmt, bring_rows(s, &s->copies[to], first, &all));
     return stmt;
 }
 
-/* A part of the nest, which reads copies number `from`. */
-static struct stmt *part_of_nest(struct blocks *s, int from, int part)
+/* A part of the nest, which reads copies number `from`, in a piece of their terms. */
+static struct stmt *piece_of_nest(struct blocks *s, int from, int part, const struct piece *piece)
 {
     struct nest_build *b = &s->copies[from].build;
+    b->terms = *piece;
     b->kept = s->copies[0].build.kept;
     b->kept.part = part;
     b->kept.next = 0;
     return s->k->plan->nest[s->last].matrix.rows ? matrix_nest(b, &s->area)
                                                  : threads_nest(b, &s->area);
+}
+
+static struct stmt *part_of_nest(struct blocks *s, int from, int part)
+{
+    const struct piece all = {1, affine_constant(s->k->m->arena, 0)};
+    return piece_of_nest(s, from, part, &all);
 }
 
 /* Makes the buffers number `number`, and the nest that reads them. */
@@ -264,12 +286,35 @@ static struct stmt *in_turn(struct blocks *s, struct var *block)
     return build_loop(m, block, LOOP_SERIAL, inside);
 }
 
+/* In how many pieces the next block of terms is copied: one for each step of the loop over the terms
+ * of this one, if that divides the rows. All copies at once would keep shared memory from the
+ * warps that multiply. Rows that are computed take more instructions in pieces than they save,
+ * matrix units' steps are too short, and pairs of terms have other steps. */
+static int64_t count_pieces(const struct blocks *s)
+{
+    const struct nest_plan *plan = &s->k->plan->nest[s->last];
+    bool in_pairs = s->copies[0].columns->shape.rank == 3;
+    if (!plan->ahead || plan->matrix.rows || s->local || in_pairs)
+        return 1;
+    int64_t steps = s->depth / threads_unroll(plan->rows * plan->columns, s->depth);
+    int64_t pieces = steps;
+    while (steps % pieces || s->area.rows % pieces)
+        pieces--;
+    return pieces;
+}
+
 /* Appends: brings copies number `to` while those of the other number are multiplied. */
 static void overlap(struct blocks *s, int to, affine_ref block, struct stmt **list)
 {
     struct module *m = s->k->m;
-    stmt_append(list, bring(s, to, affine_scale(m->arena, block, s->depth)));
-    stmt_append(list, part_of_nest(s, 1 - to, NEST_TERMS));
+    const struct copies *c = &s->copies[to];
+    affine_ref first = affine_scale(m->arena, block, s->depth);
+    struct var *number = var_new(m, "piece", s->pieces);
+    const struct piece piece = {s->pieces, of_var(m, number)};
+    struct stmt *inside = bring_columns(s, c, first, &piece);
+    stmt_append(&inside, bring_rows(s, c, first, &piece));
+    stmt_append(&inside, piece_of_nest(s, 1 - to, NEST_TERMS, &piece));
+    stmt_append(list, build_loop(m, number, LOOP_SERIAL, inside));
     stmt_append(list, stmt_barrier(m));
 }
 
@@ -314,6 +359,7 @@ struct stmt *blocks_build(struct kernel_build *k)
     }
     for (int i = 0; i < 1 + plan->ahead; i++)
         make_copies(&s, i);
+    s.pieces = count_pieces(&s);
     struct stmt *all = part_of_nest(&s, 0, NEST_BEGIN);
     stmt_append(&all, plan->ahead ? in_pairs(&s, blocks)
                                   : in_turn(&s, var_new(m, nest->reduce->var[0]->name, blocks)));

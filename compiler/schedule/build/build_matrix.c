@@ -132,14 +132,14 @@ static struct stmt *add_fragments(const struct warp_tile *t)
     struct module *m = t->b->k->m;
     int vars = t->b->r.vars;
     const struct var *of = t->b->nest->reduce->var[0];
-    int64_t terms = matrix_depth(m->precision), steps = of->extent / t->b->parts / terms;
+    int64_t terms = matrix_depth(m->precision), steps = build_terms(t->b, of) / terms;
     int64_t products = t->rows / MATRIX_ROWS * (t->columns / MATRIX_COLUMNS);
     int64_t unroll = matrix_unroll(products, steps);
     struct var *k = var_new(m, of->name, steps / unroll), *u = var_new(m, "u", unroll),
                *term = var_new(m, of->name, terms);
     struct elements e = enter_elements(t);
     affine_ref at = affine_add(m->arena, scaled(m, k, terms * unroll), scaled(m, u, terms));
-    at = affine_add(m->arena, at, build_first_term(t->b, of->extent / t->b->parts));
+    at = affine_add(m->arena, at, build_first_term(t->b, build_terms(t->b, of)));
     struct stmt *stmt = add_product(t, &e, affine_add(m->arena, at, of_var(m, term)));
     stmt = stmt_for(m, e.n, LOOP_MATRIX, stmt_for(m, term, LOOP_MATRIX, stmt));
     stmt = build_loop(m, e.v, LOOP_UNROLL, stmt_for(m, e.m, LOOP_MATRIX, stmt));

@@ -17,9 +17,9 @@
  *       out[0, (16*t + th div 16 + 8*i) div 28, .., 4*(th mod 16) + v] = acc[th, i, v]
  *   }
  *
- * Neighbouring threads have neighbouring columns, then neighbouring rows. The rows and vectors of
- * one register tile lie apart, so that a warp's loads and stores are consecutive. There is a
- * barrier between nests.
+ * Neighbouring threads have neighbouring columns, then neighbouring rows; in blocks of terms (see
+ * build_blocks.c) four have two by two. The rows and vectors of one register tile lie apart, so that
+ * a warp's loads and stores are consecutive. There is a barrier between nests.
  *
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. Requires what apply_schedules does. */
@@ -114,7 +114,7 @@ static struct stmt *accumulate(struct nest_build *b, struct buffer *acc)
     const struct expr *reduce = b->nest->reduce;
     int vars = b->r.vars, last = reduce->vars - 1;
     struct var *k[MAX_RANK];
-    int64_t terms = reduce->var[last]->extent / b->parts;
+    int64_t terms = build_terms(b, reduce->var[last]);
     int64_t unroll =
         unroll_together(b->rows->size * b->columns->size, terms, build_terms_together(b));
     struct var *inner = var_new(m, "u", unroll);
@@ -235,6 +235,15 @@ static struct stmt *register_tile(struct nest_build *b)
     return stmt;
 }
 
+/* Whether four neighbouring threads have two by two tiles: in blocks of terms, where both factors
+ * are in shared memory. A load of a vector takes half of the time where each thread reads what the
+ * next one or the one after that reads, throughout a warp. */
+static bool in_fours(const struct nest_build *b)
+{
+    return b->nest->reduce && b->kept.part != NEST_WHOLE && b->rows->count % 2 == 0 &&
+           b->columns->count % 2 == 0;
+}
+
 struct stmt *threads_tile(struct nest_build *b, affine_ref q)
 {
     struct arena *arena = b->k->m->arena;
@@ -243,8 +252,17 @@ struct stmt *threads_tile(struct nest_build *b, affine_ref q)
         b->part = affine_div(arena, q, tiles);
         q = affine_mod(arena, q, tiles);
     }
+    affine_ref row = affine_div(arena, q, b->columns->count);
     b->column = affine_mod(arena, q, b->columns->count);
-    b->row = affine_offset(arena, affine_div(arena, q, b->columns->count), b->rows->begin);
+    if (in_fours(b)) {
+        int64_t across = b->columns->count / 2;
+        affine_ref four = affine_div(arena, q, 4);
+        b->column = affine_add(arena, affine_scale(arena, affine_mod(arena, four, across), 2),
+                               affine_mod(arena, q, 2));
+        row = affine_add(arena, affine_scale(arena, affine_div(arena, four, across), 2),
+                         affine_div(arena, affine_mod(arena, q, 4), 2));
+    }
+    b->row = affine_add(arena, b->first_row, affine_offset(arena, row, b->rows->begin));
     return register_tile(b);
 }
 
