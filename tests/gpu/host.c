@@ -255,6 +255,14 @@ int32_t host_bf16x2(float high, float low)
     return (int32_t)(half[1] << 16 | half[0]);
 }
 
+/* What LLVM calls to round a float to bf16 where no instruction does: it takes the result from the
+ * lower half of xmm0. libgcc has it from version 13 on. */
+float __truncsfbf2(float x)
+{
+    union operands bits = {.word = {(uint32_t)host_bf16x2(0, x)}};
+    return bits.number[0];
+}
+
 /* 8 terms: tf32, a word each; 16: bf16, two in a word. */
 void host_product(union operands *operands, int32_t terms)
 {
