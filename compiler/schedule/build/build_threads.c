@@ -19,7 +19,10 @@
  *
  * Neighbouring threads have neighbouring columns, then neighbouring rows; in blocks of terms (see
  * build_blocks.c) four have two by two. The rows and vectors of one register tile lie apart, so that
- * a warp's loads and stores are consecutive. There is a barrier between nests.
+ * a warp's loads and stores are consecutive. Where a pixel has rows of its own, as many as it has
+ * neighbours, rows go through the tile's pixels first: those of one register tile are mostly of one
+ * pixel, whose own values are loaded once, and a warp's are of few neighbours, whose biases lie
+ * together. There is a barrier between nests.
  *
  * Right because pixels are independent, and so are the elements of a nest; a reduction keeps its
  * order. Requires what apply_schedules does. */
