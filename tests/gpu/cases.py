@@ -322,7 +322,7 @@ def check_halves(sanc, llc, case, tally):
                 joined += not pairs.isdisjoint(re.findall(r"%[^ ,]+", factors))
         tally.check(products and not joined, f"{joined} of {products} products' factors are joined")
         ptx = network.ptx_text()
-        tally.check("cvt.rn.bf16x2.f32" in ptx and "shared.v2.u32" in ptx,
+        tally.check("cvt.rn.bf16x2.f32" in ptx and re.search(r"ld.shared.v2.[bu]32", ptx),
                     "values are not rounded two by two")
 
 
