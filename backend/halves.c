@@ -80,7 +80,8 @@ LLVMValueRef halves_narrow(struct emitter *e, LLVMValueRef x)
         return NULL;
     LLVMValueRef all = LLVMGetPoison(words);
     for (unsigned i = 0; i < LLVMGetVectorSize(type); i += PAIR) {
-        LLVMValueRef word = halves_join(e, lane_of(e, x, i), lane_of(e, x, i + 1));
+        LLVMValueRef low = lane_of(e, x, i), high = lane_of(e, x, i + 1);
+        LLVMValueRef word = halves_join(e, low, high);
         all = is_vector(words)
                   ? LLVMBuildInsertElement(e->builder, all, word, number(e, i / PAIR), "")
                   : word;
