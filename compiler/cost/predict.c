@@ -2,9 +2,9 @@
  *
  * Every operation belongs to the innermost loop that it depends on or that changes what it loads
  * (LLVM moves it out to there), once for each value of the unrolled loops that it depends on, as a
- * vector where it depends on a vector loop. A loop's operations run at the rate of the ports that they need most, or of their
- * longest chain, and each time an inner loop begins, a pipeline fills. Bytes that L1 or L2 do not
- * hold are fetched meanwhile; the machine hides most of the shorter of both times. */
+ * vector where it depends on a vector loop. A loop's operations run at the rate of the ports that
+ * they need most, or of their longest chain, and each time an inner loop begins, a pipeline fills.
+ * Bytes that L1 or L2 do not hold are fetched meanwhile; the machine hides most of the shorter of both times. */
 #include "predict.h"
 #include "affine.h"
 #include "core_model.h"

@@ -3,9 +3,9 @@
  * %3 = concat %1, 0 : f32[1, 224, 224, 4]
  * %2 = convolution %3, (%w, its rows for the new channel 0), %b { size = 7, .. }
  *
- * In precision bf16 GPUs' and some processors' units take the terms of a sum in pairs, and so an even number of
- * them from a line of a window. A channel of zeros adds nothing to a sum. Nothing is done for modules
- * without such a target. */
+ * In precision bf16 GPUs' and some processors' units take the terms of a sum in pairs, and so an
+ * even number of them from a line of a window. A channel of zeros adds nothing to a sum. Nothing is
+ * done for modules without such a target. */
 #include "make.h"
 #include "tidy.h"
 #include "units.h"
